@@ -1,0 +1,290 @@
+//! [`Entry`]: one record of the ledger, as versioned canonical JSON.
+//!
+//! The ledger stores the bytes sealed and does not read them. The text is canonical: object keys sorted, no white
+//! space, integers only, so that the same facts are the same bytes.
+
+use crate::{ENGINE_VERSION, Timestamp, limits};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of the entry format that this build writes.
+const FORMAT: u32 = 1;
+
+/// One record of the ledger.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Format version.
+    pub v: u32,
+    /// Version of the engine that wrote it.
+    pub engine: String,
+    /// When, in microseconds UTC.
+    pub at: Timestamp,
+    /// What happened.
+    pub body: EntryBody,
+}
+
+/// Who acted, and how he is known.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Actor {
+    /// The subject: a person's or a system's id; for the command line, `operator:` and the account name.
+    pub subject: String,
+    /// The role that was chosen among those granted.
+    pub role: String,
+}
+
+/// How the relationship to the patients was established.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relationship {
+    /// The operator of a command says so; nothing was looked up.
+    Asserted,
+    /// The pack assumes it until relationships are resolved.
+    Assumed,
+    /// There is none.
+    None,
+}
+
+/// The tuple that every permit stores (AB-08): the subject is in [`Actor`]; here are the elements, the time bound and
+/// the justification.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DecisionFacts {
+    /// HL7 v3 ActReason code.
+    pub purpose: String,
+    /// SHA-256 of the pack, in hexadecimal.
+    pub pack: String,
+    /// SHA-256 of the decision table, in hexadecimal: the element set that was allowed.
+    pub table: String,
+    /// The categories that show, each with its view in words.
+    pub views: BTreeMap<String, String>,
+    /// Conditions that were taken as true.
+    pub conditions: Vec<String>,
+    /// How the relationship was established.
+    pub relationship: Relationship,
+    /// Until when the decision may be used.
+    pub valid_until: Timestamp,
+    /// What the access rests on: tasks of the role, an order number, a case.
+    pub justification: String,
+}
+
+/// What a release held, in numbers.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Resources that were read.
+    pub read: u64,
+    /// Resources that were released.
+    pub released: u64,
+    /// Resources that were withheld, by reason.
+    pub withheld: BTreeMap<String, u64>,
+}
+
+/// The kinds of entries.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EntryBody {
+    /// A release of one chunk: decision, references and hash in one record.
+    Release {
+        /// Id of the release.
+        release: String,
+        /// Who asked.
+        actor: Actor,
+        /// Under which decision.
+        decision: DecisionFacts,
+        /// `Type/id` of each released resource.
+        references: Vec<String>,
+        /// SHA-256 of the released bytes, in hexadecimal.
+        sha256: String,
+        /// Released bytes.
+        bytes: u64,
+        /// What the release held.
+        counts: Counts,
+    },
+    /// The beginning of a release in chunks.
+    ReleaseOpen {
+        /// Id of the release.
+        release: String,
+        /// Who asked.
+        actor: Actor,
+        /// Under which decision.
+        decision: DecisionFacts,
+    },
+    /// One chunk of a release, durable before the chunk leaves.
+    ReleaseChunk {
+        /// Id of the release.
+        release: String,
+        /// Number of the chunk, from 0.
+        chunk: u64,
+        /// `Type/id` of each released resource.
+        references: Vec<String>,
+        /// SHA-256 of the chunk, in hexadecimal.
+        sha256: String,
+        /// Bytes of the chunk.
+        bytes: u64,
+    },
+    /// The end of a release in chunks. Where it is missing, at most the recorded chunks left.
+    ReleaseClose {
+        /// Id of the release.
+        release: String,
+        /// Chunks that left.
+        chunks: u64,
+        /// What the release held.
+        counts: Counts,
+        /// `complete`, or why it stopped.
+        outcome: String,
+    },
+    /// A request that was refused before any data was read.
+    Refusal {
+        /// Who asked.
+        actor: Actor,
+        /// The purpose as it was given, when it is a known one.
+        purpose: Option<String>,
+        /// Stable code of the reason.
+        code: String,
+    },
+    /// A change of state from the store's event table.
+    Event {
+        /// Kind of the event.
+        event: String,
+        /// The aggregate that changed.
+        aggregate: String,
+        /// Its version after the change.
+        version: i64,
+        /// Who is affected.
+        subjects: Vec<String>,
+    },
+}
+
+/// Why an entry cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    /// The entry is longer than the log takes.
+    #[error("entry of {bytes} bytes is over the limit of {} bytes", limits::ENTRY_BYTES_MAX)]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The bytes are no entry of a known version.
+    #[error("entry cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+    /// The entry was written by a newer version.
+    #[error("entry has format version {0}, this build knows 1")]
+    Version(u32),
+    /// A permit lacks a field that every permit must have.
+    #[error("permit lacks its {0}")]
+    Incomplete(&'static str),
+}
+
+impl Entry {
+    /// An entry of this build's version.
+    #[must_use]
+    pub fn new(at: Timestamp, body: EntryBody) -> Self {
+        Self { v: FORMAT, engine: ENGINE_VERSION.to_owned(), at, body }
+    }
+
+    /// The canonical bytes.
+    ///
+    /// # Errors
+    /// The entry is too long, or a permit lacks a field.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, EntryError> {
+        self.validate()?;
+        // By way of `Value`, whose maps are sorted: the same facts are the same bytes.
+        let value = serde_json::to_value(self).map_err(EntryError::Unreadable)?;
+        let bytes = serde_json::to_vec(&value).map_err(EntryError::Unreadable)?;
+        if bytes.len() > limits::ENTRY_BYTES_MAX {
+            return Err(EntryError::TooLong { bytes: bytes.len() });
+        }
+        Ok(bytes)
+    }
+
+    /// Reads an entry back.
+    ///
+    /// # Errors
+    /// The bytes are no entry, of a newer version, or a permit that lacks a field.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntryError> {
+        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(EntryError::Unreadable)?;
+        if let Some(version) = value.get("v").and_then(serde_json::Value::as_u64)
+            && version != u64::from(FORMAT)
+        {
+            return Err(EntryError::Version(u32::try_from(version).unwrap_or(u32::MAX)));
+        }
+        let entry: Self = serde_json::from_value(value).map_err(EntryError::Unreadable)?;
+        entry.validate()?;
+        Ok(entry)
+    }
+
+    /// Checks that a permit has its subject, element set, time bound and justification (AB-08).
+    ///
+    /// # Errors
+    /// Names the field that is missing.
+    pub fn validate(&self) -> Result<(), EntryError> {
+        let (EntryBody::Release { actor, decision, .. } | EntryBody::ReleaseOpen { actor, decision, .. }) = &self.body
+        else {
+            return Ok(());
+        };
+        if actor.subject.is_empty() {
+            return Err(EntryError::Incomplete("subject"));
+        }
+        if decision.table.is_empty() || decision.pack.is_empty() {
+            return Err(EntryError::Incomplete("element set"));
+        }
+        if decision.valid_until <= self.at {
+            return Err(EntryError::Incomplete("time bound"));
+        }
+        if decision.justification.trim().is_empty() {
+            return Err(EntryError::Incomplete("justification"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permit() -> Entry {
+        let at = Timestamp::parse("2026-03-01T08:00:00Z").unwrap();
+        Entry::new(
+            at,
+            EntryBody::ReleaseOpen {
+                release: "r".to_owned(),
+                actor: Actor { subject: "operator:ana".to_owned(), role: "biller".to_owned() },
+                decision: DecisionFacts {
+                    purpose: "HPAYMT".to_owned(),
+                    pack: "aa".to_owned(),
+                    table: "bb".to_owned(),
+                    views: BTreeMap::from([("claims".to_owned(), "full".to_owned())]),
+                    conditions: vec!["relationship".to_owned()],
+                    relationship: Relationship::Asserted,
+                    valid_until: at.plus_micros(1),
+                    justification: "build and correct claims".to_owned(),
+                },
+            },
+        )
+    }
+
+    #[test]
+    fn an_entry_reads_back_and_is_canonical() {
+        let bytes = permit().to_bytes().unwrap();
+        assert_eq!(Entry::from_bytes(&bytes).unwrap(), permit());
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(
+            text.starts_with(r#"{"at":1772352000000000,"body":{"actor":{"role":"biller","subject":"operator:ana"},"#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_permit_that_lacks_one_of_its_four_fields_is_refused() {
+        let check = |change: fn(&mut Actor, &mut DecisionFacts), expected: &str| {
+            let mut entry = permit();
+            if let EntryBody::ReleaseOpen { actor, decision, .. } = &mut entry.body {
+                change(actor, decision);
+            }
+            assert_eq!(entry.to_bytes().unwrap_err().to_string(), format!("permit lacks its {expected}"));
+        };
+        check(|actor, _| actor.subject.clear(), "subject");
+        check(|_, decision| decision.table.clear(), "element set");
+        check(|_, decision| decision.valid_until = Timestamp::from_micros(0), "time bound");
+        check(|_, decision| decision.justification = " ".to_owned(), "justification");
+    }
+}
