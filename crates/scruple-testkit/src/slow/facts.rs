@@ -48,7 +48,11 @@ impl Slow<'_> {
             }
         }
         let here = super::place::top(self, object, &Facts::default());
-        let top_labelled = self.pack.elements.get(&format!("{}.*", object.name)).is_some_and(|category| self.is_labelled(category, object.name));
+        let top_labelled = self
+            .pack
+            .elements
+            .get(&format!("{}.*", object.name))
+            .is_some_and(|category| self.is_labelled(category, object.name));
         for member in value.members() {
             if matches!(member.key.as_str(), "meta" | "contained") {
                 continue;
@@ -60,7 +64,15 @@ impl Slow<'_> {
     }
 
     /// `inherited`: an element above is labelled. `strangers`: extensions that are not known are labelled here.
-    fn labels_of_member(&self, here: &Here, key: Key, value: &Value, inherited: bool, strangers: bool, labels: &mut Labels) {
+    fn labels_of_member(
+        &self,
+        here: &Here,
+        key: Key,
+        value: &Value,
+        inherited: bool,
+        strangers: bool,
+        labels: &mut Labels,
+    ) {
         let element = &here.object.elements[key.element];
         let target = &element.targets[key.target];
         if matches!(element.name, "extension" | "modifierExtension") {
@@ -73,13 +85,15 @@ impl Slow<'_> {
         let labelled = inherited || paths.iter().any(|path| self.is_labelled_place(path));
         for item in value.items() {
             if key.underscore {
-                let on = vec![format!("{}.{}", here.literal, element.name), format!("{}.{}", here.object.name, element.name)];
+                let on = vec![
+                    format!("{}.{}", here.literal, element.name),
+                    format!("{}.{}", here.object.name, element.name),
+                ];
                 for extension in item.get("extension").map(Value::items).unwrap_or_default() {
                     self.labels_of_extension(&on, extension, labelled, labelled, labels);
                 }
             } else if let Some(inner) = object_of(target)
-                && let Some(below) =
-                    here.below(element, target, &Seen { view: View::None, own: false }, View::None)
+                && let Some(below) = here.below(element, target, &Seen { view: View::None, own: false }, View::None)
             {
                 if labelled {
                     self.label_object(inner, item, labels);
@@ -94,13 +108,22 @@ impl Slow<'_> {
     }
 
     /// What is known is labelled by its category, all else by where it stands; what is inside goes with it.
-    fn labels_of_extension(&self, on: &[String], extension: &Value, holder: bool, strangers: bool, labels: &mut Labels) {
+    fn labels_of_extension(
+        &self,
+        on: &[String],
+        extension: &Value,
+        holder: bool,
+        strangers: bool,
+        labels: &mut Labels,
+    ) {
         let known: Vec<&str> = self.extension_lines(on, extension);
         let root = on.first().and_then(|path| path.split('.').next()).unwrap_or_default();
         let labelled = if known.is_empty() {
             strangers
         } else {
-            known.iter().any(|category| if *category == "structure" { holder } else { self.is_labelled(category, root) })
+            known
+                .iter()
+                .any(|category| if *category == "structure" { holder } else { self.is_labelled(category, root) })
         };
         let Some(object) = object_type("Extension") else { return };
         if labelled {
@@ -187,7 +210,8 @@ impl Slow<'_> {
     /// The categories that the lines of `extensions.csv` give an extension; empty: it is not known.
     pub(super) fn extension_lines(&self, on: &[String], extension: &Value) -> Vec<&str> {
         let Some(url) = extension.get("url").and_then(Value::plain) else { return Vec::new() };
-        let lines = self.pack.extensions.iter().filter(|line| line.url == url && (line.on == "*" || on.contains(&line.on)));
+        let lines =
+            self.pack.extensions.iter().filter(|line| line.url == url && (line.on == "*" || on.contains(&line.on)));
         lines.map(|line| line.category.as_str()).collect()
     }
 
@@ -275,7 +299,10 @@ fn element_values<'a>(path: &str, value: &'a Value, object: Option<&ObjectType>)
             .filter(|member| keys.contains(&member.key))
             .flat_map(|member| member.value.items())
             .collect();
-        object = object.and_then(|object| object.element(name)).and_then(|element| element.targets.first()).and_then(object_of);
+        object = object
+            .and_then(|object| object.element(name))
+            .and_then(|element| element.targets.first())
+            .and_then(object_of);
     }
     found
 }

@@ -46,9 +46,7 @@ impl Slow<'_> {
             for item in items {
                 let sound = match (item, target) {
                     (Value::Null, _) => nulls,
-                    (Value::Object(_), _) if key.underscore => {
-                        !looked_at || object_type("Element").is_some_and(|inner| self.object_is_sound(inner, item, &below))
-                    }
+                    (Value::Object(_), _) if key.underscore => !looked_at || self.below_is_sound(item, &below),
                     (_, Target::Primitive(_)) if key.underscore => false,
                     (Value::Bool(_), Target::Primitive(name)) => scalar(name) == Scalar::Bool,
                     (Value::Number(_), Target::Primitive(name)) => scalar(name) == Scalar::Number,
@@ -67,6 +65,19 @@ impl Slow<'_> {
             }
         }
         true
+    }
+
+    /// The `_x` of a primitive: `id`, a string, and `extension`, an array of extensions.
+    fn below_is_sound(&self, value: &Value, path: &str) -> bool {
+        let of = |name: &'static str| value.members().iter().filter(move |member| member.key == name);
+        let id = of("id").all(|member| matches!(member.value, Value::Text(_)));
+        let extension = of("extension").all(|member| match (&member.value, object_type("Extension")) {
+            (Value::List(items), Some(object)) if !items.is_empty() => {
+                items.iter().all(|item| self.object_is_sound(object, item, &format!("{path}.extension")))
+            }
+            _ => false,
+        });
+        id && extension && of("id").count() <= 1 && of("extension").count() <= 1
     }
 
     /// Whether a value at this place can neither show nor carry facts. Reading: by the pack alone: its place and all

@@ -42,7 +42,11 @@ pub fn fits(form: &str, code: &str) -> bool {
         }
         "rxnorm" => length <= 8 && digits(code),
         "cpt" => length == 5 && code.get(..4).is_some_and(digits) && letters_or_digits(code),
-        "hcpcs" => length == 5 && code.starts_with(|first: char| first.is_ascii_alphabetic()) && code.get(1..).is_some_and(digits),
+        "hcpcs" => {
+            length == 5
+                && code.starts_with(|first: char| first.is_ascii_alphabetic())
+                && code.get(1..).is_some_and(digits)
+        }
         "cvx" => length <= 3 && digits(code),
         "ndc" => (10..=14).contains(&length) && code.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'),
         "nucc" => length == 10 && letters_or_digits(code) && code.ends_with('X'),
@@ -98,8 +102,16 @@ mod tests {
     #[test]
     fn each_form_takes_its_codes_and_no_others() {
         for (form, good, bad) in [
-            ("loinc", &["2160-0", "8480-6", "718-7", "4548-4", "1988-5"][..], &["2160-1", "21600", "12345678-1", "-1", "2160-00"][..]),
-            ("snomed", &["38341003", "73211009", "22298006", "900000000000207008"], &["38341004", "038341003", "12345", "86406A"]),
+            (
+                "loinc",
+                &["2160-0", "8480-6", "718-7", "4548-4", "1988-5"][..],
+                &["2160-1", "21600", "12345678-1", "-1", "2160-00"][..],
+            ),
+            (
+                "snomed",
+                &["38341003", "73211009", "22298006", "900000000000207008"],
+                &["38341004", "038341003", "12345", "86406A"],
+            ),
             ("icd10cm", &["B20", "E11.9", "S72.001A", "C7A.1", "z21"], &["B2", "B20.", "B20.12345", "2B0", "B201"]),
             ("icd10pcs", &["0DTJ4ZZ"], &["0DTJ4Z", "0DTJ4ZZZ"]),
             ("icd9cm", &["250.00", "042", "V08", "E885.9"], &["25", "250.", "250.001", "X25"]),

@@ -150,7 +150,8 @@ impl Reader<'_> {
             Some(b'"') => Ok(Value::Text(self.string()?)),
             Some(b'-' | b'0'..=b'9') => self.number(),
             _ => {
-                for (word, value) in [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)] {
+                for (word, value) in [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)]
+                {
                     if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
                         self.at += word.len();
                         return Ok(value);
@@ -305,8 +306,27 @@ mod tests {
     #[test]
     fn refuses_what_is_not_rfc_8259() {
         for bad in [
-            "", "{", "[1,]", "{\"a\":1,}", "01", "1.", ".5", "+1", "1e", "nul", "\"\t\"", "\"\\x\"", "\"\\u12g4\"",
-            "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "{a:1}", "1 2", "'a'", "\u{feff}{}", "[1 2]",
+            "",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "1e",
+            "nul",
+            "\"\t\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"\\ud800\"",
+            "\"\\ud800\\u0041\"",
+            "\"\\udc00\"",
+            "{a:1}",
+            "1 2",
+            "'a'",
+            "\u{feff}{}",
+            "[1 2]",
         ] {
             assert!(parse(bad.as_bytes()).is_err(), "{bad}");
         }

@@ -3,8 +3,8 @@
 use super::facts::{Facts, system_and_code};
 use super::forms::fits;
 use super::json::Value;
-use super::place::{Here, known};
 use super::model::key;
+use super::place::{Here, known};
 use super::{Date, MARKER, Slow, View};
 use scruple_fhir::{Element, ObjectType, Target};
 
@@ -51,14 +51,15 @@ impl Function {
             Target::Primitive(name) => Some(*name),
             _ => None,
         };
-        let string = primitive.is_some_and(|name| {
-            !matches!(name, "boolean" | "integer" | "positiveInt" | "unsignedInt" | "decimal")
-        });
+        let string = primitive
+            .is_some_and(|name| !matches!(name, "boolean" | "integer" | "positiveInt" | "unsignedInt" | "decimal"));
         match self {
             Self::None => false,
             Self::Keep => true,
             Self::Into => primitive.is_none() && *target != Target::Resource,
-            Self::Coding | Self::Listed(_) => super::model::object_of(target).is_some_and(|object| object.name == "Coding"),
+            Self::Coding | Self::Listed(_) => {
+                super::model::object_of(target).is_some_and(|object| object.name == "Coding")
+            }
             Self::Year | Self::Age => matches!(primitive, Some("date" | "dateTime")),
             Self::Code | Self::Zip3 | Self::Last4 => string,
             Self::Token => matches!(primitive, Some("string" | "id")) || matches!(target, Target::Reference(_)),
@@ -74,7 +75,8 @@ impl Slow<'_> {
     /// The function for one type of an element: `Type.element`, else `*.element`, else the FHIR type, else none.
     pub(super) fn function(&self, mask: &str, object: &ObjectType, element: &Element, target: usize) -> Function {
         let type_name = element.type_names.get(target).copied().unwrap_or_default();
-        let selectors = [format!("{}.{}", object.name, element.name), format!("*.{}", element.name), type_name.to_owned()];
+        let selectors =
+            [format!("{}.{}", object.name, element.name), format!("*.{}", element.name), type_name.to_owned()];
         let found = selectors.into_iter().find_map(|selector| self.pack.masks.get(&(mask.to_owned(), selector)));
         found.map_or(Function::None, |name| Function::named(name))
     }
@@ -95,12 +97,17 @@ impl Slow<'_> {
         match function {
             Function::Code => plain.filter(|code| fits("token", code)).map_or(nothing, |code| quoted(code.to_owned())),
             Function::Year if matches!(primitive, "date" | "dateTime") => {
-                let year = value.text().and_then(|raw| raw.get(..4)).filter(|year| year.bytes().all(|byte| byte.is_ascii_digit()));
+                let year = value
+                    .text()
+                    .and_then(|raw| raw.get(..4))
+                    .filter(|year| year.bytes().all(|byte| byte.is_ascii_digit()));
                 year.map_or(nothing, |year| quoted(year.to_owned()))
             }
             Function::Age if matches!(primitive, "date" | "dateTime") => (None, Some(self.age(element, value))),
             Function::Zip3 => match plain {
-                Some(code) if is_zip(code) && is_us(holder) => quoted(format!("{}00", code.get(..3).unwrap_or_default())),
+                Some(code) if is_zip(code) && is_us(holder) => {
+                    quoted(format!("{}00", code.get(..3).unwrap_or_default()))
+                }
                 _ => nothing,
             },
             Function::Last4 => {
@@ -138,7 +145,9 @@ impl Slow<'_> {
         }
         let coding = known("Coding");
         let mut kept = Vec::new();
-        for member in value.members().iter().filter(|member| matches!(member.key.as_str(), "system" | "version" | "code")) {
+        for member in
+            value.members().iter().filter(|member| matches!(member.key.as_str(), "system" | "version" | "code"))
+        {
             let key = key(coding, &member.key)?;
             // Reading: what narrows a Coding's own elements holds here too.
             let seen = self.seen(here, &coding.elements[key.element], key.target, None, facts);
@@ -153,7 +162,8 @@ impl Slow<'_> {
     fn age(&self, element: &Element, value: &Value) -> String {
         let years = if element.name == "birthDate" { value.text().and_then(|raw| age(raw, self.as_of)) } else { None };
         let Some(years) = years else { return MARKER.to_owned() };
-        let number = if years >= 90 { "\"value\":90,\"comparator\":\">=\"".to_owned() } else { format!("\"value\":{years}") };
+        let number =
+            if years >= 90 { "\"value\":90,\"comparator\":\">=\"".to_owned() } else { format!("\"value\":{years}") };
         let extension = format!(
             concat!(
                 r#"{{"url":"https://scruple.example/fhir/StructureDefinition/age","valueAge":{{{},"#,
@@ -168,7 +178,8 @@ impl Slow<'_> {
 /// Whole years from a full date to the day; `None` where it is no full date, or later than the day.
 fn age(raw: &str, as_of: Date) -> Option<u16> {
     let bytes = raw.get(..10)?.as_bytes();
-    let digits = |from: usize, to: usize| raw.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    let digits =
+        |from: usize, to: usize| raw.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
     if bytes[4] != b'-' || bytes[7] != b'-' {
         return None;
     }

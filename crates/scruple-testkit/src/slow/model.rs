@@ -29,9 +29,8 @@ pub enum Scalar {
 
 type Keys = HashMap<&'static str, HashMap<String, Key>>;
 
-static KEYS: LazyLock<Keys> = LazyLock::new(|| {
-    dictionary().types().iter().map(|object| (object.name, keys_of(object))).collect()
-});
+static KEYS: LazyLock<Keys> =
+    LazyLock::new(|| dictionary().types().iter().map(|object| (object.name, keys_of(object))).collect());
 
 fn keys_of(object: &'static ObjectType) -> HashMap<String, Key> {
     let mut keys = HashMap::new();
@@ -106,13 +105,18 @@ pub fn each_object(object: &'static ObjectType, value: &Value, visit: &mut dyn F
     for member in value.members() {
         let Some(key) = key(object, &member.key) else { continue };
         for item in member.value.items() {
-            let inner = if key.underscore {
-                object_type("Element")
-            } else {
-                match &object.elements[key.element].targets[key.target] {
-                    Target::Resource => resource_type(item),
-                    target => object_of(target),
+            if key.underscore {
+                // `_x` has `id` and `extension` and is no type of the dictionary.
+                for extension in item.get("extension").map(Value::items).unwrap_or_default() {
+                    if let Some(inner) = object_type("Extension") {
+                        each_object(inner, extension, visit);
+                    }
                 }
+                continue;
+            }
+            let inner = match &object.elements[key.element].targets[key.target] {
+                Target::Resource => resource_type(item),
+                target => object_of(target),
             };
             if let Some(inner) = inner
                 && matches!(item, Value::Object(_))

@@ -57,7 +57,9 @@ impl Slow<'_> {
         let inner = value.get("resource");
         match here.object.name {
             "Bundle.entry" if inner.is_none() => return None,
-            "Bundle.entry" | "Parameters.parameter" if inner.is_some_and(|inner| self.resource(inner).is_err()) => return None,
+            "Bundle.entry" | "Parameters.parameter" if inner.is_some_and(|inner| self.resource(inner).is_err()) => {
+                return None;
+            }
             _ => {}
         }
         let none = self.none_by_policy(&here, scope.facts);
@@ -75,13 +77,21 @@ impl Slow<'_> {
     /// The elements that are none by policy, each alone or with a group that it belongs to.
     pub(super) fn none_by_policy(&self, here: &Here, facts: &Facts) -> BTreeSet<&'static str> {
         let elements = here.object.elements.iter();
-        let mut none: BTreeSet<&'static str> =
-            elements.filter(|element| self.is_none_by_policy(here, element, facts)).map(|element| element.name).collect();
+        let mut none: BTreeSet<&'static str> = elements
+            .filter(|element| self.is_none_by_policy(here, element, facts))
+            .map(|element| element.name)
+            .collect();
         loop {
             let before = none.len();
             for (_, members) in self.pack.groups.iter().filter(|(on, _)| on == here.object.name) {
                 if members.iter().any(|member| none.contains(member.as_str())) {
-                    none.extend(here.object.elements.iter().map(|element| element.name).filter(|name| members.iter().any(|member| member == name)));
+                    none.extend(
+                        here.object
+                            .elements
+                            .iter()
+                            .map(|element| element.name)
+                            .filter(|name| members.iter().any(|member| member == name)),
+                    );
                 }
             }
             if none.len() == before {
@@ -94,14 +104,16 @@ impl Slow<'_> {
     fn is_closed_by_group(&self, here: &Here, none: &BTreeSet<&'static str>, element: &Element) -> bool {
         let mut groups = self.pack.groups.iter().filter(|(on, _)| on == here.object.name);
         groups.any(|(_, members)| {
-            members.iter().any(|member| member == element.name) && members.iter().any(|member| none.contains(member.as_str()))
+            members.iter().any(|member| member == element.name)
+                && members.iter().any(|member| none.contains(member.as_str()))
         })
     }
 
     /// A modifier element is none by policy, and any other element is not.
     pub(super) fn is_closed_by_modifier(&self, here: &Here, none: &BTreeSet<&'static str>, facts: &Facts) -> bool {
         let ordinary = |element: &&Element| !is_own_rule(here.object, element.name);
-        let closes = here.object.elements.iter().filter(ordinary).any(|element| element.modifier && none.contains(element.name));
+        let closes =
+            here.object.elements.iter().filter(ordinary).any(|element| element.modifier && none.contains(element.name));
         let any_shows = here.object.is_resource
             || here.object.elements.iter().filter(ordinary).any(|element| {
                 !none.contains(element.name)
@@ -111,7 +123,13 @@ impl Slow<'_> {
     }
 
     /// What shows of the object's own members, in the order in which they stand.
-    pub(super) fn members(&self, scope: &Scope<'_>, here: &Here, none: &BTreeSet<&'static str>, value: &Value) -> Shown {
+    pub(super) fn members(
+        &self,
+        scope: &Scope<'_>,
+        here: &Here,
+        none: &BTreeSet<&'static str>,
+        value: &Value,
+    ) -> Shown {
         let mut shown = Shown::default();
         for member in value.members() {
             let Some(key) = key(here.object, &member.key) else { continue };
@@ -154,7 +172,11 @@ impl Slow<'_> {
                         member.value.items().iter().filter_map(|item| self.item(scope, here, key, item)).collect();
                     if !texts.is_empty() {
                         let text = texts.join(",");
-                        shown.add(key.element, member.key.clone(), if element.many { format!("[{text}]") } else { text });
+                        shown.add(
+                            key.element,
+                            member.key.clone(),
+                            if element.many { format!("[{text}]") } else { text },
+                        );
                     }
                 }
             }
@@ -212,7 +234,14 @@ impl Slow<'_> {
     }
 
     /// `x` and `_x` of a primitive together, as they stand in the object.
-    fn primitive(&self, scope: &Scope<'_>, here: &Here, key: Key, primitive: &str, holder: &Value) -> (Option<String>, Below) {
+    fn primitive(
+        &self,
+        scope: &Scope<'_>,
+        here: &Here,
+        key: Key,
+        primitive: &str,
+        holder: &Value,
+    ) -> (Option<String>, Below) {
         let element = &here.object.elements[key.element];
         let name = json_name(element, key.target);
         let (value, below) = (holder.get(&name), holder.get(&format!("_{name}")));
@@ -220,7 +249,9 @@ impl Slow<'_> {
         let mut made = false;
         let mut left = Vec::new();
         for place in 0..length(value).max(length(below)) {
-            let at = |list: Option<&'_ Value>| list.and_then(|list| list.items().get(place)).filter(|item| **item != Value::Null).cloned();
+            let at = |list: Option<&'_ Value>| {
+                list.and_then(|list| list.items().get(place)).filter(|item| **item != Value::Null).cloned()
+            };
             let (value, below) = (at(value), at(below));
             let mut view = self.seen(here, element, key.target, value.as_ref(), scope.facts);
             if is_quantity(here.object) && element.name == "unit" && !view.own && !has_ucum_code(holder) {
@@ -253,18 +284,33 @@ impl Slow<'_> {
     }
 
     /// A primitive that shows as it is written, but for what Bundles and References say.
-    fn kept_primitive(&self, scope: &Scope<'_>, here: &Here, element: &Element, value: &Value, holder: &Value) -> Option<String> {
+    fn kept_primitive(
+        &self,
+        scope: &Scope<'_>,
+        here: &Here,
+        element: &Element,
+        value: &Value,
+        holder: &Value,
+    ) -> Option<String> {
         if here.object.name == "Reference" && element.name == "reference" {
             let raw = value.text()?;
             if !self.may_literal_show(here.points_to, raw, &View::Full, scope.facts) {
                 return None;
             }
         }
-        super::resource::bundle_value(here.object.name, element.name, value, holder).unwrap_or_else(|| Some(value.print()))
+        super::resource::bundle_value(here.object.name, element.name, value, holder)
+            .unwrap_or_else(|| Some(value.print()))
     }
 
     /// The `_x` of a primitive that shows: its extensions.
-    fn below_primitive(&self, scope: &Scope<'_>, here: &Here, element: &Element, below: &Value, holder: &View) -> Option<String> {
+    fn below_primitive(
+        &self,
+        scope: &Scope<'_>,
+        here: &Here,
+        element: &Element,
+        below: &Value,
+        holder: &View,
+    ) -> Option<String> {
         let on = [format!("{}.{}", here.literal, element.name), format!("{}.{}", here.object.name, element.name)];
         let text = self.extensions(scope, &on, below.get("extension")?, holder)?;
         Some(format!("{{\"extension\":{text}}}"))
@@ -288,7 +334,13 @@ impl Slow<'_> {
 
     /// An object inside a known extension. Reading: whole means every known key, no narrowing, every nested extension;
     /// a Reference that must not show takes the extension with it, so that it shows whole or not at all.
-    fn whole(&self, scope: &Scope<'_>, object: &'static ObjectType, allowed: &[&'static str], value: &Value) -> Result<Option<String>, Closed> {
+    fn whole(
+        &self,
+        scope: &Scope<'_>,
+        object: &'static ObjectType,
+        allowed: &[&'static str],
+        value: &Value,
+    ) -> Result<Option<String>, Closed> {
         let mut here = super::place::top(self, object, scope.facts);
         here.base = View::Full;
         if object.name == "Reference" {
@@ -340,14 +392,27 @@ impl Slow<'_> {
         Ok(Some(shown.print()))
     }
 
-    fn whole_primitive(&self, scope: &Scope<'_>, value: Option<&Value>, below: Option<&Value>) -> Result<(Vec<Option<String>>, Vec<Option<String>>), Closed> {
+    fn whole_below(&self, scope: &Scope<'_>, below: &Value) -> Result<Option<String>, Closed> {
+        let mut texts = Vec::new();
+        for extension in below.get("extension").map(Value::items).unwrap_or_default() {
+            texts.extend(self.whole(scope, known("Extension"), &[], extension)?);
+        }
+        Ok(if texts.is_empty() { None } else { Some(format!("{{\"extension\":[{}]}}", texts.join(","))) })
+    }
+
+    fn whole_primitive(
+        &self,
+        scope: &Scope<'_>,
+        value: Option<&Value>,
+        below: Option<&Value>,
+    ) -> Result<(Vec<Option<String>>, Vec<Option<String>>), Closed> {
         let items = |value: Option<&Value>| value.map(|value| value.items().to_vec()).unwrap_or_default();
         let (values, belows) = (items(value), items(below));
         let mut left = Vec::new();
         for place in 0..values.len().max(belows.len()) {
             let text = values.get(place).filter(|value| **value != Value::Null).map(Value::print);
             let below = match belows.get(place) {
-                Some(object @ Value::Object(_)) => self.whole(scope, known("Element"), &[], object)?,
+                Some(below @ Value::Object(_)) => self.whole_below(scope, below)?,
                 _ => None,
             };
             if text.is_some() || below.is_some() {
@@ -378,7 +443,12 @@ impl Slow<'_> {
         }
         let left_shows = |name: &str| match name {
             "*" => true,
-            name => here.object.elements.iter().position(|element| element.name == name).is_some_and(|place| shown.elements.contains(&place)),
+            name => here
+                .object
+                .elements
+                .iter()
+                .position(|element| element.name == name)
+                .is_some_and(|place| shown.elements.contains(&place)),
         };
         let mut markers = Vec::new();
         for constraint in CONSTRAINTS.iter().filter(|constraint| constraint.on == here.object.name) {
@@ -455,7 +525,9 @@ fn part_marker(object: &'static ObjectType) -> Option<String> {
         members.push(marker(element)?);
         standing.insert(place);
     }
-    for constraint in CONSTRAINTS.iter().filter(|constraint| constraint.on == object.name && constraint.left.contains(&"*")) {
+    for constraint in
+        CONSTRAINTS.iter().filter(|constraint| constraint.on == object.name && constraint.left.contains(&"*"))
+    {
         members.extend(constraint.asked_marker(object, &mut standing));
     }
     if members.is_empty() {
@@ -474,8 +546,11 @@ struct Constraint {
 impl Constraint {
     /// The marker of the first right one, where none of the right ones stands.
     fn asked_marker(&self, object: &'static ObjectType, standing: &mut BTreeSet<usize>) -> Option<(String, String)> {
-        let places: Vec<usize> =
-            self.right.iter().filter_map(|name| object.elements.iter().position(|element| element.name == *name)).collect();
+        let places: Vec<usize> = self
+            .right
+            .iter()
+            .filter_map(|name| object.elements.iter().position(|element| element.name == *name))
+            .collect();
         if places.iter().any(|place| standing.contains(place)) {
             return None;
         }

@@ -113,7 +113,10 @@ impl SlowPack {
             pack.masks.insert((mask, selector), function);
         }
         for (name, list) in tables(&folder.join("lists"))? {
-            pack.lists.insert(name, list.columns(["system", "code"])?.into_iter().map(|[system, code]| (system, code)).collect());
+            pack.lists.insert(
+                name,
+                list.columns(["system", "code"])?.into_iter().map(|[system, code]| (system, code)).collect(),
+            );
         }
         for [segment] in table(&folder.join("segments.csv"))?.columns(["segment"])? {
             pack.segments.push(segment);
@@ -123,7 +126,9 @@ impl SlowPack {
             let codes = rows.map(|[system, code, how]| SegmentCode { system, code, prefix: how == "prefix" });
             pack.segment_codes.insert(name, codes.collect());
         }
-        for [system, code, meaning] in table(&folder.join("security-labels.csv"))?.columns(["system", "code", "meaning"])? {
+        for [system, code, meaning] in
+            table(&folder.join("security-labels.csv"))?.columns(["system", "code", "meaning"])?
+        {
             pack.security_labels.insert((system, code), meaning);
         }
         for [kind, value, segment] in table(&folder.join("sources.csv"))?.columns(["kind", "value", "segment"])? {

@@ -17,7 +17,9 @@ impl Slow<'_> {
             return None;
         }
         let inner = value.get("contained").map(Value::items).unwrap_or_default();
-        let types = inner.iter().filter_map(|inner| Some((inner.get("id")?.text()?.to_owned(), (resource_type(inner)?.name, true))));
+        let types = inner
+            .iter()
+            .filter_map(|inner| Some((inner.get("id")?.text()?.to_owned(), (resource_type(inner)?.name, true))));
         let contained: Contained = types.collect();
         let mut texts = Vec::new();
         for inner in inner {
@@ -42,7 +44,9 @@ impl Slow<'_> {
         if !self.decision.passes || matches!(object.name, "Bundle" | "Parameters") {
             return false;
         }
-        let of_type = |path: &str| path == object.name || path.strip_prefix(object.name).is_some_and(|rest| rest.starts_with('.'));
+        let of_type = |path: &str| {
+            path == object.name || path.strip_prefix(object.name).is_some_and(|rest| rest.starts_with('.'))
+        };
         let lines = self.pack.elements.iter().filter(|(path, _)| of_type(path)).map(|(_, category)| category);
         let chosen = self.pack.discriminators.iter().filter(|line| of_type(&line.element)).map(|line| &line.category);
         let mut categories: Vec<&str> = lines.chain(chosen).map(String::as_str).collect();

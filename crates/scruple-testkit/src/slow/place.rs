@@ -68,7 +68,8 @@ impl Here {
         } else {
             Vec::new()
         };
-        let canonical = if data.is_empty() { object.name.to_owned() } else { format!("{}.{}", self.canonical, element.name) };
+        let canonical =
+            if data.is_empty() { object.name.to_owned() } else { format!("{}.{}", self.canonical, element.name) };
         let allowed = match target {
             Target::Reference(types) => types.iter().map(|id| scruple_fhir::dictionary().get(*id).name).collect(),
             _ => Vec::new(),
@@ -90,12 +91,16 @@ impl Slow<'_> {
         for segment in &facts.labels.segments {
             view = match self.limit(segment) {
                 Limit::None => View::None,
-                Limit::Coded if self.pack.coded_categories.contains(category) => view.meet(View::Mask("coded".to_owned())),
+                Limit::Coded if self.pack.coded_categories.contains(category) => {
+                    view.meet(View::Mask("coded".to_owned()))
+                }
                 Limit::Coded => View::None,
                 Limit::Follow => view,
             };
         }
-        if facts.labels.unclassified && self.pack.segment_codes.keys().any(|segment| self.limit(segment) != Limit::Follow) {
+        if facts.labels.unclassified
+            && self.pack.segment_codes.keys().any(|segment| self.limit(segment) != Limit::Follow)
+        {
             view = View::None;
         }
         view
@@ -119,7 +124,10 @@ impl Slow<'_> {
             }
             prefix = prefix.rsplit_once('.').map(|(shorter, _)| shorter).unwrap_or_default();
         }
-        self.pack.elements.get_key_value(&format!("{prefix}.*")).map(|(line, category)| (line.as_str(), category.as_str()))
+        self.pack
+            .elements
+            .get_key_value(&format!("{prefix}.*"))
+            .map(|(line, category)| (line.as_str(), category.as_str()))
     }
 
     /// The view of the line that a path has of its own: its discriminator by the item's codes, or `elements.csv`.
@@ -135,7 +143,14 @@ impl Slow<'_> {
     }
 
     /// The view of an element of `here`, or of one of its items.
-    pub(super) fn seen(&self, here: &Here, element: &Element, target: usize, item: Option<&Value>, facts: &Facts) -> Seen {
+    pub(super) fn seen(
+        &self,
+        here: &Here,
+        element: &Element,
+        target: usize,
+        item: Option<&Value>,
+        facts: &Facts,
+    ) -> Seen {
         let target_type = &element.targets[target];
         let mut own = false;
         let mut view = View::Full;
@@ -163,7 +178,9 @@ impl Slow<'_> {
     /// What the lines of data types say.
     fn narrowing(&self, here: &Here, element: &Element, facts: &Facts) -> View {
         // `type` goes with the element; the unit is judged by the code beside it.
-        if here.object.name == "Reference" && element.name == "type" || is_quantity(here.object) && element.name == "unit" {
+        if here.object.name == "Reference" && element.name == "type"
+            || is_quantity(here.object) && element.name == "unit"
+        {
             return View::Full;
         }
         let mut view = View::Full;
@@ -194,13 +211,19 @@ impl Slow<'_> {
             let mut views = vec![self.seen(here, element, target, None, facts).view];
             for path in here.paths(element, &element.targets[target]) {
                 if self.is_discriminated(&path) {
-                    views = self.discriminator_categories(&path).iter().map(|category| self.view(category, facts)).collect();
+                    views = self
+                        .discriminator_categories(&path)
+                        .iter()
+                        .map(|category| self.view(category, facts))
+                        .collect();
                 }
             }
             views.into_iter().all(|view| match view {
                 View::None => true,
                 View::Full => false,
-                View::Mask(mask) => !self.function(&mask, here.object, element, target).applies_to(&element.targets[target]),
+                View::Mask(mask) => {
+                    !self.function(&mask, here.object, element, target).applies_to(&element.targets[target])
+                }
             })
         })
     }
@@ -238,7 +261,8 @@ pub(super) fn top(slow: &Slow<'_>, object: &'static ObjectType, facts: &Facts) -
     }
 }
 
-/// The dictionary's type of that name, for what cannot be missing.
+/// A type that the dictionary surely has.
+#[expect(clippy::expect_used, reason = "called with names of FHIR's own types")]
 pub(super) fn known(name: &str) -> &'static ObjectType {
-    object_type(name).unwrap_or(&scruple_fhir::dictionary().types()[0])
+    object_type(name).expect("a type of the dictionary")
 }

@@ -90,10 +90,12 @@ impl Slow<'_> {
             Some(Literal::Urn) => return None,
             Some(Literal::Other) | None => None,
         };
-        of_literal.or_else(|| value.get("type").and_then(Value::plain).and_then(type_named)).or(match here.allowed.as_slice() {
-            [only] => Some(*only),
-            _ => None,
-        })
+        of_literal.or_else(|| value.get("type").and_then(Value::plain).and_then(type_named)).or(
+            match here.allowed.as_slice() {
+                [only] => Some(*only),
+                _ => None,
+            },
+        )
     }
 
     /// Whether the whole Reference is hidden by what its literal points to.
@@ -118,7 +120,9 @@ impl Slow<'_> {
         let facts = Facts::default();
         match self.pack.elements.get(name).map(String::as_str) {
             None => true,
-            Some("class") => self.discriminator_categories(name).iter().all(|category| self.view(category, &facts) == View::None),
+            Some("class") => {
+                self.discriminator_categories(name).iter().all(|category| self.view(category, &facts) == View::None)
+            }
             Some(category) => self.view(category, &facts) == View::None,
         }
     }
@@ -126,8 +130,13 @@ impl Slow<'_> {
     /// A labelled category is used in it, and a segment's limit is not follow.
     fn can_be_hidden_by_label(&self, name: &str) -> bool {
         let of_type = |path: &str| path == name || path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
-        let labelled = self.pack.elements.iter().any(|(path, category)| of_type(path) && self.is_labelled(category, name))
-            || self.pack.discriminators.iter().any(|line| of_type(&line.element) && self.is_labelled(&line.category, name));
+        let labelled =
+            self.pack.elements.iter().any(|(path, category)| of_type(path) && self.is_labelled(category, name))
+                || self
+                    .pack
+                    .discriminators
+                    .iter()
+                    .any(|line| of_type(&line.element) && self.is_labelled(&line.category, name));
         labelled && self.pack.all_segments().any(|segment| self.limit(segment) != Limit::Follow)
     }
 

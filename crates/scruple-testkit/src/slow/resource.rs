@@ -38,7 +38,11 @@ impl Slow<'_> {
             let next: Vec<bool> = (0..inner.len())
                 .map(|place| {
                     let id = inner[place].get("id").and_then(Value::text).unwrap_or_default();
-                    let others = texts.iter().enumerate().filter(|(other, _)| *other != place).filter_map(|(_, text)| text.as_ref());
+                    let others = texts
+                        .iter()
+                        .enumerate()
+                        .filter(|(other, _)| *other != place)
+                        .filter_map(|(_, text)| text.as_ref());
                     texts[place].is_some() && std::iter::once(&alone).chain(others).any(|text| refers_to(text, id))
                 })
                 .collect();
@@ -71,9 +75,11 @@ impl Slow<'_> {
         }
         let no_segments = Labels { segments: BTreeSet::new(), unclassified: false };
         let classified = Labels { unclassified: false, ..facts.labels.clone() };
-        for (labels, reason) in
-            [(no_segments, Withheld::Policy), (classified, Withheld::Label), (facts.labels.clone(), Withheld::Unclassified)]
-        {
+        for (labels, reason) in [
+            (no_segments, Withheld::Policy),
+            (classified, Withheld::Label),
+            (facts.labels.clone(), Withheld::Unclassified),
+        ] {
             let facts = Facts { labels, class: facts.class.clone() };
             let home = self.pack.elements.get(object.name).map_or(View::None, |category| self.view(category, &facts));
             let here = top(self, object, &facts);
@@ -86,7 +92,13 @@ impl Slow<'_> {
     }
 
     /// The members of a resource: `resourceType`, then the others as they stood.
-    fn written_members(&self, object: &'static ObjectType, value: &Value, facts: &Facts, contained: &Contained) -> Result<Shown, Withheld> {
+    fn written_members(
+        &self,
+        object: &'static ObjectType,
+        value: &Value,
+        facts: &Facts,
+        contained: &Contained,
+    ) -> Result<Shown, Withheld> {
         let scope = Scope { facts, contained };
         let here = top(self, object, facts);
         let none = self.none_by_policy(&here, facts);
@@ -161,7 +173,8 @@ fn refers_to(text: &str, id: &str) -> bool {
     let mut found = false;
     if let Some(object) = resource_type(&value) {
         each_object(object, &value, &mut |inner, value| {
-            found |= inner.name == known("Reference").name && value.get("reference").and_then(Value::text) == Some(&wanted);
+            found |=
+                inner.name == known("Reference").name && value.get("reference").and_then(Value::text) == Some(&wanted);
         });
     }
     found
@@ -176,7 +189,9 @@ pub(super) fn bundle_value(object: &str, element: &str, value: &Value, holder: &
             let resource = holder.get("resource");
             let of = |key: &str| resource.and_then(|resource| resource.get(key)).and_then(Value::text);
             let end = of("resourceType").zip(of("id")).map(|(name, id)| format!("/{name}/{id}"));
-            let shows = raw.starts_with("urn:uuid:") || raw.starts_with("urn:oid:") || end.is_some_and(|end| raw.ends_with(&end));
+            let shows = raw.starts_with("urn:uuid:")
+                || raw.starts_with("urn:oid:")
+                || end.is_some_and(|end| raw.ends_with(&end));
             Some(shows.then(|| value.print()))
         }
         // Reading: what is left of the url must be `Type` or `Type/id`, else it is withheld (and marked).
