@@ -9,3 +9,4 @@
 //! It shares the dictionary with `scruple-fhir` and no other code with it.
 
 pub mod slow;
+pub mod valid;

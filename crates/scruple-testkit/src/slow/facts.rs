@@ -135,10 +135,8 @@ impl Slow<'_> {
     fn label_object(&self, object: &ObjectType, value: &Value, labels: &mut Labels) {
         match object.name {
             "Coding" => self.label_coding(value, labels),
-            "CodeableConcept" => {
-                if value.get("text").is_some() && value.get("coding").is_none() {
-                    labels.unclassified = true;
-                }
+            "CodeableConcept" if value.get("text").is_some() && value.get("coding").is_none() => {
+                labels.unclassified = true
             }
             "Reference" => self.label_by_source("reference", value.get("reference").and_then(Value::text), labels),
             _ => {}

@@ -188,7 +188,7 @@ fn age(raw: &str, as_of: Date) -> Option<u16> {
         month: digits(5, 7)?.parse().ok()?,
         day: digits(8, 10)?.parse().ok()?,
     };
-    let leap = born.year % 4 == 0 && (born.year % 100 != 0 || born.year % 400 == 0);
+    let leap = born.year.is_multiple_of(4) && (!born.year.is_multiple_of(100) || born.year.is_multiple_of(400));
     let days = match born.month {
         2 if leap => 29,
         2 => 28,

@@ -405,7 +405,7 @@ impl Slow<'_> {
         scope: &Scope<'_>,
         value: Option<&Value>,
         below: Option<&Value>,
-    ) -> Result<(Vec<Option<String>>, Vec<Option<String>>), Closed> {
+    ) -> Result<Pairs, Closed> {
         let items = |value: Option<&Value>| value.map(|value| value.items().to_vec()).unwrap_or_default();
         let (values, belows) = (items(value), items(below));
         let mut left = Vec::new();
@@ -460,6 +460,9 @@ impl Slow<'_> {
         Ok(())
     }
 }
+
+/// Values of a primitive and what stands below each.
+type Pairs = (Vec<Option<String>>, Vec<Option<String>>);
 
 /// What stands below a primitive.
 struct Below {
