@@ -9,4 +9,5 @@
 //! It shares the dictionary with `scruple-fhir` and no other code with it.
 
 pub mod slow;
+pub mod tree;
 pub mod valid;

@@ -16,6 +16,7 @@ use crate::slow::json::{self, Value};
 use crate::slow::model::{key, resource_type};
 pub use constraints::{CONSTRAINTS, Constraint};
 pub use node::Node;
+pub use schema::codes;
 use scruple_fhir::Target;
 
 /// Something that is not valid.

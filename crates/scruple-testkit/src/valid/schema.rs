@@ -37,6 +37,35 @@ fn validator(name: &'static str) -> Arc<Validator> {
     Arc::clone(made)
 }
 
+/// The codes that the schema allows for a key; none where it does not say.
+#[must_use]
+pub fn codes(object: &str, key: &str) -> &'static [String] {
+    type Codes = HashMap<(String, String), Vec<String>>;
+    static CODES: LazyLock<Codes> = LazyLock::new(|| {
+        let mut codes = Codes::new();
+        for (name, definition) in SCHEMA["definitions"].as_object().into_iter().flatten() {
+            for (key, property) in definition["properties"].as_object().into_iter().flatten() {
+                let listed = property["enum"].as_array().or_else(|| property["items"]["enum"].as_array());
+                if let Some(listed) = listed {
+                    let listed = listed.iter().filter_map(|code| code.as_str().map(str::to_owned)).collect();
+                    codes.insert((name.clone(), key.clone()), listed);
+                }
+            }
+        }
+        codes
+    });
+    // `Patient.contact` is `Patient_Contact` there.
+    let name: Vec<String> = object
+        .split('.')
+        .map(|part| {
+            let mut letters = part.chars();
+            let first = letters.next().map(|letter| letter.to_ascii_uppercase()).unwrap_or_default();
+            format!("{first}{}", letters.as_str())
+        })
+        .collect();
+    CODES.get(&(name.join("_"), key.to_owned())).map(Vec::as_slice).unwrap_or_default()
+}
+
 /// What the schema says of one resource; those inside it are judged each by itself.
 pub(super) fn check(name: &'static str, value: &Value) -> Vec<Violation> {
     let Ok(plain) = serde_json::from_str(&without_nulls(value).print()) else {

@@ -1,0 +1,3 @@
+//! Properties of the tools, over made resources.
+
+mod properties;
