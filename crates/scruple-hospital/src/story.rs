@@ -1,0 +1,58 @@
+//! What happens to a patient: the ordinary record, and on top of it what the persona is there for.
+
+mod acute;
+mod ordinary;
+mod perinatal;
+pub(crate) mod protected;
+
+use crate::chart::Chart;
+use crate::person::{Person, patient_id};
+use crate::persona::Persona;
+use crate::time::Moment;
+use crate::{Record, showcase};
+
+/// The record of the patient with this index.
+pub(crate) fn record(seed: u64, index: usize, now: Moment) -> Record {
+    let persona = Persona::of(seed, index);
+    let (seed, person) = if persona == Persona::Showcase {
+        (showcase::SEED, showcase::person(now))
+    } else {
+        (seed, Person::draw(seed, index, persona, now))
+    };
+    let mut chart = Chart::new(seed, index, &person, now);
+    tell(&mut chart, persona);
+    Record { patient_id: patient_id(index), persona, resources: chart.finish() }
+}
+
+pub(crate) fn tell(chart: &mut Chart<'_>, persona: Persona) {
+    if matches!(persona, Persona::Showcase | Persona::Canary) {
+        return showcase::tell(chart);
+    }
+    ordinary::background(chart);
+    match persona {
+        Persona::Hiv => protected::hiv(chart),
+        Persona::EdSubstanceUse => protected::substance_use_in_the_ed(chart),
+        Persona::Part2Labelled => protected::part2_programme(chart, true),
+        Persona::Part2BySource => protected::part2_programme(chart, false),
+        Persona::Depression => protected::depression(chart),
+        Persona::BehavioralInpatient => protected::behavioral_stay(chart),
+        Persona::Psychotherapy => protected::psychotherapy(chart),
+        Persona::Sti => protected::sti(chart),
+        Persona::Reproductive => protected::termination(chart),
+        Persona::GenderAffirming => protected::gender_affirming(chart),
+        Persona::Abuse => protected::abuse(chart),
+        Persona::Genetic => protected::genetic(chart),
+        Persona::MinorConfidential => protected::minor(chart),
+        Persona::ConfidentialAddress => protected::confidential_address(chart),
+        Persona::SelfPay => protected::self_pay(chart),
+        Persona::Restricted => protected::restricted(chart),
+        Persona::ResearchConfidential => protected::confidential_research(chart),
+        Persona::Vip => protected::vip(chart),
+        Persona::Employee => protected::employee(chart),
+        Persona::Deceased => acute::death(chart),
+        Persona::IntensiveCare => acute::intensive_care(chart),
+        Persona::Delivery => perinatal::labor(chart),
+        Persona::Twin => perinatal::twin(chart),
+        Persona::Ordinary | Persona::Showcase | Persona::Canary => acute::perhaps(chart),
+    }
+}
