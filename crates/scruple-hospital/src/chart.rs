@@ -41,6 +41,8 @@ pub(crate) struct Chart<'a> {
     pub labels: Vec<Code>,
     /// The Coverage that pays, if there is one.
     pub coverage: Option<String>,
+    /// Whose blood pressure reads higher.
+    pub hypertensive: bool,
     out: Vec<Resource>,
     serial: BTreeMap<&'static str, u32>,
 }
@@ -53,6 +55,7 @@ impl<'a> Chart<'a> {
             now: who.died.unwrap_or(now),
             labels: Vec::new(),
             coverage: None,
+            hypertensive: false,
             out: Vec::with_capacity(128),
             serial: BTreeMap::new(),
         };

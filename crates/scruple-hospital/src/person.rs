@@ -118,7 +118,7 @@ impl Person {
         let (youngest, oldest) = persona.ages();
         let newborn = persona == Persona::Twin && index < Persona::fixed().len();
         let age_days = if newborn {
-            home.range(0, 1)
+            home.range(1, 2)
         } else {
             let spread = oldest - youngest;
             // Ages pile up in the middle and thin out at the top.
@@ -231,18 +231,24 @@ impl Person {
         format!("{} {}", self.given, self.family)
     }
 
+    /// An adult's body mass index in tenths: 19.5 to 38.9, the same for life.
+    pub(crate) const fn bmi(&self) -> i64 {
+        195 + self.number * 7_919 % 195
+    }
+
     pub(crate) fn is_female(&self) -> bool {
         self.sex == Sex::Female
     }
 
-    /// "52-year-old woman", as notes begin.
-    pub(crate) fn described(&self) -> String {
-        match (self.age, self.sex) {
+    /// "52-year-old woman", as notes of that day begin.
+    pub(crate) fn described(&self, at: Moment) -> String {
+        let age = at.date().years_since(self.birth);
+        match (age, self.sex) {
             (0, _) => "newborn".to_owned(),
-            (1..=17, Sex::Female) => format!("{}-year-old girl", self.age),
-            (1..=17, Sex::Male) => format!("{}-year-old boy", self.age),
-            (_, Sex::Female) => format!("{}-year-old woman", self.age),
-            (_, Sex::Male) => format!("{}-year-old man", self.age),
+            (1..=17, Sex::Female) => format!("{age}-year-old girl"),
+            (1..=17, Sex::Male) => format!("{age}-year-old boy"),
+            (_, Sex::Female) => format!("{age}-year-old woman"),
+            (_, Sex::Male) => format!("{age}-year-old man"),
         }
     }
 

@@ -39,6 +39,9 @@ pub(crate) fn person(now: Moment) -> Person {
         pcp: by_id("prac-physician-1"),
         kin: ("Luis", "Vargas", Kin::Sibling),
         married: true,
+        race: ("2106-3", "White"),
+        hispanic: true,
+        language: ("es", "Spanish"),
         ..drawn
     }
 }
@@ -71,12 +74,12 @@ pub(crate) fn tell(chart: &mut Chart<'_>) {
     let checkup = primary_care(chart);
     implant(chart);
     protected::hiv(chart);
-    protected::part2_programme(chart, true);
-    protected::sti(chart);
-    protected::termination(chart);
-    protected::abuse(chart);
-    protected::genetic(chart);
-    protected::substance_use_in_the_ed(chart);
+    protected::substance_use_in_the_ed(chart, 940);
+    protected::part2_programme(chart, true, 920);
+    protected::sti(chart, 610);
+    protected::termination(chart, 1_350);
+    protected::abuse(chart, 400);
+    protected::genetic(chart, 520);
     mind(chart);
     protected::self_pay(chart);
     study(chart);
@@ -350,11 +353,9 @@ fn office(chart: &mut Chart<'_>, checkup: &Visit) {
         at,
     );
     chart.queue("prac-quality-analyst-1", "fulfill", "Sample for the readmission measure", visit, at);
-    let stay = chart.visit(VisitPlan::clinic(PRIMARY, chart.now.plus(-400 * DAY), chart.who.pcp, CHECKUP));
+    let stay = chart.visit(VisitPlan::clinic(PRIMARY, chart.now.plus(-400 * DAY), chart.who.pcp, dx::CHECKUP));
     chart.bill(&stay, &[CLINIC_VISIT, OBSERVATION_CARE], Answer::Paid);
 }
-
-const CHECKUP: crate::codes::Problem = dx::CHECKUP;
 
 /// Where a concept is only named in words.
 pub(crate) fn words(text: &'static str) -> crate::json::Json {

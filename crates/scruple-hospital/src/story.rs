@@ -31,17 +31,34 @@ pub(crate) fn tell(chart: &mut Chart<'_>, persona: Persona) {
     ordinary::background(chart);
     match persona {
         Persona::Hiv => protected::hiv(chart),
-        Persona::EdSubstanceUse => protected::substance_use_in_the_ed(chart),
-        Persona::Part2Labelled => protected::part2_programme(chart, true),
-        Persona::Part2BySource => protected::part2_programme(chart, false),
+        Persona::EdSubstanceUse => {
+            let days = chart.draw.range(3, 200);
+            protected::substance_use_in_the_ed(chart, days);
+        }
+        Persona::Part2Labelled | Persona::Part2BySource => {
+            let days = chart.draw.range(120, 700);
+            protected::part2_programme(chart, persona == Persona::Part2Labelled, days);
+        }
         Persona::Depression => protected::depression(chart),
         Persona::BehavioralInpatient => protected::behavioral_stay(chart),
         Persona::Psychotherapy => protected::psychotherapy(chart),
-        Persona::Sti => protected::sti(chart),
-        Persona::Reproductive => protected::termination(chart),
+        Persona::Sti => {
+            let days = chart.draw.range(10, 90);
+            protected::sti(chart, days);
+        }
+        Persona::Reproductive => {
+            let days = chart.draw.range(30, 160);
+            protected::termination(chart, days);
+        }
         Persona::GenderAffirming => protected::gender_affirming(chart),
-        Persona::Abuse => protected::abuse(chart),
-        Persona::Genetic => protected::genetic(chart),
+        Persona::Abuse => {
+            let days = chart.draw.range(6, 60);
+            protected::abuse(chart, days);
+        }
+        Persona::Genetic => {
+            let days = chart.draw.range(60, 250);
+            protected::genetic(chart, days);
+        }
         Persona::MinorConfidential => protected::minor(chart),
         Persona::ConfidentialAddress => protected::confidential_address(chart),
         Persona::SelfPay => protected::self_pay(chart),

@@ -198,7 +198,7 @@ impl Chart<'_> {
             "status": if at.plus(30 * DAY) < self.now { "completed" } else { "in-progress" },
             "intent": "order",
             "priority": "routine",
-            "code": obj! { "coding": arr![obj! { "system": "http://hl7.org/fhir/CodeSystem/task-code", "code": what, "display": if what == "fulfill" { "Fulfill the focal request" } else { "Approve the focal request" } }] },
+            "code": obj! { "coding": arr![obj! { "system": "http://hl7.org/fhir/CodeSystem/task-code", "code": what, "display": if what == "fulfill" { "Fulfill the focal request" } else { "Activate/approve the focal resource" } }] },
             "description": description,
             "focus": focus,
             "for": self.patient(),

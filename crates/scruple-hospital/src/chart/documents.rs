@@ -71,9 +71,9 @@ impl Chart<'_> {
     /// The usual words of a clinic visit.
     pub(crate) fn clinic_note(&mut self, visit: &Visit, story: &str) -> String {
         let text = format!(
-            "{} seen for {}.\n\n{story}\n\nASSESSMENT: {} ({}).\nPLAN: continue as discussed; return as scheduled.\nSigned electronically by {}.",
-            capitalized(&self.who.described()),
-            visit.problem.says.to_lowercase(),
+            "{} seen for: {}.\n\n{story}\n\nASSESSMENT: {} ({}).\nPLAN: continue as discussed; return as scheduled.\nSigned electronically by {}.",
+            capitalized(&self.who.described(visit.start)),
+            visit.problem.says,
             visit.problem.says,
             visit.problem.icd.code,
             visit.doctor.name,

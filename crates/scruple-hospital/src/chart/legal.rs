@@ -77,7 +77,7 @@ impl Chart<'_> {
         };
         let rule = match kind {
             Part2 => None,
-            Notice => Some(("hipaa-notice", "HIPAA Notice of Privacy Practices")),
+            Notice => Some(("hipaa-npp", "HIPAA Notice of Privacy Practices")),
             Restriction | Contact | Minor => Some(("hipaa-restrictions", "HIPAA Restrictions")),
             SelfPay => Some(("hipaa-self-pay", "HIPAA Self-Pay Restriction")),
             Research => Some(("hipaa-research", "HIPAA Research Authorization")),

@@ -78,17 +78,19 @@ impl Chart<'_> {
     /// Weight in hundreds of grams and height in millimetres for the age, with the same build at every visit.
     fn build(&self, at: Moment) -> (i64, i64) {
         let age = self.age_at(at);
-        let own = (self.who.number * 7_919) % 200 - 100;
+        let own = (self.who.number * 104_729) % 200 - 100;
         let (height, weight) = match age {
             0 => {
                 let days = (at.date().0 - self.who.birth.0).max(0);
                 (500 + days * 6 / 10, 33 + days * 17 / 100)
             }
             1..=17 => (750 + (age - 1) * 58, 98 + (age - 1) * (age + 14)),
-            _ if self.who.is_female() => (1_630, 720),
-            _ => (1_760, 860),
+            _ => {
+                let height = if self.who.is_female() { 1_630 } else { 1_760 } + own * 8 / 10;
+                return (height, self.who.bmi() * height * height / 1_000_000);
+            }
         };
-        (height + height * own / 2_000, weight + weight * own * own.signum() / 500)
+        (height + height * own / 2_000, weight + weight * own / 1_000)
     }
 
     /// A set of vital signs.
@@ -129,7 +131,16 @@ impl Chart<'_> {
         }
         if age >= 3 {
             let base = 96 + age.min(60) / 2;
-            let systolic = self.draw.around(base + if acuity == Acuity::Critical { -22 } else { 4 }, 12);
+            let systolic = self.draw.around(
+                base + if acuity == Acuity::Critical {
+                    -22
+                } else if self.hypertensive {
+                    18
+                } else {
+                    4
+                },
+                12,
+            );
             let diastolic = (systolic * 62 / 100).max(42) + self.draw.range(-4, 4);
             let part = |code: Code, value: i64| obj! { "code": code.concept(), "valueQuantity": quantity(dec(value, 0), "mm[Hg]") };
             let mut fields = self.observation(VITAL, BLOOD_PRESSURE, visit, at, nurse);

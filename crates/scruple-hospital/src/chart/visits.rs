@@ -71,10 +71,15 @@ impl Chart<'_> {
             participants.push(participant("PART", "Participation", support));
         }
         let service = hl7("service-type", service_type(&place).0, service_type(&place).1);
+        let source = match (place.id, self.age_at(start)) {
+            ("loc-labor-delivery", 0) => ("born", "Born in hospital"),
+            ("loc-labor-delivery", _) => ("outp", "From outpatient department"),
+            _ => ("emd", "From accident/emergency department"),
+        };
         let hospitalization = inpatient.then(|| {
             obj! {
-                "admitSource": hl7("admit-source", "emd", "From accident/emergency department"),
-                "dietPreference": arr![sct("160670007", "Diabetic diet").concept()],
+                "admitSource": hl7("admit-source", source.0, source.1),
+                "dietPreference": (self.who.number % 7 == 0).then(|| arr![hl7("diet", "vegetarian", "Vegetarian")]),
                 "specialArrangement": (self.who.age > 70).then(|| arr![hl7("encounter-special-arrangements", "wheel", "Wheelchair")]),
                 "dischargeDisposition": end.map(|_| if self.who.died.is_some_and(|died| died <= until) {
                     hl7("discharge-disposition", "exp", "Expired")

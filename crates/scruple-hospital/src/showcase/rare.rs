@@ -55,7 +55,7 @@ fn clinical(chart: &mut Chart<'_>, checkup: &Visit, stay: &Visit) {
         "problem": arr![to("Condition", &stay.condition)], "summary": "Responds to ceftriaxone.", "finding": arr![obj! { "itemCodeableConcept": problem_code(&dx::PNEUMONIA) }],
     });
     chart.push("AdverseEvent", "adv", obj! {
-        "actuality": "actual", "category": arr![hl7("adverse-event-category", "medication-mishap", "Medication Mishap")],
+        "actuality": "actual", "category": arr![hl7("adverse-event-category", "product-use-error", "Product Use Error")],
         "event": words("Hives after the first dose of amoxicillin"), "subject": chart.patient(), "date": checkup.start.plus(-700 * DAY),
         "severity": hl7("adverse-event-severity", "mild", "Mild"), "recorder": staff_ref(by_id("prac-pharmacist-1")),
         "suspectEntity": arr![obj! { "instance": to("Medication", "med-buprenorphine") }],

@@ -118,9 +118,9 @@ fn emergency(chart: &mut Chart<'_>, start: Moment, end: Option<Moment>, problem:
     let visit = chart.visit(VisitPlan { place: ED, class: EMERGENCY, start, end, doctor, problem });
     chart.vitals(&visit, start.plus(8 * MINUTE), Acuity::Ill);
     let text = format!(
-        "Triage level 3. {} with {}.\n\n{story}\n\nDIAGNOSIS: {} ({}).",
-        chart.who.described(),
-        problem.says.to_lowercase(),
+        "Triage level 3. {}: {}.\n\n{story}\n\nDIAGNOSIS: {} ({}).",
+        chart.who.described(start),
+        problem.says,
         problem.says,
         problem.icd.code
     );
@@ -245,12 +245,7 @@ fn admit(chart: &mut Chart<'_>, admission: &Admission, start: Moment, over: bool
         chart.diagnose(&dx::MRSA_CARRIER, start, doctor, None);
         chart.flag(&ISOLATION, Some(&visit), start.plus(6 * HOUR));
     }
-    let story = format!(
-        "{} admitted with {}.\n\n{}",
-        chart.who.described(),
-        admission.problem.says.to_lowercase(),
-        admission.story
-    );
+    let story = format!("{} admitted: {}.\n\n{}", chart.who.described(start), admission.problem.says, admission.story);
     chart.note(&visit, ADMISSION_NOTE, start.plus(3 * HOUR), doctor, &story);
     chart.note(
         &visit,
@@ -269,9 +264,8 @@ fn admit(chart: &mut Chart<'_>, admission: &Admission, start: Moment, over: bool
     );
     if over {
         let summary = format!(
-            "Admitted with {}. {} Discharged home in good condition; see your doctor within a week.",
-            admission.problem.says.to_lowercase(),
-            admission.story
+            "{}. {} Discharged home in good condition; see your doctor within a week.",
+            admission.problem.says, admission.story
         );
         chart.composition(
             &visit,

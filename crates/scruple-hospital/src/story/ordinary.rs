@@ -1,6 +1,8 @@
 //! The record that everybody has: coverage, vaccines, allergies, chronic illness, visits, appointments, messages.
 
-use crate::analytes::{Analyte, BLOOD_COUNT, HBA1C, INR, LIPIDS, METABOLIC, NT_PRO_BNP, Panel, SERUM, TSH};
+use crate::analytes::{
+    Analyte, BLOOD_COUNT, CREATININE, GLUCOSE, HBA1C, INR, LIPIDS, METABOLIC, NT_PRO_BNP, Panel, SERUM, TSH,
+};
 use crate::chart::{Acuity, Answer, CLINIC_VISIT, Chart, ConsentKind, Visit, VisitPlan};
 use crate::codes::{Code, Drug, Problem, VIRTUAL, dx, loinc, rxn, sct};
 use crate::persona::Persona;
@@ -315,10 +317,15 @@ fn chronic(chart: &mut Chart<'_>, registered: Moment) -> Vec<&'static Chronic> {
     let doctor = chart.who.pcp;
     for illness in CHRONIC.iter().filter(|illness| age >= illness.from) {
         let chance = (illness.percent + illness.per_decade * (age - 50) / 10).clamp(0, 70);
-        if chart.draw.percent(chance) && found.len() < 5 {
+        let has = match illness.problem.icd.code {
+            "E66.9" => chart.who.bmi() >= 300,
+            _ => chart.draw.percent(chance),
+        };
+        if has && found.len() < 5 {
             let years = chart.draw.range(1, (age - illness.from + 1).clamp(1, 12));
             let onset = registered.plus(-years * 365 * DAY + chart.draw.range(0, 300) * DAY);
             chart.problem(&illness.problem, onset.min(registered), doctor, None);
+            chart.hypertensive |= illness.problem.icd.code == "I10";
             found.push(illness);
         }
     }
@@ -413,7 +420,8 @@ fn follow_ups(chart: &mut Chart<'_>, problems: &[&'static Chronic]) {
         };
         match illness.follow {
             Follow::Panel(panel) => {
-                chart.panel(&visit, start.plus(HOUR), panel, &[]);
+                let known = known_values(chart, problems);
+                chart.panel(&visit, start.plus(HOUR), panel, &known);
             }
             Follow::Value(analyte, low, high) => {
                 let value = chart.draw.range(low, high);
@@ -458,6 +466,19 @@ fn follow_ups(chart: &mut Chart<'_>, problems: &[&'static Chronic]) {
             chart.prescribe(&visit, &drug, "completed", Some(&visit.condition));
         }
     }
+}
+
+/// Values that an illness on the problem list moves.
+fn known_values(chart: &mut Chart<'_>, problems: &[&'static Chronic]) -> Vec<(Code, i64)> {
+    let mut known = Vec::new();
+    for illness in problems {
+        match illness.problem.icd.code {
+            "E11.9" => known.push((GLUCOSE.code, chart.draw.range(112, 190))),
+            "N18.30" => known.push((CREATININE.code, chart.draw.range(138, 195))),
+            _ => {}
+        }
+    }
+    known
 }
 
 fn appointments(chart: &mut Chart<'_>, problems: &[&'static Chronic]) {

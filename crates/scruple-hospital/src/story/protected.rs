@@ -10,6 +10,7 @@ use crate::chart::{
     VisitPlan,
 };
 use crate::codes::{Code, EMERGENCY, Problem, dx, label, loinc, rxn, sct};
+use crate::persona::Persona;
 use crate::places::{
     BEHAVIORAL, BH_CLINIC, CARDIOLOGY, ED, GENDER, GENETICS, INFECTIOUS, PEDIATRICS, PRIMARY, RECOVERY, WOMENS,
 };
@@ -79,14 +80,13 @@ pub(crate) fn hiv(chart: &mut Chart<'_>) {
 }
 
 /// An overdose in the emergency department: substance use, but not by a Part 2 programme.
-pub(crate) fn substance_use_in_the_ed(chart: &mut Chart<'_>) {
-    let days = chart.draw.range(3, 200);
+pub(crate) fn substance_use_in_the_ed(chart: &mut Chart<'_>, days: i64) {
     let start = chart.days_ago(days).plus(9 * HOUR).min(chart.now.plus(-8 * HOUR));
     let doctor = by_id("prac-ed-clinician-1");
     let (problem, story) = if chart.draw.percent(60) {
         (
             dx::OVERDOSE,
-            "Found by a friend, blue lips, slow breathing. Naloxone twice by the crew, awake on arrival. Says he uses fentanyl daily and wants help.",
+            "Found by a friend, blue lips, slow breathing. Naloxone twice by the crew, awake on arrival. Reports daily fentanyl use and wants help.",
         )
     } else {
         (
@@ -126,27 +126,25 @@ pub(crate) fn substance_use_in_the_ed(chart: &mut Chart<'_>) {
 }
 
 /// Treatment at the programme. With `labelled` the resources say so; else only their organisation does.
-pub(crate) fn part2_programme(chart: &mut Chart<'_>, labelled: bool) {
+pub(crate) fn part2_programme(chart: &mut Chart<'_>, labelled: bool, enrolled_days: i64) {
     let labels: &[Code] = if labelled { &[label::PART2] } else { &[] };
-    chart.labelled(labels, |chart| {
+    let counselor = by_id("prac-sud-clinician-2");
+    let kept_apart = chart.labelled(labels, |chart| {
         let doctor = by_id("prac-sud-clinician-1");
-        let counselor = by_id("prac-sud-clinician-2");
-        let alcohol = chart.draw.percent(30);
+        // The showcase is in treatment for opioids; elsewhere three of ten are for alcohol.
+        let alcohol = chart.who.persona != Persona::Showcase && chart.draw.percent(30);
         let problem = if alcohol { dx::ALCOHOL } else { dx::OPIOID };
-        let drug = if alcohol {
-            rxn::NALTREXONE
-        } else if chart.draw.percent(50) {
-            rxn::METHADONE
-        } else {
-            rxn::BUPRENORPHINE
+        let drug = match () {
+            () if alcohol => rxn::NALTREXONE,
+            () if chart.who.persona != Persona::Showcase && chart.draw.percent(50) => rxn::METHADONE,
+            () => rxn::BUPRENORPHINE,
         };
-        let days = chart.draw.range(120, 700);
-        let enrolled = chart.days_ago(days);
+        let enrolled = chart.days_ago(enrolled_days);
         let condition = chart.problem(&problem, enrolled, doctor, None);
         chart.episode(&RECOVERY, sct("20078004", "Substance abuse treatment center"), counselor, enrolled, &condition);
         chart.team("Recovery team", &[doctor, counselor, on_duty("nurse", RECOVERY.id)], enrolled, None, None);
         chart.consent(ConsentKind::Part2, enrolled);
-        for (visit_days, who) in [(days.min(118), doctor), (45, counselor), (9, counselor)] {
+        for (visit_days, who) in [(enrolled_days.min(118), doctor), (45, counselor), (9, counselor)] {
             let start = chart.days_ago(visit_days);
             let visit = programme_visit(chart, start, who, problem);
             if visit_days != 9 {
@@ -160,13 +158,13 @@ pub(crate) fn part2_programme(chart: &mut Chart<'_>, labelled: bool) {
         chart.appointment(RECOVERY, today, counselor, &problem, Some("Group at the back entrance."));
         let ahead = chart.today().plus_days(7).weekday_on().at(9, 30);
         chart.appointment(RECOVERY, ahead, doctor, &problem, None);
-    });
-    // Notes of counselling that the counsellor keeps apart are labelled always: 42 CFR 2.31(b).
-    chart.labelled(&[label::PART2, label::COUNSELING], |chart| {
-        let counselor = by_id("prac-sud-clinician-2");
         let start = chart.days_ago(16);
-        let visit = programme_visit(chart, start, counselor, dx::OPIOID);
-        chart.note(&visit, PROGRESS_NOTE, start.plus(HOUR), counselor, "COUNSELING NOTE, KEPT APART. Spoke of the father's drinking and of shame. Dream of using, did not. Homework: letter to self.");
+        programme_visit(chart, start, counselor, problem)
+    });
+    // What the counselor keeps apart is declared so always: 42 CFR 2.31(b).
+    chart.labelled(&[label::COUNSELING], |chart| {
+        let text = "COUNSELING NOTE, KEPT APART. Spoke of the father's drinking and of shame. Dream of using, did not. Homework: letter to self.";
+        chart.note(&kept_apart, PROGRESS_NOTE, kept_apart.start.plus(HOUR), counselor, text);
     });
 }
 
@@ -283,10 +281,9 @@ pub(crate) fn psychotherapy(chart: &mut Chart<'_>) {
     });
 }
 
-pub(crate) fn sti(chart: &mut Chart<'_>) {
+pub(crate) fn sti(chart: &mut Chart<'_>, days: i64) {
     let doctor = if chart.who.is_female() { by_id("prac-physician-12") } else { chart.who.pcp };
     let place = if chart.who.is_female() { WOMENS } else { PRIMARY };
-    let days = chart.draw.range(10, 90);
     let start = chart.days_ago(days);
     let visit = clinic(
         chart,
@@ -294,7 +291,11 @@ pub(crate) fn sti(chart: &mut Chart<'_>) {
         start,
         doctor,
         dx::CHLAMYDIA,
-        "Discharge for a week, new partner since summer. Wants the partner told without a name.",
+        if chart.who.is_female() {
+            "Discharge for a week, new partner since summer. Wants the partner told without a name."
+        } else {
+            "Burning for a week, new partner since summer. Wants the partner told without a name."
+        },
     );
     chart.finding(&visit, start.plus(30 * MINUTE), CHLAMYDIA_TEST, DETECTED, URINE, Some("Reportable."));
     chart.finding(&visit, start.plus(30 * MINUTE), HIV_SCREEN, NOT_DETECTED, SERUM, None);
@@ -311,9 +312,8 @@ pub(crate) fn sti(chart: &mut Chart<'_>) {
     );
 }
 
-pub(crate) fn termination(chart: &mut Chart<'_>) {
+pub(crate) fn termination(chart: &mut Chart<'_>, days: i64) {
     let doctor = by_id("prac-physician-12");
-    let days = chart.draw.range(30, 160);
     let start = chart.days_ago(days);
     let visit = clinic(
         chart,
@@ -342,7 +342,7 @@ pub(crate) fn termination(chart: &mut Chart<'_>) {
     chart.course(&emergency, &rxn::CEFTRIAXONE, 2);
     chart.note(&emergency, EMERGENCY_NOTE, fever.plus(2 * HOUR), by_id("prac-ed-clinician-2"), "Fever and cramps nine days after medication abortion. Uterus tender, no mass. Antibiotics, follow-up with gynecology. Asks that nothing goes home by mail.");
     chart.labelled(&[label::SEXUAL], |chart| {
-        let later = fever.plus(14 * DAY);
+        let later = fever.plus(14 * DAY).min(chart.now.plus(-HOUR));
         let follow = chart.visit(VisitPlan::clinic(WOMENS, later, doctor, dx::CONTRACEPTION));
         chart.procedure(
             &follow,
@@ -404,8 +404,7 @@ pub(crate) fn gender_affirming(chart: &mut Chart<'_>) {
     }
 }
 
-pub(crate) fn abuse(chart: &mut Chart<'_>) {
-    let days = chart.draw.range(6, 60);
+pub(crate) fn abuse(chart: &mut Chart<'_>, days: i64) {
     let start = chart.days_ago(days).plus(7 * HOUR).min(chart.now.plus(-6 * HOUR));
     let doctor = by_id("prac-ed-clinician-2");
     let worker = by_id("prac-social-worker-2");
@@ -442,12 +441,11 @@ pub(crate) fn abuse(chart: &mut Chart<'_>) {
     chart.bill(&visit, &[OBSERVATION_CARE], Answer::Pending);
 }
 
-pub(crate) fn genetic(chart: &mut Chart<'_>) {
+pub(crate) fn genetic(chart: &mut Chart<'_>, days: i64) {
     let doctor = by_id("prac-physician-10");
     chart.family_history(("MTH", "mother"), &dx::BREAST_CANCER, 44, true);
     chart.family_history(("SIS", "sister"), &dx::BREAST_CANCER, 39, false);
     chart.labelled(&[label::GENETIC], |chart| chart.family_history(("AUNT", "aunt"), &dx::BRCA, 47, false));
-    let days = chart.draw.range(60, 250);
     let start = chart.days_ago(days);
     let visit = clinic(
         chart,
@@ -547,7 +545,7 @@ pub(crate) fn confidential_research(chart: &mut Chart<'_>) {
     let at = chart.days_ago(150);
     let consent = chart.consent(ConsentKind::Research, at);
     chart.study(&consent, at, ("study-opioid-1", "Retention in treatment of opioid use disorder"));
-    part2_programme(chart, false);
+    part2_programme(chart, false, 150);
 }
 
 pub(crate) fn vip(chart: &mut Chart<'_>) {
