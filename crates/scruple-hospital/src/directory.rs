@@ -8,7 +8,7 @@ use crate::staff::{StaffMember, staff};
 use crate::time::{DAY, MINUTE, Moment};
 
 /// The system of the roles of the policy pack.
-pub(crate) const ROLE_SYSTEM: &str = "https://saguaro-valley.example/fhir/CodeSystem/role";
+const ROLE_SYSTEM: &str = "https://saguaro-valley.example/fhir/CodeSystem/role";
 
 pub(crate) const PHQ9_TOTAL: Code =
     loinc("44261-6", "Patient Health Questionnaire 9 item (PHQ-9) total score [Reported]");
@@ -62,12 +62,21 @@ fn organization(
         "Organization",
         id,
         obj! {
-            "identifier": (kind.0 != "pay").then(|| arr![obj! { "system": "http://hl7.org/fhir/sid/us-npi", "value": npi(serial) }]),
+            "identifier": (kind.0 != "pay").then(
+                || arr![obj! { "system": "http://hl7.org/fhir/sid/us-npi", "value": npi(serial) }],
+            ),
             "active": true,
             "type": arr![hl7("organization-type", kind.0, kind.1)],
             "name": name,
-            "telecom": arr![obj! { "system": "phone", "value": format!("602-555-01{:02}", serial % 100), "use": "work" }],
-            "address": arr![obj! { "use": "work", "line": ["1400 E Saguaro Valley Pkwy"], "city": "Phoenix", "state": "AZ", "postalCode": "85004", "country": "US" }],
+            "telecom": arr![
+                obj! { "system": "phone", "value": format!("602-555-01{:02}", serial % 100), "use": "work" },
+            ],
+            "address": arr![
+                obj! {
+                    "use": "work", "line": ["1400 E Saguaro Valley Pkwy"], "city": "Phoenix", "state": "AZ",
+                    "postalCode": "85004", "country": "US",
+                },
+            ],
             "partOf": parent.map(|id| obj! { "reference": format!("Organization/{id}") }),
         },
     )
@@ -107,10 +116,16 @@ fn places() -> Vec<Resource> {
             "name": place.name,
             "alias": arr![format!("Floor {}", place.floor)],
             "mode": "instance",
-            "type": arr![Code { system: "http://terminology.hl7.org/CodeSystem/v3-RoleCode", code: place.kind, display: kind_display(place.kind) }.concept()],
+            "type": arr![
+                Code { system: "http://terminology.hl7.org/CodeSystem/v3-RoleCode", code: place.kind, display: kind_display(place.kind) }.concept(),
+            ],
             "physicalType": hl7("location-physical-type", "wa", "Ward"),
-            "telecom": arr![obj! { "system": "phone", "value": format!("602-555-01{:02}", 20 + place.floor), "use": "work" }],
-            "managingOrganization": obj! { "reference": format!("Organization/{}", place.organization), "display": place.organization_name() },
+            "telecom": arr![
+                obj! { "system": "phone", "value": format!("602-555-01{:02}", 20 + place.floor), "use": "work" },
+            ],
+            "managingOrganization": obj! {
+                "reference": format!("Organization/{}", place.organization), "display": place.organization_name(),
+            },
         }));
         if !place.service.is_empty() {
             all.push(resource(
@@ -156,6 +171,11 @@ fn label(role: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// A role of the policy pack as a concept.
+pub(crate) fn role_concept(role: &'static str) -> Json {
+    obj! { "coding": arr![obj! { "system": ROLE_SYSTEM, "code": role, "display": label(role) }], "text": label(role) }
+}
+
 fn practitioner(member: &StaffMember, serial: i64, now: Moment) -> Vec<Resource> {
     let (given, family) = member.parts();
     let organization =
@@ -166,13 +186,26 @@ fn practitioner(member: &StaffMember, serial: i64, now: Moment) -> Vec<Resource>
             "Practitioner",
             member.id,
             obj! {
-                "identifier": std::iter::once(obj! { "system": "https://saguaro-valley.example/employee", "value": format!("E{:05}", 10_000 + serial) })
-                    .chain(clinical.then(|| obj! { "system": "http://hl7.org/fhir/sid/us-npi", "value": npi(100 + serial) })).collect::<Vec<_>>(),
+                "identifier": std::iter::once(
+                    obj! {
+                        "system": "https://saguaro-valley.example/employee",
+                        "value": format!("E{:05}", 10_000 + serial),
+                    },
+                )
+                    .chain(
+                        clinical.then(
+                            || obj! { "system": "http://hl7.org/fhir/sid/us-npi", "value": npi(100 + serial) },
+                        ),
+                    ).collect::<Vec<_>>(),
                 "active": true,
                 "name": arr![obj! { "use": "official", "text": member.name, "family": family, "given": arr![given] }],
                 "telecom": arr![
                     obj! { "system": "phone", "value": format!("602-555-01{:02}", serial % 100), "use": "work" },
-                    obj! { "system": "email", "value": format!("{}.{}@saguaro-valley.example", given.to_lowercase(), family.to_lowercase()), "use": "work" },
+                    obj! {
+                        "system": "email",
+                        "value": format!("{}.{}@saguaro-valley.example", given.to_lowercase(), family.to_lowercase()),
+                        "use": "work",
+                    },
                 ],
                 "gender": if member.sex == 'f' { "female" } else { "male" },
                 "qualification": member.specialty.map(|specialty| arr![obj! { "code": specialty.concept() }]),
@@ -185,11 +218,18 @@ fn practitioner(member: &StaffMember, serial: i64, now: Moment) -> Vec<Resource>
                 "active": true,
                 "period": obj! { "start": now.date().plus_days(-400 - serial * 11) },
                 "practitioner": obj! { "reference": member.reference(), "display": member.name },
-                "organization": obj! { "reference": format!("Organization/{}", if member.role == "vendor_support" { "org-business-associate" } else { organization }) },
-                "code": arr![obj! { "coding": arr![obj! { "system": ROLE_SYSTEM, "code": member.role, "display": label(member.role) }], "text": label(member.role) }],
+                "organization": obj! {
+                    "reference": format!(
+                        "Organization/{}",
+                        if member.role == "vendor_support" { "org-business-associate" } else { organization },
+                    ),
+                },
+                "code": arr![role_concept(member.role)],
                 "specialty": member.specialty.map(|specialty| arr![specialty.concept()]),
                 "location": arr![obj! { "reference": format!("Location/{}", member.unit) }],
-                "telecom": arr![obj! { "system": "phone", "value": format!("602-555-01{:02}", serial % 100), "use": "work" }],
+                "telecom": arr![
+                    obj! { "system": "phone", "value": format!("602-555-01{:02}", serial % 100), "use": "work" },
+                ],
             },
         ),
     ];
@@ -199,11 +239,18 @@ fn practitioner(member: &StaffMember, serial: i64, now: Moment) -> Vec<Resource>
     ) {
         let short = member.id.trim_start_matches("prac-");
         let day = now.date();
-        all.push(resource("Schedule", format!("sched-{short}"), obj! {
-            "active": true,
-            "actor": arr![obj! { "reference": member.reference(), "display": member.name }, obj! { "reference": format!("Location/{}", member.unit) }],
-            "planningHorizon": obj! { "start": day.at(0, 0), "end": day.plus_days(60).at(0, 0) },
-        }));
+        all.push(resource(
+            "Schedule",
+            format!("sched-{short}"),
+            obj! {
+                "active": true,
+                "actor": arr![
+                    obj! { "reference": member.reference(), "display": member.name },
+                    obj! { "reference": format!("Location/{}", member.unit) },
+                ],
+                "planningHorizon": obj! { "start": day.at(0, 0), "end": day.plus_days(60).at(0, 0) },
+            },
+        ));
         for slot in 0..4 {
             let start = day.plus_days(1).weekday_on().at(13, 0).plus(slot * 30 * MINUTE);
             all.push(resource(
@@ -229,8 +276,11 @@ fn questionnaire() -> Resource {
     let mut items: Vec<Json> = PHQ9_ITEMS
         .iter()
         .map(|item| obj! {
-            "linkId": format!("/{}", item.code), "code": arr![item.coding()], "text": item.display, "type": "choice", "required": true,
-            "answerOption": OPTIONS.iter().map(|(code, display)| obj! { "valueCoding": loinc(code, display).coding() }).collect::<Vec<_>>(),
+            "linkId": format!("/{}", item.code), "code": arr![item.coding()], "text": item.display, "type": "choice",
+            "required": true,
+            "answerOption": OPTIONS.iter().map(
+                |(code, display)| obj! { "valueCoding": loinc(code, display).coding() },
+            ).collect::<Vec<_>>(),
         })
         .collect();
     items.push(
@@ -241,7 +291,8 @@ fn questionnaire() -> Resource {
         "questionnaire-phq-9",
         obj! {
             "url": "https://saguaro-valley.example/fhir/Questionnaire/questionnaire-phq-9",
-            "name": "PHQ9", "title": "Patient Health Questionnaire (PHQ-9)", "status": "active", "subjectType": ["Patient"],
+            "name": "PHQ9", "title": "Patient Health Questionnaire (PHQ-9)", "status": "active",
+            "subjectType": ["Patient"],
             "code": arr![loinc("44249-1", "PHQ-9 quick depression assessment panel [Reported.PHQ]").coding()],
             "item": items,
         },
@@ -257,7 +308,9 @@ fn rest(now: Moment) -> Vec<Resource> {
                 "title": "Home monitoring of blood pressure", "status": "active",
                 "period": obj! { "start": now.plus(-300 * DAY).date() },
                 "sponsor": obj! { "reference": format!("Organization/{HOSPITAL_ID}"), "display": HOSPITAL },
-                "principalInvestigator": obj! { "reference": "Practitioner/prac-physician-8", "display": "Marcus Greene" },
+                "principalInvestigator": obj! {
+                    "reference": "Practitioner/prac-physician-8", "display": "Marcus Greene",
+                },
                 "arm": arr![obj! { "name": "Home monitoring" }, obj! { "name": "Usual care" }],
             },
         ),
@@ -269,7 +322,9 @@ fn rest(now: Moment) -> Vec<Resource> {
                 "category": arr![obj! { "text": "Certificate of confidentiality, 42 USC 241(d)" }],
                 "period": obj! { "start": now.plus(-200 * DAY).date() },
                 "sponsor": obj! { "reference": format!("Organization/{HOSPITAL_ID}"), "display": HOSPITAL },
-                "principalInvestigator": obj! { "reference": "Practitioner/prac-researcher-1", "display": "Amara Nwosu" },
+                "principalInvestigator": obj! {
+                    "reference": "Practitioner/prac-researcher-1", "display": "Amara Nwosu",
+                },
             },
         ),
         resource(
@@ -277,7 +332,10 @@ fn rest(now: Moment) -> Vec<Resource> {
             "endpoint-direct",
             obj! {
                 "status": "active",
-                "connectionType": obj! { "system": "http://terminology.hl7.org/CodeSystem/endpoint-connection-type", "code": "direct-project", "display": "Direct Project" },
+                "connectionType": obj! {
+                    "system": "http://terminology.hl7.org/CodeSystem/endpoint-connection-type",
+                    "code": "direct-project", "display": "Direct Project",
+                },
                 "managingOrganization": obj! { "reference": format!("Organization/{HOSPITAL_ID}") },
                 "payloadType": arr![hl7("endpoint-payload-type", "any", "Any")],
                 "address": "mailto:records@direct.saguaro-valley.example",

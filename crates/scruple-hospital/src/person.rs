@@ -292,9 +292,10 @@ impl Person {
             self.family.to_lowercase().replace('\'', ""),
             self.number % 1_000
         );
-        let mut points = vec![
-            obj! { "system": "phone", "value": &self.phone, "use": if self.age < 18 { "home" } else { "mobile" }, "rank": 1 },
-        ];
+        let mut points = vec![obj! {
+            "system": "phone", "value": &self.phone, "use": if self.age < 18 { "home" } else { "mobile" },
+            "rank": 1,
+        }];
         if (13..85).contains(&self.age) {
             points.push(obj! { "system": "email", "value": mail, "use": "home" });
         }
@@ -313,7 +314,10 @@ impl Person {
             if self.hispanic { ("2135-2", "Hispanic or Latino") } else { ("2186-5", "Not Hispanic or Latino") };
         let omb = |url: &str, code: &'static str, display: &'static str| {
             obj! { "url": format!("http://hl7.org/fhir/us/core/StructureDefinition/{url}"), "extension": arr![
-                obj! { "url": "ombCategory", "valueCoding": obj! { "system": RACE_SYSTEM, "code": code, "display": display } },
+                obj! {
+                    "url": "ombCategory",
+                    "valueCoding": obj! { "system": RACE_SYSTEM, "code": code, "display": display },
+                },
                 obj! { "url": "text", "valueString": display },
             ] }
         };
@@ -391,10 +395,15 @@ impl Person {
         let (kin_given, kin_family, kin) = self.kin;
         let (language, language_display) = self.language;
         let body = obj! {
-            "meta": obj! { "lastUpdated": seen, "security": self.labels().into_iter().map(Code::coding).collect::<Vec<_>>() },
+            "meta": obj! {
+                "lastUpdated": seen, "security": self.labels().into_iter().map(Code::coding).collect::<Vec<_>>(),
+            },
             "text": obj! {
                 "status": "generated",
-                "div": format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{}, born {}, record {}</div>", name, self.birth, self.number),
+                "div": format!(
+                    "<div xmlns=\"http://www.w3.org/1999/xhtml\">{}, born {}, record {}</div>", name, self.birth,
+                    self.number,
+                ),
             },
             "extension": self.extensions(),
             "identifier": self.identifiers(),
@@ -410,15 +419,21 @@ impl Person {
             "address": self.address(),
             "maritalStatus": (self.age >= 18).then(|| crate::codes::hl7("v3-MaritalStatus", marital, marital_display)),
             "multipleBirthInteger": self.birth_order,
-            "photo": if self.has_photo { vec![obj! { "contentType": "image/png", "data": base64(PORTRAIT), "title": "Registration photo" }] } else { Vec::new() },
+            "photo": if self.has_photo { vec![
+                obj! { "contentType": "image/png", "data": base64(PORTRAIT), "title": "Registration photo" },
+            ] } else { Vec::new() },
             "contact": arr![obj! {
                 "relationship": arr![crate::codes::hl7("v2-0131", "N", "Next-of-Kin")],
-                "name": obj! { "text": format!("{kin_given} {kin_family}"), "family": kin_family, "given": arr![kin_given] },
+                "name": obj! {
+                    "text": format!("{kin_given} {kin_family}"), "family": kin_family, "given": arr![kin_given],
+                },
                 "telecom": arr![obj! { "system": "phone", "value": self.kin_phone(), "use": "mobile" }],
                 "gender": match kin { Kin::Mother => Some("female"), _ => None },
             }],
             "communication": arr![obj! {
-                "language": obj! { "coding": arr![obj! { "system": "urn:ietf:bcp:47", "code": language, "display": language_display }] },
+                "language": obj! {
+                    "coding": arr![obj! { "system": "urn:ietf:bcp:47", "code": language, "display": language_display }],
+                },
                 "preferred": true,
             }],
             "generalPractitioner": arr![obj! { "reference": self.pcp.reference(), "display": self.pcp.name }],

@@ -15,7 +15,7 @@ use crate::person::{Kin, Payer, Person};
 use crate::persona::Persona;
 use crate::places::{BH_CLINIC, CARDIOLOGY, PRIMARY, WARD, WOMENS};
 use crate::staff::{by_id, on_duty};
-use crate::story::protected;
+use crate::story::{protected, substance};
 use crate::time::{DAY, Date, HOUR, MINUTE, Moment};
 
 /// Draws of the showcase come from this seed in every hospital.
@@ -74,8 +74,8 @@ pub(crate) fn tell(chart: &mut Chart<'_>) {
     let checkup = primary_care(chart);
     implant(chart);
     protected::hiv(chart);
-    protected::substance_use_in_the_ed(chart, 940);
-    protected::part2_programme(chart, true, 920);
+    substance::substance_use_in_the_ed(chart, 940);
+    substance::part2_programme(chart, true, 920);
     protected::sti(chart, 610);
     protected::termination(chart, 1_350);
     protected::abuse(chart, 400);
@@ -122,7 +122,10 @@ fn primary_care(chart: &mut Chart<'_>) -> Visit {
         loinc("11332-4", "History of Cognitive function Narrative"),
         sct("17621005", "Normal"),
     );
-    let note = chart.clinic_note(&visit, "Home readings 128 to 138 over 80. No headaches. Uses the inhaler twice a month. Works at a bakery from four in the morning.");
+    let note = chart.clinic_note(
+        &visit,
+        "Home readings 128 to 138 over 80. No headaches. Uses the inhaler twice a month. Works at a bakery from four in the morning.",
+    );
     chart.plan(
         &visit,
         "Blood pressure plan",
@@ -156,7 +159,10 @@ fn implant(chart: &mut Chart<'_>) {
     let device = chart.implant(sct("706004007", "Implantable cardiac pacemaker"), "Dual-chamber pacemaker", at);
     let start = chart.days_ago(140);
     let visit = chart.visit(VisitPlan::clinic(CARDIOLOGY, start, doctor, dx::ATRIAL_FIBRILLATION));
-    chart.note(&visit, CONSULT_NOTE, start.plus(HOUR), doctor, "Pacemaker check: battery six years, thresholds stable, two short runs of atrial fibrillation. MRI conditional.");
+    chart.note(
+        &visit, CONSULT_NOTE, start.plus(HOUR), doctor,
+        "Pacemaker check: battery six years, thresholds stable, two short runs of atrial fibrillation. MRI conditional.",
+    );
     chart.procedure(
         &visit,
         sct("433236007", "Transthoracic echocardiography"),
@@ -189,7 +195,10 @@ fn mind(chart: &mut Chart<'_>) {
         "Mood 4 of 10 since the move. Sleeps five hours. Safety plan written together. Next session in two weeks.",
     );
     chart.labelled(&[label::PSYCHOTHERAPY], |chart| {
-        chart.note(&visit, PSYCHIATRY_NOTE, start.plus(80 * MINUTE), therapist, "PSYCHOTHERAPY NOTE, KEPT APART. Told of the first marriage and of the brother's threats. My impression: grief more than fear.");
+        chart.note(
+            &visit, PSYCHIATRY_NOTE, start.plus(80 * MINUTE), therapist,
+            "PSYCHOTHERAPY NOTE, KEPT APART. Told of the first marriage and of the brother's threats. My impression: grief more than fear.",
+        );
     });
     chart.bill(&visit, &[CLINIC_VISIT], Answer::Paid);
 }
@@ -260,7 +269,10 @@ fn ward(chart: &mut Chart<'_>) -> Visit {
     }
     chart.diagnose(&dx::MRSA_CARRIER, start, doctor, None);
     chart.consent(ConsentKind::Directive, start.plus(5 * HOUR));
-    chart.note(&visit, ADMISSION_NOTE, start.plus(3 * HOUR), doctor, "Three days of fever and cough with rusty sputum. HIV, well controlled, CD4 588. In recovery, takes buprenorphine. Pacemaker. Oxygen 2 L, ceftriaxone, droplet precautions until the swab is back.");
+    chart.note(
+        &visit, ADMISSION_NOTE, start.plus(3 * HOUR), doctor,
+        "Three days of fever and cough with rusty sputum. HIV, well controlled, CD4 588. In recovery, takes buprenorphine. Pacemaker. Oxygen 2 L, ceftriaxone, droplet precautions until the swab is back.",
+    );
     chart.note(
         &visit,
         NURSE_NOTE,
@@ -344,6 +356,7 @@ fn office(chart: &mut Chart<'_>, checkup: &Visit) {
     );
     chart.queue("prac-coder-1", "fulfill", "Code the visit", visit.clone(), checkup.end.plus(HOUR));
     chart.queue("prac-auth-specialist-1", "approve", "Authorization for the echocardiogram", visit.clone(), at);
+    chart.queue("prac-scheduler-2", "fulfill", "Book the contraceptive follow-up", visit.clone(), at);
     chart.queue("prac-registrar-1", "fulfill", "Confirm address and plan at arrival", chart.patient(), at);
     chart.queue(
         "prac-privacy-officer-1",

@@ -4,6 +4,7 @@ mod acute;
 mod ordinary;
 mod perinatal;
 pub(crate) mod protected;
+pub(crate) mod substance;
 
 use crate::chart::Chart;
 use crate::person::{Person, patient_id};
@@ -33,11 +34,11 @@ pub(crate) fn tell(chart: &mut Chart<'_>, persona: Persona) {
         Persona::Hiv => protected::hiv(chart),
         Persona::EdSubstanceUse => {
             let days = chart.draw.range(3, 200);
-            protected::substance_use_in_the_ed(chart, days);
+            substance::substance_use_in_the_ed(chart, days);
         }
         Persona::Part2Labelled | Persona::Part2BySource => {
             let days = chart.draw.range(120, 700);
-            protected::part2_programme(chart, persona == Persona::Part2Labelled, days);
+            substance::part2_programme(chart, persona == Persona::Part2Labelled, days);
         }
         Persona::Depression => protected::depression(chart),
         Persona::BehavioralInpatient => protected::behavioral_stay(chart),
@@ -63,7 +64,7 @@ pub(crate) fn tell(chart: &mut Chart<'_>, persona: Persona) {
         Persona::ConfidentialAddress => protected::confidential_address(chart),
         Persona::SelfPay => protected::self_pay(chart),
         Persona::Restricted => protected::restricted(chart),
-        Persona::ResearchConfidential => protected::confidential_research(chart),
+        Persona::ResearchConfidential => substance::confidential_research(chart),
         Persona::Vip => protected::vip(chart),
         Persona::Employee => protected::employee(chart),
         Persona::Deceased => acute::death(chart),

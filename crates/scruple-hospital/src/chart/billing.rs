@@ -81,18 +81,28 @@ impl Chart<'_> {
         let subscriber = if child { self.related() } else { self.patient() };
         let since = self.today().plus_days(-self.today().0.rem_euclid(365)).max(self.who.birth);
         let id = self.push("Coverage", "cov", obj! {
-            "identifier": arr![obj! { "type": hl7("v2-0203", "MB", "Member Number"), "system": format!("https://payers.example/{payer}"), "value": member.clone() }],
+            "identifier": arr![
+                obj! {
+                    "type": hl7("v2-0203", "MB", "Member Number"), "system": format!("https://payers.example/{payer}"),
+                    "value": member.clone(),
+                },
+            ],
             "status": "active",
             "type": Code { system: crate::codes::ACT_CODE, code: kind, display }.concept(),
             "policyHolder": subscriber.clone(),
             "subscriber": subscriber,
             "subscriberId": member,
             "beneficiary": self.subject(),
-            "relationship": hl7("subscriber-relationship", if child { "child" } else { "self" }, if child { "Child" } else { "Self" }),
+            "relationship": hl7(
+                "subscriber-relationship", if child { "child" } else { "self" }, if child { "Child" } else { "Self" },
+            ),
             "period": obj! { "start": since },
             "payor": arr![obj! { "reference": format!("Organization/{payer}"), "display": payer_name }],
             "class": arr![
-                obj! { "type": hl7("coverage-class", "group", "Group"), "value": format!("GRP{:05}", self.who.number % 97 * 113), "name": "Employer group" },
+                obj! {
+                    "type": hl7("coverage-class", "group", "Group"),
+                    "value": format!("GRP{:05}", self.who.number % 97 * 113), "name": "Employer group",
+                },
                 obj! { "type": hl7("coverage-class", "plan", "Plan"), "value": kind, "name": payer_name },
             ],
             "order": 1,
@@ -105,14 +115,21 @@ impl Chart<'_> {
         let coverage = self.coverage.clone();
         let guarantor = if self.age_at(start) < 18 { self.related() } else { self.patient() };
         self.push("Account", "acct", obj! {
-            "identifier": arr![obj! { "type": hl7("v2-0203", "AN", "Account number"), "system": "https://saguaro-valley.example/account", "value": format!("A{}{:05}", self.who.number, start.date().0) }],
+            "identifier": arr![
+                obj! {
+                    "type": hl7("v2-0203", "AN", "Account number"), "system": "https://saguaro-valley.example/account",
+                    "value": format!("A{}{:05}", self.who.number, start.date().0),
+                },
+            ],
             "status": if end.is_some_and(|end| end < self.now.plus(-60 * DAY)) { "inactive" } else { "active" },
             "type": Code { system: crate::codes::ACT_CODE, code: "PBILLACCT", display: "patient billing account" }.concept(),
             "name": format!("{} visit of {}", place.name, start.date()),
             "subject": arr![self.patient()],
             "servicePeriod": obj! { "start": start, "end": end },
             "coverage": coverage.map(|id| arr![obj! { "coverage": to("Coverage", &id), "priority": 1 }]),
-            "owner": obj! { "reference": format!("Organization/{}", place.organization), "display": place.organization_name() },
+            "owner": obj! {
+                "reference": format!("Organization/{}", place.organization), "display": place.organization_name(),
+            },
             "guarantor": arr![obj! { "party": guarantor, "onHold": false }],
         })
     }
@@ -204,29 +221,41 @@ impl Chart<'_> {
     fn claim(&mut self, visit: &Visit, charges: &[Charge], total: i64, coverage: &str) -> String {
         let (payer, payer_name) = self.who.payer.organization();
         let created = visit.end.plus(2 * DAY).min(self.now);
-        self.push("Claim", "clm", obj! {
-            "identifier": arr![obj! { "system": "https://saguaro-valley.example/claim", "value": format!("C{}{:05}", self.who.number, visit.start.date().0) }],
-            "status": "active",
-            "type": Self::claim_kind(visit),
-            "use": "claim",
-            "patient": self.subject(),
-            "billablePeriod": obj! { "start": visit.start, "end": visit.end },
-            "created": created,
-            "enterer": staff_ref(by_id("prac-biller-1")),
-            "insurer": obj! { "reference": format!("Organization/{payer}"), "display": payer_name },
-            "provider": obj! { "reference": format!("Organization/{}", visit.place.organization), "display": visit.place.organization_name() },
-            "priority": hl7("processpriority", "normal", "Normal"),
-            "payee": obj! { "type": hl7("payeetype", "provider", "Provider") },
-            "facility": to("Location", visit.place.id),
-            "careTeam": arr![obj! { "sequence": 1, "provider": staff_ref(visit.doctor), "responsible": true }],
-            "diagnosis": arr![obj! {
-                "sequence": 1, "diagnosisCodeableConcept": obj! { "coding": arr![visit.problem.icd.coding()] },
-                "type": arr![hl7("ex-diagnosistype", "principal", "Principal Diagnosis")],
-            }],
-            "insurance": arr![obj! { "sequence": 1, "focal": true, "coverage": to("Coverage", coverage) }],
-            "item": Self::lines(visit, charges),
-            "total": money(total),
-        })
+        self.push(
+            "Claim",
+            "clm",
+            obj! {
+                "identifier": arr![
+                    obj! {
+                        "system": "https://saguaro-valley.example/claim",
+                        "value": format!("C{}{:05}", self.who.number, visit.start.date().0),
+                    },
+                ],
+                "status": "active",
+                "type": Self::claim_kind(visit),
+                "use": "claim",
+                "patient": self.subject(),
+                "billablePeriod": obj! { "start": visit.start, "end": visit.end },
+                "created": created,
+                "enterer": staff_ref(by_id("prac-biller-1")),
+                "insurer": obj! { "reference": format!("Organization/{payer}"), "display": payer_name },
+                "provider": obj! {
+                    "reference": format!("Organization/{}", visit.place.organization),
+                    "display": visit.place.organization_name(),
+                },
+                "priority": hl7("processpriority", "normal", "Normal"),
+                "payee": obj! { "type": hl7("payeetype", "provider", "Provider") },
+                "facility": to("Location", visit.place.id),
+                "careTeam": arr![obj! { "sequence": 1, "provider": staff_ref(visit.doctor), "responsible": true }],
+                "diagnosis": arr![obj! {
+                    "sequence": 1, "diagnosisCodeableConcept": obj! { "coding": arr![visit.problem.icd.coding()] },
+                    "type": arr![hl7("ex-diagnosistype", "principal", "Principal Diagnosis")],
+                }],
+                "insurance": arr![obj! { "sequence": 1, "focal": true, "coverage": to("Coverage", coverage) }],
+                "item": Self::lines(visit, charges),
+                "total": money(total),
+            },
+        )
     }
 
     fn respond(&mut self, visit: &Visit, claim: &str, total: i64, owed: i64, answer: Answer) -> String {
@@ -234,7 +263,12 @@ impl Chart<'_> {
         let denied = answer == Answer::Denied;
         let amount = |kind: &'static str, display: &'static str, cents: i64| obj! { "category": hl7("adjudication", kind, display), "amount": money(cents) };
         self.push("ClaimResponse", "cres", obj! {
-            "identifier": arr![obj! { "system": "https://payers.example/claim-response", "value": format!("R{}{:05}", self.who.number, visit.start.date().0) }],
+            "identifier": arr![
+                obj! {
+                    "system": "https://payers.example/claim-response",
+                    "value": format!("R{}{:05}", self.who.number, visit.start.date().0),
+                },
+            ],
             "status": "active",
             "type": Self::claim_kind(visit),
             "use": "claim",
@@ -250,9 +284,17 @@ impl Chart<'_> {
                 amount("benefit", "Benefit Amount", if denied { 0 } else { total - owed }),
             ],
             "payment": (!denied).then(|| obj! {
-                "type": hl7("ex-paymenttype", "complete", "Complete"), "date": visit.end.plus(10 * DAY).min(self.now).date(), "amount": money(total - owed),
+                "type": hl7("ex-paymenttype", "complete", "Complete"),
+                "date": visit.end.plus(10 * DAY).min(self.now).date(), "amount": money(total - owed),
             }),
-            "processNote": denied.then(|| arr![obj! { "number": 1, "type": "display", "text": "Send the note of the visit and the result that led to the order." }]),
+            "processNote": denied.then(
+                || arr![
+                    obj! {
+                        "number": 1, "type": "display",
+                        "text": "Send the note of the visit and the result that led to the order.",
+                    },
+                ],
+            ),
         })
     }
 
@@ -285,7 +327,10 @@ impl Chart<'_> {
             "billablePeriod": obj! { "start": visit.start, "end": visit.end },
             "created": visit.end.plus(10 * DAY).min(self.now),
             "insurer": obj! { "reference": format!("Organization/{payer}"), "display": payer_name },
-            "provider": obj! { "reference": format!("Organization/{}", visit.place.organization), "display": visit.place.organization_name() },
+            "provider": obj! {
+                "reference": format!("Organization/{}", visit.place.organization),
+                "display": visit.place.organization_name(),
+            },
             "claim": to("Claim", claim),
             "claimResponse": to("ClaimResponse", response),
             "outcome": "complete",
@@ -298,7 +343,10 @@ impl Chart<'_> {
                 "net": money(line.cents), "encounter": arr![visit.reference()],
                 "adjudication": arr![amount("submitted", "Submitted Amount", line.cents)],
             }).collect::<Vec<Json>>(),
-            "total": arr![amount("submitted", "Submitted Amount", total), amount("benefit", "Benefit Amount", if denied { 0 } else { total - owed })],
+            "total": arr![
+                amount("submitted", "Submitted Amount", total),
+                amount("benefit", "Benefit Amount", if denied { 0 } else { total - owed }),
+            ],
         });
     }
 
@@ -307,9 +355,16 @@ impl Chart<'_> {
             return;
         }
         self.push("Invoice", "inv", obj! {
-            "identifier": arr![obj! { "system": "https://saguaro-valley.example/invoice", "value": format!("I{}{:05}", self.who.number, visit.start.date().0) }],
+            "identifier": arr![
+                obj! {
+                    "system": "https://saguaro-valley.example/invoice",
+                    "value": format!("I{}{:05}", self.who.number, visit.start.date().0),
+                },
+            ],
             "status": if self_pay { "balanced" } else { "issued" },
-            "type": obj! { "text": if self_pay { "Patient paid in full; not to be sent to the plan" } else { "Patient statement" } },
+            "type": obj! {
+                "text": if self_pay { "Patient paid in full; not to be sent to the plan" } else { "Patient statement" },
+            },
             "subject": self.patient(),
             "recipient": self.patient(),
             "date": visit.end.plus(14 * DAY).min(self.now),

@@ -49,7 +49,9 @@ impl Chart<'_> {
     /// The next of kin as RelatedPerson; one per record.
     pub(crate) fn related(&mut self) -> Json {
         let id = format!("{}-rel-1", self.who.id);
-        let person = obj! { "reference": format!("RelatedPerson/{id}"), "display": format!("{} {}", self.who.kin.0, self.who.kin.1) };
+        let person = obj! {
+            "reference": format!("RelatedPerson/{id}"), "display": format!("{} {}", self.who.kin.0, self.who.kin.1),
+        };
         if self.serial.contains_key("rel") {
             return person;
         }
@@ -57,13 +59,26 @@ impl Chart<'_> {
         let (code, display) = kin.code();
         let labels = std::mem::take(&mut self.labels);
         self.push("RelatedPerson", "rel", obj! {
-            "identifier": arr![obj! { "type": hl7("v2-0203", "DL", "Driver's license number"), "system": "urn:oid:2.16.840.1.113883.4.3.4", "value": format!("D{:08}", self.who.number * 11 % 100_000_000) }],
+            "identifier": arr![
+                obj! {
+                    "type": hl7("v2-0203", "DL", "Driver's license number"),
+                    "system": "urn:oid:2.16.840.1.113883.4.3.4",
+                    "value": format!("D{:08}", self.who.number * 11 % 100_000_000),
+                },
+            ],
             "active": true,
             "patient": self.patient(),
             "relationship": arr![hl7("v3-RoleCode", code, display)],
-            "name": arr![obj! { "use": "official", "text": format!("{given} {family}"), "family": family, "given": arr![given] }],
+            "name": arr![
+                obj! { "use": "official", "text": format!("{given} {family}"), "family": family, "given": arr![given] },
+            ],
             "telecom": arr![obj! { "system": "phone", "value": self.who.kin_phone(), "use": "mobile" }],
-            "address": arr![obj! { "use": "home", "line": arr![self.who.street.clone()], "city": self.who.town.city, "state": self.who.town.state, "postalCode": self.who.town.zip, "country": "US" }],
+            "address": arr![
+                obj! {
+                    "use": "home", "line": arr![self.who.street.clone()], "city": self.who.town.city,
+                    "state": self.who.town.state, "postalCode": self.who.town.zip, "country": "US",
+                },
+            ],
         });
         self.labels = labels;
         person
@@ -79,20 +94,26 @@ impl Chart<'_> {
         visit: Option<&Visit>,
     ) -> String {
         let active = until.is_none();
-        self.push("CareTeam", "team", obj! {
-            "status": if active { "active" } else { "inactive" },
-            "category": arr![loinc("LA27976-2", "Encounter-focused care team").concept()],
-            "name": name,
-            "subject": self.subject(),
-            "encounter": visit.map(Visit::reference),
-            "period": obj! { "start": start, "end": until },
-            "participant": members.iter().map(|member| obj! {
-                "role": arr![obj! { "coding": arr![obj! { "system": crate::directory::ROLE_SYSTEM, "code": member.role, "display": member.role }] }],
-                "member": staff_ref(member),
+        self.push(
+            "CareTeam",
+            "team",
+            obj! {
+                "status": if active { "active" } else { "inactive" },
+                "category": arr![loinc("LA27976-2", "Encounter-focused care team").concept()],
+                "name": name,
+                "subject": self.subject(),
+                "encounter": visit.map(Visit::reference),
                 "period": obj! { "start": start, "end": until },
-            }).collect::<Vec<Json>>(),
-            "managingOrganization": arr![to("Organization", visit.map_or(HOSPITAL_ID, |visit| visit.place.organization))],
-        })
+                "participant": members.iter().map(|member| obj! {
+                    "role": arr![crate::directory::role_concept(member.role)],
+                    "member": staff_ref(member),
+                    "period": obj! { "start": start, "end": until },
+                }).collect::<Vec<Json>>(),
+                "managingOrganization": arr![
+                    to("Organization", visit.map_or(HOSPITAL_ID, |visit| visit.place.organization)),
+                ],
+            },
+        )
     }
 
     /// Enrolment in a programme or under a case manager.
@@ -105,12 +126,16 @@ impl Chart<'_> {
         condition: &str,
     ) -> String {
         self.push("EpisodeOfCare", "eoc", obj! {
-            "identifier": arr![obj! { "system": "https://saguaro-valley.example/episode", "value": format!("E{}", self.who.number) }],
+            "identifier": arr![
+                obj! { "system": "https://saguaro-valley.example/episode", "value": format!("E{}", self.who.number) },
+            ],
             "status": "active",
             "type": arr![kind.concept()],
             "diagnosis": arr![obj! { "condition": to("Condition", condition), "rank": 1 }],
             "patient": self.patient(),
-            "managingOrganization": obj! { "reference": format!("Organization/{}", place.organization), "display": place.organization_name() },
+            "managingOrganization": obj! {
+                "reference": format!("Organization/{}", place.organization), "display": place.organization_name(),
+            },
             "period": obj! { "start": start },
             "careManager": staff_ref(manager),
         })
@@ -142,7 +167,16 @@ impl Chart<'_> {
         self.push("CarePlan", "plan", obj! {
             "status": "active",
             "intent": "plan",
-            "category": arr![obj! { "coding": arr![obj! { "system": "http://hl7.org/fhir/us/core/CodeSystem/careplan-category", "code": "assess-plan", "display": "Assessment and Plan of Treatment" }] }],
+            "category": arr![
+                obj! {
+                    "coding": arr![
+                        obj! {
+                            "system": "http://hl7.org/fhir/us/core/CodeSystem/careplan-category", "code": "assess-plan",
+                            "display": "Assessment and Plan of Treatment",
+                        },
+                    ],
+                },
+            ],
             "title": title,
             "description": activity,
             "subject": self.patient(),
@@ -166,21 +200,31 @@ impl Chart<'_> {
         performer: &'static StaffMember,
         note: Option<&'static str>,
     ) -> String {
-        self.push("ServiceRequest", "ord", obj! {
-            "identifier": arr![obj! { "type": hl7("v2-0203", "PLAC", "Placer Identifier"), "system": "https://saguaro-valley.example/order", "value": format!("ORD{}{}", self.who.number, at.0) }],
-            "status": if at.plus(2 * DAY) < self.now { "completed" } else { "active" },
-            "intent": "order",
-            "category": arr![sct(kind.0, kind.1).concept()],
-            "priority": if visit.place.id == "loc-ed" || visit.place.id == "loc-icu" { "stat" } else { "routine" },
-            "code": what.concept_as(what.display),
-            "subject": self.patient(),
-            "encounter": visit.reference(),
-            "authoredOn": at.max(visit.start),
-            "requester": staff_ref(visit.doctor),
-            "performer": arr![staff_ref(performer)],
-            "reasonCode": arr![problem_code(&visit.problem)],
-            "note": note.map(|text| arr![obj! { "text": text }]),
-        })
+        self.push(
+            "ServiceRequest",
+            "ord",
+            obj! {
+                "identifier": arr![
+                    obj! {
+                        "type": hl7("v2-0203", "PLAC", "Placer Identifier"),
+                        "system": "https://saguaro-valley.example/order",
+                        "value": format!("ORD{}{}", self.who.number, at.0),
+                    },
+                ],
+                "status": if at.plus(2 * DAY) < self.now { "completed" } else { "active" },
+                "intent": "order",
+                "category": arr![sct(kind.0, kind.1).concept()],
+                "priority": if visit.place.id == "loc-ed" || visit.place.id == "loc-icu" { "stat" } else { "routine" },
+                "code": what.concept_as(what.display),
+                "subject": self.patient(),
+                "encounter": visit.reference(),
+                "authoredOn": at.max(visit.start),
+                "requester": staff_ref(visit.doctor),
+                "performer": arr![staff_ref(performer)],
+                "reasonCode": arr![problem_code(&visit.problem)],
+                "note": note.map(|text| arr![obj! { "text": text }]),
+            },
+        )
     }
 
     /// A task in somebody's work queue about `focus`.
@@ -198,7 +242,14 @@ impl Chart<'_> {
             "status": if at.plus(30 * DAY) < self.now { "completed" } else { "in-progress" },
             "intent": "order",
             "priority": "routine",
-            "code": obj! { "coding": arr![obj! { "system": "http://hl7.org/fhir/CodeSystem/task-code", "code": what, "display": if what == "fulfill" { "Fulfill the focal request" } else { "Activate/approve the focal resource" } }] },
+            "code": obj! {
+                "coding": arr![
+                    obj! {
+                        "system": "http://hl7.org/fhir/CodeSystem/task-code", "code": what,
+                        "display": if what == "fulfill" { "Fulfill the focal request" } else { "Activate/approve the focal resource" },
+                    },
+                ],
+            },
             "description": description,
             "focus": focus,
             "for": self.patient(),
@@ -228,22 +279,27 @@ impl Chart<'_> {
     pub(crate) fn implant(&mut self, kind: Code, name: &'static str, at: Moment) -> String {
         let serial = format!("SN{:07}", self.who.number * 13 % 10_000_000);
         let lot = format!("LOT{:05}", at.date().0);
-        let device = self.push("Device", "dev", obj! {
-            "udiCarrier": arr![obj! {
-                "deviceIdentifier": "00844588003288", "issuer": "http://hl7.org/fhir/NamingSystem/gs1-di",
-                "carrierHRF": format!("(01)00844588003288(11)141231(17)300707(10){lot}(21){serial}"), "entryType": "barcode",
-            }],
-            "status": "active",
-            "distinctIdentifier": serial.clone(),
-            "manufacturer": "Synthetic Implants Inc.",
-            "manufactureDate": at.date().plus_days(-200),
-            "expirationDate": at.date().plus_days(3_650),
-            "lotNumber": lot,
-            "serialNumber": serial,
-            "deviceName": arr![obj! { "name": name, "type": "user-friendly-name" }],
-            "type": kind.concept_as(kind.display),
-            "patient": self.patient(),
-        });
+        let device = self.push(
+            "Device",
+            "dev",
+            obj! {
+                "udiCarrier": arr![obj! {
+                    "deviceIdentifier": "00844588003288", "issuer": "http://hl7.org/fhir/NamingSystem/gs1-di",
+                    "carrierHRF": format!("(01)00844588003288(11)141231(17)300707(10){lot}(21){serial}"),
+                    "entryType": "barcode",
+                }],
+                "status": "active",
+                "distinctIdentifier": serial.clone(),
+                "manufacturer": "Synthetic Implants Inc.",
+                "manufactureDate": at.date().plus_days(-200),
+                "expirationDate": at.date().plus_days(3_650),
+                "lotNumber": lot,
+                "serialNumber": serial,
+                "deviceName": arr![obj! { "name": name, "type": "user-friendly-name" }],
+                "type": kind.concept_as(kind.display),
+                "patient": self.patient(),
+            },
+        );
         self.push(
             "DeviceUseStatement",
             "duse",
@@ -321,19 +377,32 @@ impl Chart<'_> {
         age: i64,
         died: bool,
     ) -> String {
-        self.push("FamilyMemberHistory", "fam", obj! {
-            "status": "completed",
-            "patient": self.patient(),
-            "date": self.today(),
-            "relationship": hl7("v3-RoleCode", relation.0, relation.1),
-            "sex": obj! { "coding": arr![obj! { "system": "http://hl7.org/fhir/administrative-gender", "code": if relation.0 == "FTH" || relation.0 == "BRO" { "male" } else { "female" } }] },
-            "deceasedBoolean": died,
-            "condition": arr![obj! {
-                "code": problem_code(problem),
-                "onsetAge": obj! { "value": crate::json::dec(age, 0), "unit": "a", "system": crate::codes::UCUM, "code": "a" },
-                "note": arr![obj! { "text": format!("{} at {age}", problem.says) }],
-            }],
-        })
+        self.push(
+            "FamilyMemberHistory",
+            "fam",
+            obj! {
+                "status": "completed",
+                "patient": self.patient(),
+                "date": self.today(),
+                "relationship": hl7("v3-RoleCode", relation.0, relation.1),
+                "sex": obj! {
+                    "coding": arr![
+                        obj! {
+                            "system": "http://hl7.org/fhir/administrative-gender",
+                            "code": if relation.0 == "FTH" || relation.0 == "BRO" { "male" } else { "female" },
+                        },
+                    ],
+                },
+                "deceasedBoolean": died,
+                "condition": arr![obj! {
+                    "code": problem_code(problem),
+                    "onsetAge": obj! {
+                        "value": crate::json::dec(age, 0), "unit": "a", "system": crate::codes::UCUM, "code": "a",
+                    },
+                    "note": arr![obj! { "text": format!("{} at {age}", problem.says) }],
+                }],
+            },
+        )
     }
 
     /// Who wrote a resource and when.

@@ -37,7 +37,12 @@ impl Chart<'_> {
             author.name,
         );
         self.push("DocumentReference", "doc", obj! {
-            "identifier": arr![obj! { "system": "https://saguaro-valley.example/document", "value": format!("DOC-{}-{}", self.who.number, at.0) }],
+            "identifier": arr![
+                obj! {
+                    "system": "https://saguaro-valley.example/document",
+                    "value": format!("DOC-{}-{}", self.who.number, at.0),
+                },
+            ],
             "status": "current",
             "docStatus": "final",
             "type": kind.concept_as(kind.display),
@@ -48,7 +53,10 @@ impl Chart<'_> {
             "subject": self.patient(),
             "date": at,
             "author": arr![staff_ref(author)],
-            "custodian": obj! { "reference": format!("Organization/{}", visit.place.organization), "display": visit.place.organization_name() },
+            "custodian": obj! {
+                "reference": format!("Organization/{}", visit.place.organization),
+                "display": visit.place.organization_name(),
+            },
             "description": format!("{} of {}", kind.display, at.date()),
             "securityLabel": arr![code(CONFIDENTIALITY, "N", "normal").concept()],
             "content": arr![obj! {
@@ -87,21 +95,28 @@ impl Chart<'_> {
             let safe = text.replace('&', "&amp;").replace('<', "&lt;").replace('\n', "<br/>");
             obj! { "status": "generated", "div": format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{safe}</div>") }
         };
-        self.push("Composition", "comp", obj! {
-            "status": "final",
-            "type": kind.concept_as(kind.display),
-            "subject": self.subject(),
-            "encounter": visit.reference(),
-            "date": at.min(self.now),
-            "author": arr![staff_ref(visit.doctor)],
-            "title": format!("{} of {}", kind.display, self.who.full_name()),
-            "confidentiality": "N",
-            "custodian": obj! { "reference": format!("Organization/{}", visit.place.organization), "display": visit.place.organization_name() },
-            "section": sections.iter().map(|(code, text)| obj! {
-                "title": code.display, "code": code.concept(), "text": div(text),
-                "entry": (code.code == "11450-4").then(|| arr![to("Condition", &visit.condition)]),
-            }).collect::<Vec<Json>>(),
-        })
+        self.push(
+            "Composition",
+            "comp",
+            obj! {
+                "status": "final",
+                "type": kind.concept_as(kind.display),
+                "subject": self.subject(),
+                "encounter": visit.reference(),
+                "date": at.min(self.now),
+                "author": arr![staff_ref(visit.doctor)],
+                "title": format!("{} of {}", kind.display, self.who.full_name()),
+                "confidentiality": "N",
+                "custodian": obj! {
+                    "reference": format!("Organization/{}", visit.place.organization),
+                    "display": visit.place.organization_name(),
+                },
+                "section": sections.iter().map(|(code, text)| obj! {
+                    "title": code.display, "code": code.concept(), "text": div(text),
+                    "entry": (code.code == "11450-4").then(|| arr![to("Condition", &visit.condition)]),
+                }).collect::<Vec<Json>>(),
+            },
+        )
     }
 
     /// A photograph or scan kept as Media.

@@ -85,53 +85,92 @@ impl Chart<'_> {
         };
         let performer = if self.who.age < 18 && kind != Minor { self.related() } else { self.patient() };
         let organization = if kind == Part2 { PART2_PROGRAMME_ID } else { HOSPITAL_ID };
-        let provision = (kind != Notice && kind != Directive).then(|| obj! {
-            "type": if deny { "deny" } else { "permit" },
-            "period": obj! { "start": at, "end": (kind == Release).then(|| at.plus(365 * DAY)) },
-            "securityLabel": labels.iter().map(|label| label.coding()).collect::<Vec<_>>(),
-            "purpose": purposes.iter().map(|(purpose, display)| code(ACT_REASON, purpose, display).coding()).collect::<Vec<Json>>(),
-            "actor": (kind == SelfPay).then(|| arr![obj! {
-                "role": hl7("v3-RoleClass", "PAYOR", "invoice payor"), "reference": to("Organization", self.who.payer.organization().0),
-            }]),
+        let provision = (kind != Notice && kind != Directive).then(|| {
+            obj! {
+                "type": if deny { "deny" } else { "permit" },
+                "period": obj! { "start": at, "end": (kind == Release).then(|| at.plus(365 * DAY)) },
+                "securityLabel": labels.iter().map(|label| label.coding()).collect::<Vec<_>>(),
+                "purpose": purposes.iter().map(
+                    |(purpose, display)| code(ACT_REASON, purpose, display).coding(),
+                ).collect::<Vec<Json>>(),
+                "actor": (kind == SelfPay).then(|| arr![obj! {
+                    "role": hl7("v3-RoleClass", "PAYOR", "invoice payor"),
+                    "reference": to("Organization", self.who.payer.organization().0),
+                }]),
+            }
         });
-        self.push("Consent", "cons", obj! {
-            "status": "active",
-            "scope": hl7("consentscope", scope, scope_display),
-            "category": arr![form.concept()],
-            "patient": self.subject(),
-            "dateTime": at,
-            "performer": arr![performer],
-            "organization": arr![to("Organization", organization)],
-            "sourceAttachment": obj! {
-                "contentType": "text/plain; charset=utf-8", "title": form.display, "creation": at,
-                "data": base64(format!("{words}\n\nSigned: {}\nDate: {}\n", self.who.full_name(), at.date()).as_bytes()),
+        self.push(
+            "Consent",
+            "cons",
+            obj! {
+                "status": "active",
+                "scope": hl7("consentscope", scope, scope_display),
+                "category": arr![form.concept()],
+                "patient": self.subject(),
+                "dateTime": at,
+                "performer": arr![performer],
+                "organization": arr![to("Organization", organization)],
+                "sourceAttachment": obj! {
+                    "contentType": "text/plain; charset=utf-8", "title": form.display, "creation": at,
+                    "data": base64(
+                        format!("{words}\n\nSigned: {}\nDate: {}\n", self.who.full_name(), at.date()).as_bytes(),
+                    ),
+                },
+                "policy": (kind == Part2).then(
+                    || arr![
+                        obj! {
+                            "authority": "https://www.hhs.gov",
+                            "uri": "https://www.ecfr.gov/current/title-42/chapter-I/subchapter-A/part-2",
+                        },
+                    ],
+                ),
+                "policyRule": rule.map(|(code, display)| hl7("consentpolicycodes", code, display)),
+                "provision": provision,
             },
-            "policy": (kind == Part2).then(|| arr![obj! { "authority": "https://www.hhs.gov", "uri": "https://www.ecfr.gov/current/title-42/chapter-I/subchapter-A/part-2" }]),
-            "policyRule": rule.map(|(code, display)| hl7("consentpolicycodes", code, display)),
-            "provision": provision,
-        })
+        )
     }
 
     /// Participation in a study of the directory, given by id and title.
     pub(crate) fn study(&mut self, consent: &str, at: Moment, study: (&'static str, &'static str)) -> String {
-        self.push("ResearchSubject", "subj", obj! {
-            "identifier": arr![obj! { "system": "https://saguaro-valley.example/study", "value": format!("SVS-{:04}", self.who.number % 10_000) }],
-            "status": "on-study",
-            "period": obj! { "start": at },
-            "study": obj! { "reference": format!("ResearchStudy/{}", study.0), "display": study.1 },
-            "individual": self.patient(),
-            "assignedArm": (study.0 == "study-hypertension-1").then_some("Home monitoring"),
-            "consent": to("Consent", consent),
-        })
+        self.push(
+            "ResearchSubject",
+            "subj",
+            obj! {
+                "identifier": arr![
+                    obj! {
+                        "system": "https://saguaro-valley.example/study",
+                        "value": format!("SVS-{:04}", self.who.number % 10_000),
+                    },
+                ],
+                "status": "on-study",
+                "period": obj! { "start": at },
+                "study": obj! { "reference": format!("ResearchStudy/{}", study.0), "display": study.1 },
+                "individual": self.patient(),
+                "assignedArm": (study.0 == "study-hypertension-1").then_some("Home monitoring"),
+                "consent": to("Consent", consent),
+            },
+        )
     }
 
     /// What another system sent and nobody mapped.
     pub(crate) fn basic(&mut self, visit: &Visit, what: &'static str) -> String {
         self.push("Basic", "basic", obj! {
-            "code": obj! { "coding": arr![obj! { "system": "http://terminology.hl7.org/CodeSystem/basic-resource-type", "code": "diet", "display": "Diet" }], "text": what },
+            "code": obj! {
+                "coding": arr![
+                    obj! {
+                        "system": "http://terminology.hl7.org/CodeSystem/basic-resource-type", "code": "diet",
+                        "display": "Diet",
+                    },
+                ],
+                "text": what,
+            },
             "subject": self.patient(),
             "created": visit.start.date(),
-            "extension": arr![obj! { "url": "https://saguaro-valley.example/fhir/StructureDefinition/legacy-field", "valueString": what }],
+            "extension": arr![
+                obj! {
+                    "url": "https://saguaro-valley.example/fhir/StructureDefinition/legacy-field", "valueString": what,
+                },
+            ],
         })
     }
 }

@@ -10,12 +10,16 @@ impl Chart<'_> {
     fn dosage(drug: &Drug) -> Json {
         obj! {
             "text": drug.sig,
-            "timing": obj! { "repeat": obj! { "frequency": drug.times, "period": dec(drug.days, 0), "periodUnit": "d" } },
+            "timing": obj! {
+                "repeat": obj! { "frequency": drug.times, "period": dec(drug.days, 0), "periodUnit": "d" },
+            },
             "asNeededBoolean": drug.sig.contains("as needed").then_some(true),
             "route": drug.route.concept(),
             "doseAndRate": arr![obj! {
                 "type": hl7("dose-rate-type", "ordered", "Ordered"),
-                "doseQuantity": obj! { "value": dec(drug.dose, 0), "unit": drug.unit, "system": UCUM, "code": drug.unit },
+                "doseQuantity": obj! {
+                    "value": dec(drug.dose, 0), "unit": drug.unit, "system": UCUM, "code": drug.unit,
+                },
             }],
         }
     }
@@ -30,24 +34,35 @@ impl Chart<'_> {
     ) -> String {
         let inpatient = visit.class == crate::codes::INPATIENT;
         let (place, display) = if inpatient { ("inpatient", "Inpatient") } else { ("community", "Community") };
-        self.push("MedicationRequest", "rx", obj! {
-            "identifier": arr![obj! { "system": "https://saguaro-valley.example/prescription", "value": format!("RX{}{}", self.who.number, visit.start.date().0) }],
-            "status": status,
-            "intent": "order",
-            "category": category("medicationrequest-category", place, display),
-            "medicationCodeableConcept": drug.code.concept_as(drug.code.display),
-            "subject": self.patient(),
-            "encounter": visit.reference(),
-            "authoredOn": visit.start.plus(15 * MINUTE).min(visit.end),
-            "requester": staff_ref(visit.doctor),
-            "reasonReference": reason.map(|id| arr![to("Condition", id)]),
-            "dosageInstruction": arr![Self::dosage(drug)],
-            "dispenseRequest": (!inpatient).then(|| obj! {
-                "numberOfRepeatsAllowed": 3,
-                "quantity": obj! { "value": dec(30 * drug.times, 0), "unit": drug.unit, "system": UCUM, "code": drug.unit },
-                "expectedSupplyDuration": obj! { "value": dec(30, 0), "unit": "d", "system": UCUM, "code": "d" },
-            }),
-        })
+        self.push(
+            "MedicationRequest",
+            "rx",
+            obj! {
+                "identifier": arr![
+                    obj! {
+                        "system": "https://saguaro-valley.example/prescription",
+                        "value": format!("RX{}{}", self.who.number, visit.start.date().0),
+                    },
+                ],
+                "status": status,
+                "intent": "order",
+                "category": category("medicationrequest-category", place, display),
+                "medicationCodeableConcept": drug.code.concept_as(drug.code.display),
+                "subject": self.patient(),
+                "encounter": visit.reference(),
+                "authoredOn": visit.start.plus(15 * MINUTE).min(visit.end),
+                "requester": staff_ref(visit.doctor),
+                "reasonReference": reason.map(|id| arr![to("Condition", id)]),
+                "dosageInstruction": arr![Self::dosage(drug)],
+                "dispenseRequest": (!inpatient).then(|| obj! {
+                    "numberOfRepeatsAllowed": 3,
+                    "quantity": obj! {
+                        "value": dec(30 * drug.times, 0), "unit": drug.unit, "system": UCUM, "code": drug.unit,
+                    },
+                    "expectedSupplyDuration": obj! { "value": dec(30, 0), "unit": "d", "system": UCUM, "code": "d" },
+                }),
+            },
+        )
     }
 
     /// What the pharmacy handed out on an order.
@@ -115,21 +130,27 @@ impl Chart<'_> {
         at: Moment,
     ) -> String {
         let by = on_duty("nurse", "loc-primary-care");
-        self.push("Immunization", "imm", obj! {
-            "status": "completed",
-            "vaccineCode": code(CVX, vaccine.0, vaccine.1).concept_as(vaccine.1),
-            "patient": self.patient(),
-            "encounter": visit.map(Visit::reference),
-            "occurrenceDateTime": at,
-            "primarySource": true,
-            "location": to("Location", visit.map_or("loc-primary-care", |visit| visit.place.id)),
-            "lotNumber": format!("SV{:04}", at.date().0 % 10_000),
-            "expirationDate": at.date().plus_days(400),
-            "site": hl7("v3-ActSite", "LA", "left arm"),
-            "route": hl7("v3-RouteOfAdministration", "IM", "Injection, intramuscular"),
-            "doseQuantity": obj! { "value": cents(50), "unit": "mL", "system": UCUM, "code": "mL" },
-            "performer": arr![obj! { "function": hl7("v2-0443", "AP", "Administering Provider"), "actor": staff_ref(by) }],
-        })
+        self.push(
+            "Immunization",
+            "imm",
+            obj! {
+                "status": "completed",
+                "vaccineCode": code(CVX, vaccine.0, vaccine.1).concept_as(vaccine.1),
+                "patient": self.patient(),
+                "encounter": visit.map(Visit::reference),
+                "occurrenceDateTime": at,
+                "primarySource": true,
+                "location": to("Location", visit.map_or("loc-primary-care", |visit| visit.place.id)),
+                "lotNumber": format!("SV{:04}", at.date().0 % 10_000),
+                "expirationDate": at.date().plus_days(400),
+                "site": hl7("v3-ActSite", "LA", "left arm"),
+                "route": hl7("v3-RouteOfAdministration", "IM", "Injection, intramuscular"),
+                "doseQuantity": obj! { "value": cents(50), "unit": "mL", "system": UCUM, "code": "mL" },
+                "performer": arr![
+                    obj! { "function": hl7("v2-0443", "AP", "Administering Provider"), "actor": staff_ref(by) },
+                ],
+            },
+        )
     }
 
     /// An allergy with its reaction; `None` records that there are no known ones.

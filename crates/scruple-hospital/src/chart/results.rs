@@ -287,7 +287,11 @@ impl Chart<'_> {
         let study = self.push("ImagingStudy", "img", obj! {
             "identifier": arr![obj! { "system": "urn:dicom:uid", "value": format!("urn:oid:{uid}") }],
             "status": "available",
-            "modality": arr![obj! { "system": "http://dicom.nema.org/resources/ontology/DCM", "code": modality.0, "display": modality.1 }],
+            "modality": arr![
+                obj! {
+                    "system": "http://dicom.nema.org/resources/ontology/DCM", "code": modality.0, "display": modality.1,
+                },
+            ],
             "subject": self.patient(),
             "encounter": visit.reference(),
             "started": at,
@@ -298,7 +302,9 @@ impl Chart<'_> {
             "description": exam.display,
             "series": arr![obj! {
                 "uid": format!("{uid}.1"), "number": 1,
-                "modality": obj! { "system": "http://dicom.nema.org/resources/ontology/DCM", "code": modality.0, "display": modality.1 },
+                "modality": obj! {
+                    "system": "http://dicom.nema.org/resources/ontology/DCM", "code": modality.0, "display": modality.1,
+                },
                 "numberOfInstances": 2, "started": at,
                 "performer": arr![obj! { "actor": staff_ref(tech) }],
                 "instance": arr![obj! {
@@ -367,11 +373,17 @@ impl Chart<'_> {
         let mut items: Vec<Json> = crate::directory::PHQ9_ITEMS
             .iter()
             .zip(scores)
-            .map(|(item, score)| obj! {
-                "linkId": format!("/{}", item.code), "text": item.display, "answer": arr![obj! { "valueCoding": answer(score) }],
+            .map(|(item, score)| {
+                obj! {
+                    "linkId": format!("/{}", item.code), "text": item.display,
+                    "answer": arr![obj! { "valueCoding": answer(score) }],
+                }
             })
             .collect();
-        items.push(obj! { "linkId": "/44261-6", "text": crate::directory::PHQ9_TOTAL.display, "answer": arr![obj! { "valueDecimal": dec(total, 0) }] });
+        items.push(obj! {
+            "linkId": "/44261-6", "text": crate::directory::PHQ9_TOTAL.display,
+            "answer": arr![obj! { "valueDecimal": dec(total, 0) }],
+        });
         let response = self.push(
             "QuestionnaireResponse",
             "qr",
@@ -426,7 +438,12 @@ impl Chart<'_> {
             "result": arr![to("Observation", &id)],
             "conclusion": conclusion,
             "presentedForm": arr![obj! {
-                "contentType": "text/plain; charset=utf-8", "data": base64(format!("GENETIC TEST REPORT\n{}\nResult: {finding}\n{conclusion}\n", self.who.full_name()).as_bytes()),
+                "contentType": "text/plain; charset=utf-8",
+                "data": base64(
+                    format!(
+                        "GENETIC TEST REPORT\n{}\nResult: {finding}\n{conclusion}\n", self.who.full_name(),
+                    ).as_bytes(),
+                ),
                 "title": "Genetic test report", "creation": at.plus(2 * HOUR).min(self.now),
             }],
         })

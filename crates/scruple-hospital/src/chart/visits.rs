@@ -80,7 +80,9 @@ impl Chart<'_> {
             obj! {
                 "admitSource": hl7("admit-source", source.0, source.1),
                 "dietPreference": (self.who.number % 7 == 0).then(|| arr![hl7("diet", "vegetarian", "Vegetarian")]),
-                "specialArrangement": (self.who.age > 70).then(|| arr![hl7("encounter-special-arrangements", "wheel", "Wheelchair")]),
+                "specialArrangement": (self.who.age > 70).then(
+                    || arr![hl7("encounter-special-arrangements", "wheel", "Wheelchair")],
+                ),
                 "dischargeDisposition": end.map(|_| if self.who.died.is_some_and(|died| died <= until) {
                     hl7("discharge-disposition", "exp", "Expired")
                 } else {
@@ -88,34 +90,43 @@ impl Chart<'_> {
                 }),
             }
         });
-        let id = self.push("Encounter", "enc", obj! {
-            "identifier": arr![obj! {
-                "type": hl7("v2-0203", "VN", "Visit number"), "system": "https://saguaro-valley.example/visit",
-                "value": format!("V{}{:05}", self.who.number, start.date().0),
-            }],
-            "status": if end.is_some() { "finished" } else { "in-progress" },
-            "class": class.coding(),
-            "type": arr![visit_type(&place, class).concept()],
-            "serviceType": service,
-            "priority": (place.id == "loc-ed").then(|| hl7("v3-ActPriority", "EM", "emergency")),
-            "subject": self.subject(),
-            "participant": participants,
-            "period": obj! { "start": start, "end": end },
-            "reasonCode": arr![problem_code(&problem)],
-            "diagnosis": arr![obj! {
-                "condition": obj! { "reference": format!("Condition/{condition}"), "display": problem.icd.display },
-                "use": hl7("diagnosis-role", if inpatient { "AD" } else { "DD" }, if inpatient { "Admission diagnosis" } else { "Discharge diagnosis" }),
-                "rank": 1,
-            }],
-            "account": arr![to("Account", &account)],
-            "hospitalization": hospitalization,
-            "location": arr![obj! {
-                "location": obj! { "reference": format!("Location/{}", place.id), "display": place.name },
-                "status": if end.is_some() { "completed" } else { "active" },
+        let id = self.push(
+            "Encounter",
+            "enc",
+            obj! {
+                "identifier": arr![obj! {
+                    "type": hl7("v2-0203", "VN", "Visit number"), "system": "https://saguaro-valley.example/visit",
+                    "value": format!("V{}{:05}", self.who.number, start.date().0),
+                }],
+                "status": if end.is_some() { "finished" } else { "in-progress" },
+                "class": class.coding(),
+                "type": arr![visit_type(&place, class).concept()],
+                "serviceType": service,
+                "priority": (place.id == "loc-ed").then(|| hl7("v3-ActPriority", "EM", "emergency")),
+                "subject": self.subject(),
+                "participant": participants,
                 "period": obj! { "start": start, "end": end },
-            }],
-            "serviceProvider": obj! { "reference": format!("Organization/{}", place.organization), "display": place.organization_name() },
-        });
+                "reasonCode": arr![problem_code(&problem)],
+                "diagnosis": arr![obj! {
+                    "condition": obj! { "reference": format!("Condition/{condition}"), "display": problem.icd.display },
+                    "use": hl7(
+                        "diagnosis-role", if inpatient { "AD" } else { "DD" },
+                        if inpatient { "Admission diagnosis" } else { "Discharge diagnosis" },
+                    ),
+                    "rank": 1,
+                }],
+                "account": arr![to("Account", &account)],
+                "hospitalization": hospitalization,
+                "location": arr![obj! {
+                    "location": obj! { "reference": format!("Location/{}", place.id), "display": place.name },
+                    "status": if end.is_some() { "completed" } else { "active" },
+                    "period": obj! { "start": start, "end": end },
+                }],
+                "serviceProvider": obj! {
+                    "reference": format!("Organization/{}", place.organization), "display": place.organization_name(),
+                },
+            },
+        );
         Visit { id, place, class, start, end: until, doctor, problem, condition, account }
     }
 
@@ -195,27 +206,39 @@ impl Chart<'_> {
         } else {
             "fulfilled"
         };
-        self.push("Appointment", "appt", obj! {
-            "status": visit_kind,
-            "serviceCategory": category("service-category", "17", "General Practice"),
-            "serviceType": arr![hl7("service-type", service_type(&place).0, service_type(&place).1)],
-            "specialty": doctor.specialty.map(|specialty| arr![specialty.concept()]),
-            "appointmentType": hl7("v2-0276", "FOLLOWUP", "A follow up visit from a previous appointment"),
-            "reasonCode": arr![problem_code(problem)],
-            "description": format!("{} at {}", problem.says, place.name),
-            "start": start,
-            "end": start.plus(minutes * MINUTE),
-            "minutesDuration": 30,
-            "slot": arr![to("Slot", &slot)],
-            "created": start.plus(-14 * DAY).min(self.now.plus(-HOUR)),
-            "comment": comment,
-            "participant": arr![
-                obj! { "actor": self.subject(), "required": "required", "status": status },
-                obj! { "actor": staff_ref(doctor), "required": "required", "status": status },
-                obj! { "actor": obj! { "reference": format!("Location/{}", place.id), "display": place.name }, "required": "required", "status": status },
-                obj! { "actor": obj! { "reference": format!("HealthcareService/{}", place.service_id()), "display": place.service }, "status": status },
-            ],
-        })
+        self.push(
+            "Appointment",
+            "appt",
+            obj! {
+                "status": visit_kind,
+                "serviceCategory": category("service-category", "17", "General Practice"),
+                "serviceType": arr![hl7("service-type", service_type(&place).0, service_type(&place).1)],
+                "specialty": doctor.specialty.map(|specialty| arr![specialty.concept()]),
+                "appointmentType": hl7("v2-0276", "FOLLOWUP", "A follow up visit from a previous appointment"),
+                "reasonCode": arr![problem_code(problem)],
+                "description": format!("{} at {}", problem.says, place.name),
+                "start": start,
+                "end": start.plus(minutes * MINUTE),
+                "minutesDuration": 30,
+                "slot": arr![to("Slot", &slot)],
+                "created": start.plus(-14 * DAY).min(self.now.plus(-HOUR)),
+                "comment": comment,
+                "participant": arr![
+                    obj! { "actor": self.subject(), "required": "required", "status": status },
+                    obj! { "actor": staff_ref(doctor), "required": "required", "status": status },
+                    obj! {
+                        "actor": obj! { "reference": format!("Location/{}", place.id), "display": place.name },
+                        "required": "required", "status": status,
+                    },
+                    obj! {
+                        "actor": obj! {
+                            "reference": format!("HealthcareService/{}", place.service_id()), "display": place.service,
+                        },
+                        "status": status,
+                    },
+                ],
+            },
+        )
     }
 }
 

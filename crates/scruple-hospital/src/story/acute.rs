@@ -331,7 +331,10 @@ pub(super) fn intensive_care(chart: &mut Chart<'_>) {
     chart.procedure(&visit, sct("112798008", "Insertion of endotracheal tube"), start.plus(20 * MINUTE), 10, None);
     chart.score(&visit, start.plus(HOUR), loinc("9269-2", "Glasgow coma score total"), 10);
     chart.flag(&ISOLATION, Some(&visit), start);
-    chart.note(&visit, ADMISSION_NOTE, start.plus(2 * HOUR), doctor, "Septic shock of a urinary source with acute hypoxic respiratory failure. Intubated, vasopressors, broad antibiotics within the hour. Family at the bedside, code status discussed.");
+    chart.note(
+        &visit, ADMISSION_NOTE, start.plus(2 * HOUR), doctor,
+        "Septic shock of a urinary source with acute hypoxic respiratory failure. Intubated, vasopressors, broad antibiotics within the hour. Family at the bedside, code status discussed.",
+    );
     chart.note(
         &visit,
         NURSE_NOTE,

@@ -42,7 +42,10 @@ pub(super) fn labor(chart: &mut Chart<'_>) {
         loinc("72514-3", "Pain severity - 0-10 verbal numeric rating [Score] - Reported"),
         7,
     );
-    chart.note(&visit, ADMISSION_NOTE, start.plus(HOUR), doctor, "Contractions every four minutes since midnight, waters intact, 5 cm. Heart rate of the baby reassuring. Wants an epidural.");
+    chart.note(
+        &visit, ADMISSION_NOTE, start.plus(HOUR), doctor,
+        "Contractions every four minutes since midnight, waters intact, 5 cm. Heart rate of the baby reassuring. Wants an epidural.",
+    );
     chart.note(
         &visit,
         NURSE_NOTE,

@@ -5,18 +5,14 @@
 use crate::analytes::{BLOOD, CD4, ESTRADIOL_LEVEL, FERRITIN, HIV_LOAD, SERUM, TESTOSTERONE_LEVEL, URINE};
 use crate::chart::{
     ADMISSION_NOTE, Acuity, Answer, CEFTRIAXONE_CHARGE, CLINIC_VISIT, CONSULT_NOTE, Chart, ConsentKind,
-    DEPRESSION_SCREEN, DO_NOT_DISCLOSE, DRUG_COUNSELING, DRUG_TEST, EMERGENCY_NOTE, MIFEPRISTONE_CHARGE,
-    OBSERVATION_CARE, PROGRESS_NOTE, PSYCHIATRY_NOTE, REFERRAL_NOTE, SUICIDE_PRECAUTIONS, TREATMENT_PROGRAMME, Visit,
-    VisitPlan,
+    DEPRESSION_SCREEN, DO_NOT_DISCLOSE, EMERGENCY_NOTE, MIFEPRISTONE_CHARGE, OBSERVATION_CARE, PSYCHIATRY_NOTE,
+    REFERRAL_NOTE, SUICIDE_PRECAUTIONS, VisitPlan,
 };
-use crate::codes::{Code, EMERGENCY, Problem, dx, label, loinc, rxn, sct};
-use crate::persona::Persona;
-use crate::places::{
-    BEHAVIORAL, BH_CLINIC, CARDIOLOGY, ED, GENDER, GENETICS, INFECTIOUS, PEDIATRICS, PRIMARY, RECOVERY, WOMENS,
-};
-use crate::staff::{StaffMember, by_id, on_duty};
-use crate::story::ordinary::{SOCIAL, answer, clinic};
-use crate::time::{DAY, HOUR, MINUTE, Moment};
+use crate::codes::{Code, EMERGENCY, dx, label, loinc, rxn, sct};
+use crate::places::{BEHAVIORAL, BH_CLINIC, CARDIOLOGY, ED, GENDER, GENETICS, INFECTIOUS, PEDIATRICS, PRIMARY, WOMENS};
+use crate::staff::{by_id, on_duty};
+use crate::story::ordinary::{SOCIAL, clinic};
+use crate::time::{DAY, HOUR, MINUTE};
 
 pub(crate) const DETECTED: Code = sct("260373001", "Detected");
 pub(crate) const NOT_DETECTED: Code = sct("260415000", "Not detected");
@@ -79,106 +75,6 @@ pub(crate) fn hiv(chart: &mut Chart<'_>) {
     );
 }
 
-/// An overdose in the emergency department: substance use, but not by a Part 2 programme.
-pub(crate) fn substance_use_in_the_ed(chart: &mut Chart<'_>, days: i64) {
-    let start = chart.days_ago(days).plus(9 * HOUR).min(chart.now.plus(-8 * HOUR));
-    let doctor = by_id("prac-ed-clinician-1");
-    let (problem, story) = if chart.draw.percent(60) {
-        (
-            dx::OVERDOSE,
-            "Found by a friend, blue lips, slow breathing. Naloxone twice by the crew, awake on arrival. Reports daily fentanyl use and wants help.",
-        )
-    } else {
-        (
-            dx::OPIOID_WITHDRAWAL,
-            "Last used two days ago. Sweats, cramps, gooseflesh, COWS score 14. First buprenorphine given here.",
-        )
-    };
-    let visit =
-        chart.visit(VisitPlan { place: ED, class: EMERGENCY, start, end: Some(start.plus(6 * HOUR)), doctor, problem });
-    chart.problem(&dx::OPIOID, start, doctor, None);
-    chart.vitals(&visit, start.plus(5 * MINUTE), Acuity::Ill);
-    chart.finding(
-        &visit,
-        start.plus(30 * MINUTE),
-        OPIATE_SCREEN,
-        DETECTED,
-        URINE,
-        Some("Screening result, not confirmed."),
-    );
-    let drug = if problem.icd.code == "T40.411A" { rxn::NALOXONE } else { rxn::BUPRENORPHINE };
-    let order = chart.prescribe(&visit, &drug, "completed", Some(&visit.condition));
-    chart.administer(&visit, &order, &drug, start.plus(20 * MINUTE));
-    let text = format!(
-        "{}\n\nDIAGNOSIS: {} ({}), opioid use disorder (F11.20).\nPLAN: naloxone kit, warm handoff to the recovery clinic offered.",
-        story, problem.says, problem.icd.code
-    );
-    chart.note(&visit, EMERGENCY_NOTE, start.plus(2 * HOUR), doctor, &text);
-    chart.note(
-        &visit,
-        CONSULT_NOTE,
-        start.plus(4 * HOUR),
-        by_id("prac-social-worker-2"),
-        "Sleeps at a friend's. Lost work in spring. Ready to start treatment; has no car.",
-    );
-    let outcome = answer(chart, &visit);
-    chart.bill(&visit, &[OBSERVATION_CARE, DRUG_TEST], outcome);
-}
-
-/// Treatment at the programme. With `labelled` the resources say so; else only their organisation does.
-pub(crate) fn part2_programme(chart: &mut Chart<'_>, labelled: bool, enrolled_days: i64) {
-    let labels: &[Code] = if labelled { &[label::PART2] } else { &[] };
-    let counselor = by_id("prac-sud-clinician-2");
-    let kept_apart = chart.labelled(labels, |chart| {
-        let doctor = by_id("prac-sud-clinician-1");
-        // The showcase is in treatment for opioids; elsewhere three of ten are for alcohol.
-        let alcohol = chart.who.persona != Persona::Showcase && chart.draw.percent(30);
-        let problem = if alcohol { dx::ALCOHOL } else { dx::OPIOID };
-        let drug = match () {
-            () if alcohol => rxn::NALTREXONE,
-            () if chart.who.persona != Persona::Showcase && chart.draw.percent(50) => rxn::METHADONE,
-            () => rxn::BUPRENORPHINE,
-        };
-        let enrolled = chart.days_ago(enrolled_days);
-        let condition = chart.problem(&problem, enrolled, doctor, None);
-        chart.episode(&RECOVERY, sct("20078004", "Substance abuse treatment center"), counselor, enrolled, &condition);
-        chart.team("Recovery team", &[doctor, counselor, on_duty("nurse", RECOVERY.id)], enrolled, None, None);
-        chart.consent(ConsentKind::Part2, enrolled);
-        for (visit_days, who) in [(enrolled_days.min(118), doctor), (45, counselor), (9, counselor)] {
-            let start = chart.days_ago(visit_days);
-            let visit = programme_visit(chart, start, who, problem);
-            if visit_days != 9 {
-                let order = chart.prescribe(&visit, &drug, "active", Some(&condition));
-                chart.administer(&visit, &order, &drug, start.plus(10 * MINUTE));
-                chart.finding(&visit, start.plus(15 * MINUTE), OPIATE_SCREEN, NOT_DETECTED, URINE, None);
-            }
-        }
-        let hour = chart.draw.range(9, 11);
-        let today = chart.today().at(hour, 0);
-        chart.appointment(RECOVERY, today, counselor, &problem, Some("Group at the back entrance."));
-        let ahead = chart.today().plus_days(7).weekday_on().at(9, 30);
-        chart.appointment(RECOVERY, ahead, doctor, &problem, None);
-        let start = chart.days_ago(16);
-        programme_visit(chart, start, counselor, problem)
-    });
-    // What the counselor keeps apart is declared so always: 42 CFR 2.31(b).
-    chart.labelled(&[label::COUNSELING], |chart| {
-        let text = "COUNSELING NOTE, KEPT APART. Spoke of the father's drinking and of shame. Dream of using, did not. Homework: letter to self.";
-        chart.note(&kept_apart, PROGRESS_NOTE, kept_apart.start.plus(HOUR), counselor, text);
-    });
-}
-
-fn programme_visit(chart: &mut Chart<'_>, start: Moment, who: &'static StaffMember, problem: Problem) -> Visit {
-    let visit = chart.visit(VisitPlan::clinic(RECOVERY, start, who, problem));
-    chart.clinic_note(
-        &visit,
-        "Came on time. No use since the last visit, slept better. Urine test as agreed. Works three days a week.",
-    );
-    let outcome = answer(chart, &visit);
-    chart.bill(&visit, &[TREATMENT_PROGRAMME, DRUG_COUNSELING], outcome);
-    visit
-}
-
 pub(crate) fn depression(chart: &mut Chart<'_>) {
     let doctor = chart.who.pcp;
     let therapist = by_id("prac-bh-clinician-1");
@@ -202,7 +98,7 @@ pub(crate) fn depression(chart: &mut Chart<'_>) {
         &visit,
         start.plus(20 * MINUTE),
         sct("394913002", "Psychotherapy"),
-        ("108313002", "Family psychotherapy procedure"),
+        ("409063005", "Counselling"),
         therapist,
         Some("Cognitive therapy, prefers evenings."),
     );
@@ -247,7 +143,10 @@ pub(crate) fn behavioral_stay(chart: &mut Chart<'_>) {
     chart.phq9(&visit, [3, 3, 3, 2, 2, 3, 2, 1, 2]);
     chart.course(&visit, if problem.icd.code == "F31.9" { &rxn::LITHIUM } else { &rxn::SERTRALINE }, hours);
     chart.course(&visit, &rxn::QUETIAPINE, hours);
-    chart.note(&visit, ADMISSION_NOTE, start.plus(2 * HOUR), doctor, "Brought by the sister after a note was found. Admits thoughts of not waking up, no plan. Agrees to stay. Voluntary.");
+    chart.note(
+        &visit, ADMISSION_NOTE, start.plus(2 * HOUR), doctor,
+        "Brought by the sister after a note was found. Admits thoughts of not waking up, no plan. Agrees to stay. Voluntary.",
+    );
     chart.note(
         &visit,
         PSYCHIATRY_NOTE,
@@ -277,7 +176,10 @@ pub(crate) fn psychotherapy(chart: &mut Chart<'_>) {
         "Progress: nightmares twice a week, was five. Plan: exposure steps 3 and 4.",
     );
     chart.labelled(&[label::PSYCHOTHERAPY], |chart| {
-        chart.note(&visit, PSYCHIATRY_NOTE, start.plus(90 * MINUTE), therapist, "PSYCHOTHERAPY NOTE, KEPT APART. The night of the accident told for the first time: the sound, the smell, the brother's voice. My own impression: guilt more than fear.");
+        chart.note(
+            &visit, PSYCHIATRY_NOTE, start.plus(90 * MINUTE), therapist,
+            "PSYCHOTHERAPY NOTE, KEPT APART. The night of the accident told for the first time: the sound, the smell, the brother's voice. My own impression: guilt more than fear.",
+        );
     });
 }
 
@@ -340,7 +242,10 @@ pub(crate) fn termination(chart: &mut Chart<'_>, days: i64) {
     });
     chart.vitals(&emergency, fever.plus(5 * MINUTE), Acuity::Ill);
     chart.course(&emergency, &rxn::CEFTRIAXONE, 2);
-    chart.note(&emergency, EMERGENCY_NOTE, fever.plus(2 * HOUR), by_id("prac-ed-clinician-2"), "Fever and cramps nine days after medication abortion. Uterus tender, no mass. Antibiotics, follow-up with gynecology. Asks that nothing goes home by mail.");
+    chart.note(
+        &emergency, EMERGENCY_NOTE, fever.plus(2 * HOUR), by_id("prac-ed-clinician-2"),
+        "Fever and cramps nine days after medication abortion. Uterus tender, no mass. Antibiotics, follow-up with gynecology. Asks that nothing goes home by mail.",
+    );
     chart.labelled(&[label::SEXUAL], |chart| {
         let later = fever.plus(14 * DAY).min(chart.now.plus(-HOUR));
         let follow = chart.visit(VisitPlan::clinic(WOMENS, later, doctor, dx::CONTRACEPTION));
@@ -423,10 +328,16 @@ pub(crate) fn abuse(chart: &mut Chart<'_>, days: i64) {
         loinc("76499-3", "Humiliation, Afraid, Rape, and Kick questionnaire [HARK]"),
         sct("706893006", "Victim of intimate partner abuse"),
     );
-    chart.note(&visit, EMERGENCY_NOTE, start.plus(90 * MINUTE), doctor, "Bruises of different age on the upper arms and neck. Says the partner held the throat. No fracture. Photographs with consent.");
+    chart.note(
+        &visit, EMERGENCY_NOTE, start.plus(90 * MINUTE), doctor,
+        "Bruises of different age on the upper arms and neck. Says the partner held the throat. No fracture. Photographs with consent.",
+    );
     chart.media(&visit, start.plus(100 * MINUTE), "Injury photograph, neck", false);
     chart.labelled(&[label::VIOLENCE], |chart| {
-        chart.note(&visit, CONSULT_NOTE, start.plus(3 * HOUR), worker, "Danger assessment high. Safe place found for tonight, address not to be written down. Partner works in the building next door: no information to callers.");
+        chart.note(
+            &visit, CONSULT_NOTE, start.plus(3 * HOUR), worker,
+            "Danger assessment high. Safe place found for tonight, address not to be written down. Partner works in the building next door: no information to callers.",
+        );
         chart.flag(&DO_NOT_DISCLOSE, Some(&visit), start.plus(2 * HOUR));
     });
     chart.consent(ConsentKind::Contact, start.plus(3 * HOUR));
@@ -480,8 +391,14 @@ pub(crate) fn minor(chart: &mut Chart<'_>) {
         chart.consent(ConsentKind::Minor, start);
         let visit = chart.visit(VisitPlan::clinic(PEDIATRICS, start, doctor, problem));
         chart.vitals(&visit, start.plus(5 * MINUTE), Acuity::Well);
-        chart.clinic_note(&visit, "Came alone after school and asked that the parents not be told. Understands the choices. Call only on the own number after four.");
-        chart.finding(&visit, start.plus(20 * MINUTE), CHLAMYDIA_TEST, if problem.icd.code == "A56.09" { DETECTED } else { NOT_DETECTED }, URINE, None);
+        chart.clinic_note(
+            &visit,
+            "Came alone after school and asked that the parents not be told. Understands the choices. Call only on the own number after four.",
+        );
+        chart.finding(
+            &visit, start.plus(20 * MINUTE), CHLAMYDIA_TEST,
+            if problem.icd.code == "A56.09" { DETECTED } else { NOT_DETECTED }, URINE, None,
+        );
         if problem.icd.code == "A56.09" {
             chart.prescribe(&visit, &rxn::DOXYCYCLINE, "completed", Some(&visit.condition));
         }
@@ -539,13 +456,6 @@ pub(crate) fn restricted(chart: &mut Chart<'_>) {
         );
         chart.single(&visit, at.plus(HOUR), &FERRITIN, 6, SERUM, Some("Iron deficiency."));
     });
-}
-
-pub(crate) fn confidential_research(chart: &mut Chart<'_>) {
-    let at = chart.days_ago(150);
-    let consent = chart.consent(ConsentKind::Research, at);
-    chart.study(&consent, at, ("study-opioid-1", "Retention in treatment of opioid use disorder"));
-    part2_programme(chart, false, 150);
 }
 
 pub(crate) fn vip(chart: &mut Chart<'_>) {
