@@ -14,7 +14,7 @@ pub const SEGMENTS_MAX: usize = 31;
 pub const CONDITIONS_MAX: usize = 64;
 
 /// A kind of PHI, by its place in the pack's `categories.csv`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct CategoryId(pub u8);
 
 /// A segment, by its place in the pack's `segments.csv`.

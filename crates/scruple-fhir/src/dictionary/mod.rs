@@ -63,6 +63,8 @@ pub(crate) struct Key {
     pub underscore: bool,
     /// The JSON type of the value, where it is a primitive.
     pub scalar: Option<Scalar>,
+    /// The FHIR name of the type.
+    pub type_name: &'static str,
 }
 
 impl Key {
@@ -239,14 +241,31 @@ impl Dictionary {
             object.keys = keys_of(&object.elements);
             object.lookup = Lookup::new(&object.keys);
         }
-        let resource_ids: Vec<TypeId> =
-            types.iter().filter(|object| object.is_resource).filter_map(|object| by_name.get(object.name).copied()).collect();
+        let resource_ids: Vec<TypeId> = types
+            .iter()
+            .filter(|object| object.is_resource)
+            .filter_map(|object| by_name.get(object.name).copied())
+            .collect();
         let resource_keys: Vec<Key> = types
             .iter()
             .filter(|object| object.is_resource)
-            .map(|object| Key { emit: format!("\"{}\":", object.name), element: 0, target: 0, underscore: false, scalar: None })
+            .map(|object| Key {
+                emit: format!("\"{}\":", object.name),
+                element: 0,
+                target: 0,
+                underscore: false,
+                scalar: None,
+                type_name: "",
+            })
             .collect();
-        Self { resources: Lookup::new(&resource_keys), types, by_name, resource_keys, resource_ids, search: read_search() }
+        Self {
+            resources: Lookup::new(&resource_keys),
+            types,
+            by_name,
+            resource_keys,
+            resource_ids,
+            search: read_search(),
+        }
     }
 }
 
@@ -310,10 +329,25 @@ fn keys_of(elements: &[Element]) -> Vec<Key> {
                 _ => None,
             };
             let number = u16::try_from(index).unwrap_or(u16::MAX);
+            let type_name = element.type_names.get(target_index).copied().unwrap_or_default();
             let target = u8::try_from(target_index).unwrap_or(u8::MAX);
-            keys.push(Key { emit: format!("\"{name}\":"), element: number, target, underscore: false, scalar });
+            keys.push(Key {
+                emit: format!("\"{name}\":"),
+                element: number,
+                target,
+                underscore: false,
+                scalar,
+                type_name,
+            });
             if scalar.is_some() {
-                keys.push(Key { emit: format!("\"_{name}\":"), element: number, target, underscore: true, scalar: None });
+                keys.push(Key {
+                    emit: format!("\"_{name}\":"),
+                    element: number,
+                    target,
+                    underscore: true,
+                    scalar: None,
+                    type_name,
+                });
             }
         }
     }
