@@ -25,7 +25,6 @@ const NEEDS: &[Need] = &[Need {
 /// Installs what is missing, where that can be done without a question; else says what to install.
 pub fn ensure() -> Result<()> {
     for need in NEEDS.iter().filter(|need| !(need.is_there)()) {
-        println!("{} is missing ({}): installing {}", need.name, need.why, need.apt.join(" "));
         install(need)?;
         if !(need.is_there)() {
             bail!("{} was installed and is still not found", need.name);
