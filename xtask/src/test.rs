@@ -78,9 +78,12 @@ fn tests(url: &str, rest: Vec<String>) -> Result<String> {
         command.arg("--workspace");
     }
     command.args(rest).env(POSTGRES_VARIABLE, url).env("INSTA_UPDATE", "no");
-    let (counts, succeeded) = watch(&mut command)?;
+    if std::io::stderr().is_terminal() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    let (counts, succeeded) = watch(&mut command, &mut std::io::stdout(), &mut std::io::stderr())?;
     let text = format!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
-    if !succeeded {
+    if !succeeded || counts.failed > 0 {
         bail!("{text}");
     }
     if counts.passed == 0 {
@@ -90,20 +93,17 @@ fn tests(url: &str, rest: Vec<String>) -> Result<String> {
 }
 
 /// Lets a program talk, and reads the counts of tests out of what it says.
-fn watch(command: &mut Command) -> Result<(Counts, bool)> {
-    if std::io::stderr().is_terminal() {
-        command.env("CARGO_TERM_COLOR", "always");
-    }
+fn watch(command: &mut Command, out: &mut (impl Write + Send), err: &mut impl Write) -> Result<(Counts, bool)> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .context("cannot start `cargo`")?;
-    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (from_out, from_err) = (child.stdout.take(), child.stderr.take());
     let counts = std::thread::scope(|scope| {
-        let out = scope.spawn(|| relay(out, &mut std::io::stdout()));
-        let err = relay(err, &mut std::io::stderr());
+        let out = scope.spawn(|| relay(from_out, out));
+        let err = relay(from_err, err);
         let out = out.join().unwrap_or_default();
         Counts { passed: out.passed + err.passed, failed: out.failed + err.failed, skipped: out.skipped + err.skipped }
     });
@@ -192,7 +192,11 @@ mod tests {
     #[test]
     fn a_program_that_fails_is_seen_to_fail_and_its_counts_are_kept() {
         let said = "echo 'test result: ok. 1 passed; 0 failed' >&2; echo 'test result: FAILED. 0 passed; 2 failed'";
-        let (counts, succeeded) = watch(Command::new("sh").args(["-c", &format!("{said}; exit 3")])).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut command = Command::new("sh");
+        let (counts, succeeded) = watch(command.args(["-c", &format!("{said}; exit 3")]), &mut out, &mut err).unwrap();
+        assert_eq!(out, b"test result: FAILED. 0 passed; 2 failed\n");
+        assert_eq!(err, b"test result: ok. 1 passed; 0 failed\n");
         assert!(!succeeded);
         assert_eq!(counts, Counts { passed: 1, failed: 2, skipped: 0 });
     }
