@@ -123,7 +123,7 @@ fn is_test_path(path: &str) -> bool {
     let mut parts = path.split('/');
     let file = parts.next_back().unwrap_or("");
     let stem = file.strip_suffix(".rs").unwrap_or(file);
-    stem == "tests" || stem.ends_with("_tests") || parts.any(|p| matches!(p, "tests" | "fuzz" | "scruple-testkit"))
+    stem == "tests" || stem.ends_with("_tests") || parts.any(|p| matches!(p, "tests" | "fuzz"))
 }
 
 /// Files of `#[cfg(test)] mod name;` are test code, and all that lies below them.
