@@ -53,6 +53,12 @@ impl SegmentSet {
         self.0 & 1 << (segment.0 & 31) != 0
     }
 
+    /// What both sets hold.
+    #[must_use]
+    pub const fn intersect(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Whether a code was found that fits no listed code system.
     #[must_use]
     pub const fn is_unclassified(self) -> bool {
@@ -131,6 +137,8 @@ pub struct DecisionTable {
     /// Whether a resource of a type that is wholly full passes as it is (own treating staff, and the profiles for the
     /// individual and for a treating provider).
     pub passes_full_types: bool,
+    /// Segments whose resources are projected all the same, and do not pass.
+    pub never_pass: SegmentSet,
     /// Until when the table may be reused; `None` while nothing in it ends by time.
     pub valid_until: Option<Timestamp>,
     /// The pack that it was computed from.
@@ -145,6 +153,7 @@ impl DecisionTable {
             views: [View::None; CATEGORIES_MAX],
             limits: [SegmentLimit::None; SEGMENTS_MAX],
             passes_full_types: false,
+            never_pass: SegmentSet::EMPTY,
             valid_until: None,
             pack,
         }

@@ -334,6 +334,8 @@ struct NodeKey {
     check: Option<MaskFunction>,
     /// Everything is shown or hidden by tokens: a Reference under `token`.
     token: bool,
+    /// The FHIR type of the primitive whose `_x` this is.
+    primitive: Option<&'static str>,
 }
 
 impl NodeKey {
@@ -351,6 +353,7 @@ impl NodeKey {
             target: None,
             check: None,
             token: false,
+            primitive: None,
         }
     }
 }
@@ -360,6 +363,7 @@ pub(crate) struct Compiler<'a> {
     annotation: &'a Annotation,
     table: &'a DecisionTable,
     views: [View; CATEGORIES_MAX],
+    segments: SegmentSet,
     dictionary: &'static Dictionary,
     keys: Vec<NodeKey>,
     ids: HashMap<NodeKey, u16>,
@@ -379,6 +383,7 @@ impl<'a> Compiler<'a> {
             annotation,
             table,
             views: effective(table, annotation, segments),
+            segments,
             dictionary: dictionary(),
             keys: Vec::new(),
             ids: HashMap::new(),
@@ -470,7 +475,10 @@ impl<'a> Compiler<'a> {
         let rest = self.annotation.rest.get(name).copied().unwrap_or(Place::Withheld);
         let home = self.annotation.homes.get(name).copied().unwrap_or(Place::Withheld);
         let view = self.view_of(home, class);
-        let pass = view.shows() && self.table.passes_full_types && self.is_full(name, class);
+        let pass = view.shows()
+            && self.table.passes_full_types
+            && self.segments.intersect(self.table.never_pass) == SegmentSet::EMPTY
+            && self.is_full(name, class);
         let inherit = if pass {
             View::Full
         } else if view.shows() {
@@ -501,7 +509,7 @@ impl<'a> Compiler<'a> {
         let mut prefix = name.to_owned();
         prefix.push('.');
         let own = self.annotation.places.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
-        own.map(|(_, place)| place).all(is_full)
+        own.filter(|(path, _)| self.annotation.item_lines(path).next().is_none()).map(|(_, place)| place).all(is_full)
             && self.annotation.discriminators.iter().all(|line| {
                 !line.element.starts_with(&prefix)
                     || line.element.matches('.').count() < 2
@@ -526,9 +534,11 @@ impl<'a> Compiler<'a> {
                 continue;
             };
             let mut place = place.clone();
-            if hidden.contains(&element.name) {
-                place.view = View::None;
-            }
+            place.view = if hidden.contains(&element.name) {
+                View::None
+            } else {
+                self.view_as(&place, element, usize::from(written.target))
+            };
             ops.push(self.op(key, object, element, written, &place));
         }
         let mut node = Node {
@@ -597,10 +607,16 @@ impl<'a> Compiler<'a> {
         hidden
     }
 
+    /// The view of one type of an element: prose that only `Type.*` covers is free text too.
+    fn view_as(&self, place: &ElementPlace, element: &Element, target: usize) -> View {
+        let prose = place.rest && matches!(element.type_names.get(target), Some(&("string" | "markdown")));
+        if prose { meet(place.view, self.view(self.annotation.free_text)) } else { place.view }
+    }
+
     /// Whether anything of an element can show by policy.
     fn shows(&self, object: &ObjectType, element: &Element, target: usize, place: &ElementPlace) -> bool {
         let type_name = element.type_names.get(target).copied().unwrap_or_default();
-        match place.view {
+        match self.view_as(place, element, target) {
             View::None => false,
             View::Full => true,
             View::Masked(mask) => {
@@ -625,74 +641,73 @@ impl<'a> Compiler<'a> {
                 (object.name, element.name),
                 ("CodeableConcept", "coding") | ("Coding", "system" | "version" | "code")
             );
-            let view = if part { View::Full } else { View::None };
-            return ElementPlace {
-                view,
-                narrow: View::Full,
-                labelled: key.labelled,
-                category: None,
-                rest: false,
-                longer: None,
-            };
+            return ElementPlace::inherited(key, if part { View::Full } else { View::None });
         }
         if object.is_in_resource() {
-            let line = self.annotation.places.get(&own).copied();
-            let root = object.name.split('.').next().unwrap_or_default();
-            let (view, labelled, category, rest) = match line {
-                Some(place) => (
-                    self.view_of(place, key.class),
-                    self.annotation.is_labelled(place, root),
-                    category_of(place, key.class),
-                    false,
-                ),
-                None => (key.inherit, key.labelled, key.category, key.rest),
-            };
-            let prose = rest && element.type_names.iter().any(|name| matches!(*name, "string" | "markdown"));
-            let view = if prose { meet(view, self.view(self.annotation.free_text)) } else { view };
-            let view = if key.pass {
-                View::Full
-            } else if hidden_root {
-                View::None
-            } else {
-                view
-            };
-            let longer = self.has_longer_lines(&own).then_some(own);
-            return ElementPlace { view, narrow: View::Full, labelled, category, rest, longer };
+            return self.place_in_resource(key, object, element, own, hidden_root);
         }
         if key.pass {
-            return ElementPlace {
-                view: View::Full,
-                narrow: View::Full,
-                labelled: key.labelled,
-                category: None,
-                rest: false,
-                longer: None,
-            };
+            return ElementPlace::inherited(key, View::Full);
         }
-        let through = key.place.as_ref().map(|place| format!("{place}.{}", element.name));
-        if let Some(through) = through
-            && let Some(place) = self.annotation.places.get(&through).copied()
-        {
-            let view = self.view_of(place, key.class);
-            return ElementPlace {
-                view,
-                narrow: View::Full,
-                labelled: key.labelled,
-                category: None,
-                rest: false,
-                longer: None,
-            };
+        if let Some(place) = &key.place {
+            let through = format!("{place}.{}", element.name);
+            let longer = self.has_longer_lines(&through).then(|| through.clone());
+            if let Some(line) = self.annotation.places.get(&through) {
+                return ElementPlace { longer, ..ElementPlace::inherited(key, self.view_of(*line, key.class)) };
+            }
+            if longer.is_some() {
+                return ElementPlace {
+                    longer,
+                    narrow: self.narrowing(key, object, element, &own),
+                    ..ElementPlace::inherited(key, key.inherit)
+                };
+            }
         }
-        let narrow = match (object.name, key.target) {
+        ElementPlace { narrow: self.narrowing(key, object, element, &own), ..ElementPlace::inherited(key, key.inherit) }
+    }
+
+    fn place_in_resource(
+        &self,
+        key: &NodeKey,
+        object: &ObjectType,
+        element: &Element,
+        own: String,
+        hidden_root: bool,
+    ) -> ElementPlace {
+        let line = self.annotation.places.get(&own).copied();
+        let root = object.name.split('.').next().unwrap_or_default();
+        let (view, labelled, category, rest) = match line {
+            // The code of each item decides: the place itself takes nothing away.
+            Some(Place::Class) if self.annotation.item_lines(&own).next().is_some() => (View::Full, false, None, false),
+            Some(place) => (
+                self.view_of(place, key.class),
+                self.annotation.is_labelled(place, root),
+                category_of(place, key.class),
+                false,
+            ),
+            None => (key.inherit, key.labelled, key.category, key.rest),
+        };
+        let view = match view {
+            _ if key.pass => View::Full,
+            _ if hidden_root => View::None,
+            view => view,
+        };
+        let rest = rest && !key.pass;
+        let longer = self.has_longer_lines(&own).then_some(own);
+        ElementPlace { view, narrow: View::Full, labelled, category, rest, longer }
+    }
+
+    /// What the data type's own line allows.
+    fn narrowing(&self, key: &NodeKey, object: &ObjectType, element: &Element, own: &str) -> View {
+        match (object.name, key.target) {
             ("Reference", Some(target)) if matches!(element.name, "display" | "identifier") => {
                 self.reference_view(target, element.name)
             }
-            _ => self.annotation.places.get(&own).map_or(View::Full, |place| match place {
+            _ => self.annotation.places.get(own).map_or(View::Full, |place| match place {
                 Place::Class => View::None,
                 place => self.view_of(*place, None),
             }),
-        };
-        ElementPlace { view: key.inherit, narrow, labelled: key.labelled, category: None, rest: false, longer: None }
+        }
     }
 
     /// The view of `Reference.display` or `.identifier` for a target type, or an unknown one.
@@ -754,9 +769,9 @@ impl<'a> Compiler<'a> {
             }
             (true, "id" | "language") => {
                 return if written.underscore && !key.pass {
-                    self.underscore(key, object, element, place, View::None)
+                    self.underscore(key, object, element, target_index, place, View::None)
                 } else if written.underscore {
-                    self.underscore(key, object, element, place, View::Full)
+                    self.underscore(key, object, element, target_index, place, View::Full)
                 } else {
                     Act::Copy
                 };
@@ -785,7 +800,7 @@ impl<'a> Compiler<'a> {
         let (function, view) = self.below(object, element, type_name, place);
         if written.underscore {
             let shown = if function == MaskFunction::Keep { view } else { View::None };
-            return self.underscore(key, object, element, place, shown);
+            return self.underscore(key, object, element, target_index, place, shown);
         }
         match target {
             Target::Primitive(_) => self.scalar(key, object, element, function),
@@ -863,6 +878,7 @@ impl<'a> Compiler<'a> {
         key: &NodeKey,
         object: &ObjectType,
         element: &Element,
+        target: usize,
         place: &ElementPlace,
         shown: View,
     ) -> Act {
@@ -875,6 +891,7 @@ impl<'a> Compiler<'a> {
             labelled: place.labelled,
             pass: key.pass,
             place: Some(format!("{}.{}", object.name, element.name)),
+            primitive: element.type_names.get(target).copied(),
             ..NodeKey::of(id)
         });
         Act::Object(node)
@@ -1039,7 +1056,12 @@ impl<'a> Compiler<'a> {
         let unknown = op_for(self, key.pass, labelled);
         let mut known = QuickMap::default();
         for line in &self.annotation.extensions {
-            if line.on != "*" && line.on != holder {
+            let fits = match line.on.as_str() {
+                "*" => true,
+                "Element" => !object.is_in_resource(),
+                on => on == holder || (object.name == "Element" && key.primitive == Some(on)),
+            };
+            if !fits {
                 continue;
             }
             let view = match line.place {
@@ -1226,6 +1248,11 @@ struct ElementPlace {
 }
 
 impl ElementPlace {
+    /// Below a data type: everything comes from the node.
+    const fn inherited(key: &NodeKey, view: View) -> Self {
+        Self { view, narrow: View::Full, labelled: key.labelled, category: None, rest: false, longer: None }
+    }
+
     fn path(&self, object: &ObjectType, element: &Element) -> String {
         format!("{}.{}", object.name, element.name)
     }
