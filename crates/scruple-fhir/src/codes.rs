@@ -123,6 +123,10 @@ fn is_icd9cm(code: &[u8]) -> bool {
 }
 
 fn is_loinc(code: &[u8]) -> bool {
+    // Parts, groups, answers and answer lists have numbers of their own: no mod-10 digit of the number alone.
+    if let Some(rest) = [b"LP".as_slice(), b"LG", b"LA", b"LL"].iter().find_map(|prefix| code.strip_prefix(*prefix)) {
+        return matches!(rest.len().checked_sub(2).and_then(|at| rest.split_at_checked(at)), Some((number, [b'-', check])) if digits(number, 1, 7) && check.is_ascii_digit());
+    }
     let Some((number, [b'-', check])) = code.len().checked_sub(2).and_then(|at| code.split_at_checked(at)) else {
         return false;
     };
@@ -326,8 +330,8 @@ mod tests {
         };
         check(
             Form::Loinc,
-            &["20447-9", "8480-6", "718-7", "85354-9"],
-            &["20447-8", "20447", "-9", "LP29684-5", "2044 7-9"],
+            &["20447-9", "8480-6", "718-7", "85354-9", "LP29684-5", "LA6576-8"],
+            &["20447-8", "20447", "-9", "LX29684-5", "2044 7-9"],
         );
         check(Form::Snomed, &["86406008", "73211009", "22298006"], &["86406009", "856AAAA", "12345", "086406008"]);
         check(Form::Icd10Cm, &["B20", "F11.20", "C7A.00", "S72.001A"], &["B2", "F11.", "11.20", "F11.20345", "HIV"]);

@@ -1,7 +1,9 @@
 //! Decide: role, purpose and conditions in, one [`DecisionTable`] out, with the rule behind each view.
 
 use crate::model::{Pack, Permit, Role};
-use scruple_core::{CATEGORIES_MAX, CategoryId, ConditionMask, DecisionTable, SEGMENTS_MAX, SegmentId, SegmentLimit, View};
+use scruple_core::{
+    CATEGORIES_MAX, CategoryId, ConditionMask, DecisionTable, SEGMENTS_MAX, SegmentId, SegmentLimit, View,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
@@ -113,7 +115,9 @@ pub fn admit<'a>(pack: &'a Pack, question: &Question) -> Result<&'a Role, Refusa
             allowed: purposes.join(", "),
         });
     }
-    let elevated = pack.condition("emergency_elevation").is_some_and(|id| question.conditions.covers(ConditionMask::NONE.with(id)));
+    let elevated = pack
+        .condition("emergency_elevation")
+        .is_some_and(|id| question.conditions.covers(ConditionMask::NONE.with(id)));
     if question.purpose == "BTG" && !elevated {
         return Err(Refusal::NoElevation);
     }
@@ -154,9 +158,15 @@ fn has_relationship(pack: &Pack, conditions: ConditionMask) -> bool {
 }
 
 /// The permits of a role that apply to a purpose while these conditions hold.
-pub(crate) fn applying<'a>(role: &'a Role, purpose: &'a str, conditions: ConditionMask) -> impl Iterator<Item = &'a Permit> {
+pub(crate) fn applying<'a>(
+    role: &'a Role,
+    purpose: &'a str,
+    conditions: ConditionMask,
+) -> impl Iterator<Item = &'a Permit> {
     let purpose = role.effective_purpose(purpose);
-    role.permits.iter().filter(move |permit| permit.purposes.iter().any(|listed| listed == purpose) && conditions.covers(permit.when))
+    role.permits
+        .iter()
+        .filter(move |permit| permit.purposes.iter().any(|listed| listed == purpose) && conditions.covers(permit.when))
 }
 
 /// The wider of two views. The check refuses packs in which two different masks meet here.
@@ -181,18 +191,24 @@ pub struct Rule {
 #[must_use]
 pub fn explain(pack: &Pack, role: &Role, question: &Question, category: CategoryId) -> (Option<Rule>, Vec<String>) {
     let named = |permit: &&Permit| permit.categories.contains(&category);
-    let chosen = applying(role, &question.purpose, question.conditions).filter(named).fold(None, |best: Option<&Permit>, permit| {
-        match best {
+    let chosen = applying(role, &question.purpose, question.conditions).filter(named).fold(
+        None,
+        |best: Option<&Permit>, permit| match best {
             Some(best) if join(best.view, permit.view) == best.view => Some(best),
             _ => Some(permit),
-        }
-    });
+        },
+    );
     let rule = chosen.map(|permit| Rule {
         place: format!("{}:{}", role.file, permit.line),
         tasks: permit
             .tasks
             .iter()
-            .map(|task| role.tasks.iter().find(|known| known.name == *task).map_or_else(|| task.clone(), |known| known.label.clone()))
+            .map(|task| {
+                role.tasks
+                    .iter()
+                    .find(|known| known.name == *task)
+                    .map_or_else(|| task.clone(), |known| known.label.clone())
+            })
             .collect(),
     });
     let purpose = role.effective_purpose(&question.purpose);
@@ -200,7 +216,9 @@ pub fn explain(pack: &Pack, role: &Role, question: &Question, category: Category
     let nearest = role
         .permits
         .iter()
-        .filter(|permit| permit.categories.contains(&category) && permit.purposes.iter().any(|listed| listed == purpose))
+        .filter(|permit| {
+            permit.categories.contains(&category) && permit.purposes.iter().any(|listed| listed == purpose)
+        })
         .filter(|permit| !question.conditions.covers(permit.when) && join(current, permit.view) != current)
         .min_by_key(|permit| (permit.when.0 & !question.conditions.0).count_ones());
     let missing = nearest.map_or_else(Vec::new, |permit| {

@@ -1,6 +1,8 @@
 //! A pack as it was read: every name resolved to its place, every line checked.
 
-use scruple_core::{CategoryId, ConditionId, ConditionMask, MaskId, PackHash, SegmentId, SegmentLimit, SegmentSet, View};
+use scruple_core::{
+    CategoryId, ConditionId, ConditionMask, MaskId, PackHash, SegmentId, SegmentLimit, SegmentSet, View,
+};
 use scruple_fhir::Annotation;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -90,13 +90,21 @@ impl Table {
                 continue;
             }
             let Some(fields) = split(line) else {
-                problems.push(table.problem(index + 1, "a quoted field does not end".to_owned(), "close the quote on the same line"));
+                problems.push(table.problem(
+                    index + 1,
+                    "a quoted field does not end".to_owned(),
+                    "close the quote on the same line",
+                ));
                 continue;
             };
             if table.header.is_empty() {
                 if !columns.iter().zip(&fields).all(|(want, have)| want == have) || fields.len() < columns.len() {
                     let expected = columns.join(",");
-                    problems.push(table.problem(index + 1, "the header line is another one".to_owned(), &format!("begin with `{expected}`")));
+                    problems.push(table.problem(
+                        index + 1,
+                        "the header line is another one".to_owned(),
+                        &format!("begin with `{expected}`"),
+                    ));
                     return table;
                 }
                 table.header = fields;
