@@ -31,7 +31,7 @@ pub enum Form {
     Nucc,
     /// Digits alone.
     Digits,
-    /// A FHIR `code` of up to 64 plain characters.
+    /// A FHIR `code` of up to 128 plain characters.
     Token,
 }
 
@@ -88,9 +88,12 @@ impl Form {
     }
 }
 
-/// A FHIR `code` without white space, of up to 64 plain characters.
+/// Characters of a token. Some systems (Blue Button) use whole URLs as codes.
+const TOKEN_BYTES_MAX: usize = 128;
+
+/// A FHIR `code` without white space, of plain characters.
 pub(crate) fn is_token(code: &[u8]) -> bool {
-    (1..=64).contains(&code.len())
+    (1..=TOKEN_BYTES_MAX).contains(&code.len())
         && code
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'/' | b'+'))
