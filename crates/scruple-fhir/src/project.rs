@@ -8,7 +8,7 @@ use crate::codes::is_token;
 use crate::dictionary::{Key, TypeId, dictionary};
 use crate::json::{Fault, FaultKind, Scalar, Scanned, Scanner};
 use crate::mask;
-use crate::plan::{Act, BundlePart, Compiler, Kind, Node, Op, TypePlan, Visibility, Width};
+use crate::plan::{Act, BundlePart, Compiler, Kind, Node, Op, TypePlan, Visibility, Width, visibility};
 use crate::reference::{Literal, literal};
 use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentSet, limits};
 use std::collections::HashMap;
@@ -136,6 +136,8 @@ pub struct Shown {
     pub segments: SegmentSet,
     /// It passed as it is.
     pub passed: bool,
+    /// The `urn:` under which a Bundle's entry holds it.
+    pub urn: Option<String>,
 }
 
 /// A decision, ready to project: plans are compiled for a type and a set of segments when they are first needed.
@@ -160,6 +162,13 @@ impl Projection {
 
     pub(crate) const fn annotation(&self) -> &Arc<Annotation> {
         &self.annotation
+    }
+
+    /// Whether a reference can depend on the labels of its target, so that the caller must say which targets show.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let types = dictionary().resources().iter();
+        types.into_iter().any(|id| visibility(&self.annotation, &self.table, *id) == Visibility::Ask)
     }
 
     pub(crate) fn plan(&self, segments: SegmentSet, resource: TypeId) -> Arc<TypePlan> {
@@ -345,6 +354,9 @@ impl<'p, 'b> Pass<'p, 'b> {
         if self.scan.peek() != b'{' {
             return Err(malformed(self.scan.wrong_value()));
         }
+        let [url] = self.scan.find([b"fullUrl"]).map_err(malformed)?;
+        let urn = self.scan.plain_string_at(url).filter(|url| url.starts_with(b"urn:"));
+        let urn = urn.and_then(|urn| std::str::from_utf8(urn).ok()).map(str::to_owned);
         let bundle = dictionary().resource("Bundle").ok_or(Withheld::Policy)?;
         let plan = self.plan(SegmentSet::EMPTY, bundle);
         let entry = dictionary().find("Bundle.entry");
@@ -353,7 +365,7 @@ impl<'p, 'b> Pass<'p, 'b> {
         let emitted = self.object(&plan, node).map_err(malformed)?;
         self.end()?;
         match self.entry.resource.take() {
-            Some(Ok(shown)) if emitted => Ok(shown),
+            Some(Ok(shown)) if emitted => Ok(Shown { urn, ..shown }),
             Some(Err(withheld)) => Err(withheld),
             _ => Err(Withheld::Policy),
         }
@@ -451,7 +463,7 @@ impl<'p, 'b> Pass<'p, 'b> {
             self.insert_meta(meta_at);
             let id = self.id_of(start);
             let name = dictionary().get(resource_type).name;
-            return Ok(Ok(Shown { resource_type: name, id, segments: self.under, passed }));
+            return Ok(Ok(Shown { resource_type: name, id, segments: self.under, passed, urn: None }));
         }
         self.out.truncate(out_start);
         Ok(Err(Withheld::Contained))
