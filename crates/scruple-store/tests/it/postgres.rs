@@ -86,7 +86,8 @@ impl Server {
                 "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off \
                  -c max_connections=300 -c max_locks_per_transaction=128"
             );
-            match programs.run("pg_ctl", &["start", "--wait", "--pgdata", &data, "--log", &log, "--options", &settings]) {
+            match programs.run("pg_ctl", &["start", "--wait", "--pgdata", &data, "--log", &log, "--options", &settings])
+            {
                 Ok(()) => return Ok(Some(Self { programs, folder: folder.to_owned(), port, stops: true })),
                 Err(_) if attempt < START_ATTEMPTS_MAX => attempt += 1,
                 Err(error) => return Err(error),

@@ -7,8 +7,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_store::{
-    Aggregate, Durability, Engine, Event, Grant, GrantRequest, NewEvent, NewGrant, NewPerson, Options, Person, Position,
-    SealError, Sealer, ShardId, ShardLease, Store, StoreError, Subject, Subjects, Tx, Window, insert_grant, insert_person,
+    Aggregate, Durability, Engine, Event, Grant, GrantRequest, NewEvent, NewGrant, NewPerson, Options, Person,
+    Position, SealError, Sealer, ShardId, ShardLease, Store, StoreError, Subject, Subjects, Tx, Window, insert_grant,
+    insert_person,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use std::hash::{BuildHasher, Hasher};
@@ -105,7 +106,8 @@ pub async fn with_db(engine: Engine, case: impl AsyncFnOnce(&TestDb)) {
             };
             let name = format!("scruple_{:016x}", std::hash::RandomState::new().build_hasher().finish());
             let mut admin = PgConnection::connect(server).await.unwrap();
-            let create = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'");
+            let create =
+                format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'");
             sqlx::query(AssertSqlSafe(create)).execute(&mut admin).await.unwrap();
             let (host, _) = server.rsplit_once('/').unwrap();
             let db = TestDb::open(format!("{host}/{name}"), None).await;
@@ -236,9 +238,8 @@ impl TestDb {
 
     /// Takes the triggers of the event table away: what only the owner of the database can do.
     pub async fn without_event_triggers(&self, sql: &str) {
-        let sqlite = format!(
-            "DROP TRIGGER event_no_update; DROP TRIGGER event_no_delete; DROP TRIGGER event_in_order; {sql};"
-        );
+        let sqlite =
+            format!("DROP TRIGGER event_no_update; DROP TRIGGER event_no_delete; DROP TRIGGER event_in_order; {sql};");
         let postgres = format!("ALTER TABLE event DISABLE TRIGGER USER; {sql};");
         self.raw_either(&sqlite, &postgres).await.unwrap();
     }
@@ -257,4 +258,47 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+impl TestDb {
+    /// Whether bytes stand anywhere in the database: in SQLite's files, write-ahead log included; in any column of any
+    /// table of PostgreSQL and in the table's files, where the server's data are on this machine.
+    pub async fn holds(&self, needle: &[u8]) -> bool {
+        if let Some(file) = &self.file {
+            let folder = std::fs::read_dir(file.parent().unwrap()).unwrap();
+            return folder
+                .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+                .any(|bytes| contains(&bytes, needle));
+        }
+        let mut conn = PgConnection::connect(&self.address).await.unwrap();
+        let hex: String = needle.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = String::from_utf8_lossy(needle);
+        let tables: Vec<(String,)> =
+            sqlx::query_as("SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'")
+                .fetch_all(&mut conn)
+                .await
+                .unwrap();
+        assert!(tables.len() > 6, "{tables:?}");
+        for (table,) in tables {
+            let rows = format!("SELECT whole::text FROM {table} AS whole");
+            let rows: Vec<(String,)> = sqlx::query_as(AssertSqlSafe(rows)).fetch_all(&mut conn).await.unwrap();
+            if rows.iter().any(|(row,)| row.contains(&*text) || row.contains(&hex)) {
+                return true;
+            }
+        }
+        // The files themselves, dead rows included.
+        sqlx::query("CHECKPOINT").execute(&mut conn).await.unwrap();
+        let (folder,): (String,) = sqlx::query_as(
+            "SELECT current_setting('data_directory') || '/base/' || oid FROM pg_database WHERE datname = current_database()",
+        )
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+        let Ok(files) = std::fs::read_dir(folder) else { return false };
+        files.filter_map(|file| std::fs::read(file.unwrap().path()).ok()).any(|bytes| contains(&bytes, needle))
+    }
+}
+
+fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
 }
