@@ -6,7 +6,7 @@ use crate::migrate::migrator;
 use crate::{Engine, Sealer, StoreError, Tx};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgConnection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -215,13 +215,15 @@ async fn connect_postgres(options: PgConnectOptions, durability: Durability) -> 
             ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT_MS.to_string()),
         ])
         .disable_statement_logging();
+    let mut first = PgConnection::connect_with(&options).await?;
+    assert_postgres(&mut first, durability).await.map_err(refused_setting)?;
+    first.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(Duration::from_millis(LOCK_TIMEOUT_MS))
         .after_connect(move |conn, _| Box::pin(assert_postgres(conn, durability)))
         .connect_with(options)
-        .await
-        .map_err(refused_setting)?;
+        .await?;
     Ok(Pools::Postgres(pool))
 }
 

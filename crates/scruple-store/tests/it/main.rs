@@ -15,3 +15,4 @@ mod on_sqlite;
 mod postgres;
 mod schema;
 mod support;
+mod unknown;

@@ -99,7 +99,10 @@ fn statements() -> Vec<(String, String, String)> {
         let path = file.unwrap().path();
         let source = std::fs::read_to_string(&path).unwrap();
         for part in source.split("const SQL").skip(1) {
-            let (name, rest) = part.split_once(": &str").unwrap();
+            let Some((name, rest)) = part.split_once(": &str") else { continue };
+            if !name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
+                continue;
+            }
             let text = rest.split('"').nth(1).unwrap();
             found.push((
                 path.file_stem().unwrap().to_string_lossy().into_owned(),

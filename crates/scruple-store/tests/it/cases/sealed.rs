@@ -77,11 +77,20 @@ async fn canaries_in_sealed_columns_are_nowhere_in_the_database() {
 async fn a_value_that_was_moved_to_another_row_or_column_does_not_open() {
     with_db(ENGINE, async |db| {
         let [holder, asker, approver] = db.three().await;
-        let from_asker = "(SELECT name_sealed FROM person AS other WHERE other.id <> person.id ORDER BY id LIMIT 1)";
-        db.raw(&format!("UPDATE person SET name_sealed = {from_asker}")).await.unwrap();
+        db.raw("UPDATE person SET contact_sealed = name_sealed").await.unwrap();
         for id in [holder, asker, approver] {
             let moved = find_person(&mut db.read().await, id).await;
-            assert!(matches!(moved, Err(StoreError::Seal { column: "person.name", .. })), "{moved:?}");
+            assert!(matches!(moved, Err(StoreError::Seal { column: "person.contact", .. })), "{moved:?}");
+        }
+        db.raw("UPDATE person SET contact_sealed = NULL").await.unwrap();
+        let last = "(SELECT id FROM person ORDER BY id DESC LIMIT 1)";
+        let first = "(SELECT name_sealed FROM person ORDER BY id LIMIT 1)";
+        db.raw(&format!("UPDATE person SET name_sealed = {first} WHERE id = {last}")).await.unwrap();
+        let last = [holder, asker, approver].into_iter().max().unwrap();
+        for id in [holder, asker, approver] {
+            let found = find_person(&mut db.read().await, id).await;
+            let moved = matches!(found, Err(StoreError::Seal { column: "person.name", .. }));
+            assert_eq!(moved, id == last, "{found:?}");
         }
     })
     .await;
