@@ -138,11 +138,12 @@ impl Store {
     }
 
     /// Rewrites what the database keeps of overwritten rows: after data keys were destroyed, their wrapped bytes are then
-    /// gone from the file (SQLite: write-ahead log emptied, free pages zeroed) or the table's files (PostgreSQL). Backups
-    /// and PostgreSQL's archived WAL are outside.
+    /// gone from SQLite's files (write-ahead log emptied, free pages zeroed) and from the files of PostgreSQL's table, save
+    /// what a transaction that is open on the server at this moment could still see: the next call takes that. Backups and
+    /// PostgreSQL's write-ahead log are outside.
     ///
     /// # Errors
-    /// The database is busy; destroyed keys stay destroyed, their old bytes stay until the next try.
+    /// The database is busy; destroyed keys stay destroyed, their old bytes stay until the next call.
     pub async fn scrub(&self) -> Result<(), StoreError> {
         const SQL_SQLITE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
         const SQL_POSTGRES: &str = "VACUUM (FULL) data_key";

@@ -7,7 +7,7 @@ use crate::{Person, RoleCode, StoreError, Tx};
 use scruple_core::{Id, Phi, Timestamp};
 use uuid::Uuid;
 
-const JUSTIFICATION: &str = "role_grant.justification";
+pub(crate) const JUSTIFICATION: &str = "role_grant.justification";
 
 /// Why a grant cannot be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

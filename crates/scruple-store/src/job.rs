@@ -9,7 +9,7 @@ use crate::{Store, StoreError, Tx};
 use scruple_core::{Id, Phi, Timestamp};
 use uuid::Uuid;
 
-const PAYLOAD: &str = "job.payload";
+pub(crate) const PAYLOAD: &str = "job.payload";
 
 /// Marks the id of a job.
 #[derive(Debug)]

@@ -51,7 +51,7 @@ pub use pack::{
 pub use person::{
     InvalidLogin, Login, NewPerson, Person, find_person, find_person_by_login, insert_person, mark_person_left,
 };
-pub use seal::{SealError, Sealer};
+pub use seal::{BLIND_COLUMNS, SEALED_COLUMNS, SealError, Sealer};
 pub use shard::{ShardId, ShardLease};
 pub use subject::{InvalidSubject, RoleCode, Subject, Subjects};
 

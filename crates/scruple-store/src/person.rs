@@ -7,9 +7,9 @@ use scruple_core::{Id, Phi, Timestamp};
 use std::str::FromStr;
 use uuid::Uuid;
 
-const LOGIN: &str = "person.login";
-const NAME: &str = "person.name";
-const CONTACT: &str = "person.contact";
+pub(crate) const LOGIN: &str = "person.login";
+pub(crate) const NAME: &str = "person.name";
+pub(crate) const CONTACT: &str = "person.contact";
 
 /// What a person signs in with, or the identifier that the identity provider knows him by, in one canonical case.
 #[derive(Clone, PartialEq, Eq, Debug)]

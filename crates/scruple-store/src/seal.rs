@@ -2,6 +2,19 @@
 
 use uuid::Uuid;
 
+/// Every column that is sealed, so that keys can be derived at the start.
+pub const SEALED_COLUMNS: [&str; 6] = [
+    crate::commit::BODY,
+    crate::grant::JUSTIFICATION,
+    crate::job::PAYLOAD,
+    crate::person::CONTACT,
+    crate::person::LOGIN,
+    crate::person::NAME,
+];
+
+/// Every column that has a blind index.
+pub const BLIND_COLUMNS: [&str; 1] = [crate::person::LOGIN];
+
 /// Why a value could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 #[error("sealing failed")]

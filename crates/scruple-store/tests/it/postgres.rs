@@ -1,9 +1,7 @@
-//! A PostgreSQL server for tests: started from the machine's own binaries, on a port that the system gives out, as the
-//! user `postgres` where we are root, and stopped at the end.
-//!
-//! Standard library only: `cargo xtask test` mounts this file by path, starts one [`Server`] and passes its address in
-//! `SCRUPLE_TEST_POSTGRES`. Without that variable the tests of one run share a server that stops itself ([`shared`]).
+//! The PostgreSQL server of a test run: the one that `cargo xtask test` names in `SCRUPLE_TEST_POSTGRES`, else one that
+//! the tests start from the machine's own binaries and share. It stops by itself when the last of them has ended.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::net::TcpListener;
@@ -16,15 +14,6 @@ use std::process::{Command, Stdio};
 pub const VARIABLE: &str = "SCRUPLE_TEST_POSTGRES";
 /// Another process may take a free port between our asking and the server's binding it.
 const START_ATTEMPTS_MAX: u32 = 5;
-
-/// A server that was started here; stopped when dropped.
-#[derive(Debug)]
-pub struct Server {
-    programs: Programs,
-    folder: PathBuf,
-    port: u16,
-    stops: bool,
-}
 
 /// Where the server's programs are, and who runs them: PostgreSQL refuses root.
 #[derive(Debug)]
@@ -54,87 +43,61 @@ impl Programs {
         Some(Self { folder, user, group })
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
-        let mut command = Command::new(self.folder.join(program));
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
+    /// A silent command that runs as the server's user.
+    fn command(&self, program: impl AsRef<OsStr>) -> io::Result<Command> {
+        let mut command = Command::new(program);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
         if fs::metadata("/proc/self")?.uid() == 0 {
             command.uid(self.user).gid(self.group);
         }
-        let status = command.status()?;
+        Ok(command)
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
+        let status = self.command(self.folder.join(program))?.args(arguments).status()?;
         if status.success() { Ok(()) } else { Err(io::Error::other(format!("{program}: {status}"))) }
     }
 }
 
-impl Server {
-    /// Starts a server whose data are in `folder`, which is created. No binaries on this machine: `Ok(None)`.
-    pub fn start(folder: &Path) -> io::Result<Option<Self>> {
-        let Some(programs) = Programs::find() else {
-            return Ok(None);
-        };
-        fs::create_dir_all(folder)?;
-        chown(folder, Some(programs.user), Some(programs.group))?;
-        let data = folder.join("data");
-        let log = folder.join("log");
-        let (data, log) = (data.to_string_lossy(), log.to_string_lossy());
-        let cluster = ["--pgdata", &data, "--username", "postgres", "--auth", "trust", "--encoding", "UTF8"];
-        programs.run("initdb", &[&cluster[..], &["--locale", "C", "--no-sync"]].concat())?;
-        let mut attempt = 1;
-        loop {
-            let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-            // Nothing here outlives the tests, so that nothing waits for the disk.
-            let settings = format!(
-                "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off \
-                 -c max_connections=300 -c max_locks_per_transaction=128"
-            );
-            match programs.run("pg_ctl", &["start", "--wait", "--pgdata", &data, "--log", &log, "--options", &settings])
-            {
-                Ok(()) => return Ok(Some(Self { programs, folder: folder.to_owned(), port, stops: true })),
-                Err(_) if attempt < START_ATTEMPTS_MAX => attempt += 1,
-                Err(error) => return Err(error),
-            }
+/// Starts a server whose data are in `folder`; answers with its address.
+fn start(programs: &Programs, folder: &Path) -> io::Result<String> {
+    fs::create_dir(folder)?;
+    chown(folder, Some(programs.user), Some(programs.group))?;
+    let (data, log) = (folder.join("data"), folder.join("log"));
+    let (data, log) = (data.to_string_lossy(), log.to_string_lossy());
+    let cluster = ["--pgdata", &data, "--username", "postgres", "--auth", "trust", "--encoding", "UTF8"];
+    programs.run("initdb", &[&cluster[..], &["--locale", "C", "--no-sync"]].concat())?;
+    let mut attempt = 1;
+    loop {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        // Nothing here outlives the tests, so that nothing waits for the disk.
+        let settings = format!(
+            "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off -c max_connections=300"
+        );
+        match programs.run("pg_ctl", &["start", "--wait", "--pgdata", &data, "--log", &log, "--options", &settings]) {
+            Ok(()) => return Ok(format!("postgres://postgres@127.0.0.1:{port}/postgres")),
+            Err(_) if attempt < START_ATTEMPTS_MAX => attempt += 1,
+            Err(error) => return Err(error),
         }
-    }
-
-    /// Its address, with the database that is always there.
-    #[must_use]
-    pub fn address(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
-    }
-
-    /// Lets the server live until no process holds the file `users` any more: a lock goes with its process, however that
-    /// ends. The few seconds bridge the gap between two tests that run in processes of their own.
-    fn stop_when_unused(mut self, users: &Path) -> io::Result<()> {
-        const SCRIPT: &str = r#"
-            exec 9<"$1"
-            while flock -x 9; do
-                flock -u 9
-                sleep 5
-                if flock -n -x 9; then
-                    "$2/pg_ctl" stop --mode immediate --pgdata "$3/data"
-                    exec rm -rf "$3"
-                fi
-            done"#;
-        let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT, "sh"]).arg(users).arg(&self.programs.folder).arg(&self.folder).current_dir("/");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        if fs::metadata("/proc/self")?.uid() == 0 {
-            command.uid(self.programs.user).gid(self.programs.group);
-        }
-        command.spawn()?;
-        self.stops = false;
-        Ok(())
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if self.stops {
-            let data = self.folder.join("data");
-            // A server that cannot be stopped is left behind; there is nobody to tell.
-            let _ = self.programs.run("pg_ctl", &["stop", "--mode", "immediate", "--pgdata", &data.to_string_lossy()]);
-            let _ = fs::remove_dir_all(&self.folder);
-        }
-    }
+/// Stops the server and removes `folder` when no process holds the file `users` any more: a lock goes with its process,
+/// however that ends. A few seconds bridge the gap between two tests that run in processes of their own.
+fn stop_when_unused(programs: &Programs, folder: &Path, users: &Path) -> io::Result<()> {
+    const SCRIPT: &str = r#"
+        exec 9<"$1"
+        while flock -x 9; do
+            flock -u 9
+            sleep 5
+            if flock -n -x 9; then
+                "$2/pg_ctl" stop --mode immediate --pgdata "$3/data"
+                exec rm -rf "$3"
+            fi
+        done"#;
+    let mut command = programs.command("sh")?;
+    command.args(["-c", SCRIPT, "sh"]).arg(users).arg(&programs.folder).arg(folder).process_group(0);
+    command.spawn().map(drop)
 }
 
 /// The use of a server that several processes share.
@@ -145,11 +108,9 @@ pub struct Shared {
     _users: Option<File>,
 }
 
-/// The server of `SCRUPLE_TEST_POSTGRES`; else one that the first caller on this machine starts and the last one leaves
-/// to stop by itself. No binaries on this machine: `Ok(None)`.
-#[allow(dead_code, reason = "xtask mounts this file and starts a server of its own")]
+/// The server of this run. No address and no binaries on this machine: `Ok(None)`.
 pub fn shared() -> io::Result<Option<Shared>> {
-    if let Ok(address) = std::env::var(VARIABLE) {
+    if let Some(address) = std::env::var(VARIABLE).ok().filter(|address| !address.is_empty()) {
         return Ok(Some(Shared { address, _users: None }));
     }
     let Some(programs) = Programs::find() else {
@@ -169,19 +130,17 @@ pub fn shared() -> io::Result<Option<Shared>> {
     let users = open("users")?;
     users.lock_shared()?;
     let cluster = root.join("cluster");
-    let noted = root.join("cluster/address");
-    let data = cluster.join("data");
-    if noted.is_file() && programs.run("pg_ctl", &["status", "--pgdata", &data.to_string_lossy()]).is_ok() {
+    let noted = cluster.join("address");
+    if noted.is_file()
+        && programs.run("pg_ctl", &["status", "--pgdata", &cluster.join("data").to_string_lossy()]).is_ok()
+    {
         return Ok(Some(Shared { address: fs::read_to_string(noted)?, _users: Some(users) }));
     }
     if cluster.exists() {
         fs::remove_dir_all(&cluster)?;
     }
-    let Some(server) = Server::start(&cluster)? else {
-        return Ok(None);
-    };
-    let address = server.address();
+    let address = start(&programs, &cluster)?;
     fs::write(noted, &address)?;
-    server.stop_when_unused(&root.join("users"))?;
+    stop_when_unused(&programs, &cluster, &root.join("users"))?;
     Ok(Some(Shared { address, _users: Some(users) }))
 }

@@ -1,7 +1,7 @@
 //! What compares the engines: equal schemas, every statement prepared on both, every function called by the suite.
 
 use crate::support::{TestDb, with_db};
-use scruple_store::Engine;
+use scruple_store::{BLIND_COLUMNS, Engine, SEALED_COLUMNS};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -87,6 +87,12 @@ async fn both_engines_have_the_same_columns_and_the_same_unique_indexes() {
         assert!(is_code || !plain.contains(&column.as_str()), "{table}.{column}");
         assert!(!column.ends_with("_sealed") && !column.ends_with("_blind") || kind == "bytes", "{table}.{column}");
     }
+    let endings = |ending: &str| -> BTreeSet<String> {
+        let columns = found[0].0.iter().filter_map(|(table, column, ..)| Some((table, column.strip_suffix(ending)?)));
+        columns.map(|(table, column)| format!("{table}.{column}")).collect()
+    };
+    assert_eq!(endings("_sealed"), SEALED_COLUMNS.map(str::to_owned).into());
+    assert_eq!(endings("_blind"), BLIND_COLUMNS.map(str::to_owned).into());
     if let [sqlite, postgres] = found.as_slice() {
         assert_eq!(sqlite, postgres);
     }

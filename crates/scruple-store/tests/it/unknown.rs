@@ -20,9 +20,10 @@ const REFUSE: u8 = 4;
 
 /// A store whose connections go through a proxy.
 async fn behind_proxy(db: &TestDb) -> (Store, Arc<AtomicU8>) {
-    let (host, name) = db.address.strip_prefix("postgres://postgres@").unwrap().split_once('/').unwrap();
+    let (login, rest) = db.address.split_once('@').unwrap();
+    let (host, name) = rest.split_once('/').unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("postgres://postgres@{}/{name}", listener.local_addr().unwrap());
+    let address = format!("{login}@{}/{name}", listener.local_addr().unwrap());
     let fault = Arc::new(AtomicU8::new(PASS));
     let (host, shared) = (host.to_owned(), Arc::clone(&fault));
     tokio::spawn(async move {

@@ -4,7 +4,7 @@ use super::ENGINE;
 use crate::support::{TestDb, at, with_db};
 use scruple_core::Id;
 use scruple_store::limits::PAGE_ROWS_MAX;
-use scruple_store::{DataKey, DataKeyState, NewDataKey, StoreError, Subjects, destroy_data_key};
+use scruple_store::{DataKey, DataKeyState, Engine, NewDataKey, StoreError, Subjects, destroy_data_key};
 
 const WRAPPED: &[u8] = b"wrapped-canary-5d1f";
 
@@ -77,8 +77,17 @@ async fn the_wrapped_bytes_of_a_destroyed_key_are_gone_from_the_files() {
         db.store.put_data_key(&key).await.unwrap();
         assert!(db.holds(WRAPPED).await, "the search finds what is there");
         destroy(db, key.id).await.unwrap();
-        db.store.scrub().await.unwrap();
-        assert!(!db.holds(WRAPPED).await);
+        // On PostgreSQL a transaction anywhere on the server, of a neighbouring test, may still see the old row.
+        let calls = if ENGINE == Engine::Sqlite { 1 } else { 50 };
+        let mut holds = true;
+        for _ in 0..calls {
+            db.store.scrub().await.unwrap();
+            holds = db.holds(WRAPPED).await;
+            if !holds {
+                break;
+            }
+        }
+        assert!(!holds);
     })
     .await;
 }
