@@ -16,3 +16,4 @@ mod postgres;
 mod schema;
 mod support;
 mod unknown;
+mod waiting;

@@ -73,8 +73,15 @@ async fn data_keys_are_listed_page_by_page() {
 #[tokio::test]
 async fn the_wrapped_bytes_of_a_destroyed_key_are_gone_from_the_files() {
     with_db(ENGINE, async |db| {
-        let key = key(db, 0);
-        db.store.put_data_key(&key).await.unwrap();
+        // Neighbours on both sides: nothing writes over the place by chance.
+        let keys =
+            [0, 1, 2].map(|period| NewDataKey { wrapped: [WRAPPED, &[period as u8; 200]].concat(), ..key(db, period) });
+        for neighbour in &keys {
+            let wrapped = if neighbour.period == 1 { neighbour.wrapped.clone() } else { vec![b'n'; 200] };
+            db.store.put_data_key(&NewDataKey { wrapped, ..neighbour.clone() }).await.unwrap();
+        }
+        let key = &keys[1];
+        db.store.scrub().await.unwrap();
         assert!(db.holds(WRAPPED).await, "the search finds what is there");
         destroy(db, key.id).await.unwrap();
         // On PostgreSQL a transaction anywhere on the server, of a neighbouring test, may still see the old row.
