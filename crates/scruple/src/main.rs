@@ -5,6 +5,7 @@ mod filter;
 mod ledger;
 mod pack;
 mod state;
+mod synth;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ enum Command {
     /// Reads and verifies the ledger
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Makes a synthetic hospital to try things with
+    Synth(synth::SynthArgs),
     /// Prints completions for a shell
     Completions {
         /// The shell
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Filter(args) => filter::run(&args),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Synth(args) => synth::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "scruple", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
