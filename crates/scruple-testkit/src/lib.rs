@@ -8,6 +8,7 @@
 //!
 //! It shares the dictionary with `scruple-fhir` and no other code with it.
 
+pub mod crafted;
 pub mod slow;
 pub mod tree;
 pub mod valid;

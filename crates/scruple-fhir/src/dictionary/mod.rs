@@ -63,6 +63,8 @@ pub(crate) struct Key {
     pub underscore: bool,
     /// The JSON type of the value, where it is a primitive.
     pub scalar: Option<Scalar>,
+    /// The FHIR name of the type.
+    pub type_name: &'static str,
 }
 
 impl Key {
@@ -89,6 +91,7 @@ pub struct ObjectType {
     pub constraints: Vec<(&'static str, Vec<&'static str>)>,
     pub(crate) keys: Vec<Key>,
     lookup: Lookup,
+    in_resource: bool,
 }
 
 impl ObjectType {
@@ -100,9 +103,8 @@ impl ObjectType {
 
     /// Whether it is a resource or a part of one, and not a data type.
     #[must_use]
-    pub fn is_in_resource(&self) -> bool {
-        let root = self.name.split('.').next().unwrap_or_default();
-        dictionary().resource(root).is_some()
+    pub const fn is_in_resource(&self) -> bool {
+        self.in_resource
     }
 
     #[inline]
@@ -230,23 +232,44 @@ impl Dictionary {
                     constraints: Vec::new(),
                     keys: Vec::new(),
                     lookup: Lookup::default(),
+                    in_resource: false,
                 });
             } else if let Some(object) = types.last_mut() {
                 read_line(object, line, &by_name);
             }
         }
+        let roots: std::collections::HashSet<&str> =
+            types.iter().filter(|object| object.is_resource).map(|object| object.name).collect();
         for object in &mut types {
+            object.in_resource = object.name.split('.').next().is_some_and(|root| roots.contains(root));
             object.keys = keys_of(&object.elements);
             object.lookup = Lookup::new(&object.keys);
         }
-        let resource_ids: Vec<TypeId> =
-            types.iter().filter(|object| object.is_resource).filter_map(|object| by_name.get(object.name).copied()).collect();
+        let resource_ids: Vec<TypeId> = types
+            .iter()
+            .filter(|object| object.is_resource)
+            .filter_map(|object| by_name.get(object.name).copied())
+            .collect();
         let resource_keys: Vec<Key> = types
             .iter()
             .filter(|object| object.is_resource)
-            .map(|object| Key { emit: format!("\"{}\":", object.name), element: 0, target: 0, underscore: false, scalar: None })
+            .map(|object| Key {
+                emit: format!("\"{}\":", object.name),
+                element: 0,
+                target: 0,
+                underscore: false,
+                scalar: None,
+                type_name: "",
+            })
             .collect();
-        Self { resources: Lookup::new(&resource_keys), types, by_name, resource_keys, resource_ids, search: read_search() }
+        Self {
+            resources: Lookup::new(&resource_keys),
+            types,
+            by_name,
+            resource_keys,
+            resource_ids,
+            search: read_search(),
+        }
     }
 }
 
@@ -310,10 +333,25 @@ fn keys_of(elements: &[Element]) -> Vec<Key> {
                 _ => None,
             };
             let number = u16::try_from(index).unwrap_or(u16::MAX);
+            let type_name = element.type_names.get(target_index).copied().unwrap_or_default();
             let target = u8::try_from(target_index).unwrap_or(u8::MAX);
-            keys.push(Key { emit: format!("\"{name}\":"), element: number, target, underscore: false, scalar });
+            keys.push(Key {
+                emit: format!("\"{name}\":"),
+                element: number,
+                target,
+                underscore: false,
+                scalar,
+                type_name,
+            });
             if scalar.is_some() {
-                keys.push(Key { emit: format!("\"_{name}\":"), element: number, target, underscore: true, scalar: None });
+                keys.push(Key {
+                    emit: format!("\"_{name}\":"),
+                    element: number,
+                    target,
+                    underscore: true,
+                    scalar: None,
+                    type_name,
+                });
             }
         }
     }

@@ -12,7 +12,11 @@ pub fn fits(form: &str, code: &str) -> bool {
     match form {
         "loinc" => match code.split_once('-') {
             Some((number, check)) => {
-                digits(number) && number.len() <= 7 && check.len() == 1 && digits(check) && check == mod_10(number)
+                // Parts, groups, answers and answer lists have a digit that is not checked.
+                let prefixed = ["LP", "LG", "LA", "LL"].iter().find_map(|prefix| number.strip_prefix(prefix));
+                let plain = prefixed.unwrap_or(number);
+                let is_number = digits(plain) && plain.len() <= 7 && check.len() == 1 && digits(check);
+                is_number && (prefixed.is_some() || check == mod_10(number))
             }
             None => false,
         },
@@ -52,7 +56,7 @@ pub fn fits(form: &str, code: &str) -> bool {
         "nucc" => length == 10 && letters_or_digits(code) && code.ends_with('X'),
         "digits" => digits(code),
         "token" => {
-            (1..=64).contains(&length)
+            (1..=128).contains(&length)
                 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/+".contains(&byte))
         }
         _ => false,
@@ -104,8 +108,8 @@ mod tests {
         for (form, good, bad) in [
             (
                 "loinc",
-                &["2160-0", "8480-6", "718-7", "4548-4", "1988-5"][..],
-                &["2160-1", "21600", "12345678-1", "-1", "2160-00"][..],
+                &["2160-0", "8480-6", "718-7", "4548-4", "LP29684-5", "LA6576-8"][..],
+                &["2160-1", "21600", "12345678-1", "-1", "2160-00", "LX1-1", "LP-1", "LP1-x"][..],
             ),
             (
                 "snomed",
@@ -132,6 +136,6 @@ mod tests {
                 assert!(!fits(form, code), "{form} {code}");
             }
         }
-        assert!(fits("token", &"a".repeat(64)) && !fits("token", &"a".repeat(65)));
+        assert!(fits("token", &"a".repeat(128)) && !fits("token", &"a".repeat(129)));
     }
 }

@@ -1,3 +1,4 @@
 //! Properties of the tools, over made resources.
 
+mod crafted;
 mod properties;

@@ -1,0 +1,10 @@
+//! A simulated disk, and runs that cut its power: for the tests of this crate and of others.
+//!
+//! [`SimStorage`] keeps what was written apart from what is durable. At a power cut any subset of the unsynced sectors,
+//! lengths, names and removals survives. [`power_cuts`] cuts after every operation of seeded runs.
+
+mod cuts;
+mod disk;
+
+pub use cuts::{Findings, power_cuts};
+pub use disk::{Keep, SimStorage};
