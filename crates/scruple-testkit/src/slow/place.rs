@@ -61,7 +61,7 @@ impl Here {
         let literal = format!("{}.{}", self.literal, element.name);
         let data = if is_data_type(object.name) {
             let mut data = vec![object.name.to_owned()];
-            if !(seen.own && !self.data.is_empty()) {
+            if !seen.own || self.data.is_empty() {
                 data.extend(self.data.iter().map(|path| format!("{path}.{}", element.name)));
             }
             data

@@ -46,10 +46,10 @@ fn resource(value: &Value, container: Option<&Value>, found: &mut Vec<Violation>
     };
     found.extend(schema::check(object.name, value));
     let root = container.unwrap_or(value);
-    object_and_below(&Node { object, value, resource: value, root }, object.name, container.is_some(), found);
+    object_and_below(&Node { object, value, resource: value, root }, object.name, found);
 }
 
-fn object_and_below(node: &Node<'_>, path: &str, inside: bool, found: &mut Vec<Violation>) {
+fn object_and_below(node: &Node<'_>, path: &str, found: &mut Vec<Violation>) {
     if node.is_marker() {
         return;
     }
@@ -71,7 +71,7 @@ fn object_and_below(node: &Node<'_>, path: &str, inside: bool, found: &mut Vec<V
             if key.underscore {
                 for extension in item.get("extension").map(Value::items).unwrap_or_default() {
                     if let Some(object) = crate::slow::model::object_type("Extension") {
-                        object_and_below(&Node { object, value: extension, ..*node }, &below, inside, found);
+                        object_and_below(&Node { object, value: extension, ..*node }, &below, found);
                     }
                 }
                 continue;
@@ -81,7 +81,7 @@ fn object_and_below(node: &Node<'_>, path: &str, inside: bool, found: &mut Vec<V
                 Target::Resource => resource(item, None, found),
                 target => {
                     if let Some(object) = crate::slow::model::object_of(target) {
-                        object_and_below(&Node { object, value: item, ..*node }, &below, inside, found);
+                        object_and_below(&Node { object, value: item, ..*node }, &below, found);
                     }
                 }
             }

@@ -205,7 +205,7 @@ fn a_group_stands_or_falls_together() {
     // is a part without a function: none by policy, and with it the three others.
     sees("")
         .masked("listed", "labs")
-        .check(input, concat!(r#"{"resourceType":"Observation",META,"status":"final","code":MASKED}"#));
+        .check(input, r#"{"resourceType":"Observation",META,"status":"final","code":MASKED}"#);
 }
 
 #[test]
