@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Bytes of durable entries that may wait for the tree; a batch waits while there are more.
-const PENDING_BYTES_MAX: usize = 256 << 20;
+const PENDING_BYTES_MAX: usize = 64 << 20;
 
 /// Locks, also after a panic of another holder: the stop flag decides whether to go on.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
