@@ -14,7 +14,7 @@ pub const SEGMENTS_MAX: usize = 31;
 pub const CONDITIONS_MAX: usize = 64;
 
 /// A kind of PHI, by its place in the pack's `categories.csv`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct CategoryId(pub u8);
 
 /// A segment, by its place in the pack's `segments.csv`.
@@ -51,6 +51,12 @@ impl SegmentSet {
     #[must_use]
     pub const fn contains(self, segment: SegmentId) -> bool {
         self.0 & 1 << (segment.0 & 31) != 0
+    }
+
+    /// What both sets hold.
+    #[must_use]
+    pub const fn intersect(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Whether a code was found that fits no listed code system.
@@ -131,6 +137,8 @@ pub struct DecisionTable {
     /// Whether a resource of a type that is wholly full passes as it is (own treating staff, and the profiles for the
     /// individual and for a treating provider).
     pub passes_full_types: bool,
+    /// Segments whose resources are projected all the same, and do not pass.
+    pub never_pass: SegmentSet,
     /// Until when the table may be reused; `None` while nothing in it ends by time.
     pub valid_until: Option<Timestamp>,
     /// The pack that it was computed from.
@@ -145,6 +153,7 @@ impl DecisionTable {
             views: [View::None; CATEGORIES_MAX],
             limits: [SegmentLimit::None; SEGMENTS_MAX],
             passes_full_types: false,
+            never_pass: SegmentSet::EMPTY,
             valid_until: None,
             pack,
         }

@@ -1,0 +1,422 @@
+//! A checking scanner over JSON bytes: strings, numbers, whole values, without building anything.
+//!
+//! The bytes are known to be UTF-8 when they come here. It checks the grammar of RFC 8259 (control characters, escapes,
+//! numbers, nesting) because what it copies goes out as it stands.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "each index is compared with the length before; the scanner is the hot path"
+)]
+
+use scruple_core::limits;
+
+/// What is wrong with a resource, and at which byte of it. Never holds a part of the text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{kind} at byte {at}")]
+pub struct Fault {
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// Offset into the resource.
+    pub at: usize,
+}
+
+/// Kinds of [`Fault`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum FaultKind {
+    /// The text ends too early.
+    #[error("unexpected end")]
+    Truncated,
+    /// Not JSON.
+    #[error("malformed JSON")]
+    Syntax,
+    /// Not UTF-8.
+    #[error("not UTF-8")]
+    Utf8,
+    /// Nested deeper than [`limits::JSON_DEPTH_MAX`].
+    #[error("nested deeper than {} levels", limits::JSON_DEPTH_MAX)]
+    Depth,
+    /// Longer than [`limits::RESOURCE_BYTES_MAX`].
+    #[error("resource longer than {} bytes", limits::RESOURCE_BYTES_MAX)]
+    TooLarge,
+    /// One key twice, or a choice with two types.
+    #[error("an element stands twice")]
+    Duplicate,
+    /// A value of a type that the element cannot have.
+    #[error("a value of the wrong type")]
+    WrongType,
+    /// No `resourceType`, or one that R4 does not have.
+    #[error("no resource type of FHIR R4")]
+    UnknownType,
+    /// Something follows the resource.
+    #[error("text after the end")]
+    Trailing,
+}
+
+pub(crate) type Scanned<T> = Result<T, Fault>;
+
+/// A position in the bytes of one resource.
+pub(crate) struct Scanner<'a> {
+    pub bytes: &'a [u8],
+    pub at: usize,
+    pub depth: usize,
+}
+
+/// The JSON type of a scalar.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Scalar {
+    String,
+    Number,
+    Bool,
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// Lanes of `word` that hold a quote, a backslash or a control character have their high bit set. A lane above the
+/// first such lane can be set wrongly, so that only the lowest one is used.
+const fn string_stops(word: u64) -> u64 {
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let is_quote = quote.wrapping_sub(ONES) & !quote;
+    let is_backslash = backslash.wrapping_sub(ONES) & !backslash;
+    let is_control = word.wrapping_sub(ONES * 0x20) & !word;
+    (is_quote | is_backslash | is_control) & HIGHS
+}
+
+impl<'a> Scanner<'a> {
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, depth: 0 }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub const fn fault(&self, kind: FaultKind) -> Fault {
+        let kind =
+            if self.at >= self.bytes.len() && matches!(kind, FaultKind::Syntax) { FaultKind::Truncated } else { kind };
+        Fault { kind, at: self.at }
+    }
+
+    /// The next byte that is not white space, without taking it; 0 at the end.
+    #[inline]
+    pub fn peek(&mut self) -> u8 {
+        let mut at = self.at;
+        loop {
+            match self.bytes.get(at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => {
+                    at += 1;
+                    while let Some(eight) = self.bytes.get(at..at + 8) {
+                        if eight != b"        " {
+                            break;
+                        }
+                        at += 8;
+                    }
+                }
+                Some(&byte) => {
+                    self.at = at;
+                    return byte;
+                }
+                None => {
+                    self.at = at;
+                    return 0;
+                }
+            }
+        }
+    }
+
+    /// Takes `byte`, or faults.
+    #[inline]
+    pub fn expect(&mut self, byte: u8) -> Scanned<()> {
+        if self.peek() == byte {
+            self.at += 1;
+            Ok(())
+        } else {
+            Err(self.fault(FaultKind::Syntax))
+        }
+    }
+
+    #[inline]
+    pub fn enter(&mut self) -> Scanned<()> {
+        self.depth += 1;
+        if self.depth > limits::JSON_DEPTH_MAX { Err(self.fault(FaultKind::Depth)) } else { Ok(()) }
+    }
+
+    /// Takes a string whose opening quote is next and returns the text between the quotes, escapes as written.
+    #[inline]
+    pub fn string(&mut self) -> Scanned<&'a [u8]> {
+        self.at += 1;
+        let start = self.at;
+        let bytes = self.bytes;
+        let mut at = start;
+        loop {
+            let Some(eight) = bytes.get(at..at + 8) else { break };
+            let mut word = [0; 8];
+            word.copy_from_slice(eight);
+            let stops = string_stops(u64::from_le_bytes(word));
+            if stops == 0 {
+                at += 8;
+                continue;
+            }
+            at += (stops.trailing_zeros() / 8) as usize;
+            if bytes[at] == b'"' {
+                self.at = at + 1;
+                return Ok(&bytes[start..at]);
+            }
+            self.at = at;
+            self.escape()?;
+            at = self.at;
+        }
+        loop {
+            self.at = at;
+            match bytes.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    return Ok(&bytes[start..at]);
+                }
+                Some(b'\\' | 0..=0x1f) => {
+                    self.escape()?;
+                    at = self.at;
+                }
+                Some(_) => at += 1,
+                None => return Err(self.fault(FaultKind::Truncated)),
+            }
+        }
+    }
+
+    /// Takes an escape sequence; a control character is a fault.
+    #[cold]
+    fn escape(&mut self) -> Scanned<()> {
+        if self.bytes[self.at] != b'\\' {
+            return Err(self.fault(FaultKind::Syntax));
+        }
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.at += 2;
+                Ok(())
+            }
+            Some(b'u') => {
+                let unit = self.hex(self.at + 2)?;
+                self.at += 6;
+                match unit {
+                    0xd800..=0xdbff => {
+                        let follows = self.bytes.get(self.at..self.at + 2) == Some(br"\u");
+                        if !follows || !(0xdc00..=0xdfff).contains(&self.hex(self.at + 2)?) {
+                            return Err(self.fault(FaultKind::Syntax));
+                        }
+                        self.at += 6;
+                        Ok(())
+                    }
+                    0xdc00..=0xdfff => Err(self.fault(FaultKind::Syntax)),
+                    _ => Ok(()),
+                }
+            }
+            Some(_) => Err(self.fault(FaultKind::Syntax)),
+            None => {
+                self.at += 1;
+                Err(self.fault(FaultKind::Truncated))
+            }
+        }
+    }
+
+    fn hex(&self, from: usize) -> Scanned<u32> {
+        let digits = self.bytes.get(from..from + 4).ok_or_else(|| self.fault(FaultKind::Truncated))?;
+        digits.iter().try_fold(0, |value, digit| {
+            char::from(*digit).to_digit(16).map(|digit| value << 4 | digit).ok_or_else(|| self.fault(FaultKind::Syntax))
+        })
+    }
+
+    fn digits(&mut self) -> Scanned<()> {
+        let start = self.at;
+        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.fault(FaultKind::Syntax)) } else { Ok(()) }
+    }
+
+    /// Takes a number as written.
+    pub fn number(&mut self) -> Scanned<&'a [u8]> {
+        let start = self.at;
+        if self.bytes[self.at] == b'-' {
+            self.at += 1;
+        }
+        if self.bytes.get(self.at) == Some(&b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.bytes.get(self.at), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.bytes.get(self.at), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(&self.bytes[start..self.at])
+    }
+
+    pub fn word(&mut self, word: &'static [u8]) -> Scanned<&'a [u8]> {
+        let end = self.at + word.len();
+        if self.bytes.get(self.at..end) == Some(word) {
+            let taken = &self.bytes[self.at..end];
+            self.at = end;
+            Ok(taken)
+        } else {
+            Err(self.fault(FaultKind::Syntax))
+        }
+    }
+
+    /// Takes a scalar of the given type, as written, quotes included.
+    #[inline]
+    pub fn scalar(&mut self, expected: Scalar) -> Scanned<&'a [u8]> {
+        let start = self.at;
+        match (self.peek(), expected) {
+            (b'"', Scalar::String) => {
+                let start = self.at;
+                self.string()?;
+                Ok(&self.bytes[start..self.at])
+            }
+            (b'-' | b'0'..=b'9', Scalar::Number) => self.number(),
+            (b't', Scalar::Bool) => self.word(b"true"),
+            (b'f', Scalar::Bool) => self.word(b"false"),
+            _ => {
+                self.at = self.at.max(start);
+                Err(self.wrong_value())
+            }
+        }
+    }
+
+    /// The fault for a value that cannot stand here: of a wrong type if it is JSON at all.
+    #[cold]
+    pub fn wrong_value(&mut self) -> Fault {
+        match self.peek() {
+            b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n' | b'{' | b'[' => self.fault(FaultKind::WrongType),
+            _ => self.fault(FaultKind::Syntax),
+        }
+    }
+
+    /// Takes any value.
+    pub fn skip(&mut self) -> Scanned<()> {
+        match self.peek() {
+            b'"' => self.string().map(drop),
+            b'-' | b'0'..=b'9' => self.number().map(drop),
+            b't' => self.word(b"true").map(drop),
+            b'f' => self.word(b"false").map(drop),
+            b'n' => self.word(b"null").map(drop),
+            b'[' => {
+                self.enter()?;
+                self.at += 1;
+                if self.peek() == b']' {
+                    self.at += 1;
+                } else {
+                    loop {
+                        self.skip()?;
+                        if self.more(b']')? {
+                            continue;
+                        }
+                        break;
+                    }
+                }
+                self.depth -= 1;
+                Ok(())
+            }
+            b'{' => {
+                self.enter()?;
+                self.at += 1;
+                if self.peek() == b'}' {
+                    self.at += 1;
+                } else {
+                    loop {
+                        self.key()?;
+                        self.skip()?;
+                        if self.more(b'}')? {
+                            continue;
+                        }
+                        break;
+                    }
+                }
+                self.depth -= 1;
+                Ok(())
+            }
+            _ => Err(self.fault(FaultKind::Syntax)),
+        }
+    }
+
+    /// Takes a key and its colon; the text of the key, escapes as written.
+    #[inline]
+    pub fn key(&mut self) -> Scanned<&'a [u8]> {
+        if self.peek() != b'"' {
+            return Err(self.fault(FaultKind::Syntax));
+        }
+        let key = self.string()?;
+        if self.bytes.get(self.at) == Some(&b':') {
+            self.at += 1;
+        } else {
+            self.expect(b':')?;
+        }
+        Ok(key)
+    }
+
+    /// After an item: takes a comma (true) or `close` (false).
+    #[inline]
+    pub fn more(&mut self, close: u8) -> Scanned<bool> {
+        let byte = self.peek();
+        if byte == b',' {
+            self.at += 1;
+            Ok(true)
+        } else if byte == close {
+            self.at += 1;
+            Ok(false)
+        } else {
+            Err(self.fault(FaultKind::Syntax))
+        }
+    }
+
+    /// A scanner at the same place, to look ahead with.
+    pub const fn fork(&self) -> Scanner<'a> {
+        Scanner { bytes: self.bytes, at: self.at, depth: self.depth }
+    }
+
+    /// Looks ahead for the keys `wanted` of the object that begins here; `found[i]` is where the value of `wanted[i]`
+    /// begins. Stops as soon as all are found. Keys with escapes do not count.
+    pub fn find<const N: usize>(&self, wanted: [&[u8]; N]) -> Scanned<[Option<usize>; N]> {
+        let mut found = [None; N];
+        let mut ahead = self.fork();
+        if ahead.peek() != b'{' {
+            return Ok(found);
+        }
+        ahead.enter()?;
+        ahead.at += 1;
+        if ahead.peek() == b'}' {
+            return Ok(found);
+        }
+        let mut missing = N;
+        loop {
+            let key = ahead.key()?;
+            ahead.peek();
+            if let Some(which) = wanted.iter().position(|name| *name == key)
+                && found[which].is_none()
+            {
+                found[which] = Some(ahead.at);
+                missing -= 1;
+                if missing == 0 {
+                    return Ok(found);
+                }
+            }
+            ahead.skip()?;
+            if !ahead.more(b'}')? {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The text of the string at `at`, if a string without escapes stands there.
+    pub fn plain_string_at(&self, at: Option<usize>) -> Option<&'a [u8]> {
+        let mut ahead = Scanner { bytes: self.bytes, at: at?, depth: self.depth };
+        if ahead.peek() != b'"' {
+            return None;
+        }
+        ahead.string().ok().filter(|text| !text.contains(&b'\\'))
+    }
+}

@@ -1,0 +1,23 @@
+//! FHIR R4 for Scruple: the dictionary of elements, and the projector, which shows of a resource what a decision table
+//! allows and nothing else.
+//!
+//! Pure: no IO, no clock, no policy. The policy pack comes in as an [`Annotation`], the decision as a table of views.
+
+mod annotation;
+mod codes;
+mod dictionary;
+mod invariants;
+mod json;
+mod marker;
+mod mask;
+mod meta;
+mod plan;
+mod project;
+mod reference;
+
+pub use annotation::{Annotation, Discriminator, KnownExtension, Mask, MaskFunction, Place};
+pub use codes::{CodeIndex, Form};
+pub use dictionary::{Dictionary, Element, ObjectType, SearchParameter, Target, TypeId, dictionary};
+pub use json::{Fault, FaultKind};
+pub use plan::Finding;
+pub use project::{ElementCounts, MalformedAt, Projection, Projector, Shown, Surroundings, Withheld};

@@ -1,0 +1,121 @@
+//! `meta`: the labels that it holds, and what of it shows.
+
+use crate::annotation::Annotation;
+use crate::dictionary::dictionary;
+use crate::json::{FaultKind, Scalar, Scanned, Scanner};
+use scruple_core::SegmentSet;
+
+/// Profiles that are named in public; others can name a condition or a study.
+const PUBLIC_PROFILES: &[u8] = b"http://hl7.org/fhir/";
+
+#[derive(Default)]
+pub(crate) struct Meta<'b> {
+    pub segments: SegmentSet,
+    version_id: Option<&'b [u8]>,
+    last_updated: Option<&'b [u8]>,
+    profiles: Vec<&'b [u8]>,
+}
+
+impl Meta<'_> {
+    /// Writes the members that show, each with a comma behind it.
+    pub fn write(&self, change: bool, out: &mut Vec<u8>) {
+        let mut member = |name: &str, value: Option<&[u8]>| {
+            if let Some(value) = value.filter(|_| change) {
+                out.extend_from_slice(format!("\"{name}\":").as_bytes());
+                out.extend_from_slice(value);
+                out.push(b',');
+            }
+        };
+        member("versionId", self.version_id);
+        member("lastUpdated", self.last_updated);
+        if !self.profiles.is_empty() {
+            out.extend_from_slice(b"\"profile\":[");
+            out.extend_from_slice(&self.profiles.join(&b','));
+            out.extend_from_slice(b"],");
+        }
+    }
+}
+
+/// Reads the object that begins here.
+pub(crate) fn read<'b>(scan: &mut Scanner<'b>, annotation: &Annotation) -> Scanned<Meta<'b>> {
+    let mut meta = Meta::default();
+    let object = dictionary().find("Meta").map(|id| dictionary().get(id));
+    let mut seen: Vec<&[u8]> = Vec::new();
+    scan.enter()?;
+    scan.at += 1;
+    let mut more = scan.peek() != b'}';
+    if !more {
+        scan.at += 1;
+    }
+    while more {
+        let key = scan.key()?;
+        let known = object.is_some_and(|object| object.key(key).is_some());
+        if known && seen.contains(&key) {
+            return Err(scan.fault(FaultKind::Duplicate));
+        }
+        seen.push(key);
+        match key {
+            b"versionId" => meta.version_id = Some(scan.scalar(Scalar::String)?),
+            b"lastUpdated" => meta.last_updated = Some(scan.scalar(Scalar::String)?),
+            b"source" => {
+                let text = scan.scalar(Scalar::String)?;
+                let source = text.get(1..text.len() - 1).and_then(|text| std::str::from_utf8(text).ok());
+                if let Some(segments) = source.and_then(|source| annotation.meta_sources.get(source)) {
+                    meta.segments = meta.segments.union(*segments);
+                }
+            }
+            b"profile" => items(scan, |scan| {
+                let text = match scan.peek() {
+                    b'n' => {
+                        scan.word(b"null")?;
+                        return Ok(());
+                    }
+                    _ => scan.scalar(Scalar::String)?,
+                };
+                if text.get(1..).is_some_and(|text| text.starts_with(PUBLIC_PROFILES)) {
+                    meta.profiles.push(text);
+                }
+                Ok(())
+            })?,
+            b"security" => items(scan, |scan| {
+                if scan.peek() != b'{' {
+                    return Err(scan.wrong_value());
+                }
+                let [system, code] = scan.find([b"system", b"code"])?;
+                let label = match (scan.plain_string_at(system), scan.plain_string_at(code)) {
+                    (Some(system), Some(code)) => annotation.codes.security(system, code),
+                    _ => SegmentSet::UNCLASSIFIED,
+                };
+                meta.segments = meta.segments.union(label);
+                scan.skip()
+            })?,
+            b"tag" | b"extension" => {
+                items(scan, |scan| if scan.peek() == b'{' { scan.skip() } else { Err(scan.wrong_value()) })?
+            }
+            b"id" => drop(scan.scalar(Scalar::String)?),
+            _ => scan.skip()?,
+        }
+        more = scan.more(b'}')?;
+    }
+    scan.depth -= 1;
+    Ok(meta)
+}
+
+fn items<'b>(scan: &mut Scanner<'b>, mut item: impl FnMut(&mut Scanner<'b>) -> Scanned<()>) -> Scanned<()> {
+    if scan.peek() != b'[' {
+        return Err(scan.wrong_value());
+    }
+    scan.enter()?;
+    scan.at += 1;
+    if scan.peek() == b']' {
+        return Err(scan.fault(FaultKind::WrongType));
+    }
+    loop {
+        item(scan)?;
+        if !scan.more(b']')? {
+            break;
+        }
+    }
+    scan.depth -= 1;
+    Ok(())
+}

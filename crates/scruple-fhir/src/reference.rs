@@ -1,0 +1,83 @@
+//! What the literal of a Reference points to.
+
+use crate::dictionary::dictionary;
+
+/// A parsed `Reference.reference`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Literal<'a> {
+    /// `Type/id` or `Type/id/_history/version`.
+    Relative { resource_type: &'a [u8], id: &'a [u8] },
+    /// `#id`.
+    Contained(&'a [u8]),
+    /// `#`: the resource around.
+    Container,
+    /// `urn:...`.
+    Urn(&'a [u8]),
+    /// `Type?query`: a search, which carries identifiers.
+    Query { resource_type: &'a [u8] },
+    /// An absolute URL, with the type that it ends with, or anything else.
+    Foreign(Option<&'a [u8]>),
+}
+
+/// Parses a literal without escapes.
+pub(crate) fn literal(text: &[u8]) -> Literal<'_> {
+    if let Some(id) = text.strip_prefix(b"#") {
+        return if id.is_empty() { Literal::Container } else { Literal::Contained(id) };
+    }
+    if text.starts_with(b"urn:") {
+        return Literal::Urn(text);
+    }
+    if let Some((resource_type, _)) = split_at_byte(text, b'?') {
+        let known = dictionary().resource_by_bytes(resource_type).is_some();
+        return if known { Literal::Query { resource_type } } else { Literal::Foreign(None) };
+    }
+    match type_and_id(text) {
+        Some((b"", resource_type, id)) => Literal::Relative { resource_type, id },
+        Some((_, resource_type, _)) => Literal::Foreign(Some(resource_type)),
+        None => Literal::Foreign(None),
+    }
+}
+
+/// Splits `base/Type/id` or `base/Type/id/_history/version`; the base is empty for a relative one.
+fn type_and_id(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let parts: Vec<&[u8]> = text.split(|byte| *byte == b'/').collect();
+    let end = match parts.as_slice() {
+        [.., history, _] if *history == b"_history" => parts.len() - 2,
+        _ => parts.len(),
+    };
+    let (resource_type, id) = (parts.get(end.checked_sub(2)?)?, parts.get(end - 1)?);
+    let is_id = (1..=64).contains(&id.len())
+        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+    if !is_id || dictionary().resource_by_bytes(resource_type).is_none() {
+        return None;
+    }
+    let base: usize = parts.iter().take(end - 2).map(|part| part.len() + 1).sum();
+    Some((text.get(..base)?, resource_type, id))
+}
+
+fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|other| *other == byte)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_told_apart() {
+        let check =
+            |text: &'static str, expected: Literal<'static>| assert_eq!(literal(text.as_bytes()), expected, "{text}");
+        check("Patient/1", Literal::Relative { resource_type: b"Patient", id: b"1" });
+        check("Patient/1/_history/3", Literal::Relative { resource_type: b"Patient", id: b"1" });
+        check("https://ehr.example/fhir/Patient/1", Literal::Foreign(Some(b"Patient")));
+        check("Practitioner?identifier=npi|1", Literal::Query { resource_type: b"Practitioner" });
+        check("#c1", Literal::Contained(b"c1"));
+        check("#", Literal::Container);
+        check("urn:uuid:1", Literal::Urn(b"urn:uuid:1"));
+        check("Nothing/1", Literal::Foreign(None));
+        check("Patient", Literal::Foreign(None));
+        check("", Literal::Foreign(None));
+        check("/Patient/1", Literal::Foreign(Some(b"Patient")));
+    }
+}

@@ -1,0 +1,256 @@
+//! A pack as it was read: every name resolved to its place, every line checked.
+
+use scruple_core::{
+    CategoryId, ConditionId, ConditionMask, MaskId, PackHash, SegmentId, SegmentLimit, SegmentSet, View,
+};
+use scruple_fhir::Annotation;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A kind of PHI.
+#[derive(Clone, Debug)]
+pub struct Category {
+    /// Its name.
+    pub name: String,
+    /// In words.
+    pub label: String,
+}
+
+/// A purpose of use.
+#[derive(Clone, Debug)]
+pub struct Purpose {
+    /// HL7 v3 ActReason code.
+    pub code: String,
+    /// Legal ground, a CFR citation.
+    pub ground: String,
+    /// Whether the minimum necessary standard applies.
+    pub minimum_necessary: String,
+    /// Whether it stands in the accounting of disclosures (164.528).
+    pub in_accounting: String,
+    /// Default level of identification.
+    pub default_level: String,
+}
+
+/// A named condition.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// Its name.
+    pub name: String,
+    /// In words.
+    pub label: String,
+    /// Who judges it.
+    pub judged_by: String,
+    /// `now`, `asserted` or `not yet`.
+    pub enforced: String,
+}
+
+/// A specially protected segment.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// Its name.
+    pub name: String,
+    /// In words.
+    pub label: String,
+    /// Legal ground.
+    pub ground: String,
+    /// Whether it is enforced.
+    pub enforced: String,
+}
+
+/// What a word of `segment-by-role.csv` means.
+#[derive(Clone, Debug)]
+pub struct SegmentWord {
+    /// The word.
+    pub word: String,
+    /// What it leaves while its condition holds.
+    pub limit: SegmentLimit,
+    /// The condition, if there is one; none otherwise.
+    pub condition: Option<ConditionId>,
+    /// A duty that goes with it.
+    pub obligation: String,
+}
+
+/// A task of a role.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// In words.
+    pub label: String,
+}
+
+/// A permit: these categories, this view, for these tasks, while these conditions hold.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    /// Where it stands.
+    pub line: usize,
+    /// The view.
+    pub view: View,
+    /// The tasks that need it.
+    pub tasks: Vec<String>,
+    /// The categories.
+    pub categories: Vec<CategoryId>,
+    /// Conditions that must all hold.
+    pub when: ConditionMask,
+    /// Purposes, as codes.
+    pub purposes: Vec<String>,
+}
+
+/// A role, or the profile of a caller outside the workforce.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// The file that it stands in.
+    pub file: String,
+    /// In words.
+    pub label: String,
+    /// Main purpose.
+    pub purpose: String,
+    /// Other purposes.
+    pub also: Vec<String>,
+    /// What the condition `relationship` means for it.
+    pub relationship: String,
+    /// May use emergency access.
+    pub emergency_access: bool,
+    /// Own treating staff, or a caller whom minimum necessary does not bind: full types pass as they are.
+    pub passes: bool,
+    /// Risk tier.
+    pub risk_tier: String,
+    /// Why this is the minimum.
+    pub defence: String,
+    /// What a designer of the role gets wrong.
+    pub trap: String,
+    /// Its tasks.
+    pub tasks: Vec<Task>,
+    /// Its permits.
+    pub permits: Vec<Permit>,
+    /// A word for each segment.
+    pub segments: Vec<SegmentWord>,
+    /// Segments whose resources do not pass as they are.
+    pub never_pass: SegmentSet,
+    /// A profile and not a job.
+    pub is_profile: bool,
+}
+
+impl Role {
+    /// Every purpose that the role may choose.
+    #[must_use]
+    pub fn purposes(&self) -> Vec<&str> {
+        let mut purposes: Vec<&str> = std::iter::once(&self.purpose).chain(&self.also).map(String::as_str).collect();
+        if self.emergency_access {
+            for emergency in ["ETREAT", "BTG"] {
+                if !purposes.contains(&emergency) {
+                    purposes.push(emergency);
+                }
+            }
+        }
+        purposes
+    }
+
+    /// The purpose whose permits apply: emergency purposes have the views of the main one.
+    #[must_use]
+    pub fn effective_purpose<'a>(&'a self, purpose: &'a str) -> &'a str {
+        let listed = purpose == self.purpose || self.also.iter().any(|also| also == purpose);
+        if !listed && matches!(purpose, "ETREAT" | "BTG") { &self.purpose } else { purpose }
+    }
+
+    /// The limit of a segment while these conditions hold.
+    #[must_use]
+    pub fn limit(&self, segment: SegmentId, conditions: ConditionMask) -> SegmentLimit {
+        let Some(word) = self.segments.get(usize::from(segment.0)) else { return SegmentLimit::None };
+        let holds = word.condition.is_none_or(|condition| conditions.covers(ConditionMask::NONE.with(condition)));
+        if holds { word.limit } else { SegmentLimit::None }
+    }
+}
+
+/// A pack that was read without a problem.
+#[derive(Debug)]
+pub struct Pack {
+    /// Its name and version.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Who owns it.
+    pub owner: String,
+    /// The criteria by which its roles were designed (RB-22).
+    pub criteria: Vec<String>,
+    /// SHA-256 over its files.
+    pub hash: PackHash,
+    /// Categories, in order.
+    pub categories: Vec<Category>,
+    /// Purposes, in order.
+    pub purposes: Vec<Purpose>,
+    /// Conditions, in order.
+    pub conditions: Vec<Condition>,
+    /// Segments, in order.
+    pub segments: Vec<Segment>,
+    /// Roles by name; profiles are among them.
+    pub roles: BTreeMap<String, Role>,
+    /// What it says about the dictionary.
+    pub annotation: Arc<Annotation>,
+}
+
+impl Pack {
+    /// A category by name.
+    #[must_use]
+    pub fn category(&self, name: &str) -> Option<CategoryId> {
+        position(&self.categories, |category| category.name == name).map(CategoryId)
+    }
+
+    /// A condition by name.
+    #[must_use]
+    pub fn condition(&self, name: &str) -> Option<ConditionId> {
+        position(&self.conditions, |condition| condition.name == name).map(ConditionId)
+    }
+
+    /// A segment by name.
+    #[must_use]
+    pub fn segment(&self, name: &str) -> Option<SegmentId> {
+        position(&self.segments, |segment| segment.name == name).map(SegmentId)
+    }
+
+    /// The name of a category.
+    #[must_use]
+    pub fn category_name(&self, id: CategoryId) -> &str {
+        self.categories.get(usize::from(id.0)).map_or("?", |category| &category.name)
+    }
+
+    /// The names of the conditions in a mask.
+    #[must_use]
+    pub fn condition_names(&self, mask: ConditionMask) -> Vec<&str> {
+        let named = self.conditions.iter().enumerate().filter(|(index, _)| mask.0 & 1 << index != 0);
+        named.map(|(_, condition)| condition.name.as_str()).collect()
+    }
+
+    /// The names of the segments in a set.
+    #[must_use]
+    pub fn segment_names(&self, set: SegmentSet) -> Vec<&str> {
+        let mut names: Vec<&str> = set
+            .segments()
+            .filter_map(|segment| self.segments.get(usize::from(segment.0)))
+            .map(|segment| segment.name.as_str())
+            .collect();
+        if set.is_unclassified() {
+            names.push("unclassified");
+        }
+        names
+    }
+
+    /// A view in words: `none`, `masked:coded`, `full`.
+    #[must_use]
+    pub fn view_name(&self, view: View) -> String {
+        match view {
+            View::None => "none".to_owned(),
+            View::Full => "full".to_owned(),
+            View::Masked(MaskId(mask)) => {
+                let name = self.annotation.masks.get(usize::from(mask)).map_or("?", |mask| &mask.name);
+                format!("masked:{name}")
+            }
+        }
+    }
+}
+
+pub(crate) fn position<T>(items: &[T], is: impl Fn(&T) -> bool) -> Option<u8> {
+    items.iter().position(is).and_then(|index| u8::try_from(index).ok())
+}

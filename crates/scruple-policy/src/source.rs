@@ -1,0 +1,173 @@
+//! The files of a pack, and a reader of CSV and TOML that knows its lines.
+
+use aws_lc_rs::digest;
+use scruple_core::PackHash;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Something in a pack that is wrong: where, what, and what to do.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Problem {
+    /// File in the pack.
+    pub file: String,
+    /// Line, from 1; 0 = the file as a whole.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub advice: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}; {}", self.file, self.line, self.what, self.advice)
+    }
+}
+
+/// The texts of a pack, by file name with forward slashes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PackFiles(pub BTreeMap<String, String>);
+
+/// The pack that ships with this build.
+const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+impl PackFiles {
+    /// The shipped pack.
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self(EMBEDDED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+    }
+
+    /// SHA-256 over names and texts, each with its length before it.
+    #[must_use]
+    pub fn hash(&self) -> PackHash {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for (name, text) in &self.0 {
+            for part in [name, text] {
+                context.update(&(part.len() as u64).to_be_bytes());
+                context.update(part.as_bytes());
+            }
+        }
+        let mut hash = [0; 32];
+        hash.copy_from_slice(context.finish().as_ref());
+        PackHash(hash)
+    }
+
+    /// The names of the files in a folder of the pack.
+    pub(crate) fn in_folder<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().filter_map(move |(name, text)| {
+            let rest = name.strip_prefix(folder)?.strip_prefix('/')?;
+            (!rest.contains('/')).then_some((name.as_str(), text.as_str()))
+        })
+    }
+}
+
+/// One line of a CSV file.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub line: usize,
+    pub fields: Vec<String>,
+}
+
+/// A CSV file with the header that it must have.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub file: String,
+    pub header: Vec<String>,
+    pub rows: Vec<Row>,
+}
+
+impl Table {
+    /// Reads `file`; `columns` is the header that it must begin with. Problems are added to the list.
+    pub fn read(files: &PackFiles, file: &str, columns: &[&str], problems: &mut Vec<Problem>) -> Self {
+        let mut table = Self { file: file.to_owned(), header: Vec::new(), rows: Vec::new() };
+        let Some(text) = files.0.get(file) else {
+            problems.push(table.problem(0, "the file is missing".to_owned(), "add it, with its header line"));
+            return table;
+        };
+        for (index, line) in text.lines().enumerate() {
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let Some(fields) = split(line) else {
+                problems.push(table.problem(
+                    index + 1,
+                    "a quoted field does not end".to_owned(),
+                    "close the quote on the same line",
+                ));
+                continue;
+            };
+            if table.header.is_empty() {
+                if !columns.iter().zip(&fields).all(|(want, have)| want == have) || fields.len() < columns.len() {
+                    let expected = columns.join(",");
+                    problems.push(table.problem(
+                        index + 1,
+                        "the header line is another one".to_owned(),
+                        &format!("begin with `{expected}`"),
+                    ));
+                    return table;
+                }
+                table.header = fields;
+            } else if fields.len() != table.header.len() {
+                let what = format!("{} fields where the header has {}", fields.len(), table.header.len());
+                problems.push(table.problem(index + 1, what, "put a field with a comma in quotes"));
+            } else {
+                table.rows.push(Row { line: index + 1, fields });
+            }
+        }
+        table
+    }
+
+    pub fn problem(&self, line: usize, what: String, advice: &str) -> Problem {
+        Problem { file: self.file.clone(), line, what, advice: advice.to_owned() }
+    }
+}
+
+impl Row {
+    pub fn field(&self, index: usize) -> &str {
+        self.fields.get(index).map_or("", |field| field.trim())
+    }
+}
+
+fn split(line: &str) -> Option<Vec<String>> {
+    let mut fields = Vec::new();
+    let mut field = String::new();
+    let mut quoted = false;
+    let mut chars = line.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                field.push('"');
+            }
+            '"' if quoted || field.is_empty() => quoted = !quoted,
+            ',' if !quoted => fields.push(std::mem::take(&mut field)),
+            other => field.push(other),
+        }
+    }
+    fields.push(field);
+    (!quoted).then_some(fields)
+}
+
+/// The line of a byte offset, from 1.
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_may_be_quoted() {
+        assert_eq!(split(r#"a,"b, c","d ""e""",f"#).unwrap(), ["a", "b, c", r#"d "e""#, "f"]);
+        assert_eq!(split(r#"a,"b"#), None);
+    }
+
+    #[test]
+    fn the_hash_tells_where_a_name_ends() {
+        let one = PackFiles(BTreeMap::from([("a".to_owned(), "bc".to_owned())]));
+        let other = PackFiles(BTreeMap::from([("ab".to_owned(), "c".to_owned())]));
+        assert_ne!(one.hash(), other.hash());
+    }
+}

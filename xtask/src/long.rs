@@ -1,0 +1,150 @@
+//! `cargo xtask long`: runs that are too long for every change, and the table of what they found.
+//!
+//! The runs themselves live in scruple-bench: `long NAME --seed S (--minutes N | --cases N)` prints progress on its
+//! standard error, and as its last line on standard output `{"cases":N,"findings":N,"details":["..."]}`. It ends with 0
+//! when it came to its end, whatever it found; any other end is itself a finding. No detail may hold PHI.
+
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::args::Args;
+use crate::shell;
+
+pub const HELP: &str = "
+usage: cargo xtask long NAME [--seed S] [--minutes N | --cases N]
+
+Runs one of these in release, and adds a row to docs/long-runs.md:
+  fuzz-projector   hostile bytes into the projector (10 minutes)
+  fuzz-pack        hostile files into the pack parser (10 minutes)
+  fuzz-ledger      damaged folders into the ledger reader (10 minutes)
+  ledger-crash     storage that forgets unsynced sectors, cut after every operation (10,000 cases)
+  ledger-kill      SIGKILL under load, then verify (50 cases)
+
+  --seed S       repeats an earlier run; default: from the clock
+  --minutes N    how long
+  --cases N      how many";
+
+const FILE: &str = "docs/long-runs.md";
+
+#[derive(Clone, Copy)]
+enum Limit {
+    Minutes(u64),
+    Cases(u64),
+}
+
+const RUNS: &[(&str, Limit)] = &[
+    ("fuzz-projector", Limit::Minutes(10)),
+    ("fuzz-pack", Limit::Minutes(10)),
+    ("fuzz-ledger", Limit::Minutes(10)),
+    ("ledger-crash", Limit::Cases(10_000)),
+    ("ledger-kill", Limit::Cases(50)),
+];
+
+/// The last line of a run.
+#[derive(Deserialize, Debug, PartialEq, Eq)]
+struct Report {
+    cases: u64,
+    findings: u64,
+    details: Vec<String>,
+}
+
+pub fn run(mut args: Args) -> Result<()> {
+    let seed: Option<u64> = args.value("--seed")?;
+    let minutes: Option<u64> = args.value("--minutes")?;
+    let cases: Option<u64> = args.value("--cases")?;
+    let name = args.position().context("which run? --help lists them")?;
+    args.finish()?;
+    let usual = RUNS.iter().find(|(n, _)| *n == name).map(|(_, limit)| *limit);
+    let usual = usual.with_context(|| format!("no long run is called `{name}`; --help lists them"))?;
+    let limit = match (minutes, cases) {
+        (Some(_), Some(_)) => bail!("either --minutes or --cases"),
+        (Some(n), None) => Limit::Minutes(n),
+        (None, Some(n)) => Limit::Cases(n),
+        (None, None) => usual,
+    };
+    let seed = match seed {
+        Some(seed) => seed,
+        None => shell::date("%s%N")?.parse()?,
+    };
+    let limit = match limit {
+        Limit::Minutes(n) => ["--minutes".to_owned(), n.to_string()],
+        Limit::Cases(n) => ["--cases".to_owned(), n.to_string()],
+    };
+    let (date, commit) = (shell::date("%F %H:%M")?, shell::commit()?);
+    // Built first, so that the time is that of the run.
+    let bench = ["--release", "--quiet", "-p", "scruple-bench", "--bin", "long"];
+    shell::run(shell::cargo().arg("build").args(bench))?;
+    let began = Instant::now();
+    let mut command = shell::cargo();
+    command.arg("run").args(bench).args(["--", &name, "--seed", &seed.to_string()]).args(&limit);
+    let out = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start `cargo`")?;
+    let duration = began.elapsed().as_secs();
+    let said = String::from_utf8_lossy(&out.stdout);
+    print!("{said}");
+
+    let report = report(&said).filter(|_| out.status.success());
+    let (cases, findings) = match &report {
+        Some(report) => (report.cases.to_string(), report.findings.to_string()),
+        None => ("?".to_owned(), format!("ended with {}", out.status)),
+    };
+    let command = format!("`cargo xtask long {name} --seed {seed} {}`", limit.join(" "));
+    let cells =
+        [date, commit, command, seed.to_string(), shell::cores().to_string(), length(duration), cases, findings];
+    let path = shell::root().join(FILE);
+    let text = std::fs::read_to_string(&path).context(FILE)?;
+    std::fs::write(&path, with_row(&text, &cells)).context(FILE)?;
+    match report {
+        Some(Report { findings: 0, .. }) => Ok(()),
+        Some(report) => {
+            report.details.iter().for_each(|detail| println!("- {detail}"));
+            bail!("{} findings", report.findings)
+        }
+        None => bail!("the run did not come to its end: {}", out.status),
+    }
+}
+
+fn report(said: &str) -> Option<Report> {
+    serde_json::from_str(said.lines().rfind(|line| !line.trim().is_empty())?).ok()
+}
+
+fn with_row(text: &str, cells: &[String]) -> String {
+    format!("{}\n| {} |\n", text.trim_end(), cells.join(" | "))
+}
+
+fn length(seconds: u64) -> String {
+    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HELP, RUNS, Report, length, report, with_row};
+
+    #[test]
+    fn the_report_is_the_last_line() {
+        let said = "warming up\n{\"cases\":1,\"findings\":9,\"details\":[]}\n{\"cases\":7,\"findings\":1,\"details\":[\"a\"]}\n\n";
+        assert_eq!(report(said), Some(Report { cases: 7, findings: 1, details: vec!["a".to_owned()] }));
+        assert_eq!(report("{\"cases\":7}"), None);
+        assert_eq!(report("{\"cases\":7,\"findings\":0,\"details\":[]}\nthread panicked"), None);
+        assert_eq!(report(""), None);
+    }
+
+    #[test]
+    fn a_row_is_added_at_the_end() {
+        let cells = ["2026-01-02".to_owned(), "abc".to_owned()];
+        assert_eq!(
+            with_row("# Runs\n\n| a | b |\n|---|---|\n", &cells),
+            "# Runs\n\n| a | b |\n|---|---|\n| 2026-01-02 | abc |\n"
+        );
+        assert_eq!(length(3_723), "1:02:03");
+    }
+
+    #[test]
+    fn the_help_lists_every_run() {
+        for (name, _) in RUNS {
+            assert!(HELP.contains(&format!("  {name} ")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! `cargo xtask test`: everything that can fail, in one command.
+
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::args::Args;
+use crate::postgres::{Durability, Postgres};
+use crate::{needs, shell, tidy, trace};
+
+pub const HELP: &str = "
+usage: cargo xtask test [-- ARGS]
+
+Installs what the tests need where that can be done without a question (else says what to install), starts PostgreSQL
+once, runs every test of the workspace, then `tidy` and `trace`. PostgreSQL is stopped at the end, however that comes.
+
+  -- ARGS    go to `cargo nextest run` or `cargo test` in place of --workspace, such as `-- -p scruple-store`
+
+environment:
+  SCRUPLE_TEST_POSTGRES   address of a server to use; none is started then
+  CARGO_TARGET_DIR        artefacts; default: $HOME/.cache/scruple/target";
+
+/// How tests are told where PostgreSQL is.
+pub const POSTGRES_VARIABLE: &str = "SCRUPLE_TEST_POSTGRES";
+
+#[derive(Default, Debug, PartialEq, Eq, Clone, Copy)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let rest = args.finish()?;
+    let given = std::env::var(POSTGRES_VARIABLE).ok().filter(|url| !url.is_empty());
+    let server = match given {
+        Some(_) => None,
+        None => {
+            needs::ensure()?;
+            Some(Postgres::start(Durability::Off)?)
+        }
+    };
+    let url = server.as_ref().map(Postgres::url).or(given).unwrap_or_default();
+    println!("PostgreSQL: {url}");
+    let tests = tests(&url, rest);
+    drop(server);
+    let tidy = tidy::run(Args::new(std::iter::empty()));
+    let trace = trace::run(Args::new(std::iter::empty()));
+
+    let mut failed = 0;
+    let mut line = |name: &str, result: &Result<String>| {
+        match result {
+            Ok(text) => println!("  {name:<6} ok      {text}"),
+            Err(error) => println!("  {name:<6} FAILED  {error:#}"),
+        }
+        failed += usize::from(result.is_err());
+    };
+    println!("\ncargo xtask test");
+    line("tidy", &tidy.map(|()| String::new()));
+    line("trace", &trace.map(|()| String::new()));
+    line("tests", &tests);
+    if failed > 0 {
+        bail!("{failed} of 3 failed");
+    }
+    Ok(())
+}
+
+/// Runs the tests; says how many there were.
+fn tests(url: &str, rest: Vec<String>) -> Result<String> {
+    let mut command = shell::cargo();
+    if shell::is_there("cargo-nextest", "--version") {
+        command.args(["nextest", "run", "--no-fail-fast"]);
+    } else {
+        command.args(["test", "--no-fail-fast"]);
+    }
+    if rest.is_empty() {
+        command.arg("--workspace");
+    }
+    command.args(rest).env(POSTGRES_VARIABLE, url).env("INSTA_UPDATE", "no");
+    if std::io::stderr().is_terminal() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    let (counts, succeeded) = watch(&mut command, &mut std::io::stdout(), &mut std::io::stderr())?;
+    let text = format!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+    if !succeeded || counts.failed > 0 {
+        bail!("{text}");
+    }
+    if counts.passed == 0 {
+        bail!("no test was run");
+    }
+    Ok(text)
+}
+
+/// Lets a program talk, and reads the counts of tests out of what it says.
+fn watch(command: &mut Command, out: &mut (impl Write + Send), err: &mut impl Write) -> Result<(Counts, bool)> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot start `cargo`")?;
+    let (from_out, from_err) = (child.stdout.take(), child.stderr.take());
+    let counts = std::thread::scope(|scope| {
+        let out = scope.spawn(|| relay(from_out, out));
+        let err = relay(from_err, err);
+        let out = out.join().unwrap_or_default();
+        Counts { passed: out.passed + err.passed, failed: out.failed + err.failed, skipped: out.skipped + err.skipped }
+    });
+    Ok((counts, child.wait()?.success()))
+}
+
+fn relay(from: Option<impl Read>, to: &mut impl Write) -> Counts {
+    let mut counts = Counts::default();
+    let Some(from) = from else { return counts };
+    let mut lines = BufReader::new(from);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+        // A closed terminal must not stop the tests half-way through.
+        let _ = to.write_all(&line).and_then(|()| to.flush());
+        counts.add(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    counts
+}
+
+impl Counts {
+    /// Adds what a closing line of nextest or of `cargo test` tells.
+    fn add(&mut self, line: &str) {
+        let line = without_colours(line);
+        let nextest = line.trim_start().starts_with("Summary [");
+        if !nextest && !line.starts_with("test result: ") {
+            return;
+        }
+        let words: Vec<&str> = line.split([' ', ',', ';', '(', ')', ':']).filter(|w| !w.is_empty()).collect();
+        for pair in words.windows(2) {
+            let [number, word] = pair else { continue };
+            let Ok(number) = number.parse::<u64>() else { continue };
+            match word.trim() {
+                "passed" => self.passed += number,
+                "failed" | "timed" => self.failed += number,
+                "skipped" | "ignored" | "filtered" => self.skipped += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The line without the terminal's colour codes.
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let mut text = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        text += part.split_once('m').map_or("", |(_, rest)| rest);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::{Counts, watch};
+
+    fn counts(lines: &[&str]) -> (u64, u64, u64) {
+        let mut counts = Counts::default();
+        lines.iter().for_each(|line| counts.add(line));
+        (counts.passed, counts.failed, counts.skipped)
+    }
+
+    #[test]
+    fn closing_lines_of_both_runners_are_read() {
+        assert_eq!(counts(&["     Summary [   0.015s] 30 tests run: 30 passed, 2 skipped\n"]), (30, 0, 2));
+        assert_eq!(
+            counts(&[
+                "\u{1b}[31;1m     Summary\u{1b}[0m [   3.1s] \u{1b}[1m9\u{1b}[0m tests run: \u{1b}[1m7\u{1b}[0m \
+                      \u{1b}[32;1mpassed\u{1b}[0m (1 slow), 1 failed, 1 timed out, 0 skipped"
+            ]),
+            (7, 2, 0)
+        );
+        assert_eq!(
+            counts(&[
+                "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+                "test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 4 filtered out; finished in 0.00s",
+                "running 3 tests",
+                "my 8 passed",
+            ]),
+            (7, 3, 5)
+        );
+    }
+
+    #[test]
+    fn a_program_that_fails_is_seen_to_fail_and_its_counts_are_kept() {
+        let said = "echo 'test result: ok. 1 passed; 0 failed' >&2; echo 'test result: FAILED. 0 passed; 2 failed'";
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut command = Command::new("sh");
+        let (counts, succeeded) = watch(command.args(["-c", &format!("{said}; exit 3")]), &mut out, &mut err).unwrap();
+        assert_eq!(out, b"test result: FAILED. 0 passed; 2 failed\n");
+        assert_eq!(err, b"test result: ok. 1 passed; 0 failed\n");
+        assert!(!succeeded);
+        assert_eq!(counts, Counts { passed: 1, failed: 2, skipped: 0 });
+    }
+}
