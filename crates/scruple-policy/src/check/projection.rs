@@ -55,6 +55,7 @@ fn findings(pack: &Pack, tables: &[(&str, Vec<DecisionTable>)], lines: &Lines, p
             by_finding.entry(finding).or_default().insert(*role);
         }
     }
+    eprintln!("plans {}", inspector.plans());
     for (finding, roles) in by_finding {
         let roles = some_of(&roles);
         problems.push(match finding {

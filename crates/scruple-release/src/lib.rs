@@ -1,0 +1,20 @@
+//! The one way out for PHI: decide, project, record, and only then [`Released`].
+//!
+//! Callers give bytes and get [`Released`] bytes back; there is no other way to them. This crate knows policy, projection
+//! and ledger; it knows no SQL, no HTTP and no command line.
+
+mod chunk;
+mod container;
+mod files;
+mod release;
+mod spool;
+mod summary;
+mod targets;
+
+pub use chunk::{Chunk, Item, project};
+pub use container::{ContainerError, Part, Splitter};
+pub use files::{FilterError, FilterOptions, Input, Output, Progress, filter};
+pub use release::{Asked, Released, ReleaseError, ReleaseStream};
+pub use spool::Spool;
+pub use summary::{Fault, Summary};
+pub use targets::Targets;

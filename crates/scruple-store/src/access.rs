@@ -1,0 +1,37 @@
+//! What the gateway's cache loads for one person, with the vector that tells whether it is still true.
+
+use crate::grant::{HeldGrant, open_grants};
+use crate::{Person, ShardVector, StoreError, Tx, shard_vector};
+use scruple_core::{Id, Timestamp};
+
+/// What a person holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Access {
+    /// How far the shards had come. An event above it that names the person makes this stale.
+    pub vector: ShardVector,
+    /// The person.
+    pub person: Id<Person>,
+    /// When he left or will leave; from then on he holds nothing, whatever the grants say.
+    pub left_at: Option<Timestamp>,
+    /// The grants that are neither revoked nor over, those that have not begun included.
+    pub grants: Vec<HeldGrant>,
+}
+
+/// Loads what a person holds. To be called in one transaction of [`crate::Store::begin_read`]. Unknown: `Ok(None)`.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or there are too many grants.
+pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Result<Option<Access>, StoreError> {
+    const SQL: &str = "SELECT left_at FROM person WHERE id = $1";
+    // The vector first: should the state of the database move meanwhile, the grants are newer than it and never older.
+    let vector = shard_vector(tx).await?;
+    let row: Option<(Option<i64>,)> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(person.uuid()).fetch_optional(conn).await?);
+    let Some((left_at,)) = row else {
+        return Ok(None);
+    };
+    let left_at = left_at.map(Timestamp::from_micros);
+    let gone = left_at.is_some_and(|at| at <= now);
+    let grants = if gone { Vec::new() } else { open_grants(tx, person, now).await? };
+    Ok(Some(Access { vector, person, left_at, grants }))
+}

@@ -1,0 +1,352 @@
+//! Grants: a role that a person holds for a time, because a second person said so.
+
+use crate::engine::Conn;
+use crate::error::expect_rows;
+use crate::limits::{OPEN_GRANTS_MAX, PAGE_ROWS_MAX};
+use crate::{Person, RoleCode, StoreError, Tx};
+use scruple_core::{Id, Phi, Timestamp};
+use uuid::Uuid;
+
+pub(crate) const JUSTIFICATION: &str = "role_grant.justification";
+
+/// Why a grant cannot be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum GrantError {
+    /// It would end before it starts.
+    #[error("grant ends at {ends_at}, not after its start at {starts_at}")]
+    Window {
+        /// Its start.
+        starts_at: Timestamp,
+        /// Its end.
+        ends_at: Timestamp,
+    },
+    /// The one who asked, or the one who gets it, would approve it.
+    #[error("a grant is approved by a second person")]
+    TwoPeople,
+    /// Nobody says what it is for.
+    #[error("grant has no justification")]
+    NoJustification,
+}
+
+/// From when until when; the end is not in it.
+// INVARIANT (grant-window): starts_at < ends_at; the table has the same constraint.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Window {
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+}
+
+impl Window {
+    /// The time between.
+    ///
+    /// # Errors
+    /// It would end before it starts.
+    pub fn new(starts_at: Timestamp, ends_at: Timestamp) -> Result<Self, GrantError> {
+        if starts_at < ends_at {
+            Ok(Self { starts_at, ends_at })
+        } else {
+            Err(GrantError::Window { starts_at, ends_at })
+        }
+    }
+
+    /// Its start.
+    #[must_use]
+    pub const fn starts_at(self) -> Timestamp {
+        self.starts_at
+    }
+
+    /// Its end.
+    #[must_use]
+    pub const fn ends_at(self) -> Timestamp {
+        self.ends_at
+    }
+
+    /// Whether `at` is in it.
+    #[must_use]
+    pub fn contains(self, at: Timestamp) -> bool {
+        self.starts_at <= at && at < self.ends_at
+    }
+}
+
+/// What somebody asks for.
+#[derive(Clone, Debug)]
+pub struct GrantRequest {
+    /// Id of the grant to be.
+    pub id: Id<Grant>,
+    /// Who gets it.
+    pub person: Id<Person>,
+    /// Which role.
+    pub role: RoleCode,
+    /// For which time.
+    pub window: Window,
+    /// Who asks.
+    pub requested_by: Id<Person>,
+    /// What for.
+    pub justification: Phi<String>,
+}
+
+/// A grant that a second person has approved. There is no other way to make one.
+// INVARIANT (two-people): approved_by is neither the one who asks nor the one who gets; the table has the same constraint.
+#[derive(Clone, Debug)]
+pub struct NewGrant {
+    request: GrantRequest,
+    approved_by: Id<Person>,
+    granted_at: Timestamp,
+}
+
+impl NewGrant {
+    /// What becomes of a request when somebody approves it.
+    ///
+    /// # Errors
+    /// The approver is no second person, or there is no justification.
+    pub fn approved(request: GrantRequest, approved_by: Id<Person>, at: Timestamp) -> Result<Self, GrantError> {
+        if approved_by == request.person || approved_by == request.requested_by {
+            return Err(GrantError::TwoPeople);
+        }
+        if request.justification.expose().trim().is_empty() {
+            return Err(GrantError::NoJustification);
+        }
+        Ok(Self { request, approved_by, granted_at: at })
+    }
+}
+
+/// A grant as it is held: what a decision needs of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeldGrant {
+    /// Its id.
+    pub id: Id<Grant>,
+    /// Who holds it.
+    pub person: Id<Person>,
+    /// Which role.
+    pub role: RoleCode,
+    /// For which time.
+    pub window: Window,
+}
+
+/// The end of a grant before its time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Revocation {
+    /// Who revoked it.
+    pub by: Id<Person>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A grant with all that is known of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// Who holds which role, and when.
+    pub held: HeldGrant,
+    /// Who asked for it.
+    pub requested_by: Id<Person>,
+    /// Who approved it.
+    pub approved_by: Id<Person>,
+    /// When it was approved.
+    pub granted_at: Timestamp,
+    /// What it is for.
+    pub justification: Phi<String>,
+    /// Its end before its time.
+    pub revoked: Option<Revocation>,
+    /// Version of the row.
+    pub version: i64,
+}
+
+row! { struct HeldRow { id: Uuid, person: Uuid, role: String, starts_at: i64, ends_at: i64 } }
+
+impl TryFrom<HeldRow> for HeldGrant {
+    type Error = StoreError;
+
+    fn try_from(row: HeldRow) -> Result<Self, StoreError> {
+        let inconsistent = |column| StoreError::Inconsistent { table: "role_grant", column, id: row.id };
+        // relies on (grant-window)
+        let window = Window::new(Timestamp::from_micros(row.starts_at), Timestamp::from_micros(row.ends_at));
+        Ok(Self {
+            id: Id::from_uuid(row.id),
+            person: Id::from_uuid(row.person),
+            role: row.role.parse().map_err(|_| inconsistent("role"))?,
+            window: window.map_err(|_| inconsistent("ends_at"))?,
+        })
+    }
+}
+
+row! { struct GrantRow {
+    id: Uuid, person: Uuid, role: String, starts_at: i64, ends_at: i64, requested_by: Uuid, approved_by: Uuid,
+    granted_at: i64, justification_sealed: Vec<u8>, revoked_by: Option<Uuid>, revoked_at: Option<i64>, version: i64,
+} }
+
+impl GrantRow {
+    fn into_grant(self, tx: &Tx) -> Result<Grant, StoreError> {
+        let Self { id, person, role, starts_at, ends_at, .. } = self;
+        let revoked = match (self.revoked_by, self.revoked_at) {
+            (None, None) => None,
+            (Some(by), Some(at)) => Some(Revocation { by: Id::from_uuid(by), at: Timestamp::from_micros(at) }),
+            _ => return Err(StoreError::Inconsistent { table: "role_grant", column: "revoked_at", id }),
+        };
+        // relies on (two-people)
+        if self.approved_by == person || self.approved_by == self.requested_by {
+            return Err(StoreError::Inconsistent { table: "role_grant", column: "approved_by", id });
+        }
+        Ok(Grant {
+            held: HeldRow { id, person, role, starts_at, ends_at }.try_into()?,
+            requested_by: Id::from_uuid(self.requested_by),
+            approved_by: Id::from_uuid(self.approved_by),
+            granted_at: Timestamp::from_micros(self.granted_at),
+            justification: tx.open_text(JUSTIFICATION, id, &self.justification_sealed)?,
+            revoked,
+            version: self.version,
+        })
+    }
+}
+
+/// Stores a grant, at version 1. The row of the person is locked: he cannot leave meanwhile.
+///
+/// # Errors
+/// [`StoreError::RowsAffected`]: there is no such person, or he has left. [`StoreError::Conflict`]: the request was
+/// approved already.
+pub async fn insert_grant(tx: &mut Tx, grant: &NewGrant) -> Result<(), StoreError> {
+    const SQL_PERSON: &str = "UPDATE person SET version = version WHERE id = $1 AND left_at IS NULL";
+    const SQL: &str =
+        "INSERT INTO role_grant (id, person, role, starts_at, ends_at, requested_by, approved_by, granted_at,
+                                               justification_sealed, version)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1)";
+    let NewGrant { request, approved_by, granted_at } = grant;
+    let justification = tx.seal(JUSTIFICATION, request.id.uuid(), request.justification.expose().as_bytes())?;
+    let locked = on_engine!(tx, |conn| {
+        sqlx::query(SQL_PERSON).bind(request.person.uuid()).execute(conn).await?.rows_affected()
+    });
+    expect_rows("person", locked, 1)?;
+    on_engine!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(request.id.uuid())
+            .bind(request.person.uuid())
+            .bind(request.role.as_str())
+            .bind(request.window.starts_at.micros())
+            .bind(request.window.ends_at.micros())
+            .bind(request.requested_by.uuid())
+            .bind(approved_by.uuid())
+            .bind(granted_at.micros())
+            .bind(justification)
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Ends a grant before its time. A clock that runs behind does not keep a grant alive: the end is then its beginning.
+///
+/// # Errors
+/// [`StoreError::RowsAffected`]: the version is another, or it was revoked.
+pub async fn revoke_grant(tx: &mut Tx, id: Id<Grant>, version: i64, revocation: Revocation) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE role_grant
+                       SET revoked_by = $3, version = version + 1,
+                           revoked_at = CASE WHEN granted_at > CAST($4 AS BIGINT) THEN granted_at
+                                             ELSE CAST($4 AS BIGINT) END
+                       WHERE id = $1 AND version = $2 AND revoked_at IS NULL";
+    let changed = on_engine!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(id.uuid())
+            .bind(version)
+            .bind(revocation.by.uuid())
+            .bind(revocation.at.micros())
+            .execute(conn)
+            .await?
+            .rows_affected()
+    });
+    expect_rows("role_grant", changed, 1)
+}
+
+/// Finds a grant by id.
+///
+/// # Errors
+/// The database failed, the row is inconsistent, or a column does not open.
+pub async fn find_grant(tx: &mut Tx, id: Id<Grant>) -> Result<Option<Grant>, StoreError> {
+    const SQL: &str = "SELECT id, person, role, starts_at, ends_at, requested_by, approved_by, granted_at,
+                              justification_sealed, revoked_by, revoked_at, version
+                       FROM role_grant WHERE id = $1";
+    let row: Option<GrantRow> = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(id.uuid()).fetch_optional(conn).await?);
+    row.map(|row| row.into_grant(tx)).transpose()
+}
+
+/// The grants of a person that are neither revoked nor over, those that have not begun included: the caller filters by
+/// [`Window::contains`] and knows when the next one starts or ends. A revocation counts from its commit, whatever the
+/// clock of the node that wrote it.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or there are more than [`OPEN_GRANTS_MAX`].
+pub async fn open_grants(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Result<Vec<HeldGrant>, StoreError> {
+    const SQL: &str = "SELECT id, person, role, starts_at, ends_at FROM role_grant
+                       WHERE person = $1 AND ends_at > $2 AND revoked_at IS NULL ORDER BY id LIMIT $3";
+    let rows: Vec<HeldRow> = on_engine!(tx, |conn| {
+        let query = sqlx::query_as(SQL).bind(person.uuid()).bind(now.micros()).bind(OPEN_GRANTS_MAX.saturating_add(1));
+        query.fetch_all(conn).await?
+    });
+    if rows.len() as u64 > OPEN_GRANTS_MAX.unsigned_abs() {
+        return Err(StoreError::Limit { what: "open grants of one person", max: OPEN_GRANTS_MAX.unsigned_abs() });
+    }
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Who held what at a past instant, one page of at most [`PAGE_ROWS_MAX`] after a grant: granted by then, begun, not
+/// over, not revoked, the person not gone.
+///
+/// # Errors
+/// The database failed, or a row is inconsistent.
+// relies on (as-of): nothing that this reads is ever changed but from null to a later instant.
+pub async fn grants_as_of(
+    tx: &mut Tx,
+    at: Timestamp,
+    after: Option<Id<Grant>>,
+    limit: i64,
+) -> Result<Vec<HeldGrant>, StoreError> {
+    const SQL: &str = "SELECT role_grant.id, person, role, starts_at, ends_at
+                       FROM role_grant JOIN person ON person.id = role_grant.person
+                       WHERE role_grant.id > $1 AND granted_at <= $2 AND starts_at <= $2 AND ends_at > $2
+                         AND (revoked_at IS NULL OR revoked_at > $2) AND (left_at IS NULL OR left_at > $2)
+                       ORDER BY role_grant.id LIMIT $3";
+    let after = after.map_or(Uuid::nil(), Id::uuid);
+    let limit = limit.clamp(1, PAGE_ROWS_MAX);
+    let rows: Vec<HeldRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(after).bind(at.micros()).bind(limit).fetch_all(conn).await?);
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Who holds one of these roles now, one page of at most [`PAGE_ROWS_MAX`] after a grant. No role: nobody.
+///
+/// # Errors
+/// The database failed, or a row is inconsistent.
+pub async fn holders(
+    tx: &mut Tx,
+    roles: &[RoleCode],
+    now: Timestamp,
+    after: Option<Id<Grant>>,
+) -> Result<Vec<HeldGrant>, StoreError> {
+    // A list is one parameter on both: an array on PostgreSQL, JSON on SQLite, which has no arrays.
+    const SQL_SQLITE: &str = "SELECT role_grant.id, person, role, starts_at, ends_at
+                              FROM role_grant JOIN person ON person.id = role_grant.person
+                              WHERE role_grant.id > $1 AND role IN (SELECT value FROM json_each($2))
+                                AND starts_at <= $3 AND ends_at > $3 AND revoked_at IS NULL
+                                AND (left_at IS NULL OR left_at > $3)
+                              ORDER BY role_grant.id LIMIT $4";
+    const SQL_POSTGRES: &str = "SELECT role_grant.id, person, role, starts_at, ends_at
+                                FROM role_grant JOIN person ON person.id = role_grant.person
+                                WHERE role_grant.id > $1 AND role = ANY($2)
+                                  AND starts_at <= $3 AND ends_at > $3 AND revoked_at IS NULL
+                                  AND (left_at IS NULL OR left_at > $3)
+                                ORDER BY role_grant.id LIMIT $4";
+    let after = after.map_or(Uuid::nil(), Id::uuid);
+    let rows: Vec<HeldRow> = match &mut tx.conn {
+        Conn::Sqlite(conn) => {
+            // A role's code has no letter that JSON would escape.
+            let list: Vec<_> = roles.iter().map(|role| format!("\"{role}\"")).collect();
+            let list = format!("[{}]", list.join(","));
+            let query = sqlx::query_as(SQL_SQLITE).bind(after).bind(list).bind(now.micros()).bind(PAGE_ROWS_MAX);
+            query.fetch_all(&mut **conn).await?
+        }
+        Conn::Postgres(conn) => {
+            let list: Vec<_> = roles.iter().map(|role| role.as_str().to_owned()).collect();
+            let query = sqlx::query_as(SQL_POSTGRES).bind(after).bind(list).bind(now.micros()).bind(PAGE_ROWS_MAX);
+            query.fetch_all(&mut **conn).await?
+        }
+    };
+    rows.into_iter().map(TryInto::try_into).collect()
+}

@@ -1,0 +1,58 @@
+//! All SQL of Scruple: SQLite for one node, PostgreSQL for several, from one text.
+//!
+//! What is here: the tables, the functions that read and write them, and the protocol of the write transaction. A
+//! [`Tx`] has one ending, [`Tx::commit`], which takes the events of the change with it: a change of state without its
+//! event cannot be committed. The event table is outbox, time line, as-of history and change feed at once; its position
+//! is gap-free and in the order of the commits.
+//!
+//! What is deliberately not here: transitions and who may make them (scruple-flow, scruple-app), the ledger's tiles and
+//! checkpoints (scruple-ledger), and keys: columns are sealed by a [`Sealer`] that is passed in.
+//!
+//! Rules: one `const SQL` beside its function; an UPDATE repeats the state that it was decided on and counts its rows
+//! ([`StoreError::RowsAffected`]); not found is `Ok(None)`; times are microseconds UTC. After an error a [`Tx`] is to be
+//! dropped: PostgreSQL refuses to go on, SQLite would go on without the failed statement.
+
+#[macro_use]
+mod engine;
+
+mod access;
+mod commit;
+mod connect;
+mod data_key;
+mod error;
+mod event;
+mod feed;
+mod grant;
+mod job;
+mod migrate;
+mod pack;
+mod person;
+mod seal;
+mod shard;
+mod subject;
+
+pub use access::{Access, load_access};
+pub use commit::NewEvent;
+pub use connect::{Durability, Options, Store};
+pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
+pub use engine::{Engine, Tx};
+pub use error::StoreError;
+pub use event::{Aggregate, Event, Position, history};
+pub use feed::{Feed, ShardVector, shard_vector};
+pub use grant::{
+    Grant, GrantError, GrantRequest, HeldGrant, NewGrant, Revocation, Window, find_grant, grants_as_of, holders,
+    insert_grant, open_grants, revoke_grant,
+};
+pub use job::{Job, JobCounts, JobFailure, JobLease, LeasedJob, NewJob, Outcome, enqueue, finish_job};
+pub use pack::{
+    NewPack, Pack, PackApproval, PackState, activate_pack, active_pack_as_of, approve_pack, find_pack, list_packs,
+    mark_pack_checked, propose_pack,
+};
+pub use person::{
+    InvalidLogin, Login, NewPerson, Person, find_person, find_person_by_login, insert_person, mark_person_left,
+};
+pub use seal::{BLIND_COLUMNS, SEALED_COLUMNS, SealError, Sealer};
+pub use shard::{ShardId, ShardLease};
+pub use subject::{InvalidSubject, RoleCode, Subject, Subjects};
+
+pub mod limits;

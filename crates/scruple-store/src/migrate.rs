@@ -1,0 +1,44 @@
+//! The migrations, compiled in: the same numbers and names on both engines, forward only.
+
+use crate::Engine;
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+/// Number, name, text for SQLite, text for PostgreSQL.
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
+    1,
+    "state",
+    include_str!("../migrations/sqlite/0001_state.sql"),
+    include_str!("../migrations/postgres/0001_state.sql"),
+)];
+
+pub(crate) fn migrator(engine: Engine) -> Migrator {
+    let migration = |&(number, name, sqlite, postgres): &(i64, &'static str, &'static str, &'static str)| {
+        let text = match engine {
+            Engine::Sqlite => sqlite,
+            Engine::Postgres => postgres,
+        };
+        Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations(MIGRATIONS.iter().map(migration).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn every_migration_file_is_compiled_in_and_has_its_twin() {
+        let expected: Vec<_> = MIGRATIONS.iter().map(|(number, name, ..)| format!("{number:04}_{name}.sql")).collect();
+        for engine in ["sqlite", "postgres"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
+            let mut found: Vec<_> = std::fs::read_dir(folder)
+                .unwrap()
+                .map(|file| file.unwrap().file_name().into_string().unwrap())
+                .collect();
+            found.sort();
+            assert_eq!(found, expected, "{engine}");
+        }
+    }
+}

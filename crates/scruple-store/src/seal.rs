@@ -1,0 +1,49 @@
+//! [`Sealer`]: how a column is sealed, opened and looked up. The store holds no key and knows no cipher.
+
+use uuid::Uuid;
+
+/// Every column that is sealed, so that keys can be derived at the start.
+pub const SEALED_COLUMNS: [&str; 6] = [
+    crate::commit::BODY,
+    crate::grant::JUSTIFICATION,
+    crate::job::PAYLOAD,
+    crate::person::CONTACT,
+    crate::person::LOGIN,
+    crate::person::NAME,
+];
+
+/// Every column that has a blind index.
+pub const BLIND_COLUMNS: [&str; 1] = [crate::person::LOGIN];
+
+/// Why a value could not be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+#[error("sealing failed")]
+pub struct SealError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl SealError {
+    /// Wraps the sealer's own error, whose text must not hold the value.
+    #[must_use]
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(source.into())
+    }
+}
+
+/// Seals columns before they reach SQL. `column` is `table.column` and, with the row's id, must be bound into the seal,
+/// so that a value moved to another row or column does not open.
+// relies on (no-PHI-aside): what a sealer returns may stand in a database file, a dump and a server log.
+pub trait Sealer: Send + Sync {
+    /// Seals a value; the same value twice gives different bytes.
+    ///
+    /// # Errors
+    /// There is no key to seal with.
+    fn seal(&self, column: &'static str, id: Uuid, clear: &[u8]) -> Result<Vec<u8>, SealError>;
+
+    /// Opens a value.
+    ///
+    /// # Errors
+    /// The bytes were not sealed for this column and row, or their key is gone.
+    fn open(&self, column: &'static str, id: Uuid, sealed: &[u8]) -> Result<Vec<u8>, SealError>;
+
+    /// The keyed index of a value: equal values of one column give equal bytes, and nothing else is learned from them.
+    fn blind(&self, column: &'static str, clear: &[u8]) -> [u8; 32];
+}

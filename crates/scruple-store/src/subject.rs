@@ -1,0 +1,158 @@
+//! Subjects of events: whose access an event may alter. The feed tells them to every node.
+
+use crate::limits::{ROLE_BYTES_MAX, SUBJECTS_PER_EVENT_MAX};
+use crate::{Person, StoreError};
+use scruple_core::Id;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+/// A role's code as the pack writes it: lower-case letters, digits, `_` and `-`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RoleCode(String);
+
+/// A text that is no subject or no role's code.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{0}` is no subject")]
+pub struct InvalidSubject(String);
+
+impl RoleCode {
+    /// The code.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RoleCode {
+    type Err = InvalidSubject;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
+        if text.is_empty() || text.len() > ROLE_BYTES_MAX || !text.bytes().all(allowed) {
+            return Err(InvalidSubject(text.chars().take(ROLE_BYTES_MAX).collect()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for RoleCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whose access an event may alter.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Subject {
+    /// Everyone's: a new policy, a bulk change.
+    Everyone,
+    /// That of all who hold a role.
+    Role(RoleCode),
+    /// One person's.
+    Person(Id<Person>),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everyone => f.write_str("*"),
+            Self::Role(role) => write!(f, "role:{role}"),
+            Self::Person(id) => write!(f, "person:{id}"),
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = InvalidSubject;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || InvalidSubject(text.chars().take(ROLE_BYTES_MAX).collect());
+        match text.split_once(':') {
+            None if text == "*" => Ok(Self::Everyone),
+            Some(("role", role)) => Ok(Self::Role(role.parse().map_err(|_| invalid())?)),
+            Some(("person", id)) => Ok(Self::Person(id.parse().map_err(|_| invalid())?)),
+            _ => Err(invalid()),
+        }
+    }
+}
+
+/// The subjects of one event; may be empty.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Subjects(BTreeSet<Subject>);
+
+impl Subjects {
+    /// Nobody's access changes.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The subjects of an event.
+    ///
+    /// # Errors
+    /// There are too many; such an event names [`Subject::Everyone`].
+    pub fn new(subjects: impl IntoIterator<Item = Subject>) -> Result<Self, StoreError> {
+        let subjects: BTreeSet<_> = subjects.into_iter().take(SUBJECTS_PER_EVENT_MAX.saturating_mul(2)).collect();
+        if subjects.len() > SUBJECTS_PER_EVENT_MAX {
+            return Err(StoreError::Limit { what: "subjects of one event", max: SUBJECTS_PER_EVENT_MAX as u64 });
+        }
+        Ok(Self(subjects))
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Subject> {
+        self.0.iter()
+    }
+}
+
+impl From<Subject> for Subjects {
+    fn from(subject: Subject) -> Self {
+        Self(BTreeSet::from([subject]))
+    }
+}
+
+// No subject holds a space.
+impl fmt::Display for Subjects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, subject) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str(" ")?;
+            }
+            fmt::Display::fmt(subject, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Subjects {
+    type Err = InvalidSubject;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_read_back_and_nothing_else_does() {
+        let text = "* role:front_desk person:01890a5d-ac96-774b-bcce-b302099a8057";
+        assert_eq!(text.parse::<Subjects>().unwrap().to_string(), text);
+        assert_eq!("".parse::<Subjects>().unwrap(), Subjects::none());
+        for wrong in ["everyone", "role:", "role:Front", "role:a b", "person:7", "team:x", "**"] {
+            assert!(wrong.parse::<Subjects>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_event_names_a_bounded_number_of_subjects() {
+        let role = |number: usize| Subject::Role(format!("r{number}").parse().unwrap());
+        assert!(Subjects::new((0..SUBJECTS_PER_EVENT_MAX).map(role)).is_ok());
+        assert!(matches!(Subjects::new((0..=SUBJECTS_PER_EVENT_MAX).map(role)), Err(StoreError::Limit { .. })));
+        assert!(format!("{:65}", "a").trim().parse::<RoleCode>().is_ok());
+        assert!("a".repeat(ROLE_BYTES_MAX + 1).parse::<RoleCode>().is_err());
+    }
+}

@@ -1,0 +1,24 @@
+//! The cases on SQLite.
+
+pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Sqlite;
+
+#[path = "cases/commit.rs"]
+mod commit;
+#[path = "cases/feed.rs"]
+mod feed;
+#[path = "cases/grants.rs"]
+mod grants;
+#[path = "cases/jobs.rs"]
+mod jobs;
+#[path = "cases/keys.rs"]
+mod keys;
+#[path = "cases/outbox.rs"]
+mod outbox;
+#[path = "cases/packs.rs"]
+mod packs;
+#[path = "cases/persons.rs"]
+mod persons;
+#[path = "cases/sealed.rs"]
+mod sealed;
+#[path = "cases/settings.rs"]
+mod settings;

@@ -1,0 +1,203 @@
+//! `scruple ledger`: verify, show, tail, checkpoint.
+
+use crate::state;
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand};
+use scruple_core::Entry;
+use scruple_ledger::{EntryRead, FileSystem, Payload, Report, VerifyOptions, entries, verify};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Reads and verifies the ledger.
+#[derive(Subcommand)]
+pub enum LedgerCommand {
+    /// Verifies every byte: entries, tree, signed checkpoint, and that each permit is complete
+    #[command(after_help = "Examples:
+  scruple ledger verify
+  scruple ledger verify /srv/scruple/ledger --key ledger.vkey --checkpoint last-week.checkpoint
+
+Keep the key and a checkpoint outside the folder: with the folder's own key alone, consistency is all that can be shown.")]
+    Verify(VerifyArgs),
+    /// Prints entries
+    Show(ShowArgs),
+    /// Prints the last entries
+    Tail(TailArgs),
+    /// Prints the last signed checkpoint, to be kept outside the folder
+    Checkpoint(FolderArgs),
+}
+
+/// A ledger.
+#[derive(Args)]
+pub struct FolderArgs {
+    /// Folder of the ledger [default: that of the state folder]
+    dir: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What to verify against.
+#[derive(Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// File that holds the public key, or the key itself
+    #[arg(long, value_name = "VKEY")]
+    key: Option<String>,
+    /// File that holds a checkpoint that was kept outside the folder
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+}
+
+/// Which entries.
+#[derive(Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// First entry
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Number of entries
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+    count: u64,
+}
+
+/// How many.
+#[derive(Args)]
+pub struct TailArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// Number of entries
+    #[arg(short = 'n', long, default_value_t = 10)]
+    count: u64,
+}
+
+/// Runs the command.
+pub fn run(command: &LedgerCommand) -> Result<ExitCode> {
+    match command {
+        LedgerCommand::Verify(args) => run_verify(args),
+        LedgerCommand::Show(args) => {
+            let dir = state::ledger_folder(args.folder.dir.as_deref())?;
+            print(&dir, args.from, args.count, args.folder.json)
+        }
+        LedgerCommand::Tail(args) => {
+            let dir = state::ledger_folder(args.folder.dir.as_deref())?;
+            let size = read(&dir, 0)?.count() as u64;
+            print(&dir, size.saturating_sub(args.count), args.count, args.folder.json)
+        }
+        LedgerCommand::Checkpoint(args) => {
+            let path = state::ledger_folder(args.dir.as_deref())?.join("checkpoint");
+            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            if args.json { println!("{}", serde_json::json!({ "checkpoint": text })) } else { print!("{text}") }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn read(dir: &Path, from: u64) -> Result<impl Iterator<Item = Result<EntryRead, scruple_ledger::LedgerError>> + use<>> {
+    entries(dir, Arc::new(FileSystem), None, from).with_context(|| format!("cannot read the ledger in `{}`", dir.display()))
+}
+
+fn print(dir: &Path, from: u64, count: u64, json: bool) -> Result<ExitCode> {
+    for entry in read(dir, from)?.take(usize::try_from(count).unwrap_or(usize::MAX)) {
+        let entry = entry?;
+        if json { println!("{}", as_json(&entry)) } else { println!("{}", as_words(&entry)) }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(entry: &EntryRead) -> serde_json::Value {
+    let payload = match &entry.payload {
+        Payload::Open(bytes) => serde_json::from_slice(bytes).unwrap_or(serde_json::Value::Null),
+        other => serde_json::json!({ "sealed": format!("{other:?}") }),
+    };
+    serde_json::json!({ "index": entry.index, "leaf": entry.leaf.to_string(), "entry": payload })
+}
+
+fn as_words(entry: &EntryRead) -> String {
+    let text = match &entry.payload {
+        Payload::Open(bytes) => match Entry::from_bytes(bytes) {
+            Ok(entry) => sentence(&entry),
+            Err(error) => format!("not readable: {error}"),
+        },
+        other => format!("sealed: {other:?}"),
+    };
+    format!("{:>6}  {text}", entry.index)
+}
+
+fn sentence(entry: &Entry) -> String {
+    use scruple_core::EntryBody as Body;
+    let at = entry.at;
+    match &entry.body {
+        Body::Release { actor, decision, references, bytes, .. } => format!(
+            "{at}  {} as {} for {}: released {} resources, {bytes} bytes ({})",
+            actor.subject, actor.role, decision.purpose, references.len(), decision.justification
+        ),
+        Body::ReleaseOpen { release, actor, decision } => {
+            format!("{at}  {} as {} for {}: release {release} begins ({})", actor.subject, actor.role, decision.purpose, decision.justification)
+        }
+        Body::ReleaseChunk { release, chunk, references, bytes, .. } => {
+            format!("{at}  release {release}, chunk {chunk}: {} resources, {bytes} bytes", references.len())
+        }
+        Body::ReleaseClose { release, chunks, counts, outcome } => {
+            format!("{at}  release {release} ends, {outcome}: {} of {} resources in {chunks} chunks", counts.released, counts.read)
+        }
+        Body::Refusal { actor, purpose, code } => {
+            format!("{at}  {} as {} for {}: refused, {code}", actor.subject, actor.role, purpose.as_deref().unwrap_or("an unknown purpose"))
+        }
+        Body::Event { event, aggregate, version, .. } => format!("{at}  {event} on {aggregate}, version {version}"),
+    }
+}
+
+fn run_verify(args: &VerifyArgs) -> Result<ExitCode> {
+    let dir = state::ledger_folder(args.folder.dir.as_deref())?;
+    let vkey = match &args.key {
+        Some(key) if Path::new(key).is_file() => Some(std::fs::read_to_string(key).with_context(|| format!("cannot read `{key}`"))?.trim().to_owned()),
+        Some(key) => Some(key.clone()),
+        None => None,
+    };
+    let outside_checkpoint = match &args.checkpoint {
+        Some(path) => Some(std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?),
+        None => None,
+    };
+    let validator = |_: u64, payload: &[u8]| Entry::from_bytes(payload).map(drop).map_err(|error| error.to_string());
+    let options = VerifyOptions { vkey, outside_checkpoint, validator: Some(Box::new(validator)), ..VerifyOptions::default() };
+    let report = verify(&dir, options).with_context(|| format!("cannot verify the ledger in `{}`", dir.display()))?;
+    if args.folder.json { println!("{}", report_json(&report)) } else { println!("{}", report_words(&report)) }
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn report_json(report: &Report) -> serde_json::Value {
+    serde_json::json!({
+        "good": report.is_good(),
+        "origin": report.origin,
+        "entries": report.entries,
+        "checkpoint_size": report.checkpoint_size,
+        "not_under_checkpoint": report.entries.saturating_sub(report.checkpoint_size),
+        "root": report.root.to_string(),
+        "opened": report.opened,
+        "erased": report.erased,
+        "trust": report.trust.to_string(),
+        "findings": report.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "notes": report.notes,
+    })
+}
+
+fn report_words(report: &Report) -> String {
+    let mut lines = vec![format!(
+        "{}: {} entries, {} under the signed checkpoint, {} not yet; {} opened, {} erased",
+        report.origin,
+        report.entries,
+        report.checkpoint_size,
+        report.entries.saturating_sub(report.checkpoint_size),
+        report.opened,
+        report.erased
+    )];
+    lines.push(format!("root {}", report.root));
+    lines.extend(report.findings.iter().map(|finding| format!("FOUND {finding}")));
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
+    lines.push(report.trust.to_string());
+    lines.push(if report.is_good() { "verified: nothing is wrong".to_owned() } else { format!("NOT verified: {} findings", report.findings.len()) });
+    lines.join("\n")
+}

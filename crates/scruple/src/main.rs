@@ -1,0 +1,53 @@
+//! The command line of Scruple: wiring, files, words for the terminal. What is decided and shown is decided elsewhere.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+
+mod filter;
+mod ledger;
+mod pack;
+mod state;
+mod synth;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Each person gets the health information that the task needs, and no more; and you can prove it.
+#[derive(Parser)]
+#[command(name = "scruple", version, max_term_width = 110, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Gives a role what it needs of FHIR files, and records what was released
+    Filter(filter::FilterArgs),
+    /// Reads and verifies the ledger
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    /// Makes a synthetic hospital to try things with
+    Synth(synth::SynthArgs),
+    /// Prints completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Filter(args) => filter::run(&args),
+        Command::Ledger(command) => ledger::run(&command),
+        Command::Synth(args) => synth::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "scruple", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        // One line: each cause says what the one before it does not.
+        let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+        eprintln!("scruple: {}", chain.join(": "));
+        ExitCode::from(2)
+    })
+}

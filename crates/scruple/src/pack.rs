@@ -1,0 +1,53 @@
+//! The pack that a command uses: the shipped one, or a folder.
+
+use anyhow::{Context as _, Result, bail};
+use crate::state::SystemClock;
+use scruple_core::Clock as _;
+use scruple_policy::{ActivationError, Decider, PackFiles, Problem};
+use std::path::Path;
+
+/// Bytes of one file of a pack.
+const PACK_FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Reads the files of a pack.
+pub fn files(dir: Option<&Path>) -> Result<PackFiles> {
+    let Some(dir) = dir else { return Ok(PackFiles::embedded()) };
+    let mut files = PackFiles::default();
+    collect(dir, dir, &mut files).with_context(|| format!("cannot read the policy pack in `{}`", dir.display()))?;
+    if files.0.is_empty() {
+        bail!("`{}` holds no policy pack: no .toml, .csv or .cedar file is in it", dir.display());
+    }
+    Ok(files)
+}
+
+fn collect(root: &Path, dir: &Path, files: &mut PackFiles) -> Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(root, &path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "csv" || extension == "toml" || extension == "cedar") {
+            let bytes = path.metadata()?.len();
+            if bytes > PACK_FILE_BYTES_MAX {
+                bail!("`{}` is over {PACK_FILE_BYTES_MAX} bytes", path.display());
+            }
+            let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            let name = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
+            files.0.insert(name, text);
+        }
+    }
+    Ok(())
+}
+
+/// Activates a pack: read, checked, proved. Every command that decides comes through here.
+pub fn activate(dir: Option<&Path>) -> Result<Decider> {
+    match scruple_policy::activate(&files(dir)?, SystemClock.now()) {
+        Ok(active) => Ok(active.decider),
+        Err(ActivationError::Refused(problems)) => bail!("the policy pack has errors, so that nothing is decided; `scruple policy check` lists them:\n{}", list(&problems)),
+        Err(error @ ActivationError::NotProved(_)) => Err(error.into()),
+    }
+}
+
+/// Problems, a line each.
+pub fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
