@@ -5,9 +5,7 @@
 use crate::annotation::{Annotation, MaskFunction, Place};
 use crate::dictionary::{Dictionary, Element, ObjectType, Target, TypeId, dictionary};
 use crate::plan::{Act, Compiler, Finding, Op, ReferenceTable, Switch, TypePlan, Visibility, Width};
-use scruple_core::{
-    CATEGORIES_MAX, CategoryId, DecisionTable, MaskId, PackHash, SegmentId, SegmentLimit, SegmentSet, View,
-};
+use scruple_core::{CategoryId, DecisionTable, MaskId, SegmentId, SegmentLimit, SegmentSet, View};
 use std::collections::{BTreeSet, HashMap};
 
 /// Levels of data types below an element that are looked into for what is narrower than the element.
@@ -85,36 +83,91 @@ pub fn mask_covers(annotation: &Annotation, wide: MaskId, narrow: MaskId) -> boo
     })
 }
 
-/// Whether a mask shows anything of a category, on any type.
+/// Whether a mask shows anything of a category, on any type, where all else shows.
 #[must_use]
 pub fn mask_carries(annotation: &Annotation, category: CategoryId, mask: MaskId) -> bool {
-    let mut table = open_table();
-    if let Some(view) = table.views.get_mut(usize::from(category.0)) {
-        *view = View::Masked(mask);
-    }
-    let own = |row: &ElementView| row.place == Place::Category(category) && row.view.shows();
-    dictionary().resources().iter().filter(|id| categories(annotation, **id).contains(&category)).any(|id| {
-        let mut roots: Vec<Option<CategoryId>> = classes(annotation, *id).into_iter().map(Some).collect();
-        if roots.is_empty() {
-            roots.push(None);
-        }
-        roots.into_iter().any(|class| describe(annotation, &table, *id, class).rows.iter().any(own))
+    let Some(mask) = annotation.masks.get(usize::from(mask.0)) else { return false };
+    let carrier = Carrier { annotation, category, mask };
+    let mut types = dictionary().resources().iter().filter(|id| categories(annotation, **id).contains(&category));
+    types.any(|id| {
+        let rest = annotation.rest.get(dictionary().get(*id).name).copied().unwrap_or(Place::Withheld);
+        carrier.part(*id, dictionary().get(*id).name, carrier.is_in(rest, dictionary().get(*id).name), &mut Vec::new())
     })
 }
 
-/// The table that shows everything.
-fn open_table() -> DecisionTable {
-    let mut table = DecisionTable::deny(PackHash([0; 32]));
-    table.views = [View::Full; CATEGORIES_MAX];
-    table.limits.fill(SegmentLimit::Follow);
-    table
+/// Looks for an element of a category that a mask shows.
+struct Carrier<'a> {
+    annotation: &'a Annotation,
+    category: CategoryId,
+    mask: &'a crate::Mask,
 }
 
-/// What the plans of many decisions find wrong with a pack, each distinct plan compiled once.
+impl Carrier<'_> {
+    fn is_in(&self, place: Place, resource: &str) -> bool {
+        match place {
+            Place::Category(category) => category == self.category,
+            Place::Class => self.annotation.class_lines(resource).any(|line| line.category == self.category),
+            Place::Structure | Place::Withheld => false,
+        }
+    }
+
+    /// A resource or a part of one. `inherited`: what has no line of its own is in the category.
+    fn part(&self, id: TypeId, resource: &str, inherited: bool, stack: &mut Vec<TypeId>) -> bool {
+        if stack.contains(&id) {
+            return false;
+        }
+        stack.push(id);
+        let object = dictionary().get(id);
+        let shown = object.elements.iter().filter(|element| !is_general(element.name)).any(|element| {
+            let own = format!("{}.{}", object.name, element.name);
+            let by_item = self.annotation.item_lines(&own).any(|(_, line)| line.category == self.category);
+            let line = self.annotation.places.get(&own);
+            let inside = by_item || line.map_or(inherited, |place| self.is_in(*place, resource));
+            element.targets.iter().zip(&element.type_names).any(|(target, type_name)| match target {
+                Target::Object(part) if dictionary().get(*part).is_in_resource() => {
+                    let function = self.mask.function(&own, element.name, type_name);
+                    let below = match function {
+                        MaskFunction::Keep if inside => return true,
+                        MaskFunction::Into => inside,
+                        _ => false,
+                    };
+                    self.part(*part, resource, below, stack)
+                }
+                target => inside && self.shows(&own, element.name, type_name, target, 0),
+            })
+        });
+        stack.pop();
+        shown
+    }
+
+    /// An element of a data type, or one that holds it.
+    fn shows(&self, path: &str, name: &str, type_name: &str, target: &Target, depth: usize) -> bool {
+        match (self.mask.function(path, name, type_name), target) {
+            (MaskFunction::Withhold, _) => false,
+            (MaskFunction::Into, Target::Primitive(_) | Target::Resource) => false,
+            (MaskFunction::Into, Target::Object(id)) => self.any_shows(*id, depth),
+            (MaskFunction::Into, Target::Reference(_)) => {
+                dictionary().find("Reference").is_some_and(|id| self.any_shows(id, depth))
+            }
+            _ => true,
+        }
+    }
+
+    fn any_shows(&self, id: TypeId, depth: usize) -> bool {
+        let object = dictionary().get(id);
+        depth < DEPTH_MAX
+            && object.elements.iter().filter(|element| !is_general(element.name)).any(|element| {
+                let path = format!("{}.{}", object.name, element.name);
+                let types = element.targets.iter().zip(&element.type_names);
+                types.into_iter().any(|(target, name)| self.shows(&path, element.name, name, target, depth + 1))
+            })
+    }
+}
+
+/// What the plans of many decisions find wrong with a pack, each distinct plan judged once.
 pub struct Inspector<'a> {
     annotation: &'a Annotation,
-    /// Categories of data types' own lines: they are in every type.
-    general: BTreeSet<CategoryId>,
+    /// Types that anyone may see, each with the categories that its findings can depend on.
     by_type: Vec<(TypeId, Vec<CategoryId>)>,
     seen: HashMap<(TypeId, Vec<View>), Vec<Finding>>,
 }
@@ -123,21 +176,27 @@ impl<'a> Inspector<'a> {
     /// Inspects plans under an annotation.
     #[must_use]
     pub fn new(annotation: &'a Annotation) -> Self {
-        let is_data_type = |path: &str| {
-            path.split('.').next().is_some_and(|root| dictionary().resource(root).is_none())
+        let seen_by_any = |id: &&TypeId| {
+            annotation.homes.get(dictionary().get(**id).name).is_some_and(|home| *home != Place::Withheld)
         };
-        let general = annotation.places.iter().filter(|(path, _)| is_data_type(path)).filter_map(|(_, place)| match place {
+        // Of the lines of data types those matter that stand beside a modifier or in a group, and prose.
+        let matters = |path: &str| {
+            let object = path.rsplit_once('.').and_then(|(object, _)| dictionary().find(object));
+            object.map(|id| dictionary().get(id)).is_some_and(|object| {
+                !object.is_in_resource()
+                    && (object.elements.iter().any(|element| element.modifier && !is_general(element.name))
+                        || annotation.groups.iter().any(|(name, _)| name == object.name))
+            })
+        };
+        let lines = annotation.places.iter().filter(|(path, _)| matters(path));
+        let general = lines.filter_map(|(_, place)| match place {
             Place::Category(category) => Some(*category),
             Place::Class | Place::Structure | Place::Withheld => None,
         });
         let general: BTreeSet<CategoryId> = general.chain([annotation.free_text]).collect();
-        let by_type = dictionary().resources().iter().filter(|id| {
-            let name = dictionary().get(**id).name;
-            annotation.homes.get(name).is_some_and(|home| *home != Place::Withheld)
-        });
-        let by_type =
-            by_type.map(|id| (*id, categories(annotation, *id).union(&general).copied().collect())).collect();
-        Self { annotation, general, by_type, seen: HashMap::new() }
+        let categories_of = |id: &TypeId| categories(annotation, *id).union(&general).copied().collect();
+        let by_type = dictionary().resources().iter().filter(seen_by_any).map(|id| (*id, categories_of(id))).collect();
+        Self { annotation, by_type, seen: HashMap::new() }
     }
 
     /// The findings of a decision over all resource types, without label and under a label that leaves codes only.
@@ -151,10 +210,12 @@ impl<'a> Inspector<'a> {
         for segments in sets {
             let views = crate::plan::effective(&table, self.annotation, segments);
             for (id, categories) in &self.by_type {
-                let key = categories.iter().filter_map(|category| views.get(usize::from(category.0)).copied()).collect();
-                let findings = self.seen.entry((*id, key)).or_insert_with(|| {
-                    Compiler::compile(self.annotation, &table, segments, *id).findings
-                });
+                let key =
+                    categories.iter().filter_map(|category| views.get(usize::from(category.0)).copied()).collect();
+                let findings = self
+                    .seen
+                    .entry((*id, key))
+                    .or_insert_with(|| Compiler::findings(self.annotation, &table, segments, *id));
                 found.extend(findings.iter().map(|finding| (*id, finding.clone())));
             }
         }
@@ -167,12 +228,6 @@ impl<'a> Inspector<'a> {
     #[must_use]
     pub fn plans(&self) -> usize {
         self.seen.len()
-    }
-
-    /// Categories that stand in data types, and so in every type.
-    #[must_use]
-    pub const fn general(&self) -> &BTreeSet<CategoryId> {
-        &self.general
     }
 }
 
@@ -524,7 +579,8 @@ impl Walk<'_> {
             *memo = Some(false);
         }
         let object = self.dictionary.get(compiled.object);
-        let general = |element: u16| object.elements.get(usize::from(element)).is_none_or(|element| element.name == "id");
+        let general =
+            |element: u16| object.elements.get(usize::from(element)).is_none_or(|element| element.name == "id");
         let shows = !compiled.closed
             && object
                 .keys

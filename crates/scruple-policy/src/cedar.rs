@@ -53,13 +53,15 @@ impl Cedar {
     pub fn compile(pack: Arc<Pack>) -> Result<Self, CedarError> {
         let mut cedar = Self { words: Words::of(&pack)?, policies: Vec::new(), roles: BTreeMap::new(), pack };
         let pack = Arc::clone(&cedar.pack);
-        let break_glass = break_glass(&pack).map(|text| cedar.policy(BREAK_GLASS.to_owned(), None, text)).transpose()?;
+        let break_glass =
+            break_glass(&pack).map(|text| cedar.policy(BREAK_GLASS.to_owned(), None, text)).transpose()?;
         for role in pack.roles.values() {
             let guarded = break_glass.as_ref().filter(|_| role.purposes().contains(&"BTG"));
             let mut slices: Vec<Slice> = Vec::new();
             let mut add = |action: Action, named: u64, policy: Policy| -> Result<(), CedarError> {
-                let failed = |error: cedar_policy::PolicySetError| {
-                    CedarError::Policy { id: policy.id().to_string(), text: error.to_string() }
+                let failed = |error: cedar_policy::PolicySetError| CedarError::Policy {
+                    id: policy.id().to_string(),
+                    text: error.to_string(),
                 };
                 if !slices.iter().any(|slice| slice.action == action) {
                     let set = PolicySet::from_policies(guarded.cloned()).map_err(failed)?;
@@ -240,7 +242,8 @@ fn permit_text(pack: &Pack, role: &Role, permit: &Permit, id: &str, action: Acti
     let resources: Vec<String> = categories.map(|name| format!("Category::{}", quoted(name))).collect();
     let applies = |purpose: &&str| permit.purposes.iter().any(|own| own == role.effective_purpose(purpose));
     let purposes = role.purposes().into_iter().filter(applies);
-    let mut facts = vec![one_of("context.purpose", purposes.map(|code| format!("Purpose::{}", quoted(code))).collect())];
+    let mut facts =
+        vec![one_of("context.purpose", purposes.map(|code| format!("Purpose::{}", quoted(code))).collect())];
     facts.extend(pack.condition_names(permit.when).into_iter().map(|name| format!("context.{name}")));
     let tasks = permit.tasks.iter().map(|task| {
         let known = role.tasks.iter().find(|known| known.name == *task);
@@ -259,11 +262,11 @@ fn segments_text(
     action: Action,
 ) -> String {
     let name = |segment: &SegmentId| pack.segments.get(usize::from(segment.0)).map_or("?", |segment| &segment.name);
-    let resources: Vec<String> =
-        segments.iter().map(|segment| format!("Segment::{}", quoted(name(segment)))).collect();
-    let conditions = word.condition.into_iter().flat_map(|condition| {
-        pack.condition_names(scruple_core::ConditionMask::NONE.with(condition))
-    });
+    let resources: Vec<String> = segments.iter().map(|segment| format!("Segment::{}", quoted(name(segment)))).collect();
+    let conditions = word
+        .condition
+        .into_iter()
+        .flat_map(|condition| pack.condition_names(scruple_core::ConditionMask::NONE.with(condition)));
     let facts: Vec<String> = conditions.map(|name| format!("context.{name}")).collect();
     policy_text(pack, role, (id, &word.obligation), action, &resources, &facts)
 }

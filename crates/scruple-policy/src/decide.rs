@@ -187,7 +187,7 @@ pub(crate) fn applying<'a>(
 }
 
 /// The rule behind a view.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct Rule {
     /// Where it stands, as `roles/biller.toml:21`.
     pub place: String,
@@ -232,7 +232,7 @@ pub fn explain(pack: &Pack, role: &Role, question: &Question, category: Category
     (rule, missing)
 }
 
-fn rule_of(role: &Role, permit: &Permit) -> Rule {
+pub(crate) fn rule_of(role: &Role, permit: &Permit) -> Rule {
     let in_words = |task: &String| {
         let known = role.tasks.iter().find(|known| known.name == *task);
         known.map_or_else(|| task.clone(), |known| known.label.clone())

@@ -7,6 +7,7 @@ use crate::decide::{Question, Refusal, Rule, admit, explain, table};
 use crate::model::{Pack, Role};
 use scruple_core::{CategoryId, View};
 use scruple_fhir::{ElementView, MaskFunction, Place, TypeView, classes, describe, dictionary};
+use serde::Serialize;
 
 /// Why there is nothing to explain.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -20,7 +21,7 @@ pub enum ExplainError {
 }
 
 /// A resource type under a decision; one for each class of a type with discriminators.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct TypeExplanation {
     /// The type.
     pub type_name: String,
@@ -37,7 +38,7 @@ pub struct TypeExplanation {
 }
 
 /// One element.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ElementRow {
     /// Its path.
     pub path: String,
@@ -106,13 +107,14 @@ impl Explainer<'_> {
 
     fn row(&self, row: &ElementView) -> ElementRow {
         // Of two categories the one that takes more away is the reason.
-        let category = match (row.place, row.also) {
-            (Place::Category(place), Some(also)) if self.view_of(place).shows() => {
-                if self.view_of(also) == View::Full { Some(place) } else { Some(also) }
-            }
-            (Place::Category(place), _) => Some(place),
-            (Place::Class | Place::Structure | Place::Withheld, also) => also,
-        };
+        let category =
+            match (row.place, row.also) {
+                (Place::Category(place), Some(also)) if self.view_of(place).shows() => {
+                    if self.view_of(also) == View::Full { Some(place) } else { Some(also) }
+                }
+                (Place::Category(place), _) => Some(place),
+                (Place::Class | Place::Structure | Place::Withheld, also) => also,
+            };
         let (rule, missing) =
             category.map_or((None, Vec::new()), |category| explain(self.pack, self.role, self.question, category));
         let named = match (row.place, category) {
@@ -125,7 +127,9 @@ impl Explainer<'_> {
         let because = match row.view {
             View::None if row.place == Place::Withheld => Some("withheld from everyone".to_owned()),
             View::None if !self.view.shows => Some(self.hidden()),
-            View::None if open && row.function == Some(MaskFunction::Withhold) => Some("the mask does not carry it".to_owned()),
+            View::None if open && row.function == Some(MaskFunction::Withhold) => {
+                Some("the mask does not carry it".to_owned())
+            }
             View::None if open => Some(self.taken(category)),
             _ => None,
         };

@@ -68,7 +68,8 @@ impl Guardrails {
         if policies.is_empty() || !problems.is_empty() {
             return if problems.is_empty() { Ok(Self::default()) } else { Err(problems) };
         }
-        let broken = |error: String| vec![Problem::error("guardrails", 0, error, "report this: the schema is the engine's")];
+        let broken =
+            |error: String| vec![Problem::error("guardrails", 0, error, "report this: the schema is the engine's")];
         let words = Words::of(pack).map_err(|error| broken(error.to_string()))?;
         let mut set = PolicySet::from_policies(policies.iter().map(|(_, _, policy)| policy.clone()))
             .map_err(|error| broken(error.to_string()))?;
@@ -86,9 +87,9 @@ impl Guardrails {
             return Err(problems);
         }
         let everything = Policy::parse(Some(PolicyId::new("everything")), "permit (principal, action, resource);");
-        let added = everything.map_err(|error| error.to_string()).and_then(|everything| {
-            set.add(everything).map_err(|error| error.to_string())
-        });
+        let added = everything
+            .map_err(|error| error.to_string())
+            .and_then(|everything| set.add(everything).map_err(|error| error.to_string()));
         added.map_err(broken)?;
         Ok(Self { rules: Some(Rules { words, set, texts }) })
     }
@@ -164,7 +165,8 @@ mod tests {
 
     #[test]
     fn statements_end_at_a_semicolon_outside_strings_and_comments() {
-        let text = "// one; two\n@id(\"a;b\\\"\")\nforbid (principal, // all;\n action, resource);\n\n  forbid x;\nrest";
+        let text =
+            "// one; two\n@id(\"a;b\\\"\")\nforbid (principal, // all;\n action, resource);\n\n  forbid x;\nrest";
         let found: Vec<(usize, &str)> = statements(text);
         assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 6, 7]);
         assert!(found[0].1.starts_with("@id") && found[0].1.ends_with("resource);"));

@@ -12,6 +12,7 @@ mod guardrail;
 mod model;
 mod prove;
 mod read;
+mod show;
 mod source;
 mod words;
 
@@ -24,6 +25,9 @@ pub use guardrail::{GUARDRAILS_MAX, Guardrails};
 pub use model::{Broad, Category, Condition, Pack, Permit, Purpose, Role, Segment, SegmentWord, Task};
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;
+pub use show::{
+    Cell, ConditionLine, Matrix, MatrixRow, PermitLine, RoleSheet, SegmentLine, Show, TaskLine, UnknownRole, Wider,
+};
 pub use source::{PackFiles, Problem, Severity};
 
 #[cfg(test)]

@@ -52,7 +52,11 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Question { role, purpose, .. } = &self.question;
         let conditions = self.conditions.join(", ");
-        write!(f, "{role} for {purpose} with [{conditions}]: {} is {} natively and {} by cedar", self.of, self.native, self.cedar)
+        write!(
+            f,
+            "{role} for {purpose} with [{conditions}]: {} is {} natively and {} by cedar",
+            self.of, self.native, self.cedar
+        )
     }
 }
 
@@ -203,4 +207,3 @@ pub(crate) const fn limit_name(limit: SegmentLimit) -> &'static str {
         SegmentLimit::Follow => "follow",
     }
 }
-

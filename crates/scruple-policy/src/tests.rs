@@ -20,7 +20,9 @@ fn scratch() {
     let start = std::time::Instant::now();
     let checked = check(&PackFiles::embedded(), scruple_core::Timestamp::parse("2026-03-01T00:00:00Z").unwrap());
     println!("check {:?}", start.elapsed());
-    for problem in &checked.problems { println!("{problem}"); }
+    for problem in &checked.problems {
+        println!("{problem}");
+    }
     let pack = checked.pack.unwrap();
     let start = std::time::Instant::now();
     let cedar = Cedar::compile(std::sync::Arc::clone(&pack)).unwrap();

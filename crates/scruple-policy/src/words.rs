@@ -102,16 +102,18 @@ pub(crate) struct Words {
 impl Words {
     pub fn of(pack: &Pack) -> Result<Self, CedarError> {
         let schema_text = schema_text(pack);
-        let (schema, _) = Schema::from_cedarschema_str(&schema_text).map_err(|error| CedarError::Schema(error.to_string()))?;
+        let (schema, _) =
+            Schema::from_cedarschema_str(&schema_text).map_err(|error| CedarError::Schema(error.to_string()))?;
         let actions_known = schema.action_entities().map_err(|error| CedarError::Schema(error.to_string()))?;
         let masks = (0..pack.annotation.masks.len()).filter_map(|index| u8::try_from(index).ok()).map(MaskId);
         let actions = [Action::Full, Action::Hold, Action::Coded].into_iter().chain(masks.map(Action::Masked));
         let each = |kind: &str, names: &mut dyn Iterator<Item = &str>| -> Result<Vec<EntityUid>, CedarError> {
             names.map(|name| entity(kind, name)).collect()
         };
-        let by_name = |kind: &str, names: &mut dyn Iterator<Item = &str>| -> Result<BTreeMap<String, EntityUid>, CedarError> {
-            names.map(|name| Ok((name.to_owned(), entity(kind, name)?))).collect()
-        };
+        let by_name =
+            |kind: &str, names: &mut dyn Iterator<Item = &str>| -> Result<BTreeMap<String, EntityUid>, CedarError> {
+                names.map(|name| Ok((name.to_owned(), entity(kind, name)?))).collect()
+            };
         Ok(Self {
             schema,
             schema_text,
@@ -156,8 +158,7 @@ impl Words {
     pub fn ask(&self, asker: &Asker, action: Action, resource: Option<&EntityUid>, set: &PolicySet) -> Answer {
         let denied = Answer { allowed: false, reason: None };
         let (Some(action), Some(resource)) = (self.actions.get(&action), resource) else { return denied };
-        let request =
-            Request::new(asker.role.clone(), action.clone(), resource.clone(), asker.context.clone(), None);
+        let request = Request::new(asker.role.clone(), action.clone(), resource.clone(), asker.context.clone(), None);
         let Ok(request) = request else { return denied };
         let response = Authorizer::new().is_authorized(&request, set, &self.actions_known);
         if let Some(error) = response.diagnostics().errors().next() {
@@ -216,14 +217,20 @@ fn schema_text(pack: &Pack) -> String {
         let names = wrapped(names.map(quoted), "  ");
         let _ = writeln!(text, "// {what}\nentity {kind} enum [\n{names}\n];\n");
     };
-    enumerate("Role", "Roles, and the profiles of callers outside the workforce.", &mut pack.roles.keys().map(String::as_str));
+    enumerate(
+        "Role",
+        "Roles, and the profiles of callers outside the workforce.",
+        &mut pack.roles.keys().map(String::as_str),
+    );
     let categories = &mut pack.categories.iter().map(|category| category.name.as_str());
     enumerate("Category", "Kinds of PHI.", categories);
     let segments = &mut pack.segments.iter().map(|segment| segment.name.as_str());
     enumerate("Segment", "Specially protected segments.", segments);
     let purposes = &mut pack.purposes.iter().map(|purpose| purpose.code.as_str());
     enumerate("Purpose", "Purposes of use, HL7 v3 ActReason.", purposes);
-    text.push_str("// The purpose, and the named conditions that hold for this caller, patient and request.\ntype Facts = {\n");
+    text.push_str(
+        "// The purpose, and the named conditions that hold for this caller, patient and request.\ntype Facts = {\n",
+    );
     text.push_str("  purpose: Purpose,\n");
     for condition in &pack.conditions {
         let _ = writeln!(text, "  // {}\n  {}: Bool,", one_line(&condition.label), condition.name);

@@ -59,6 +59,8 @@ pub(crate) struct Compiler<'a> {
     /// Each resource type as a Reference's target: whether it has lines of its own, and whether it shows.
     pub(super) targets: Vec<(bool, Visibility)>,
     pub(super) plan: TypePlan,
+    /// Only the findings are wanted: no markers, no targets of references, no extensions.
+    pub(super) dry: bool,
 }
 
 const NO_KEY: u16 = u16::MAX;
@@ -70,7 +72,28 @@ impl<'a> Compiler<'a> {
         segments: SegmentSet,
         resource: TypeId,
     ) -> TypePlan {
+        Self::run(annotation, table, segments, resource, false)
+    }
+
+    /// What is wrong with a plan, without the plan.
+    pub fn findings(
+        annotation: &'a Annotation,
+        table: &'a DecisionTable,
+        segments: SegmentSet,
+        resource: TypeId,
+    ) -> Vec<Finding> {
+        Self::run(annotation, table, segments, resource, true).findings
+    }
+
+    fn run(
+        annotation: &'a Annotation,
+        table: &'a DecisionTable,
+        segments: SegmentSet,
+        resource: TypeId,
+        dry: bool,
+    ) -> TypePlan {
         let mut compiler = Self {
+            dry,
             annotation,
             table,
             views: effective(table, annotation, segments),
@@ -334,6 +357,9 @@ impl<'a> Compiler<'a> {
         if !findings.is_empty() {
             node.closed = true;
             self.plan.findings.extend(findings);
+            return;
+        }
+        if self.dry {
             return;
         }
         let mut required = Vec::new();

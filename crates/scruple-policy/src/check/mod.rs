@@ -37,19 +37,15 @@ impl Checked {
 /// Checks a pack as of an instant: exceptions end.
 #[must_use]
 pub fn check(files: &PackFiles, at: Timestamp) -> Checked {
-    let t0=std::time::Instant::now();let pack = match read(files) {
+    let pack = match read(files) {
         Ok(pack) => Arc::new(pack),
         Err(problems) => return Checked { pack: None, problems },
     };
-    eprintln!("read {:?}",t0.elapsed());
     let mut problems = Vec::new();
     let lines = Lines::of(files);
-    let t=std::time::Instant::now(); let _ = &t;
     broad(&pack, at, &mut problems);
     permits::check(&pack, &mut problems);
-    eprintln!("permits {:?}",t.elapsed());
     projection::check(&pack, &lines, &mut problems);
-    eprintln!("proj {:?}",t.elapsed());
     problems.sort();
     problems.dedup();
     Checked { pack: Some(pack), problems }

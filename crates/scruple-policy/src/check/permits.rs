@@ -56,9 +56,7 @@ fn alone(pack: &Pack, role: &Role, permit: &Permit, problems: &mut Vec<Problem>)
         error(permit.line, "a permit without a purpose".to_owned(), "leave `purposes` out for all of the role's");
     }
     let relationship = pack.condition("relationship").map_or(ConditionMask::NONE, |id| ConditionMask::NONE.with(id));
-    let phi = |category: &CategoryId| {
-        pack.categories.get(usize::from(category.0)).is_none_or(|category| category.phi)
-    };
+    let phi = |category: &CategoryId| pack.categories.get(usize::from(category.0)).is_none_or(|category| category.phi);
     let standing = relationship.covers(permit.when);
     for (category, line) in permit.categories.iter().zip(&permit.category_lines).filter(|(category, _)| phi(category)) {
         let name = pack.category_name(*category);
@@ -86,12 +84,13 @@ fn empty_masks(
 ) {
     let View::Masked(mask) = permit.view else { return };
     for (category, line) in permit.categories.iter().zip(&permit.category_lines) {
-        let shows = *carries
-            .entry((category.0, mask.0))
-            .or_insert_with(|| mask_carries(&pack.annotation, *category, mask));
-        let waits = pack.conditions.iter().enumerate().any(|(index, condition)| {
-            condition.enforced == "not yet" && permit.when.0 & 1 << (index & 63) != 0
-        });
+        let shows =
+            *carries.entry((category.0, mask.0)).or_insert_with(|| mask_carries(&pack.annotation, *category, mask));
+        let waits = pack
+            .conditions
+            .iter()
+            .enumerate()
+            .any(|(index, condition)| condition.enforced == "not yet" && permit.when.0 & 1 << (index & 63) != 0);
         if !shows && !(waits && is_empty(pack, permit.view)) {
             let view = pack.view_name(permit.view);
             let what = format!("{view} shows nothing of `{}`", pack.category_name(*category));

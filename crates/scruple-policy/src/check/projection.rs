@@ -55,18 +55,19 @@ fn findings(pack: &Pack, tables: &[(&str, Vec<DecisionTable>)], lines: &Lines, p
             by_finding.entry(finding).or_default().insert(*role);
         }
     }
-    eprintln!("plans {}", inspector.plans());
     for (finding, roles) in by_finding {
         let roles = some_of(&roles);
         problems.push(match finding {
             Finding::ModifierAlone { path } => {
                 let what = format!("`{path}` would be withheld beside what it modifies, for {roles}");
-                let advice = "put it in the category of its siblings, or let the mask carry it; until then nothing of it shows";
+                let advice =
+                    "put it in the category of its siblings, or let the mask carry it; until then nothing of it shows";
                 Problem::error("elements.csv", lines.element(&path), what, advice)
             }
             Finding::SplitGroup { object, elements } => {
                 let line = lines.groups.get(&object).copied().unwrap_or(0);
-                let what = format!("`{}` of {object} is withheld, and its group with it, for {roles}", elements.join("`, `"));
+                let what =
+                    format!("`{}` of {object} is withheld, and its group with it, for {roles}", elements.join("`, `"));
                 let advice = "nothing, if that is meant: a group shows whole or not at all";
                 Problem::error("groups.csv", line, what, advice).weighing(Severity::Information)
             }
@@ -95,7 +96,10 @@ fn homes(pack: &Pack, tables: &[(&str, Vec<DecisionTable>)], lines: &Lines, prob
         if !roles.is_empty() {
             let lost = lost.into_iter().collect::<Vec<_>>().join("`, `");
             let home = pack.category_name(home);
-            let what = format!("{name} is withheld where its home `{home}` is none, `{lost}` with it, for {}", some_of(&roles));
+            let what = format!(
+                "{name} is withheld where its home `{home}` is none, `{lost}` with it, for {}",
+                some_of(&roles)
+            );
             let note = Problem::error("elements.csv", lines.element(name), what, "nothing, if that is meant");
             problems.push(note.weighing(Severity::Information));
         }

@@ -43,7 +43,12 @@ impl Reader<'_> {
             }
             for (key, value) in [("reason", &exception.reason), ("approved_by", &exception.approved_by)] {
                 if value.trim().is_empty() {
-                    self.problem(FILE, line, format!("no `{key}`"), "an exception says why, and who approved it (RB-13)");
+                    self.problem(
+                        FILE,
+                        line,
+                        format!("no `{key}`"),
+                        "an exception says why, and who approved it (RB-13)",
+                    );
                 }
             }
             let Ok(day) = Timestamp::parse(&format!("{}T00:00:00Z", exception.expires)) else {
