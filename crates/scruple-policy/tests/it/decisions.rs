@@ -1,17 +1,17 @@
 //! What must hold of every decision, and of the roles that ship.
 
-use crate::{ACTIVE, categories, conditions, question, sets, view};
+use crate::{ACTIVE, PACK, categories, conditions, question, sets, view};
 use proptest::prelude::*;
 use scruple_core::{CategoryId, ConditionMask, ENGINE_VERSION, SegmentId, SegmentLimit, View};
 use scruple_policy::{Cedar, Question, Refusal, Role, admit, explain, table};
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-static CEDAR: LazyLock<Cedar> = LazyLock::new(|| Cedar::compile(Arc::clone(&ACTIVE.pack)).unwrap());
+static CEDAR: LazyLock<Cedar> = LazyLock::new(|| Cedar::compile(Arc::clone(&PACK)).unwrap());
 
 /// What a role sees under some set of conditions, for its main purpose.
 fn seen(role: &str, names: &[&str]) -> BTreeSet<(CategoryId, String)> {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     let purpose = &pack.roles[role].purpose;
     let table = table(pack, &question(pack, role, purpose, names)).unwrap();
     categories(pack)
@@ -23,10 +23,10 @@ fn seen(role: &str, names: &[&str]) -> BTreeSet<(CategoryId, String)> {
 #[test]
 fn a_proof_names_its_pack_and_its_engines() {
     let proof = &ACTIVE.proof;
-    assert_eq!((proof.pack, proof.engine), (ACTIVE.pack.hash, ENGINE_VERSION));
+    assert_eq!((proof.pack, proof.engine), (PACK.hash, ENGINE_VERSION));
     assert!(proof.cedar.starts_with("4."), "{}", proof.cedar);
     // Every role, with every category and segment for each of its purposes.
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     let purposes: usize = pack.roles.values().map(|role| role.purposes().len()).sum();
     assert!(proof.cells >= purposes * (pack.categories.len() + pack.segments.len()), "{proof:?}");
     let permits: usize = pack.roles.values().map(|role| role.permits.len()).sum();
@@ -35,16 +35,16 @@ fn a_proof_names_its_pack_and_its_engines() {
 
 #[test]
 fn the_decider_decides_as_the_table_and_remembers() {
-    let question = question(&ACTIVE.pack, "biller", "HPAYMT", &["relationship"]);
+    let question = question(&PACK, "biller", "HPAYMT", &["relationship"]);
     let decided = ACTIVE.decider.decide(&question).unwrap();
-    assert_eq!(*decided, table(&ACTIVE.pack, &question).unwrap());
+    assert_eq!(*decided, table(&PACK, &question).unwrap());
     assert!(Arc::ptr_eq(&decided, &ACTIVE.decider.decide(&question).unwrap()));
 }
 
 /// AB-09.
 #[test]
 fn a_purpose_that_is_missing_unknown_or_not_the_roles_is_refused() {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     let ask = |role: &str, purpose: &str| admit(pack, &question(pack, role, purpose, &["relationship"])).map(|_| ());
     assert_eq!(ask("biller", ""), Err(Refusal::UnknownPurpose(String::new())));
     assert_eq!(ask("biller", "CURIOSITY"), Err(Refusal::UnknownPurpose("CURIOSITY".to_owned())));
@@ -67,7 +67,7 @@ fn a_purpose_that_is_missing_unknown_or_not_the_roles_is_refused() {
 /// AB-09: the same person, another purpose, other elements.
 #[test]
 fn the_purpose_changes_what_is_seen() {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     let care = question(pack, "care_manager", "COC", &["relationship"]);
     let plan = question(pack, "care_manager", "COVAUTH", &["relationship"]);
     assert_eq!(view(pack, &care, "documents"), View::Full);
@@ -79,7 +79,7 @@ fn the_purpose_changes_what_is_seen() {
 /// RB-03: each condition of each permit, taken away alone, narrows what the permit alone gives, and is named.
 #[test]
 fn conditions_flip_one_at_a_time_and_are_named() {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     let mut flips = 0;
     for role in pack.roles.values() {
         for permit in &role.permits {
@@ -112,7 +112,7 @@ fn conditions_flip_one_at_a_time_and_are_named() {
 /// RB-14: depth differs between any two roles, and the front desk sees strictly less than the physician.
 #[test]
 fn no_two_roles_have_the_same_depth() {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     let roles: Vec<&Role> = pack.roles.values().filter(|role| !role.is_profile).collect();
     for (index, one) in roles.iter().enumerate() {
         for other in roles.iter().skip(index + 1) {
@@ -162,7 +162,7 @@ fn no_two_roles_have_the_same_depth() {
 /// RB-12: administrators see no PHI category in full, whatever is taken as true but a field that is unmasked by ticket.
 #[test]
 fn administrative_roles_see_no_phi_in_full() {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     let administrative: Vec<&Role> = pack.roles.values().filter(|role| role.administrative).collect();
     let names: Vec<&str> = administrative.iter().map(|role| role.name.as_str()).collect();
     assert_eq!(names, ["auditor", "it_support", "manager", "vendor_support"]);
@@ -184,7 +184,7 @@ fn administrative_roles_see_no_phi_in_full() {
 /// RB-10: what no condition and no relationship opens is the directory alone.
 #[test]
 fn without_a_relationship_there_is_no_phi() {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     for role in pack.roles.values() {
         for purpose in role.purposes() {
             let question = question(pack, &role.name, purpose, &["emergency_elevation"]);
@@ -198,7 +198,7 @@ fn without_a_relationship_there_is_no_phi() {
 }
 
 fn questions() -> impl Strategy<Value = Question> {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     let roles: Vec<String> = pack.roles.keys().cloned().chain(["nobody".to_owned(), String::new()]).collect();
     let purposes = pack.purposes.iter().map(|purpose| purpose.code.clone());
     let purposes: Vec<String> = purposes.chain(["NONE".to_owned(), String::new()]).collect();
@@ -212,7 +212,7 @@ proptest! {
     /// RB-10: no rule, no view. A table is never wider than the union of the permits that apply, and Cedar agrees.
     #[test]
     fn tables_hold_what_permits_give_and_nothing_more(question in questions()) {
-        let pack = &ACTIVE.pack;
+        let pack = &PACK;
         let decided = table(pack, &question);
         for category in categories(pack) {
             let own = decided.as_ref().map_or(View::None, |table| table.view(category));
@@ -242,7 +242,7 @@ proptest! {
     /// More conditions never narrow.
     #[test]
     fn a_condition_more_never_narrows(question in questions(), more in any::<u64>()) {
-        let pack = &ACTIVE.pack;
+        let pack = &PACK;
         let wide = Question { conditions: ConditionMask(question.conditions.0 | more), ..question.clone() };
         if let (Ok(narrow), Ok(wide)) = (table(pack, &question), table(pack, &wide)) {
             for category in categories(pack) {
@@ -256,7 +256,7 @@ proptest! {
 /// The biller, RB-15, by category; the elements are in `explain`.
 #[test]
 fn the_biller_has_no_document_no_note_no_prose() {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     for purpose in ["HPAYMT", "REMITADV"] {
         for held in sets(u64::MAX >> (64 - pack.conditions.len().min(6))) {
             let question = Question { role: "biller".to_owned(), purpose: purpose.to_owned(), conditions: held };

@@ -1,12 +1,12 @@
 //! Explanations by element.
 
-use crate::{ACTIVE, question};
+use crate::{PACK, question};
 use scruple_fhir::dictionary;
 use scruple_policy::{ElementRow, TypeExplanation, explain_type};
 use std::fmt::Write as _;
 
 fn explained(role: &str, purpose: &str, conditions: &[&str], type_name: &str) -> Vec<TypeExplanation> {
-    explain_type(&ACTIVE.pack, &question(&ACTIVE.pack, role, purpose, conditions), type_name).unwrap()
+    explain_type(&PACK, &question(&PACK, role, purpose, conditions), type_name).unwrap()
 }
 
 fn row<'a>(explained: &'a [TypeExplanation], path: &str) -> &'a ElementRow {
@@ -103,7 +103,7 @@ fn a_treating_role_passes_what_is_full() {
 #[test]
 fn every_element_has_an_explanation() {
     for role in ["physician", "biller", "front_desk", "quality_analyst", "it_support", "individual"] {
-        let purpose = ACTIVE.pack.roles[role].purpose.clone();
+        let purpose = PACK.roles[role].purpose.clone();
         for id in dictionary().resources() {
             let object = dictionary().get(*id);
             for of in explained(role, &purpose, &["relationship"], object.name) {
@@ -124,7 +124,7 @@ fn every_element_has_an_explanation() {
 
 #[test]
 fn what_cannot_be_asked_is_refused() {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     let error = explain_type(pack, &question(pack, "biller", "HPAYMT", &[]), "Pateint").unwrap_err();
     assert_eq!(error.to_string(), "FHIR R4 has no resource type `Pateint`");
     let error = explain_type(pack, &question(pack, "biller", "TREAT", &[]), "Patient").unwrap_err();

@@ -68,7 +68,9 @@ fn wildcards() {
 
 #[test]
 fn tasks() {
-    plant(BILLER, "tasks = [\"statements\"]", "tasks = []", "a permit without a task");
+    let permit = "view = \"full\"\ntasks = []";
+    let files = changed(BILLER, "view = \"full\"\ntasks = [\"statements\"]", permit);
+    find(&files, Severity::Error, BILLER, permit, "a permit without a task");
     let files = changed(BILLER, "status = \"answer", "gossip = \"tell\"\nstatus = \"answer");
     find(&files, Severity::Warning, BILLER, "gossip =", "no permit cites task `gossip`");
     plant(BILLER, "payments = \"post payments\"", "payments = \"\"", "task `payments` says nothing");
@@ -114,12 +116,9 @@ fn two_masks_of_one_cell() {
 
 #[test]
 fn permits_of_nothing() {
-    plant(
-        BILLER,
-        "categories = [\"care_team\", \"encounter_admin\"]",
-        "categories = []",
-        "a permit without a category",
-    );
+    let permit = "view = \"full\"\ntasks = [\"claims\"]\ncategories = []";
+    let named = "view = \"full\"\ntasks = [\"claims\"]\ncategories = [\"care_team\", \"encounter_admin\"]";
+    find(&changed(BILLER, named, permit), Severity::Error, BILLER, permit, "a permit without a category");
     let none = "view = \"full\" # none\ntasks = [\"claims\"]\ncategories = [\"vitals\"]\npurposes = []\n";
     find(&appended(BILLER, none), Severity::Error, BILLER, "# none", "a permit without a purpose");
     let every = "view = \"full\"\ntasks = [\"claims\"]\ncategories = [\"vitals\"]\nwhen = []\n";
@@ -237,14 +236,8 @@ fn a_modifier_element_withheld_alone() {
         "`Condition.verificationStatus` would be withheld beside what it modifies",
     );
     // A mask that forgets a modifier of the types on whose home it is used.
-    let files = changed("masks.csv", "payer,*.outcome,code,\n", "");
-    find(
-        &files,
-        Severity::Error,
-        "elements.csv",
-        "CoverageEligibilityResponse.*",
-        "Response.outcome` would be withheld",
-    );
+    let files = changed("masks.csv", "payer,*.status,code,\n", "");
+    find(&files, Severity::Error, "elements.csv", "Coverage.*,coverage", "`Coverage.status` would be withheld");
 }
 
 #[test]

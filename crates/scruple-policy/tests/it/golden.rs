@@ -1,7 +1,8 @@
 //! What the shipped pack decides, in full: a change of the pack is a change of these files.
 
-use crate::{ACTIVE, categories, sets};
+use crate::{ACTIVE, PACK, categories, sets};
 use scruple_core::{ConditionMask, SegmentLimit, View};
+use scruple_fhir::Inspector;
 use scruple_policy::{Pack, Question, Role, table};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,7 +34,7 @@ fn views(pack: &Pack, role: &Role, purpose: &str) -> String {
 
 #[test]
 fn every_role_purpose_and_category() {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     let all =
         pack.roles.values().flat_map(|role| role.purposes().into_iter().map(|purpose| views(pack, role, purpose)));
     insta::assert_snapshot!("views", all.collect::<String>());
@@ -41,7 +42,7 @@ fn every_role_purpose_and_category() {
 
 #[test]
 fn every_role_and_segment() {
-    let pack = &ACTIVE.pack;
+    let pack = &PACK;
     let mut out = String::new();
     for role in pack.roles.values() {
         let _ = writeln!(out, "{}", role.name);
@@ -65,4 +66,28 @@ fn every_role_and_segment() {
 fn the_check_of_the_shipped_pack() {
     let remarks: String = ACTIVE.remarks.iter().map(|remark| format!("{remark}\n")).collect();
     insta::assert_snapshot!("remarks", remarks);
+}
+
+/// The inspector judges each distinct plan once; what it finds is what it would find of each table alone.
+#[test]
+fn findings_are_those_of_each_table() {
+    let mut files = crate::changed("elements.csv", "\nHealthcareService,directory,", "\nIdentifier.use,balance,\nHealthcareService,directory,");
+    let elements = files.0.get_mut("elements.csv").unwrap();
+    elements.push_str("Observation.interpretation,change_metadata,\nAppointment.end,visit_reason,\nContactPoint.system,free_text,\n");
+    let pack = scruple_policy::read(&files).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let mut inspector = Inspector::new(&pack.annotation);
+    let mut found = 0;
+    for (index, role) in pack.roles.values().enumerate() {
+        let purposes = role.purposes();
+        let purpose = purposes[index % purposes.len()];
+        let used = role.permits.iter().fold(0, |bits, permit| bits | permit.when.0);
+        let conditions = ConditionMask(used | crate::conditions(&pack, &["emergency_elevation"]).0);
+        let question = Question { role: role.name.clone(), purpose: purpose.to_owned(), conditions };
+        let table = table(&pack, &question).unwrap();
+        let findings = inspector.findings(&table);
+        assert_eq!(findings, Inspector::new(&pack.annotation).findings(&table), "{}", role.name);
+        found += findings.len();
+    }
+    assert!(found > 500, "{found}");
+    assert!(inspector.plans() < 2_000, "{}", inspector.plans());
 }

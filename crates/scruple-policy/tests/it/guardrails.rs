@@ -54,7 +54,7 @@ fn a_guardrail_takes_away_and_is_named() {
 #[test]
 fn a_table_under_guardrails_is_what_cedar_says_and_never_wider() {
     let active = activate(&with(FILE, RULES), day("2026-03-01")).unwrap_or_else(|error| panic!("{error:?}"));
-    let bare = &crate::ACTIVE.pack;
+    let bare = &crate::PACK;
     let pack = &active.pack;
     assert_ne!(pack.hash, bare.hash, "guardrails are of the pack");
     let cedar = Cedar::compile(Arc::clone(pack)).unwrap();

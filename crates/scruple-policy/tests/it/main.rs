@@ -11,10 +11,14 @@ mod guardrails;
 mod show;
 
 use scruple_core::{CategoryId, ConditionMask, Timestamp, View};
-use scruple_policy::{Active, Pack, PackFiles, Question, activate};
-use std::sync::LazyLock;
+use scruple_policy::{Active, Pack, PackFiles, Question, activate, read};
+use std::sync::{Arc, LazyLock};
 
-/// The shipped pack, activated once.
+/// The shipped pack.
+static PACK: LazyLock<Arc<Pack>> =
+    LazyLock::new(|| Arc::new(read(&PackFiles::embedded()).unwrap_or_else(|problems| panic!("{problems:?}"))));
+
+/// The shipped pack, activated: for the tests that need the proof.
 static ACTIVE: LazyLock<Active> =
     LazyLock::new(|| activate(&PackFiles::embedded(), day("2026-03-01")).unwrap_or_else(|error| panic!("{error:?}")));
 

@@ -1,16 +1,16 @@
 //! The pack as it is printed.
 
-use crate::{ACTIVE, changed};
+use crate::{PACK, changed};
 use scruple_policy::{Cedar, Show, read};
 use std::sync::Arc;
 
 fn show<'a>(only: &[&str]) -> Show<'a> {
-    Show::new(&ACTIVE.pack, only).unwrap()
+    Show::new(&PACK, only).unwrap()
 }
 
 /// The hash is the pack's, not the page's.
 fn without_hash(text: String) -> String {
-    let hash = ACTIVE.pack.hash.to_string();
+    let hash = PACK.hash.to_string();
     text.replace(&hash[..12], "HASH")
 }
 
@@ -38,8 +38,8 @@ fn text_fits_the_terminal() {
 fn json_has_what_the_rule_asks_for() {
     let json = show(&[]).json();
     let roles = json["roles"].as_array().unwrap();
-    assert_eq!(roles.len(), ACTIVE.pack.roles.len());
-    assert_eq!(json["hash"], ACTIVE.pack.hash.to_string());
+    assert_eq!(roles.len(), PACK.roles.len());
+    assert_eq!(json["hash"], PACK.hash.to_string());
     for role in roles {
         for key in ["role", "label", "relationship", "defence", "purposes", "tasks", "permits", "segments"] {
             assert!(!role[key].is_null() && role[key] != "", "{} {key}", role["role"]);
@@ -51,7 +51,7 @@ fn json_has_what_the_rule_asks_for() {
         }
         let segments =
             role["segments"].as_array().unwrap().iter().map(|line| line["segments"].as_array().unwrap().len());
-        assert_eq!(segments.sum::<usize>(), ACTIVE.pack.segments.len(), "{}", role["role"]);
+        assert_eq!(segments.sum::<usize>(), PACK.segments.len(), "{}", role["role"]);
     }
 }
 
@@ -70,12 +70,12 @@ fn roles_by_categories() {
 
 #[test]
 fn an_unknown_role_is_named() {
-    assert_eq!(Show::new(&ACTIVE.pack, &["bilker"]).err().unwrap().to_string(), "the pack has no role `bilker`");
+    assert_eq!(Show::new(&PACK, &["bilker"]).err().unwrap().to_string(), "the pack has no role `bilker`");
 }
 
 #[test]
 fn cedar_is_readable() {
-    let cedar = Cedar::compile(Arc::clone(&ACTIVE.pack)).unwrap();
+    let cedar = Cedar::compile(Arc::clone(&PACK)).unwrap();
     insta::assert_snapshot!("biller_cedar", cedar.text(Some("biller")));
     insta::assert_snapshot!("schema", cedar.schema());
 }
