@@ -2,8 +2,8 @@
 
 use crate::state::SystemClock;
 use anyhow::{Context as _, Result, bail};
-use scruple_core::Clock as _;
-use scruple_policy::{ActivationError, Decider, PackFiles, Problem};
+use scruple_core::{Clock as _, ConditionMask};
+use scruple_policy::{ActivationError, Active, Pack, PackFiles};
 use std::path::Path;
 
 /// Bytes of one file of a pack.
@@ -42,18 +42,29 @@ fn collect(root: &Path, dir: &Path, files: &mut PackFiles) -> Result<()> {
 }
 
 /// Activates a pack: read, checked, proved. Every command that decides comes through here.
-pub fn activate(dir: Option<&Path>) -> Result<Decider> {
+pub fn activate(dir: Option<&Path>) -> Result<Active> {
     match scruple_policy::activate(&files(dir)?, SystemClock.now()) {
-        Ok(active) => Ok(active.decider),
-        Err(ActivationError::Refused(problems)) => bail!(
-            "the policy pack has errors, so that nothing is decided; `scruple policy check` lists them:\n{}",
-            list(&problems)
-        ),
-        Err(error @ ActivationError::NotProved(_)) => Err(error.into()),
+        Ok(active) => Ok(active),
+        Err(ActivationError::Refused(problems)) => {
+            let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            bail!("the policy pack has errors, so that nothing is decided:\n{}", list.join("\n"))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Problems, a line each.
-pub fn list(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+/// The conditions with these names, and the relationship unless it is denied.
+pub fn conditions(pack: &Pack, names: &[String], relationship: bool) -> Result<ConditionMask> {
+    let mut mask = ConditionMask::NONE;
+    for name in names {
+        let Some(condition) = pack.condition(name) else {
+            let known: Vec<&str> = pack.conditions.iter().map(|condition| condition.name.as_str()).collect();
+            bail!("unknown condition `{name}`; the pack has {}", known.join(", "));
+        };
+        mask = mask.with(condition);
+    }
+    Ok(match pack.condition("relationship") {
+        Some(condition) if relationship => mask.with(condition),
+        _ => mask,
+    })
 }
