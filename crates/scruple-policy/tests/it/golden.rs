@@ -71,9 +71,15 @@ fn the_check_of_the_shipped_pack() {
 /// The inspector judges each distinct plan once; what it finds is what it would find of each table alone.
 #[test]
 fn findings_are_those_of_each_table() {
-    let mut files = crate::changed("elements.csv", "\nHealthcareService,directory,", "\nIdentifier.use,balance,\nHealthcareService,directory,");
+    let mut files = crate::changed(
+        "elements.csv",
+        "\nHealthcareService,directory,",
+        "\nIdentifier.use,balance,\nHealthcareService,directory,",
+    );
     let elements = files.0.get_mut("elements.csv").unwrap();
-    elements.push_str("Observation.interpretation,change_metadata,\nAppointment.end,visit_reason,\nContactPoint.system,free_text,\n");
+    elements.push_str(
+        "Observation.interpretation,change_metadata,\nAppointment.end,visit_reason,\nContactPoint.system,free_text,\n",
+    );
     let pack = scruple_policy::read(&files).unwrap_or_else(|problems| panic!("{problems:?}"));
     let mut inspector = Inspector::new(&pack.annotation);
     let mut found = 0;
