@@ -339,12 +339,17 @@ impl Walk<'_> {
                 return;
             }
             let prose = prose && matches!(key.type_name, "string" | "markdown");
-            let (view, function) = if inherited.shows && self.act_shows(op.act) {
+            let shows = self.act_shows(op.act);
+            let (view, function) = if inherited.shows && shows {
                 self.width(op.width, place, &own, element, key.type_name)
             } else {
                 (View::None, None)
             };
-            let also = prose.then_some(self.annotation.free_text);
+            let also = match op.act {
+                _ if prose => Some(self.annotation.free_text),
+                Act::Object(node) if inherited.shows && !shows && op.width == Width::Full => self.emptied_by(node),
+                _ => None,
+            };
             rows.push((ElementView { path: key.name().to_owned(), place, also, view, function }, op.act));
         }
         let alike = |one: &ElementView, other: &ElementView| {
@@ -356,7 +361,8 @@ impl Walk<'_> {
         }
         let targets: Vec<&Target> = element.targets.iter().collect();
         for (index, (row, act)) in rows.into_iter().enumerate() {
-            let shown = row.view.shows();
+            // What a mask leaves of a data type, the mask says.
+            let full = row.view == View::Full;
             let below = format!("{path}.{}", if all_alike { element.name } else { &row.path });
             if !all_alike {
                 self.rows.push(ElementView { path: below.clone(), ..row });
@@ -365,8 +371,8 @@ impl Walk<'_> {
                 (Act::Object(node), Some(Target::Object(id))) if self.dictionary.get(*id).is_in_resource() => {
                     self.part(node, &below, Inherited { place, prose, ..inherited });
                 }
-                (Act::Object(node), _) if shown => self.narrower(node, &below, &own, 0),
-                (Act::Reference(table), Some(Target::Reference(allowed))) if shown => {
+                (Act::Object(node), _) if full => self.narrower(node, &below, &own, 0),
+                (Act::Reference(table), Some(Target::Reference(allowed))) if full => {
                     if let Some(table) = self.plan.references.get(usize::from(table)) {
                         self.reference(table, allowed, &below);
                     }
@@ -467,6 +473,16 @@ impl Walk<'_> {
                 None => switch.default,
             };
             self.node_shows(node)
+        })
+    }
+
+    /// The category that leaves nothing of a data type whose place is full (an Annotation is prose and who wrote it).
+    fn emptied_by(&self, node: u16) -> Option<CategoryId> {
+        let object = self.dictionary.get(self.plan.nodes.get(usize::from(node))?.object);
+        let lines = object.elements.iter().map(|element| format!("{}.{}", object.name, element.name));
+        lines.filter_map(|path| self.annotation.places.get(&path)).find_map(|place| match place {
+            Place::Category(category) if !self.table.view(*category).shows() => Some(*category),
+            _ => None,
         })
     }
 

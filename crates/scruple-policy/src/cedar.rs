@@ -168,10 +168,6 @@ impl Cedar {
         &self.words
     }
 
-    pub(crate) fn pack(&self) -> &Arc<Pack> {
-        &self.pack
-    }
-
     fn slices(&self, role: &str) -> &[Slice] {
         self.roles.get(role).map_or(&[], Vec::as_slice)
     }

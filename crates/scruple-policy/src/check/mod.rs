@@ -57,7 +57,7 @@ fn broad(pack: &Pack, at: Timestamp, problems: &mut Vec<Problem>) {
     for exception in &pack.broad {
         let role = &exception.role;
         let mut error = |what: String, advice: &str| problems.push(Problem::error(file, exception.line, what, advice));
-        if !pack.roles.get(role).is_some_and(|role| !role.is_profile) {
+        if pack.roles.get(role).is_none_or(|role| role.is_profile) {
             error(format!("unknown role `{role}`"), "roles/ has the names");
         } else if at >= exception.until {
             let what = format!("the exception of `{role}` ended with {}", exception.expires);

@@ -91,7 +91,8 @@ fn empty_masks(
             .iter()
             .enumerate()
             .any(|(index, condition)| condition.enforced == "not yet" && permit.when.0 & 1 << (index & 63) != 0);
-        if !shows && !(waits && is_empty(pack, permit.view)) {
+        let planned = waits && is_empty(pack, permit.view);
+        if !shows && !planned {
             let view = pack.view_name(permit.view);
             let what = format!("{view} shows nothing of `{}`", pack.category_name(*category));
             let advice = if is_empty(pack, permit.view) {

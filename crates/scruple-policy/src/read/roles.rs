@@ -20,7 +20,7 @@ struct RoleToml {
     #[serde(default)]
     treating: bool,
     risk_tier: String,
-    defence: String,
+    defence: toml::Spanned<String>,
     #[serde(default)]
     trap: String,
     #[serde(default)]
@@ -182,10 +182,12 @@ impl Reader<'_> {
                 let what = format!("`{name}` is no name of a role");
                 self.problem(&file, 0, what, "lower case letters, digits and underscores, a letter first");
             }
-            if read.defence.trim().is_empty() {
+            if read.defence.get_ref().trim().is_empty() {
+                let text = self.files.0.get(&file).map_or("", String::as_str);
+                let line = line_of(text, read.defence.span().start);
                 self.problem(
                     &file,
-                    0,
+                    line,
                     "no `defence`".to_owned(),
                     "write down why this is the minimum for the job (RB-22)",
                 );
@@ -220,7 +222,7 @@ impl Reader<'_> {
                 emergency_access: read.emergency_access,
                 passes: read.treating,
                 risk_tier: read.risk_tier,
-                defence: read.defence,
+                defence: read.defence.into_inner(),
                 trap: read.trap,
                 tasks: self.tasks(&file, read.tasks),
                 permits,

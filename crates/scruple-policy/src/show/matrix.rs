@@ -98,7 +98,8 @@ impl Matrix {
                 let cells = row.cells.iter().take(to).skip(from).map(Cell::short);
                 std::iter::once(row.category.clone()).chain(cells).collect()
             });
-            out.push_str(&table(&columns.collect::<Vec<_>>(), &rows.collect::<Vec<_>>(), usize::MAX));
+            let block = table(&columns.collect::<Vec<_>>(), &rows.collect::<Vec<_>>(), usize::MAX);
+            out.push_str(&block.unwrap_or_default());
             out.push('\n');
             from = to;
         }

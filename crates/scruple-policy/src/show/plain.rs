@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 /// Columns between two columns.
 const GAP: usize = 2;
-/// The narrowest that a column with words is made.
-const COLUMN_MIN: usize = 12;
+/// The narrowest that words are wrapped to.
+const WORDS_MIN: usize = 12;
 
 /// A column: its heading, and whether its cells may be broken between words.
 pub(super) struct Column<'a> {
@@ -24,8 +24,13 @@ impl<'a> Column<'a> {
     }
 }
 
-/// A table in plain columns, no wider than `width` where its words can be broken.
-pub(super) fn table(columns: &[Column<'_>], rows: &[Vec<String>], width: usize) -> String {
+/// A table in plain columns; `None` where it does not fit the width although its words are wrapped.
+pub(super) fn table(columns: &[Column<'_>], rows: &[Vec<String>], width: usize) -> Option<String> {
+    let word = |index: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(index)).flat_map(|cell| cell.split_whitespace());
+        cells.map(|word| word.chars().count()).max().unwrap_or(0).max(WORDS_MIN)
+    };
+    let narrowest: Vec<usize> = (0..columns.len()).map(word).collect();
     let longest = |index: usize| {
         let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
         cells.chain(columns.get(index).map(|column| column.heading.len())).max().unwrap_or(0)
@@ -34,9 +39,9 @@ pub(super) fn table(columns: &[Column<'_>], rows: &[Vec<String>], width: usize) 
     let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
     // The widest column with words gives way first.
     while total(&widths) > width {
-        let widest =
-            columns.iter().zip(widths.iter_mut()).filter(|(column, width)| column.wraps && **width > COLUMN_MIN);
-        let Some((_, widest)) = widest.max_by_key(|(_, width)| **width) else { break };
+        let wide = columns.iter().zip(&narrowest).zip(widths.iter_mut());
+        let wide = wide.filter(|((column, least), width)| column.wraps && **width > **least);
+        let (_, widest) = wide.max_by_key(|(_, width)| **width)?;
         *widest -= 1;
     }
     let mut out = String::new();
@@ -51,7 +56,28 @@ pub(super) fn table(columns: &[Column<'_>], rows: &[Vec<String>], width: usize) 
             line(&mut out, &parts, &widths);
         }
     }
+    Some(out)
+}
+
+/// The rows of a table one below the other, for a terminal that is too narrow for columns.
+fn stacked(headings: &[&str], rows: &[Vec<String>], width: usize) -> String {
+    let label = headings.iter().map(|heading| heading.len()).max().unwrap_or(0) + GAP;
+    let mut out = String::new();
+    for row in rows {
+        for (heading, cell) in headings.iter().zip(row) {
+            labelled(&mut out, heading, cell, label, width);
+        }
+        out.push('\n');
+    }
     out
+}
+
+/// A text after its label, wrapped below itself.
+fn labelled(out: &mut String, name: &str, text: &str, label: usize, width: usize) {
+    for (index, part) in wrap(text, width.saturating_sub(label + GAP).max(WORDS_MIN)).iter().enumerate() {
+        let name = if index == 0 { name } else { "" };
+        let _ = writeln!(out, "  {name:<label$}{part}");
+    }
 }
 
 fn line(out: &mut String, cells: &[String], widths: &[usize]) {
@@ -90,6 +116,8 @@ fn conditions(lines: &[ConditionLine]) -> String {
 fn facts(sheet: &RoleSheet) -> Vec<(&'static str, String)> {
     let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     let mut facts = vec![
+        ("Job", sheet.label.clone()),
+        ("File", sheet.file.clone()),
         ("Purpose", sheet.purposes.join(", ")),
         ("Relationship", sheet.relationship.clone()),
         ("Emergency access", yes(sheet.emergency_access)),
@@ -111,7 +139,7 @@ fn permit_row(permit: &PermitLine) -> Vec<String> {
         conditions(&permit.conditions),
         permit.purposes.join(", "),
         permit.tasks.join("; "),
-        permit.rule.clone(),
+        permit.rule.rsplit_once(':').map_or("", |(_, line)| line).to_owned(),
     ]
 }
 
@@ -125,40 +153,39 @@ fn segment_row(line: &SegmentLine) -> Vec<String> {
     vec![line.segments.join(", "), word, line.limit.to_owned(), when]
 }
 
-const PERMIT_HEADINGS: [&str; 6] = ["categories", "view", "conditions", "purposes", "tasks", "rule"];
+const PERMIT_HEADINGS: [&str; 6] = ["categories", "view", "conditions", "purposes", "tasks", "line"];
 const SEGMENT_HEADINGS: [&str; 4] = ["segments", "word", "leaves", "while"];
 
 /// A role for a terminal.
 pub(super) fn sheet(sheet: &RoleSheet, width: usize) -> String {
-    let mut out = format!("{} ({})\n", sheet.role, sheet.label);
+    let mut out = format!("{}\n", sheet.role);
     let facts = facts(sheet);
     let label = facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + GAP;
     let tasks = sheet.tasks.iter().map(|task| ("Task", format!("{}: {}", task.task, task.label)));
     for (name, text) in facts.iter().cloned().chain(tasks) {
-        for (index, part) in wrap(&text, width.saturating_sub(label + GAP).max(COLUMN_MIN)).iter().enumerate() {
-            let name = if index == 0 { name } else { "" };
-            let _ = writeln!(out, "  {name:<label$}{part}");
-        }
+        labelled(&mut out, name, &text, label, width);
     }
     out.push('\n');
     let permits: Vec<Vec<String>> = sheet.permits.iter().map(permit_row).collect();
     let columns: Vec<Column<'_>> = PERMIT_HEADINGS
         .into_iter()
         .map(|heading| match heading {
-            "view" | "rule" => Column::fixed(heading),
+            "view" | "line" => Column::fixed(heading),
             _ => Column::words(heading),
         })
         .collect();
-    out.push_str(&table(&columns, &permits, width));
+    let columns = table(&columns, &permits, width);
+    out.push_str(&columns.unwrap_or_else(|| stacked(&PERMIT_HEADINGS, &permits, width)));
     out.push('\n');
     let segments: Vec<Vec<String>> = sheet.segments.iter().map(segment_row).collect();
-    out.push_str(&table(&SEGMENT_HEADINGS.map(Column::words), &segments, width));
+    let columns = table(&SEGMENT_HEADINGS.map(Column::words), &segments, width);
+    out.push_str(&columns.unwrap_or_else(|| stacked(&SEGMENT_HEADINGS, &segments, width)));
     out
 }
 
 /// A role in Markdown.
 pub(super) fn markdown(sheet: &RoleSheet) -> String {
-    let mut out = format!("## {} ({})\n\n", sheet.role, escaped(&sheet.label));
+    let mut out = format!("## {}\n\n", sheet.role);
     for (name, text) in facts(sheet) {
         let _ = writeln!(out, "- {name}: {}", escaped(&text));
     }
