@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Kept: what the definitions of the dictionary's 146 resource types refer to, without descriptions. `ResourceList`
-//! becomes any object with a `resourceType`: the oracle checks inner resources each by its own definition.
+//! becomes any object with a `resourceType`: the oracle checks inner resources each by its own definition. HL7's schema
+//! takes `canonical` for no primitive: the `_x` beside one is added, and a required one may stand as its `_x` alone.
 
 use flate2::{Compression, write::GzEncoder};
 use scruple_fhir::dictionary;
@@ -32,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             all.get(&name).ok_or_else(|| format!("no definition of {name}"))?.clone()
         };
         strip(&mut definition, &mut wanted);
+        mend_canonicals(&mut definition);
         kept.insert(name, definition);
     }
     let reduced = json!({"$schema": "http://json-schema.org/draft-06/schema#", "definitions": kept});
@@ -40,6 +42,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     out.write_all(reduced.to_string().as_bytes())?;
     out.finish()?;
     Ok(())
+}
+
+/// Gives each `canonical` its `_x`, and takes it from `required`, where no other primitive stands either.
+fn mend_canonicals(definition: &mut Value) {
+    let is_canonical = |property: &Value| property["$ref"] == "#/definitions/canonical";
+    let Some(properties) = definition.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    let mut below = Vec::new();
+    for (name, property) in properties.iter() {
+        let element = json!({"$ref": "#/definitions/Element"});
+        if is_canonical(property) {
+            below.push((name.clone(), element));
+        } else if is_canonical(&property["items"]) {
+            below.push((name.clone(), json!({"type": "array", "items": element})));
+        }
+    }
+    for (name, element) in &below {
+        properties.insert(format!("_{name}"), element.clone());
+    }
+    if let Some(required) = definition.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|required| !below.iter().any(|(name, _)| required == name));
+    }
 }
 
 /// Takes descriptions away and notes what is referred to.

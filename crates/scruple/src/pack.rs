@@ -1,9 +1,10 @@
 //! The pack that a command uses: the shipped one, or a folder.
 
+use crate::state::SystemClock;
 use anyhow::{Context as _, Result, bail};
-use scruple_policy::{Decider, PackFiles, Problem, read};
+use scruple_core::Clock as _;
+use scruple_policy::{ActivationError, Decider, PackFiles, Problem};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Bytes of one file of a pack.
 const PACK_FILE_BYTES_MAX: u64 = 16 << 20;
@@ -24,7 +25,10 @@ fn collect(root: &Path, dir: &Path, files: &mut PackFiles) -> Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(root, &path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "csv" || extension == "toml" || extension == "cedar") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "csv" || extension == "toml" || extension == "cedar")
+        {
             let bytes = path.metadata()?.len();
             if bytes > PACK_FILE_BYTES_MAX {
                 bail!("`{}` is over {PACK_FILE_BYTES_MAX} bytes", path.display());
@@ -39,9 +43,13 @@ fn collect(root: &Path, dir: &Path, files: &mut PackFiles) -> Result<()> {
 
 /// Activates a pack: read, checked, proved. Every command that decides comes through here.
 pub fn activate(dir: Option<&Path>) -> Result<Decider> {
-    match read(&files(dir)?) {
-        Ok(pack) => Ok(Decider::new(Arc::new(pack))),
-        Err(problems) => bail!("the policy pack has errors, so that nothing is decided; `scruple policy check` lists them:\n{}", list(&problems)),
+    match scruple_policy::activate(&files(dir)?, SystemClock.now()) {
+        Ok(active) => Ok(active.decider),
+        Err(ActivationError::Refused(problems)) => bail!(
+            "the policy pack has errors, so that nothing is decided; `scruple policy check` lists them:\n{}",
+            list(&problems)
+        ),
+        Err(error @ ActivationError::NotProved(_)) => Err(error.into()),
     }
 }
 

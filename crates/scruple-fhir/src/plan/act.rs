@@ -285,24 +285,27 @@ impl Compiler<'_> {
             return Act::Drop;
         }
         let resources = self.dictionary.resources();
+        if self.targets.is_empty() && !self.dry {
+            let lines: HashSet<&str> = self.annotation.references.keys().map(|(line, _)| line.as_str()).collect();
+            let target = |id: &TypeId| (lines.contains(self.object(*id).name), self.visibility(*id));
+            self.targets = resources.iter().map(target).collect();
+        }
+        let key_of = |target: usize| NodeKey {
+            inherit: if shows && !token { view } else { View::None },
+            labelled: place.labelled,
+            pass: key.pass,
+            target: Some(target),
+            place: place.longer.clone(),
+            token,
+            class: key.class,
+            ..NodeKey::of(id)
+        };
+        // Types without a line of their own share the node of an unknown type.
+        let unknown = self.id(key_of(resources.len()));
         let mut cases = Vec::with_capacity(resources.len() + 1);
-        for target in 0..=resources.len() {
-            // Types without a line of their own share the node of an unknown type.
-            let has_line = resources.get(target).is_some_and(|id| {
-                let name = self.object(*id).name;
-                self.annotation.references.keys().any(|(line, _)| line == name)
-            });
-            let node = self.id(NodeKey {
-                inherit: if shows && !token { view } else { View::None },
-                labelled: place.labelled,
-                pass: key.pass,
-                target: Some(if has_line { target } else { resources.len() }),
-                place: place.longer.clone(),
-                token,
-                class: key.class,
-                ..NodeKey::of(id)
-            });
-            let visibility = resources.get(target).map_or(Visibility::Ask, |id| self.visibility(*id));
+        for target in 0..=(if self.dry { 0 } else { resources.len() }) {
+            let (has_line, visibility) = self.targets.get(target).copied().unwrap_or((false, Visibility::Ask));
+            let node = if has_line { self.id(key_of(target)) } else { unknown };
             cases.push((node, if key.pass { Visibility::Shown } else { visibility }));
         }
         let only = match allowed {
@@ -319,7 +322,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn extensions(&mut self, key: &NodeKey, object: &ObjectType, place: &ElementPlace) -> Act {
-        let Some(id) = self.dictionary.find("Extension") else { return Act::Drop };
+        let Some(id) = self.dictionary.find("Extension").filter(|_| !self.dry) else { return Act::Drop };
         let labelled = if object.is_resource { key.labelled } else { place.labelled };
         if object.name == "Extension" {
             // Inside an extension that was judged by its URL: the same for what it holds.

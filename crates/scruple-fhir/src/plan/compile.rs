@@ -56,7 +56,11 @@ pub(crate) struct Compiler<'a> {
     pub(super) dictionary: &'static Dictionary,
     pub(super) keys: Vec<NodeKey>,
     pub(super) ids: HashMap<NodeKey, u16>,
+    /// Each resource type as a Reference's target: whether it has lines of its own, and whether it shows.
+    pub(super) targets: Vec<(bool, Visibility)>,
     pub(super) plan: TypePlan,
+    /// Only the findings are wanted: no markers, no targets of references, no extensions.
+    pub(super) dry: bool,
 }
 
 const NO_KEY: u16 = u16::MAX;
@@ -68,7 +72,28 @@ impl<'a> Compiler<'a> {
         segments: SegmentSet,
         resource: TypeId,
     ) -> TypePlan {
+        Self::run(annotation, table, segments, resource, false)
+    }
+
+    /// What is wrong with a plan, without the plan.
+    pub fn findings(
+        annotation: &'a Annotation,
+        table: &'a DecisionTable,
+        segments: SegmentSet,
+        resource: TypeId,
+    ) -> Vec<Finding> {
+        Self::run(annotation, table, segments, resource, true).findings
+    }
+
+    fn run(
+        annotation: &'a Annotation,
+        table: &'a DecisionTable,
+        segments: SegmentSet,
+        resource: TypeId,
+        dry: bool,
+    ) -> TypePlan {
         let mut compiler = Self {
+            dry,
             annotation,
             table,
             views: effective(table, annotation, segments),
@@ -76,6 +101,7 @@ impl<'a> Compiler<'a> {
             dictionary: dictionary(),
             keys: Vec::new(),
             ids: HashMap::new(),
+            targets: Vec::new(),
             plan: TypePlan {
                 nodes: Vec::new(),
                 extensions: Vec::new(),
@@ -331,6 +357,9 @@ impl<'a> Compiler<'a> {
         if !findings.is_empty() {
             node.closed = true;
             self.plan.findings.extend(findings);
+            return;
+        }
+        if self.dry {
             return;
         }
         let mut required = Vec::new();

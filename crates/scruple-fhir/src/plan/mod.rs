@@ -16,7 +16,7 @@ use crate::dictionary::{Dictionary, Element, Key, ObjectType, Target, TypeId, di
 use crate::invariants::{INVARIANTS, Invariant};
 use crate::marker;
 use scruple_core::{CATEGORIES_MAX, CategoryId, DecisionTable, MaskId, SegmentLimit, SegmentSet, View};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What to do with the value of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,6 +4,7 @@ use super::facts::Facts;
 use super::json::Value;
 use super::model::{each_object, resource_type};
 use super::reference::Contained;
+use super::resource::refers_to;
 use super::{Slow, View};
 use scruple_fhir::ObjectType;
 
@@ -21,22 +22,44 @@ impl Slow<'_> {
             .iter()
             .filter_map(|inner| Some((inner.get("id")?.text()?.to_owned(), (resource_type(inner)?.name, true))));
         let contained: Contained = types.collect();
-        let mut texts = Vec::new();
+        // Each with whether it passes.
+        let mut texts: Vec<Option<(String, bool)>> = Vec::new();
         for inner in inner {
             let inner_type = resource_type(inner)?;
             let inner_facts = Facts { class: self.class(inner_type, inner), labels: facts.labels.clone() };
             let implicit = inner.get("implicitRules").is_some() || inner.get("_implicitRules").is_some();
-            if self.may_pass(inner_type, &inner_facts) && !implicit {
-                texts.push(inner.print());
+            texts.push(Some(if self.may_pass(inner_type, &inner_facts) && !implicit {
+                (inner.print(), true)
             } else {
-                texts.push(self.contained(inner, &facts.labels, &contained).ok()?);
+                (self.contained(inner, &facts.labels, &contained).ok()?, false)
+            }));
+        }
+        let written = |list: &[&str]| {
+            let members = value.members().iter().filter_map(|member| match member.key.as_str() {
+                "contained" if list.is_empty() => None,
+                "contained" => Some(format!("\"contained\":[{}]", list.join(","))),
+                key => Some(format!("\"{key}\":{}", member.value.print())),
+            });
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        };
+        let alone = written(&[]);
+        // What is projected stays if something still refers to it; what passes stays.
+        loop {
+            let orphan = (0..texts.len()).find(|place| {
+                let id = inner[*place].get("id").and_then(Value::text).unwrap_or_default();
+                let others =
+                    texts.iter().enumerate().filter(|(other, _)| other != place).filter_map(|(_, text)| text.as_ref());
+                let referred =
+                    std::iter::once(&alone).chain(others.map(|(text, _)| text)).any(|text| refers_to(text, id));
+                matches!(texts[*place], Some((_, false))) && !referred
+            });
+            match orphan {
+                Some(place) => texts[place] = None,
+                None => break,
             }
         }
-        let members = value.members().iter().map(|member| match member.key.as_str() {
-            "contained" => format!("\"contained\":[{}]", texts.join(",")),
-            key => format!("\"{key}\":{}", member.value.print()),
-        });
-        Some(format!("{{{}}}", members.collect::<Vec<_>>().join(",")))
+        let list: Vec<&str> = texts.iter().flatten().map(|(text, _)| text.as_str()).collect();
+        Some(written(&list))
     }
 
     /// The decision says so, and every category of the type is full.

@@ -167,7 +167,7 @@ fn contained_of(inner: &[Value], shows: &[bool]) -> Contained {
 }
 
 /// Whether a Reference in a projected resource (not in those that it contains) has the literal `#id`.
-fn refers_to(text: &str, id: &str) -> bool {
+pub(super) fn refers_to(text: &str, id: &str) -> bool {
     let Ok(value) = super::json::parse(text.as_bytes()) else { return false };
     let wanted = format!("#{id}");
     let mut found = false;

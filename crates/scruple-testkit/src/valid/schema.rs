@@ -73,7 +73,11 @@ pub(super) fn check(name: &'static str, value: &Value) -> Vec<Violation> {
     };
     let plain: serde_json::Value = plain;
     let validator = validator(name);
-    let errors = validator.iter_errors(&plain);
+    // Below an object that is a marker nothing is asked: a marked Signature has no `who`.
+    let errors = validator.iter_errors(&plain).filter(|error| {
+        let required = matches!(error.kind(), jsonschema::error::ValidationErrorKind::Required { .. });
+        !(required && is_marker(error.instance()))
+    });
     errors.map(|error| Violation { key: "schema", path: format!("{name}{}: {error}", error.instance_path()) }).collect()
 }
 
@@ -92,4 +96,11 @@ fn without_nulls(value: &Value) -> Value {
         }
         other => other.clone(),
     }
+}
+
+fn is_marker(instance: &serde_json::Value) -> bool {
+    let url = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+    let only = instance.as_object().is_some_and(|members| members.len() == 1);
+    let extensions = instance["extension"].as_array();
+    only && extensions.is_some_and(|list| list.iter().all(|extension| extension["url"] == url))
 }

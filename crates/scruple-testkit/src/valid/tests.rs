@@ -391,6 +391,14 @@ fn the_schema_judges_types_patterns_and_unknown_keys() {
         (r#"{"resourceType":"Patient","shoe":1}"#, false),
         (r#"{"resourceType":"Patient","name":{"family":"A"}}"#, false),
         (r#"{"resourceType":"SubscriptionStatus"}"#, false),
+        (
+            r#"{"resourceType":"Provenance","target":[{"display":"x"}],"recorded":"2020-01-01T00:00:00Z","agent":[{"who":{"display":"x"}}],"signature":[{"when":"2020-01-01T00:00:00Z"}]}"#,
+            false,
+        ),
+        (
+            r#"{"resourceType":"Provenance","target":[{"display":"x"}],"recorded":"2020-01-01T00:00:00Z","agent":[{"who":{"display":"x"}}],"signature":[{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}]}"#,
+            true,
+        ),
         (r#"{"resourceType":"Patient","contained":[{"resourceType":"Basic","shoe":1}]}"#, false),
     ] {
         assert_eq!(!keys(input).contains("schema"), valid, "{input}");
