@@ -137,7 +137,20 @@ impl Ends {
 impl<R: Read> Splitter<R> {
     /// Splits `from`, the input with this ordinal. `lines`: it is known to be NDJSON.
     pub const fn new(from: R, input: u64, lines: bool) -> Self {
-        Self { from, input, item: 0, buffer: Vec::new(), at: 0, ended: false, lines, named: lines, line_start: true, state: State::Between, head: Vec::new(), bytes: 0 }
+        Self {
+            from,
+            input,
+            item: 0,
+            buffer: Vec::new(),
+            at: 0,
+            ended: false,
+            lines,
+            named: lines,
+            line_start: true,
+            state: State::Between,
+            head: Vec::new(),
+            bytes: 0,
+        }
     }
 
     /// The next part, or `None` at the end.
@@ -438,7 +451,9 @@ impl<R: Read> Splitter<R> {
         let mut ends = Ends::default();
         loop {
             match ends.look(self.rest()) {
-                Found::End(end) if end <= RESOURCE_BYTES_MAX => return Ok(late_head(self.rest().get(..end).unwrap_or_default())),
+                Found::End(end) if end <= RESOURCE_BYTES_MAX => {
+                    return Ok(late_head(self.rest().get(..end).unwrap_or_default()));
+                }
                 Found::More if self.rest().len() <= RESOURCE_BYTES_MAX => {
                     if !self.fill()? {
                         return Ok(Head::Other);
@@ -451,7 +466,9 @@ impl<R: Read> Splitter<R> {
 }
 
 fn join(head: &[u8], tail: &[u8]) -> Vec<u8> {
-    let trim = |bytes: &[u8]| bytes.trim_ascii_end().strip_suffix(b",").map_or_else(|| bytes.trim_ascii_end().to_vec(), <[u8]>::to_vec);
+    let trim = |bytes: &[u8]| {
+        bytes.trim_ascii_end().strip_suffix(b",").map_or_else(|| bytes.trim_ascii_end().to_vec(), <[u8]>::to_vec)
+    };
     let mut whole = trim(head);
     let tail = tail.trim_ascii_start();
     let tail = if whole.ends_with(b"{") { tail.strip_prefix(b",").unwrap_or(tail) } else { tail };
@@ -463,7 +480,10 @@ fn join(head: &[u8], tail: &[u8]) -> Vec<u8> {
 #[derive(Clone, Copy)]
 enum Head {
     /// A Bundle: where its key `entry` begins, and where its first item may.
-    Bundle { key_at: usize, entries_at: usize },
+    Bundle {
+        key_at: usize,
+        entries_at: usize,
+    },
     /// It has `entry` before `resourceType`.
     Late,
     Other,

@@ -1,7 +1,8 @@
 //! `scruple ledger`: verify, show, tail, checkpoint.
 
 use crate::state;
-use anyhow::{Context as _, Result};
+use crate::terminal::{count, say};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use scruple_core::Entry;
 use scruple_ledger::{EntryRead, FileSystem, Payload, Report, VerifyOptions, entries, verify};
@@ -16,6 +17,8 @@ pub enum LedgerCommand {
     #[command(after_help = "Examples:
   scruple ledger verify
   scruple ledger verify /srv/scruple/ledger --key ledger.vkey --checkpoint last-week.checkpoint
+
+Exit codes: 0 nothing is wrong; 1 something is wrong, and each finding is named; 2 it cannot be verified.
 
 Keep the key and a checkpoint outside the folder: with the folder's own key alone, consistency is all that can be shown.")]
     Verify(VerifyArgs),
@@ -87,22 +90,31 @@ pub fn run(command: &LedgerCommand) -> Result<ExitCode> {
             print(&dir, size.saturating_sub(args.count), args.count, args.folder.json)
         }
         LedgerCommand::Checkpoint(args) => {
-            let path = state::ledger_folder(args.dir.as_deref())?.join("checkpoint");
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            if args.json { println!("{}", serde_json::json!({ "checkpoint": text })) } else { print!("{text}") }
+            let dir = state::ledger_folder(args.dir.as_deref())?;
+            let path = dir.join("checkpoint");
+            let text = match std::fs::read_to_string(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!("no ledger in `{}`", dir.display()),
+                text => text.with_context(|| format!("cannot read `{}`", path.display()))?,
+            };
+            if args.json {
+                say(&serde_json::json!({ "checkpoint": text }).to_string())?
+            } else {
+                say(text.trim_end_matches('\n'))?
+            }
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
 fn read(dir: &Path, from: u64) -> Result<impl Iterator<Item = Result<EntryRead, scruple_ledger::LedgerError>> + use<>> {
-    entries(dir, Arc::new(FileSystem), None, from).with_context(|| format!("cannot read the ledger in `{}`", dir.display()))
+    entries(dir, Arc::new(FileSystem), None, from)
+        .with_context(|| format!("cannot read the ledger in `{}`", dir.display()))
 }
 
-fn print(dir: &Path, from: u64, count: u64, json: bool) -> Result<ExitCode> {
-    for entry in read(dir, from)?.take(usize::try_from(count).unwrap_or(usize::MAX)) {
+fn print(dir: &Path, from: u64, most: u64, json: bool) -> Result<ExitCode> {
+    for entry in read(dir, from)?.take(usize::try_from(most).unwrap_or(usize::MAX)) {
         let entry = entry?;
-        if json { println!("{}", as_json(&entry)) } else { println!("{}", as_words(&entry)) }
+        say(&if json { as_json(&entry).to_string() } else { as_words(&entry) })?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -131,20 +143,40 @@ fn sentence(entry: &Entry) -> String {
     let at = entry.at;
     match &entry.body {
         Body::Release { actor, decision, references, bytes, .. } => format!(
-            "{at}  {} as {} for {}: released {} resources, {bytes} bytes ({})",
-            actor.subject, actor.role, decision.purpose, references.len(), decision.justification
+            "{at}  {} as {} for {}: released {}, {bytes} bytes ({})",
+            actor.subject,
+            actor.role,
+            decision.purpose,
+            count(references.len() as u64, "resource"),
+            decision.justification
         ),
         Body::ReleaseOpen { release, actor, decision } => {
-            format!("{at}  {} as {} for {}: release {release} begins ({})", actor.subject, actor.role, decision.purpose, decision.justification)
+            format!(
+                "{at}  {} as {} for {}: release {release} begins ({})",
+                actor.subject, actor.role, decision.purpose, decision.justification
+            )
         }
         Body::ReleaseChunk { release, chunk, references, bytes, .. } => {
-            format!("{at}  release {release}, chunk {chunk}: {} resources, {bytes} bytes", references.len())
+            format!(
+                "{at}  release {release}, chunk {chunk}: {}, {bytes} bytes",
+                count(references.len() as u64, "resource")
+            )
         }
         Body::ReleaseClose { release, chunks, counts, outcome } => {
-            format!("{at}  release {release} ends, {outcome}: {} of {} resources in {chunks} chunks", counts.released, counts.read)
+            format!(
+                "{at}  release {release} ends, {outcome}: {} of {} in {}",
+                counts.released,
+                count(counts.read, "resource"),
+                count(*chunks, "chunk")
+            )
         }
         Body::Refusal { actor, purpose, code } => {
-            format!("{at}  {} as {} for {}: refused, {code}", actor.subject, actor.role, purpose.as_deref().unwrap_or("an unknown purpose"))
+            let role = if actor.role.is_empty() { "an unknown role" } else { &actor.role };
+            format!(
+                "{at}  {} as {role} for {}: refused, {code}",
+                actor.subject,
+                purpose.as_deref().unwrap_or("an unknown purpose")
+            )
         }
         Body::Event { event, aggregate, version, .. } => format!("{at}  {event} on {aggregate}, version {version}"),
     }
@@ -153,7 +185,9 @@ fn sentence(entry: &Entry) -> String {
 fn run_verify(args: &VerifyArgs) -> Result<ExitCode> {
     let dir = state::ledger_folder(args.folder.dir.as_deref())?;
     let vkey = match &args.key {
-        Some(key) if Path::new(key).is_file() => Some(std::fs::read_to_string(key).with_context(|| format!("cannot read `{key}`"))?.trim().to_owned()),
+        Some(key) if Path::new(key).is_file() => {
+            Some(std::fs::read_to_string(key).with_context(|| format!("cannot read `{key}`"))?.trim().to_owned())
+        }
         Some(key) => Some(key.clone()),
         None => None,
     };
@@ -162,9 +196,10 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode> {
         None => None,
     };
     let validator = |_: u64, payload: &[u8]| Entry::from_bytes(payload).map(drop).map_err(|error| error.to_string());
-    let options = VerifyOptions { vkey, outside_checkpoint, validator: Some(Box::new(validator)), ..VerifyOptions::default() };
+    let options =
+        VerifyOptions { vkey, outside_checkpoint, validator: Some(Box::new(validator)), ..VerifyOptions::default() };
     let report = verify(&dir, options).with_context(|| format!("cannot verify the ledger in `{}`", dir.display()))?;
-    if args.folder.json { println!("{}", report_json(&report)) } else { println!("{}", report_words(&report)) }
+    say(&if args.folder.json { report_json(&report).to_string() } else { report_words(&report) })?;
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -186,9 +221,9 @@ fn report_json(report: &Report) -> serde_json::Value {
 
 fn report_words(report: &Report) -> String {
     let mut lines = vec![format!(
-        "{}: {} entries, {} under the signed checkpoint, {} not yet; {} opened, {} erased",
+        "{}: {}, {} under the signed checkpoint, {} not yet; {} opened, {} erased",
         report.origin,
-        report.entries,
+        if report.entries == 1 { "1 entry".to_owned() } else { format!("{} entries", report.entries) },
         report.checkpoint_size,
         report.entries.saturating_sub(report.checkpoint_size),
         report.opened,
@@ -198,6 +233,10 @@ fn report_words(report: &Report) -> String {
     lines.extend(report.findings.iter().map(|finding| format!("FOUND {finding}")));
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     lines.push(report.trust.to_string());
-    lines.push(if report.is_good() { "verified: nothing is wrong".to_owned() } else { format!("NOT verified: {} findings", report.findings.len()) });
+    lines.push(if report.is_good() {
+        "verified: nothing is wrong".to_owned()
+    } else {
+        format!("NOT verified: {}", count(report.findings.len() as u64, "finding"))
+    });
     lines.join("\n")
 }

@@ -6,9 +6,13 @@ mod ledger;
 mod pack;
 mod state;
 mod synth;
+mod terminal;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
+
+/// Exit code of what failed or was refused.
+const EXIT_FAILED: u8 = 2;
 
 /// Each person gets the health information that the task needs, and no more; and you can prove it.
 #[derive(Parser)]
@@ -35,6 +39,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    terminal::keep_panics_quiet();
+    // What fell has been told; the exit code is that of any failure.
+    std::panic::catch_unwind(run).unwrap_or(ExitCode::from(EXIT_FAILED))
+}
+
+fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Filter(args) => filter::run(&args),
         Command::Ledger(command) => ledger::run(&command),
@@ -45,9 +55,12 @@ fn main() -> ExitCode {
         }
     };
     result.unwrap_or_else(|error| {
+        if error.is::<terminal::Gone>() {
+            return ExitCode::SUCCESS;
+        }
         // One line: each cause says what the one before it does not.
         let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
-        eprintln!("scruple: {}", chain.join(": "));
-        ExitCode::from(2)
+        terminal::tell(&format!("scruple: {}", chain.join(": ")));
+        ExitCode::from(EXIT_FAILED)
     })
 }

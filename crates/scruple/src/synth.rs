@@ -54,12 +54,22 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode> {
         None => SystemClock.now(),
     };
     let hospital = Hospital::generate(&Options { patients: args.patients, seed: args.seed, as_of, canary: false });
-    let totals = write(&hospital, &args.out, args.format).with_context(|| format!("cannot write to `{}`", args.out.display()))?;
+    let totals = write(&hospital, &args.out, args.format)
+        .with_context(|| format!("cannot write to `{}`", args.out.display()))?;
     let resources: u64 = totals.resources.values().sum();
     if args.json {
-        println!("{}", serde_json::json!({ "patients": args.patients, "seed": args.seed, "as_of": as_of.to_string(), "bytes": totals.bytes, "resources": totals.resources }));
+        println!(
+            "{}",
+            serde_json::json!({ "patients": args.patients, "seed": args.seed, "as_of": as_of.to_string(), "bytes": totals.bytes, "resources": totals.resources })
+        );
     } else {
-        println!("{} patients, {resources} resources of {} types, {} bytes in {}", args.patients, totals.resources.len(), totals.bytes, args.out.display());
+        println!(
+            "{} patients, {resources} resources of {} types, {} bytes in {}",
+            args.patients,
+            totals.resources.len(),
+            totals.bytes,
+            args.out.display()
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -60,14 +60,21 @@ fn a_malformed_line_stops_nothing_else() {
     check("{\"a\":1}\r\n{\"b\r\n{\"c\":3}\r\n", &["{\"a\":1}", "fault malformed JSON", "{\"c\":3}"]);
     // A Bundle in a line that was cut off.
     let bundle = r#"{"resourceType":"Bundle","entry":[{"a":1}"#;
-    check(&format!("{bundle}\n{{\"c\":3}}\n"), &["begin", "entry {\"a\":1}", "fault unexpected end", "end ", "{\"c\":3}"]);
-    check(&format!("{bundle},{{\"b\"\n{{\"c\":3}}\n"), &["begin", "entry {\"a\":1}", "fault malformed JSON", "end ", "{\"c\":3}"]);
+    check(
+        &format!("{bundle}\n{{\"c\":3}}\n"),
+        &["begin", "entry {\"a\":1}", "fault unexpected end", "end ", "{\"c\":3}"],
+    );
+    check(
+        &format!("{bundle},{{\"b\"\n{{\"c\":3}}\n"),
+        &["begin", "entry {\"a\":1}", "fault malformed JSON", "end ", "{\"c\":3}"],
+    );
 }
 
 #[test]
 fn no_part_of_a_broken_resource_is_taken_for_a_resource() {
     let inside = "  {\"resourceType\":\"Patient\",\"id\":\"inside\"}\n";
-    let broken = format!("{{\n \"resourceType\":\"Observation\",\n \"status\":\"fi\nnal\",\n \"contained\":[\n{inside} ]\n}}\n");
+    let broken =
+        format!("{{\n \"resourceType\":\"Observation\",\n \"status\":\"fi\nnal\",\n \"contained\":[\n{inside} ]\n}}\n");
     check(&broken, &["fault malformed JSON"]);
     check(&format!("{broken}{{\"a\":1}}\n"), &["fault malformed JSON", "{\"a\":1}"]);
     check(&format!("[\n{{\"a\":1}},\n{{\"b\":1}}\n]\n"), &["fault malformed JSON"]);
@@ -85,7 +92,12 @@ fn no_part_of_a_broken_resource_is_taken_for_a_resource() {
 fn a_bundle_is_split_entry_by_entry() {
     check(
         r#"{"resourceType":"Bundle", "meta":{"x":[1]}, "type" : "batch", "entry": [ {"resource":{}} , {"b":"]}"} ], "total": 2}"#,
-        &["begin", "entry {\"resource\":{}}", "entry {\"b\":\"]}\"}", r#"end {"resourceType":"Bundle", "meta":{"x":[1]}, "type" : "batch", "total": 2}"#],
+        &[
+            "begin",
+            "entry {\"resource\":{}}",
+            "entry {\"b\":\"]}\"}",
+            r#"end {"resourceType":"Bundle", "meta":{"x":[1]}, "type" : "batch", "total": 2}"#,
+        ],
     );
     check(r#"{"resourceType":"Bundle","entry":[]}"#, &["begin", r#"end {"resourceType":"Bundle"}"#]);
 }
@@ -107,7 +119,10 @@ fn a_bundle_whose_keys_are_sorted_is_split_too() {
     let sorted = r#"{"entry":[{"resource":{}},{"b":1}],"id":"x","resourceType":"Bundle","type":"batch"}"#;
     let rest = r#"end {"id":"x","resourceType":"Bundle","type":"batch"}"#;
     check(sorted, &["begin", "entry {\"resource\":{}}", "entry {\"b\":1}", rest]);
-    check(&format!("{sorted}\n{{\"c\":1}}\n"), &["begin", "entry {\"resource\":{}}", "entry {\"b\":1}", rest, "{\"c\":1}"]);
+    check(
+        &format!("{sorted}\n{{\"c\":1}}\n"),
+        &["begin", "entry {\"resource\":{}}", "entry {\"b\":1}", rest, "{\"c\":1}"],
+    );
 }
 
 #[test]

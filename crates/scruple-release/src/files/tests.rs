@@ -21,8 +21,16 @@ fn run_with(work: impl Fn(u64) -> Done + Sync) -> Result<(), FilterError> {
     let ledger = Ledger::create_or_open(&dir.path().join("ledger"), options).unwrap();
     let token = RootKey::new(Secret::generate(&mut SystemRng)).token().unwrap();
     let workers = NonZeroUsize::new(2).unwrap();
-    let options = FilterOptions { decider: &decider, ledger: &ledger, clock: clock.as_ref(), token: &token, workers, progress: &Quiet };
-    let question = Question { role: "biller".to_owned(), purpose: "HPAYMT".to_owned(), conditions: ConditionMask::NONE };
+    let options = FilterOptions {
+        decider: &decider,
+        ledger: &ledger,
+        clock: clock.as_ref(),
+        token: &token,
+        workers,
+        progress: &Quiet,
+    };
+    let question =
+        Question { role: "biller".to_owned(), purpose: "HPAYMT".to_owned(), conditions: ConditionMask::NONE };
     let table = decider.decide(&question).unwrap();
     let projection = Projection::new(Arc::clone(&decider.pack().annotation), table.as_ref().clone());
     let around = Around { targets: None, token: &token, today: (2026, 3, 1) };
@@ -37,7 +45,9 @@ fn run_with(work: impl Fn(u64) -> Done + Sync) -> Result<(), FilterError> {
 fn a_worker_that_falls_stops_the_run_and_nobody_waits_forever() {
     for falls in [0, 3, 40] {
         let (tell, told) = channel();
-        std::thread::spawn(move || tell.send(run_with(move |call| if call >= falls { panic!("a worker falls") } else { Done::InputEnds })));
+        std::thread::spawn(move || {
+            tell.send(run_with(move |call| if call >= falls { panic!("a worker falls") } else { Done::InputEnds }))
+        });
         let result = told.recv_timeout(Duration::from_secs(60)).expect("the run ends");
         assert!(matches!(result, Err(FilterError::Worker)), "{result:?}");
     }

@@ -31,7 +31,12 @@ fn on_crafted_resources_for_every_role() {
             }
         }
     }
-    assert!(differences.is_empty(), "{} differences\n{}", differences.len(), differences[..differences.len().min(12)].join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{} differences\n{}",
+        differences.len(),
+        differences[..differences.len().min(12)].join("\n")
+    );
 }
 
 #[test]
@@ -53,7 +58,12 @@ fn on_made_resources_and_decisions() {
             differences.push(format!("seed {seed}\n{text}\n{difference}\n"));
         }
     }
-    assert!(differences.is_empty(), "{} differences\n{}", differences.len(), differences[..differences.len().min(6)].join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{} differences\n{}",
+        differences.len(),
+        differences[..differences.len().min(6)].join("\n")
+    );
 }
 
 #[test]
@@ -77,5 +87,10 @@ fn on_us_core_examples_for_every_role() {
             }
         }
     }
-    assert!(differences.is_empty(), "{} differences\n{}", differences.len(), differences[..differences.len().min(8)].join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{} differences\n{}",
+        differences.len(),
+        differences[..differences.len().min(8)].join("\n")
+    );
 }

@@ -21,7 +21,8 @@ pub fn shows(id: &str) -> bool {
 }
 
 pub fn token(kind: &str, value: &str) -> String {
-    let sum = kind.bytes().chain(value.bytes()).fold(17_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    let sum =
+        kind.bytes().chain(value.bytes()).fold(17_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
     format!("{sum:032x}")
 }
 
@@ -43,7 +44,11 @@ impl Surroundings for World {
 /// The table of a shipped role, with the relationship.
 pub fn role_table(role: &str, purpose: &str) -> DecisionTable {
     let relationship = PACK.condition("relationship").unwrap();
-    let question = Question { role: role.to_owned(), purpose: purpose.to_owned(), conditions: ConditionMask::NONE.with(relationship) };
+    let question = Question {
+        role: role.to_owned(),
+        purpose: purpose.to_owned(),
+        conditions: ConditionMask::NONE.with(relationship),
+    };
     DecisionTable { never_pass: SegmentSet::EMPTY, ..table(&PACK, &question).unwrap() }
 }
 
@@ -60,8 +65,18 @@ pub fn as_slow(table: &DecisionTable) -> Decision {
         SegmentLimit::Follow => Limit::Follow,
     };
     Decision {
-        views: PACK.categories.iter().zip(&table.views).map(|(category, of)| (category.name.clone(), view(*of))).collect(),
-        limits: PACK.segments.iter().zip(&table.limits).map(|(segment, of)| (segment.name.clone(), limit(*of))).collect(),
+        views: PACK
+            .categories
+            .iter()
+            .zip(&table.views)
+            .map(|(category, of)| (category.name.clone(), view(*of)))
+            .collect(),
+        limits: PACK
+            .segments
+            .iter()
+            .zip(&table.limits)
+            .map(|(segment, of)| (segment.name.clone(), limit(*of)))
+            .collect(),
         passes: table.passes_full_types,
     }
 }
