@@ -1,7 +1,8 @@
 //! `scruple demo`: a synthetic hospital through five roles, what each sees of one patient and why, and the proof.
 
 use crate::state::SystemClock;
-use crate::{filter, pack, say, state};
+use crate::terminal::say;
+use crate::{filter, pack, state};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use scruple_core::{Clock as _, Entry, Relationship, View};
@@ -58,34 +59,34 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     prepare(&dir)?;
     let active = pack::activate(None)?;
     let now = SystemClock.now();
-    say::line(&format!("Scruple demo in {}\n", dir.display()))?;
+    say(&format!("Scruple demo in {}\n", dir.display()))?;
 
     let hospital = Hospital::generate(&Options { patients: PATIENTS, seed: SEED, as_of: now, canary: false });
     let from = dir.join("hospital");
     std::fs::create_dir_all(&from)?;
     let totals = hospital.write_ndjson(|kind| File::create(from.join(format!("{kind}.ndjson"))).map(BufWriter::new))?;
     let resources: u64 = totals.resources.values().sum();
-    say::line(&format!(
+    say(&format!(
         "1. A synthetic hospital: {PATIENTS} patients, {resources} resources of {} types. Nobody in it exists.\n",
         totals.resources.len()
     ))?;
 
-    say::line("2. The same hospital as five people need it:")?;
+    say("2. The same hospital as five people need it:")?;
     let ledger = state::open_ledger(&dir.join("ledger"))?;
     for (role, purpose) in ROLES {
         let summary =
             filter::folder(&active.decider, &ledger, &asked(&active, role, purpose)?, &from, &dir.join(role))?;
         let withheld: u64 = summary.withheld.values().sum();
-        say::line(&format!("   {role:<16} {purpose:<9} {:>5} resources, {withheld:>5} withheld", summary.released))?;
+        say(&format!("   {role:<16} {purpose:<9} {:>5} resources, {withheld:>5} withheld", summary.released))?;
     }
     ledger.close().context("the ledger did not close")?;
 
-    say::line(&format!("\n3. What each sees of a patient, and why:\n{}", table(&active)?))?;
-    say::line(&format!(
+    say(&format!("\n3. What each sees of a patient, and why:\n{}", table(&active)?))?;
+    say(&format!(
         "\n4. One patient, {SHOWCASE_ID}, as each gets her (hospital/Patient.ndjson holds all of it):"
     ))?;
     for (role, _) in ROLES {
-        say::line(&format!("   {role:<16} {}", excerpt(&dir.join(role))?))?;
+        say(&format!("   {role:<16} {}", excerpt(&dir.join(role))?))?;
     }
 
     let validator = |_: u64, payload: &[u8]| Entry::from_bytes(payload).map(drop).map_err(|error| error.to_string());
@@ -94,11 +95,11 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
         VerifyOptions { validator: Some(Box::new(validator)), ..VerifyOptions::default() },
     )?;
     let state = if report.is_good() { "nothing is wrong" } else { "SOMETHING IS WRONG" };
-    say::line(&format!(
+    say(&format!(
         "\n5. The ledger: {} entries, written before each chunk left; verified: {state}.",
         report.entries
     ))?;
-    say::line(&next(&dir))?;
+    say(&next(&dir))?;
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
