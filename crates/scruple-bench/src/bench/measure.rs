@@ -12,9 +12,6 @@ impl Times {
         Self(times)
     }
 
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
 
     pub fn best(&self) -> Duration {
         self.0.first().copied().unwrap_or_default()

@@ -21,6 +21,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 const DIR: &str = "/ledger";
 /// Operations within which the power is cut while a release runs.
@@ -161,6 +162,11 @@ impl io::Read for Shared {
 impl Fuzz for LedgerCrash {
     fn name(&self) -> &'static str {
         "ledger-crash"
+    }
+
+    /// Hundreds of cuts with a restart and a verification each.
+    fn case_time_max(&self) -> Duration {
+        Duration::from_secs(600)
     }
 
     fn make(&self, rng: &mut ChaCha20Rng) -> Vec<u8> {

@@ -227,22 +227,28 @@ impl FuzzProjector {
                     Known::Primitive => return Err(format!("a primitive of {name} is none")),
                     Known::Element if is_null => {}
                     Known::Element => {
-                        let element = dictionary().find("Element").ok_or("no Element in the dictionary")?;
-                        self.check_object(element, item)?;
+                        self.check_element(name, item)?;
                     }
                     Known::Object(id) => self.check_object(*id, item)?,
                     Known::Resource if matches!(name, "Bundle.entry" | "Bundle.entry.response" | "Parameters.parameter") => {
                         // A resource in a container may have passed: then its keys are its own.
                     }
-                    Known::Resource => self.check_contained(item)?,
+                    Known::Resource => self.check_resource(item)?,
                 }
             }
         }
         Ok(())
     }
 
-    fn check_contained(&self, tree: &Node) -> Result<(), String> {
-        self.check_resource(tree)
+    /// What stands beside a primitive: an id and extensions.
+    fn check_element(&self, name: &str, tree: &Node) -> Result<(), String> {
+        let Node::Object(members) = tree else { return Err(format!("an element beside a primitive of {name} is no object")) };
+        let extension = dictionary().find("Extension").ok_or("the dictionary has no Extension")?;
+        members.iter().try_for_each(|(key, value)| match (key.as_str(), value) {
+            ("id", Node::Scalar(_)) => Ok(()),
+            ("extension", Node::Array(items)) => items.iter().try_for_each(|item| self.check_object(extension, item)),
+            _ => Err(format!("an unknown key beside a primitive of {name}")),
+        })
     }
 
     fn check_split(case: &[u8], lines: bool) -> Result<(), String> {
@@ -371,7 +377,7 @@ mod tests {
         for (text, what) in [
             (r#"{"resourceType":"Patient","nickname":"a"}"#, "an unknown key in Patient"),
             (r#"{"resourceType":"Patient","name":[{"alias":"a"}]}"#, "an unknown key in HumanName"),
-            (r#"{"resourceType":"Patient","name":[{"_given":[{"x":1}]}]}"#, "an unknown key in Element"),
+            (r#"{"resourceType":"Patient","name":[{"_given":[{"x":1}]}]}"#, "an unknown key beside a primitive of HumanName"),
             (r#"{"resourceType":"Patient","gender":"male","gender":"male"}"#, "a key of Patient stands twice"),
             (r#"{"resourceType":"Patient","name":[]}"#, "an empty array in Patient"),
             (r#"{"resourceType":"Patient","gender":{}}"#, "a primitive of Patient is none"),

@@ -20,8 +20,6 @@ const FINDINGS_MAX: usize = 50;
 const SHRINK_TRIES_MAX: usize = 2_000;
 /// Time for that.
 const SHRINK_TIME: Duration = Duration::from_secs(20);
-/// A case that takes longer is a finding: inputs are bounded, so is the work.
-const CASE_TIME_MAX: Duration = Duration::from_secs(20);
 /// How often the progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_secs(15);
 
@@ -71,6 +69,10 @@ pub trait Fuzz: Sync {
     /// # Errors
     /// A property does not hold.
     fn check(&self, case: &[u8]) -> Result<(), String>;
+    /// A case that takes longer is a finding: inputs are bounded, so is the work.
+    fn case_time_max(&self) -> Duration {
+        Duration::from_secs(20)
+    }
 }
 
 /// The generator of one case.
@@ -115,7 +117,9 @@ pub fn check_guarded(target: &dyn Fuzz, case: &[u8]) -> Result<(), String> {
     let result = catch_unwind(AssertUnwindSafe(|| target.check(case)));
     GUARDED.set(false);
     match result {
-        Ok(Ok(())) if began.elapsed() > CASE_TIME_MAX => Err(format!("takes over {} s", CASE_TIME_MAX.as_secs())),
+        Ok(Ok(())) if began.elapsed() > target.case_time_max() => {
+            Err(format!("takes over {} s", target.case_time_max().as_secs()))
+        }
         Ok(result) => result,
         Err(_) => {
             let place = PANICKED_AT.with_borrow_mut(Option::take);
