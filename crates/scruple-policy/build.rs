@@ -24,7 +24,10 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "csv" || extension == "toml") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "csv" || extension == "toml" || extension == "cedar")
+        {
             files.push(path);
         }
     }

@@ -15,7 +15,8 @@ const FHIR_VERSION: &str = "4.0.1";
 const RESOURCE_TYPES: usize = 146;
 const OUT: &str = "crates/scruple-fhir/src/dictionary";
 /// Constraints that hold for every element or resource, and those that the engine keeps by construction.
-const GENERAL_CONSTRAINTS: [&str; 9] = ["ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6", "ref-1", "txt-1"];
+const GENERAL_CONSTRAINTS: [&str; 9] =
+    ["ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6", "ref-1", "txt-1"];
 
 pub const HELP: &str = "\
 cargo xtask dictionary [--from DIR]
@@ -52,7 +53,8 @@ pub fn run(mut args: crate::args::Args) -> Result<()> {
 fn fetch() -> Result<PathBuf> {
     let dir = std::env::temp_dir().join("scruple-definitions");
     std::fs::create_dir_all(&dir)?;
-    let packed = Command::new("npm").args(["pack", "--silent", PACKAGE]).current_dir(&dir).output().context("npm is needed")?;
+    let packed =
+        Command::new("npm").args(["pack", "--silent", PACKAGE]).current_dir(&dir).output().context("npm is needed")?;
     ensure!(packed.status.success(), "npm pack {PACKAGE} failed: {}", String::from_utf8_lossy(&packed.stderr));
     let name = String::from_utf8(packed.stdout)?.trim().to_owned();
     let unpacked = Command::new("tar").args(["xzf", &name]).current_dir(&dir).status()?;
@@ -166,9 +168,10 @@ impl TypeGraph {
             let (name, next) = here.iter().find_map(|name| {
                 let object = self.types.get(name)?;
                 let element = object.elements.iter().find(|element| element.name.trim_end_matches("[x]") == segment)?;
-                let next = element.types.iter().map(|target| {
-                    target.split('(').next().unwrap_or_default().trim_start_matches('#').to_owned()
-                });
+                let next = element
+                    .types
+                    .iter()
+                    .map(|target| target.split('(').next().unwrap_or_default().trim_start_matches('#').to_owned());
                 Some((element.name.clone(), next.collect::<Vec<_>>()))
             })?;
             at.push(name);
@@ -180,8 +183,10 @@ impl TypeGraph {
 
 fn add_definition(types: &mut BTreeMap<String, ObjectType>, definition: &Value, is_resource: bool) -> Result<()> {
     let elements = definition["snapshot"]["element"].as_array().context("no snapshot")?;
-    let parents: BTreeSet<&str> =
-        elements.iter().filter_map(|element| text(&element["path"]).rsplit_once('.').map(|(parent, _)| parent)).collect();
+    let parents: BTreeSet<&str> = elements
+        .iter()
+        .filter_map(|element| text(&element["path"]).rsplit_once('.').map(|(parent, _)| parent))
+        .collect();
     for element in elements {
         let path = text(&element["path"]);
         if parents.contains(path) || !path.contains('.') {
@@ -237,7 +242,8 @@ fn read_element(element: &Value, path: &str, name: &str, parents: &BTreeSet<&str
 fn type_name(value: &Value) -> String {
     let code = text(&value["code"]);
     if code.starts_with("http://hl7.org/fhirpath/") {
-        let url = value["extension"].as_array().into_iter().flatten().find_map(|extension| extension["valueUrl"].as_str());
+        let url =
+            value["extension"].as_array().into_iter().flatten().find_map(|extension| extension["valueUrl"].as_str());
         return url.unwrap_or("string").to_owned();
     }
     let mut targets: Vec<&str> = value["targetProfile"]
@@ -257,7 +263,8 @@ fn type_name(value: &Value) -> String {
 
 /// Prints a line for each base and code: `Patient birthdate date Patient.birthDate`.
 fn print_search(graph: &TypeGraph, bundle: &Value) -> Result<(String, usize, usize)> {
-    let by_url: BTreeMap<&str, &Value> = entries(bundle).map(|parameter| (text(&parameter["url"]), parameter)).collect();
+    let by_url: BTreeMap<&str, &Value> =
+        entries(bundle).map(|parameter| (text(&parameter["url"]), parameter)).collect();
     let mut lines = BTreeMap::new();
     for parameter in entries(bundle).filter(|parameter| text(&parameter["version"]) == FHIR_VERSION) {
         for base in parameter["base"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -273,7 +280,10 @@ fn print_search(graph: &TypeGraph, bundle: &Value) -> Result<(String, usize, usi
             }
             let reads: Vec<String> = reads.into_iter().collect();
             let what = if complete && !reads.is_empty() { reads.join("|") } else { "withheld".to_owned() };
-            lines.insert((base.to_owned(), text(&parameter["code"]).to_owned()), (text(&parameter["type"]).to_owned(), what));
+            lines.insert(
+                (base.to_owned(), text(&parameter["code"]).to_owned()),
+                (text(&parameter["type"]).to_owned(), what),
+            );
         }
     }
     let mut out = format!(
@@ -295,7 +305,9 @@ fn collect_reads(graph: &TypeGraph, base: &str, expression: &str, reads: &mut BT
     let mut at = 0;
     while at < bytes.len() {
         let begins = bytes[at].is_ascii_uppercase()
-            && (at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || matches!(bytes[at - 1], b'.' | b'\'' | b'/' | b'-' | b'_')));
+            && (at == 0
+                || !(bytes[at - 1].is_ascii_alphanumeric()
+                    || matches!(bytes[at - 1], b'.' | b'\'' | b'/' | b'-' | b'_')));
         if !begins {
             at += 1;
             continue;
@@ -354,7 +366,10 @@ fn read_path(expression: &str, start: usize) -> (Vec<String>, Vec<String>, usize
             }
             let inner = &expression[open..at];
             conditions.extend(
-                inner.split(|c: char| !c.is_ascii_alphanumeric()).filter(|name| name.starts_with(char::is_lowercase)).map(str::to_owned),
+                inner
+                    .split(|c: char| !c.is_ascii_alphanumeric())
+                    .filter(|name| name.starts_with(char::is_lowercase))
+                    .map(str::to_owned),
             );
         } else if !word.is_empty() {
             path.push(word.to_owned());

@@ -5,6 +5,7 @@
 
 mod annotation;
 mod codes;
+mod describe;
 mod dictionary;
 mod invariants;
 mod json;
@@ -17,6 +18,7 @@ mod reference;
 
 pub use annotation::{Annotation, Discriminator, KnownExtension, Mask, MaskFunction, Place};
 pub use codes::{CodeIndex, Form};
+pub use describe::{ElementView, Inspector, TypeView, categories, classes, describe, mask_carries, mask_covers};
 pub use dictionary::{Dictionary, Element, ObjectType, SearchParameter, Target, TypeId, dictionary};
 pub use json::{Fault, FaultKind};
 pub use plan::Finding;

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Bytes of durable entries that may wait for the tree; a batch waits while there are more.
-const PENDING_BYTES_MAX: usize = 256 << 20;
+const PENDING_BYTES_MAX: usize = 64 << 20;
 
 /// Locks, also after a panic of another holder: the stop flag decides whether to go on.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -208,6 +208,8 @@ impl Core {
     /// Stops the ledger for good; the first reason stands.
     pub(crate) fn stop(&self, stop: Stop) -> Arc<Stop> {
         let stop = Arc::clone(self.stop.get_or_init(|| Arc::new(stop)));
+        // Under the lock: whoever saw no stop waits already, and hears of it.
+        let _pending = lock(&self.pending);
         self.drained.notify_all();
         stop
     }
@@ -356,5 +358,76 @@ impl Core {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.keeper.clock.now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entries::entries;
+    use crate::open::{Intent, SEGMENT_BYTES_MIN, start};
+    use crate::simulate::SimStorage;
+    use scruple_core::FixedClock;
+    use scruple_seal::KeyId;
+    use std::path::Path;
+
+    const HOUR_MICROS: i64 = 3_600_000_000;
+
+    fn open(storage: &SimStorage, clock: &Arc<FixedClock>) -> Core {
+        let clock: Arc<FixedClock> = Arc::clone(clock);
+        let options = OpenOptions {
+            storage: Arc::new(storage.clone()),
+            segment_bytes: SEGMENT_BYTES_MIN,
+            ..OpenOptions::new("log.example/core", clock)
+        };
+        start(Path::new("/ledger"), options, Intent::CreateOrOpen).unwrap().0
+    }
+
+    fn key_of_next(core: &Core, storage: &SimStorage) -> KeyId {
+        let index = core.record(&[Item { payload: b"x", origin: None }]).unwrap()[0].index;
+        let mut read = entries(Path::new("/ledger"), Arc::new(storage.clone()), None, index).unwrap();
+        read.next().unwrap().unwrap().key
+    }
+
+    #[test]
+    fn a_data_key_serves_one_hour_and_one_run_and_is_never_made_on_the_hot_path() {
+        let storage = SimStorage::new();
+        let clock = Arc::new(FixedClock::new(Timestamp::from_micros(490_000 * HOUR_MICROS)));
+        let core = open(&storage, &clock);
+        core.upkeep().unwrap();
+        let first = key_of_next(&core, &storage);
+        assert_eq!(first, key_of_next(&core, &storage));
+        clock.advance_micros(HOUR_MICROS);
+        assert!(core.needs_upkeep());
+        let files = storage.files().len();
+        let second = key_of_next(&core, &storage);
+        assert_ne!(first, second, "the next hour's key was made ahead");
+        assert_eq!(storage.files().len(), files);
+        // The clock jumps: until the upkeep has made a key, the old one seals on.
+        clock.advance_micros(5 * HOUR_MICROS);
+        assert_eq!(second, key_of_next(&core, &storage));
+        core.upkeep().unwrap();
+        let third = key_of_next(&core, &storage);
+        assert_ne!(second, third);
+        drop(core);
+        let core = open(&storage, &clock);
+        let fourth = key_of_next(&core, &storage);
+        assert!(![first, second, third].contains(&fourth), "a new run seals with a key of its own");
+    }
+
+    #[test]
+    fn segments_below_the_checkpoint_go_and_the_last_one_stays() {
+        let storage = SimStorage::new();
+        let clock = Arc::new(FixedClock::new(Timestamp::from_micros(490_000 * HOUR_MICROS)));
+        let core = open(&storage, &clock);
+        let segments = || storage.files().iter().filter(|path| path.starts_with("/ledger/wal")).count();
+        for _ in 0..6 {
+            core.record(&[Item { payload: &[1; 40_000], origin: None }]).unwrap();
+        }
+        assert_eq!(segments(), 6);
+        assert_eq!(core.integrate().unwrap(), 6);
+        assert_eq!(segments(), 1);
+        drop(core);
+        assert_eq!(open(&storage, &clock).size(), 6);
     }
 }

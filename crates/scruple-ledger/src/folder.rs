@@ -1,7 +1,7 @@
 //! The folder of a ledger: names, and writing a file so that it is there whole or not at all.
 
 use crate::error::{LedgerError, StorageError};
-use crate::storage::{File, Item, Lock, Mode, Storage};
+use crate::storage::{File, Item, Lock, Mode, NewFile, Storage};
 use crate::tree::{TileFile, parse_tile_path};
 use scruple_seal::KeyId;
 use std::collections::{BTreeSet, HashSet};
@@ -196,17 +196,18 @@ impl Folder {
         files: impl Iterator<Item = (&'a str, &'a [u8])>,
         mode: Mode,
     ) -> Result<(), StorageError> {
+        let mut temporary = Vec::new();
         let mut renames = Vec::new();
         for (name, bytes) in files {
             self.ensure_parents(name)?;
-            let temporary = self.temporary_name();
-            let path = self.path(&temporary);
-            let failed = |error| StorageError::new("write", &path, error);
-            let mut file = self.storage.create(&path, mode).map_err(failed)?;
-            file.write_at(0, bytes).map_err(failed)?;
-            file.sync().map_err(|error| StorageError::new("make durable", &path, error))?;
+            let path = self.path(&self.temporary_name());
             renames.push((path.clone(), self.path(name)));
+            temporary.push(NewFile { path, bytes });
         }
+        self.storage.write_files(&temporary, mode).map_err(|(at, error)| {
+            let path = temporary.get(at).map_or(self.root.as_path(), |file| &file.path);
+            StorageError::new("write", path, error)
+        })?;
         let mut parents = BTreeSet::new();
         for (from, to) in &renames {
             self.storage.rename(from, to).map_err(|error| StorageError::new("rename to", to, error))?;

@@ -62,7 +62,7 @@ pub use open::{OpenOptions, Recovery, SEGMENT_BYTES, SEGMENT_BYTES_MAX, SEGMENT_
 pub use proof::{SIZE_MAX, check_consistency, check_inclusion, fuzz_read, prove_consistency, prove_inclusion};
 pub use report::{Finding, FindingKind, Report, Trust};
 pub use scan::Torn;
-pub use storage::{File, FileSystem, Item, Lock, Mode, Storage};
+pub use storage::{File, FileSystem, Item, Lock, Mode, NewFile, Storage};
 pub use tree::{Hash, TILE_WIDTH, chain_link, leaf_hash, node_hash};
 pub use verify::{VerifyOptions, verify};
 pub use wal::{PAYLOAD_BYTES_MAX, Receipt};

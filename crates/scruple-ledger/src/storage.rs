@@ -6,7 +6,12 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Threads that sync files together.
+const SYNC_THREADS: usize = 8;
+/// Files below which a thread of its own does not pay.
+const SYNC_FILES_MIN: usize = 4;
 
 /// One name in a directory.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -24,6 +29,15 @@ pub enum Mode {
     Secret,
     /// What the process's mask allows: everything else is sealed or public.
     Common,
+}
+
+/// A file that is to be made.
+#[derive(Clone, Debug)]
+pub struct NewFile<'a> {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its content.
+    pub bytes: &'a [u8],
 }
 
 /// A file that is open for writing.
@@ -66,6 +80,18 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// The disk fails.
     fn create(&self, path: &Path, mode: Mode) -> io::Result<Box<dyn File>>;
+    /// Makes files and makes their content durable; their names are not. On an error the position of a file that failed.
+    ///
+    /// # Errors
+    /// The disk fails; any of the files may be there, in part.
+    fn write_files(&self, files: &[NewFile<'_>], mode: Mode) -> Result<(), (usize, io::Error)> {
+        let write = |new: &NewFile<'_>| {
+            let mut file = self.create(&new.path, mode)?;
+            file.write_at(0, new.bytes)?;
+            file.sync()
+        };
+        files.iter().enumerate().try_for_each(|(at, new)| write(new).map_err(|error| (at, error)))
+    }
     /// Opens an existing file for writing.
     ///
     /// # Errors
@@ -146,6 +172,35 @@ impl Storage for FileSystem {
         };
         let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
         Ok(Box::new(file))
+    }
+
+    /// Many files are written by several threads: file systems put syncs that wait together into one journal commit.
+    fn write_files(&self, files: &[NewFile<'_>], mode: Mode) -> Result<(), (usize, io::Error)> {
+        let write = |new: &NewFile<'_>| {
+            let mut file = self.create(&new.path, mode)?;
+            file.write_at(0, new.bytes)?;
+            file.sync()
+        };
+        let write_all = |first: usize, files: &[NewFile<'_>]| {
+            files.iter().zip(first..).try_for_each(|(new, at)| write(new).map_err(|error| (at, error)))
+        };
+        let share = files.len().div_ceil(SYNC_THREADS).max(SYNC_FILES_MIN);
+        std::thread::scope(|scope| {
+            let chunks = files.chunks(share).zip((0..).step_by(share));
+            let (mut own, mut threads) = (None, Vec::new());
+            for (chunk, first) in chunks {
+                if own.is_none() {
+                    own = Some((first, chunk));
+                } else {
+                    threads.push(scope.spawn(move || write_all(first, chunk)));
+                }
+            }
+            let result = own.map_or(Ok(()), |(first, chunk)| write_all(first, chunk));
+            threads.into_iter().fold(result, |result, thread| {
+                let joined = thread.join().unwrap_or_else(|_| Err((0, io::Error::other("a writing thread ended"))));
+                result.and(joined)
+            })
+        })
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {

@@ -1,5 +1,7 @@
 //! Decide: role, purpose and conditions in, one [`DecisionTable`] out, with the rule behind each view.
 
+use crate::cedar::Action;
+use crate::guardrail::Asked;
 use crate::model::{Pack, Permit, Role};
 use scruple_core::{
     CATEGORIES_MAX, CategoryId, ConditionMask, DecisionTable, SEGMENTS_MAX, SegmentId, SegmentLimit, View,
@@ -64,10 +66,10 @@ pub struct Decider {
     memo: RwLock<HashMap<Question, Arc<DecisionTable>>>,
 }
 
+// INVARIANT (proved-pack): only `activate` makes a decider, so that no decision is taken under a pack that was not proved.
 impl Decider {
     /// Decides under `pack`.
-    #[must_use]
-    pub fn new(pack: Arc<Pack>) -> Self {
+    pub(crate) fn new(pack: Arc<Pack>) -> Self {
         Self { pack, memo: RwLock::new(HashMap::new()) }
     }
 
@@ -124,33 +126,48 @@ pub fn admit<'a>(pack: &'a Pack, question: &Question) -> Result<&'a Role, Refusa
     Ok(role)
 }
 
-/// Computes the table cold, from the native permits.
+/// Computes the table cold, from the native permits and the guardrails.
 ///
 /// # Errors
 /// A refusal that follows from the policy alone.
-// INVARIANT (default-deny): a view is none unless a permit of the role, for the purpose, with every condition, says more.
 pub fn table(pack: &Pack, question: &Question) -> Result<DecisionTable, Refusal> {
+    native(pack, question, pack.guardrails.asked(question).as_ref())
+}
+
+/// The table that the permits alone give, or that these guardrails leave of it.
+// INVARIANT (default-deny): a view is none unless a permit of the role, for the purpose, with every condition, says more.
+pub(crate) fn native(pack: &Pack, question: &Question, guard: Option<&Asked<'_>>) -> Result<DecisionTable, Refusal> {
     let role = admit(pack, question)?;
     let mut views = [View::None; CATEGORIES_MAX];
+    let mut valid_until = None;
     for permit in applying(role, &question.purpose, question.conditions) {
-        for category in &permit.categories {
+        for category in permit.categories.iter().filter(|category| !is_forbidden(guard, permit.view, **category)) {
             if let Some(view) = views.get_mut(usize::from(category.0)) {
-                *view = join(*view, permit.view);
+                *view = pack.join(*view, permit.view);
             }
         }
+        valid_until = [valid_until, permit.until].into_iter().flatten().min();
     }
     let mut limits = [SegmentLimit::None; SEGMENTS_MAX];
     for (index, limit) in limits.iter_mut().enumerate().take(pack.segments.len()) {
-        *limit = role.limit(SegmentId(u8::try_from(index).unwrap_or(u8::MAX)), question.conditions);
+        let segment = SegmentId(u8::try_from(index).unwrap_or(u8::MAX));
+        let own = role.limit(segment, question.conditions);
+        let action = Action::of_limit(own);
+        let forbidden = guard.zip(action).is_some_and(|(guard, action)| guard.forbids_segment(action, segment));
+        *limit = if forbidden { SegmentLimit::None } else { own };
     }
     Ok(DecisionTable {
         views,
         limits,
         passes_full_types: role.passes && has_relationship(pack, question.conditions),
         never_pass: role.never_pass,
-        valid_until: None,
+        valid_until,
         pack: pack.hash,
     })
+}
+
+fn is_forbidden(guard: Option<&Asked<'_>>, view: View, category: CategoryId) -> bool {
+    guard.zip(Action::of_view(view)).is_some_and(|(guard, action)| guard.forbidding(action, category).is_some())
 }
 
 fn has_relationship(pack: &Pack, conditions: ConditionMask) -> bool {
@@ -169,17 +186,8 @@ pub(crate) fn applying<'a>(
         .filter(move |permit| permit.purposes.iter().any(|listed| listed == purpose) && conditions.covers(permit.when))
 }
 
-/// The wider of two views. The check refuses packs in which two different masks meet here.
-fn join(a: View, b: View) -> View {
-    match (a, b) {
-        (View::Full, _) | (_, View::Full) => View::Full,
-        (View::None, other) | (other, View::None) => other,
-        (View::Masked(a), View::Masked(_)) => View::Masked(a),
-    }
-}
-
 /// The rule behind a view.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct Rule {
     /// Where it stands, as `roles/biller.toml:21`.
     pub place: String,
@@ -187,30 +195,26 @@ pub struct Rule {
     pub tasks: Vec<String>,
 }
 
-/// The permit that gives a category its view, and the conditions that the next wider one still lacks (RB-03).
+/// The permit that gives a category its view, and the conditions that the next wider one still lacks (RB-03). Where a
+/// guardrail takes the view away, the rule is the guardrail and cites no task.
 #[must_use]
 pub fn explain(pack: &Pack, role: &Role, question: &Question, category: CategoryId) -> (Option<Rule>, Vec<String>) {
-    let named = |permit: &&Permit| permit.categories.contains(&category);
-    let chosen = applying(role, &question.purpose, question.conditions).filter(named).fold(
-        None,
-        |best: Option<&Permit>, permit| match best {
-            Some(best) if join(best.view, permit.view) == best.view => Some(best),
-            _ => Some(permit),
-        },
-    );
-    let rule = chosen.map(|permit| Rule {
-        place: format!("{}:{}", role.file, permit.line),
-        tasks: permit
-            .tasks
-            .iter()
-            .map(|task| {
-                role.tasks
-                    .iter()
-                    .find(|known| known.name == *task)
-                    .map_or_else(|| task.clone(), |known| known.label.clone())
-            })
-            .collect(),
-    });
+    let guard = pack.guardrails.asked(question);
+    let widest = |best: Option<&Permit>, permit: &Permit| best.is_none_or(|best| !pack.covers(best.view, permit.view));
+    let mut chosen: Option<&Permit> = None;
+    let mut guardrail = None;
+    for permit in applying(role, &question.purpose, question.conditions) {
+        if !permit.categories.contains(&category) {
+            continue;
+        }
+        let action = Action::of_view(permit.view);
+        match guard.as_ref().zip(action).and_then(|(guard, action)| guard.forbidding(action, category)) {
+            Some(place) => guardrail = Some(Rule { place, tasks: Vec::new() }),
+            None if widest(chosen, permit) => chosen = Some(permit),
+            None => {}
+        }
+    }
+    let rule = chosen.map(|permit| rule_of(role, permit)).or(guardrail);
     let purpose = role.effective_purpose(&question.purpose);
     let current = chosen.map_or(View::None, |permit| permit.view);
     let nearest = role
@@ -219,11 +223,19 @@ pub fn explain(pack: &Pack, role: &Role, question: &Question, category: Category
         .filter(|permit| {
             permit.categories.contains(&category) && permit.purposes.iter().any(|listed| listed == purpose)
         })
-        .filter(|permit| !question.conditions.covers(permit.when) && join(current, permit.view) != current)
+        .filter(|permit| !question.conditions.covers(permit.when) && !pack.covers(current, permit.view))
         .min_by_key(|permit| (permit.when.0 & !question.conditions.0).count_ones());
     let missing = nearest.map_or_else(Vec::new, |permit| {
         let lacking = ConditionMask(permit.when.0 & !question.conditions.0);
         pack.condition_names(lacking).into_iter().map(str::to_owned).collect()
     });
     (rule, missing)
+}
+
+pub(crate) fn rule_of(role: &Role, permit: &Permit) -> Rule {
+    let in_words = |task: &String| {
+        let known = role.tasks.iter().find(|known| known.name == *task);
+        known.map_or_else(|| task.clone(), |known| known.label.clone())
+    };
+    Rule { place: format!("{}:{}", role.file, permit.line), tasks: permit.tasks.iter().map(in_words).collect() }
 }

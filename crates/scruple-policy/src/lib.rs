@@ -1,17 +1,34 @@
-//! The policy pack: read from text files, checked, compiled to native tables and to Cedar, and asked for decisions.
+//! The policy pack: read from text files, checked, compiled to native tables and to Cedar, proved, and asked for decisions.
 //!
 //! Pure: the files come in as text ([`PackFiles`]), a decision goes out as a table. It opens no file, knows no patient
-//! and no request.
+//! and no request. [`activate`] is the one way to a [`Decider`].
 
+mod active;
+mod cedar;
+mod check;
 mod decide;
+mod explain;
+mod guardrail;
 mod model;
+mod prove;
 mod read;
+mod show;
 mod source;
+mod words;
 
+pub use active::{ActivationError, Active, activate};
+pub use cedar::{Cedar, CedarError, CedarPolicy};
+pub use check::{Checked, check};
 pub use decide::{Decider, Question, Refusal, Rule, admit, explain, table};
-pub use model::{Category, Condition, Pack, Permit, Purpose, Role, Segment, SegmentWord, Task};
+pub use explain::{ElementRow, ExplainError, TypeExplanation, explain_type};
+pub use guardrail::{GUARDRAILS_MAX, Guardrails};
+pub use model::{Broad, Category, Condition, Pack, Permit, Purpose, Role, Segment, SegmentWord, Task};
+pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;
-pub use source::{PackFiles, Problem};
+pub use show::{
+    Cell, ConditionLine, Matrix, MatrixRow, PermitLine, RoleSheet, SegmentLine, Show, TaskLine, UnknownRole, Wider,
+};
+pub use source::{PackFiles, Problem, Severity};
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,11 @@
 //! A pack as it was read: every name resolved to its place, every line checked.
 
+use crate::guardrail::Guardrails;
 use scruple_core::{
-    CategoryId, ConditionId, ConditionMask, MaskId, PackHash, SegmentId, SegmentLimit, SegmentSet, View,
+    CategoryId, ConditionId, ConditionMask, MaskId, PackHash, SegmentId, SegmentLimit, SegmentSet, Timestamp, View,
 };
 use scruple_fhir::Annotation;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A kind of PHI.
@@ -14,6 +15,8 @@ pub struct Category {
     pub name: String,
     /// In words.
     pub label: String,
+    /// It tells of a patient: everything but what `not_phi` of `pack.toml` names.
+    pub phi: bool,
 }
 
 /// A purpose of use.
@@ -77,6 +80,8 @@ pub struct Task {
     pub name: String,
     /// In words.
     pub label: String,
+    /// Where it stands in the role's file.
+    pub line: usize,
 }
 
 /// A permit: these categories, this view, for these tasks, while these conditions hold.
@@ -90,6 +95,10 @@ pub struct Permit {
     pub tasks: Vec<String>,
     /// The categories.
     pub categories: Vec<CategoryId>,
+    /// The line of each category.
+    pub category_lines: Vec<usize>,
+    /// The end of the exception that lets `*` stand for the categories.
+    pub until: Option<Timestamp>,
     /// Conditions that must all hold.
     pub when: ConditionMask,
     /// Purposes, as codes.
@@ -127,6 +136,10 @@ pub struct Role {
     pub permits: Vec<Permit>,
     /// A word for each segment.
     pub segments: Vec<SegmentWord>,
+    /// Where these words stand, as `segment-by-role.csv:9`.
+    pub segments_at: String,
+    /// It runs systems or checks on others, and treats, bills and answers nobody: no PHI category in full (RB-12).
+    pub administrative: bool,
     /// Segments whose resources do not pass as they are.
     pub never_pass: SegmentSet,
     /// A profile and not a job.
@@ -164,6 +177,25 @@ impl Role {
     }
 }
 
+/// An exception to the ban on `*`: approved, with its end (`exceptions.toml`).
+#[derive(Clone, Debug)]
+pub struct Broad {
+    /// The role that it is for.
+    pub role: String,
+    /// Why.
+    pub reason: String,
+    /// Who approved it.
+    pub approved_by: String,
+    /// Its last day, as written.
+    pub expires: String,
+    /// When it ends: as that day does, UTC.
+    pub until: Timestamp,
+    /// Where it stands in `exceptions.toml`.
+    pub line: usize,
+    /// A permit stands on it.
+    pub used: bool,
+}
+
 /// A pack that was read without a problem.
 #[derive(Debug)]
 pub struct Pack {
@@ -189,6 +221,12 @@ pub struct Pack {
     pub roles: BTreeMap<String, Role>,
     /// What it says about the dictionary.
     pub annotation: Arc<Annotation>,
+    /// Exceptions to the ban on `*`.
+    pub broad: Vec<Broad>,
+    /// The organisation's own `forbid` rules.
+    pub guardrails: Guardrails,
+    /// Masks that meet in a cell of a role, as (wider, narrower).
+    pub wider_masks: BTreeSet<(MaskId, MaskId)>,
 }
 
 impl Pack {
@@ -235,6 +273,22 @@ impl Pack {
             names.push("unclassified");
         }
         names
+    }
+
+    /// The wider of two views. Of two masks of which none is the wider, the first; the check refuses such packs.
+    #[must_use]
+    pub fn join(&self, a: View, b: View) -> View {
+        if self.covers(a, b) || !self.covers(b, a) { a } else { b }
+    }
+
+    /// Whether `wide` shows all that `narrow` does.
+    #[must_use]
+    pub fn covers(&self, wide: View, narrow: View) -> bool {
+        match (wide, narrow) {
+            (View::Full, _) | (_, View::None) => true,
+            (View::None, _) | (View::Masked(_), View::Full) => false,
+            (View::Masked(wide), View::Masked(narrow)) => wide == narrow || self.wider_masks.contains(&(wide, narrow)),
+        }
     }
 
     /// A view in words: `none`, `masked:coded`, `full`.

@@ -5,6 +5,17 @@ use scruple_core::PackHash;
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// How much a [`Problem`] weighs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Severity {
+    /// The pack is refused.
+    Error,
+    /// The pack stands; someone should look.
+    Warning,
+    /// What a reader of the pack should know.
+    Information,
+}
+
 /// Something in a pack that is wrong: where, what, and what to do.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Problem {
@@ -16,17 +27,57 @@ pub struct Problem {
     pub what: String,
     /// What to do.
     pub advice: String,
+    /// How much it weighs.
+    pub severity: Severity,
+}
+
+impl Problem {
+    /// Something that refuses the pack.
+    pub(crate) fn error(file: &str, line: usize, what: impl Into<String>, advice: &str) -> Self {
+        Self { file: file.to_owned(), line, what: what.into(), advice: advice.to_owned(), severity: Severity::Error }
+    }
+
+    /// The same, weighing less.
+    pub(crate) fn weighing(self, severity: Severity) -> Self {
+        Self { severity, ..self }
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}; {}", self.file, self.line, self.what, self.advice)
+        let weight = match self.severity {
+            Severity::Error => "",
+            Severity::Warning => "warning: ",
+            Severity::Information => "note: ",
+        };
+        write!(f, "{}:{}: {weight}{}; {}", self.file, self.line, self.what, self.advice)
     }
 }
 
 /// The texts of a pack, by file name with forward slashes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PackFiles(pub BTreeMap<String, String>);
+
+/// The files in the pack's own folder.
+const FILES: &[&str] = &[
+    "pack.toml",
+    "categories.csv",
+    "elements.csv",
+    "discriminators.csv",
+    "extensions.csv",
+    "groups.csv",
+    "purposes.csv",
+    "conditions.csv",
+    "masks.csv",
+    "segments.csv",
+    "segment-words.csv",
+    "segment-by-role.csv",
+    "security-labels.csv",
+    "sources.csv",
+    "code-systems.csv",
+    "profiles.toml",
+    "exceptions.toml",
+];
 
 /// The pack that ships with this build.
 const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -51,6 +102,19 @@ impl PackFiles {
         let mut hash = [0; 32];
         hash.copy_from_slice(context.finish().as_ref());
         PackHash(hash)
+    }
+
+    /// Whether a file of that name belongs to a pack; what else lies in the folder is not read.
+    #[must_use]
+    pub fn belongs(name: &str) -> bool {
+        let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+        match folder {
+            "" => FILES.contains(&file),
+            "roles" => file.ends_with(".toml"),
+            "lists" | "segments" => file.ends_with(".csv"),
+            "guardrails" => file.ends_with(".cedar"),
+            _ => false,
+        }
     }
 
     /// The names of the files in a folder of the pack.
@@ -118,8 +182,12 @@ impl Table {
         table
     }
 
+    pub fn wildcard(&self, line: usize) -> Problem {
+        self.problem(line, "a wildcard".to_owned(), "name each one: broad access by default is refused (RB-13)")
+    }
+
     pub fn problem(&self, line: usize, what: String, advice: &str) -> Problem {
-        Problem { file: self.file.clone(), line, what, advice: advice.to_owned() }
+        Problem::error(&self.file, line, what, advice)
     }
 }
 

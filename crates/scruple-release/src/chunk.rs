@@ -65,7 +65,10 @@ pub fn project(projector: &mut Projector<'_>, items: &[Item], separator: u8, bet
                     let named = chunk.references.pop();
                     let begun = if between { tail.get(1..).unwrap_or_default().to_vec() } else { tail };
                     debug_assert!(grown >= begun.len());
-                    chunks.push(std::mem::replace(&mut chunk, Chunk { bytes: begun, references: named.into_iter().collect() }));
+                    chunks.push(std::mem::replace(
+                        &mut chunk,
+                        Chunk { bytes: begun, references: named.into_iter().collect() },
+                    ));
                 } else if chunk.is_full() {
                     chunks.push(std::mem::take(&mut chunk));
                 }
@@ -90,6 +93,9 @@ fn count(summary: &mut Summary, shown: &Shown) {
 
 /// `Type/id`; what is no FHIR id is not written down.
 fn reference(shown: &Shown) -> String {
-    let is_id = |id: &&str| (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+    let is_id = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+    };
     format!("{}/{}", shown.resource_type, shown.id.as_deref().filter(is_id).unwrap_or("?"))
 }

@@ -118,7 +118,18 @@ impl Ends {
 impl<R: Read> Splitter<R> {
     /// Splits `from`, the input with this ordinal. `lines`: it is known to be NDJSON.
     pub const fn new(from: R, input: u64, lines: bool) -> Self {
-        Self { from, input, item: 0, buffer: Vec::new(), at: 0, ended: false, lines, state: State::Between, head: Vec::new(), bytes: 0 }
+        Self {
+            from,
+            input,
+            item: 0,
+            buffer: Vec::new(),
+            at: 0,
+            ended: false,
+            lines,
+            state: State::Between,
+            head: Vec::new(),
+            bytes: 0,
+        }
     }
 
     /// The next part, or `None` at the end.
@@ -355,7 +366,9 @@ impl<R: Read> Splitter<R> {
 }
 
 fn join(head: &[u8], tail: &[u8]) -> Vec<u8> {
-    let trim = |bytes: &[u8]| bytes.trim_ascii_end().strip_suffix(b",").map_or_else(|| bytes.trim_ascii_end().to_vec(), <[u8]>::to_vec);
+    let trim = |bytes: &[u8]| {
+        bytes.trim_ascii_end().strip_suffix(b",").map_or_else(|| bytes.trim_ascii_end().to_vec(), <[u8]>::to_vec)
+    };
     let mut whole = trim(head);
     let tail = tail.trim_ascii_start();
     let tail = if whole.ends_with(b"{") { tail.strip_prefix(b",").unwrap_or(tail) } else { tail };

@@ -117,7 +117,13 @@ struct Numbered<T> {
 ///
 /// # Errors
 /// The policy refuses, the ledger does not record, an input or the output fails.
-pub fn filter(options: &FilterOptions<'_>, rng: &mut dyn Rng, asked: &Asked, inputs: &[Input], output: &mut dyn Output) -> Result<Summary, FilterError> {
+pub fn filter(
+    options: &FilterOptions<'_>,
+    rng: &mut dyn Rng,
+    asked: &Asked,
+    inputs: &[Input],
+    output: &mut dyn Output,
+) -> Result<Summary, FilterError> {
     let mut stream = ReleaseStream::open(options.decider, options.ledger, options.clock, rng, asked)?;
     let pack = options.decider.pack();
     let projection = Projection::new(Arc::clone(&pack.annotation), stream.table().as_ref().clone());
@@ -148,11 +154,15 @@ pub fn filter(options: &FilterOptions<'_>, rng: &mut dyn Rng, asked: &Asked, inp
             Ok(())
         })?;
         if targets.is_given_up() {
-            summary.notes.push("too many resources to follow references between them: references that a label could hide are withheld".to_owned());
+            summary.notes.push(
+                "too many resources to follow references between them: references that a label could hide are withheld"
+                    .to_owned(),
+            );
         }
     }
     let around = Around { targets: Some(&targets), token: options.token, today };
-    let mut writer = Writer { output, stream: &mut stream, waiting: VecDeque::new(), bundle: None, summary: &mut summary };
+    let mut writer =
+        Writer { output, stream: &mut stream, waiting: VecDeque::new(), bundle: None, summary: &mut summary };
     let result = run(options, &projection, &around, inputs, release, |done| writer.take(done));
     let (elements, bytes) = match result {
         Ok(ran) => ran,
@@ -183,7 +193,11 @@ fn collect(projector: &mut Projector<'_>, job: &Job) -> Done {
     for item in items {
         let Ok(bytes) = &item.bytes else { continue };
         scratch.clear();
-        let shown = if item.is_entry { projector.project_entry(bytes, &mut scratch) } else { projector.project(bytes, &mut scratch) };
+        let shown = if item.is_entry {
+            projector.project_entry(bytes, &mut scratch)
+        } else {
+            projector.project(bytes, &mut scratch)
+        };
         let Ok(shown) = shown else { continue };
         if let Some(id) = &shown.id {
             targets.add(shown.resource_type, id);
@@ -234,7 +248,8 @@ fn run(
             scope.spawn(move || {
                 let mut projector = Projector::new(projection, around);
                 while let Some(job) = next_job(queue) {
-                    let done = Numbered { sequence: job.sequence, input: job.input, what: work(&mut projector, job.what) };
+                    let done =
+                        Numbered { sequence: job.sequence, input: job.input, what: work(&mut projector, job.what) };
                     if results.send(done).is_err() {
                         break;
                     }
@@ -244,7 +259,15 @@ fn run(
         }
         drop(results);
         // Reading and taking alternate on this thread: what waits for its turn is never more than what is in flight.
-        let mut feeder = Feeder { jobs: Some(jobs), finished: &finished, next: 0, taken: 0, early: BTreeMap::new(), in_flight: workers * JOBS_PER_WORKER, take: &mut take };
+        let mut feeder = Feeder {
+            jobs: Some(jobs),
+            finished: &finished,
+            next: 0,
+            taken: 0,
+            early: BTreeMap::new(),
+            in_flight: workers * JOBS_PER_WORKER,
+            take: &mut take,
+        };
         // After a failure nothing more is taken: what is in flight fits the channel and is dropped.
         let bytes = feeder.feed(inputs, options.progress)?;
         feeder.drain()?;

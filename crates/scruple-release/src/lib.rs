@@ -14,7 +14,7 @@ mod targets;
 pub use chunk::{Chunk, Item, project};
 pub use container::{ContainerError, Part, Splitter};
 pub use files::{FilterError, FilterOptions, Input, Output, Progress, filter};
-pub use release::{Asked, Released, ReleaseError, ReleaseStream};
+pub use release::{Asked, ReleaseError, ReleaseStream, Released};
 pub use spool::Spool;
 pub use summary::{Fault, Summary};
 pub use targets::Targets;

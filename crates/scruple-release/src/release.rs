@@ -4,7 +4,8 @@ use crate::chunk::Chunk;
 use aws_lc_rs::digest;
 use rand_core::Rng;
 use scruple_core::{
-    Actor, Clock, ConditionMask, Counts, DecisionFacts, DecisionTable, Entry, EntryBody, EntryError, Relationship, Timestamp, new_id,
+    Actor, Clock, ConditionMask, Counts, DecisionFacts, DecisionTable, Entry, EntryBody, EntryError, Relationship,
+    Timestamp, new_id,
 };
 use scruple_ledger::{AppendError, Ledger, Receipt};
 use scruple_policy::{Decider, Question, Refusal, admit};
@@ -83,7 +84,13 @@ impl<'a> ReleaseStream<'a> {
     ///
     /// # Errors
     /// The policy refuses, or the refusal cannot be recorded.
-    pub fn open(decider: &Decider, ledger: &'a Ledger, clock: &'a dyn Clock, rng: &mut dyn Rng, asked: &Asked) -> Result<Self, ReleaseError> {
+    pub fn open(
+        decider: &Decider,
+        ledger: &'a Ledger,
+        clock: &'a dyn Clock,
+        rng: &mut dyn Rng,
+        asked: &Asked,
+    ) -> Result<Self, ReleaseError> {
         let now = clock.now();
         let actor = Actor { subject: asked.subject.clone(), role: asked.question.role.clone() };
         let table = match decider.decide(&asked.question) {
@@ -140,7 +147,11 @@ impl<'a> ReleaseStream<'a> {
         }
         let mut released = Vec::new();
         if !self.opened {
-            let body = EntryBody::ReleaseOpen { release: self.id.clone(), actor: self.actor.clone(), decision: self.decision.clone() };
+            let body = EntryBody::ReleaseOpen {
+                release: self.id.clone(),
+                actor: self.actor.clone(),
+                decision: self.decision.clone(),
+            };
             record(self.ledger, &Entry::new(now, body))?;
             self.opened = true;
         }
@@ -158,7 +169,12 @@ impl<'a> ReleaseStream<'a> {
     pub fn close(mut self, counts: &Counts, outcome: &str) -> Result<Option<Released>, ReleaseError> {
         let now = self.clock.now();
         if self.opened {
-            let body = EntryBody::ReleaseClose { release: self.id, chunks: self.chunks, counts: counts.clone(), outcome: outcome.to_owned() };
+            let body = EntryBody::ReleaseClose {
+                release: self.id,
+                chunks: self.chunks,
+                counts: counts.clone(),
+                outcome: outcome.to_owned(),
+            };
             record(self.ledger, &Entry::new(now, body))?;
             return Ok(None);
         }
@@ -204,7 +220,12 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// The tuple that every permit stores (AB-08).
-fn facts(decider: &Decider, asked: &Asked, table: &DecisionTable, now: Timestamp) -> Result<DecisionFacts, ReleaseError> {
+fn facts(
+    decider: &Decider,
+    asked: &Asked,
+    table: &DecisionTable,
+    now: Timestamp,
+) -> Result<DecisionFacts, ReleaseError> {
     let pack = decider.pack();
     let role = admit(pack, &asked.question)?;
     let mut views = BTreeMap::new();

@@ -1,13 +1,14 @@
 //! `scruple filter`: files in, the minimum of each out, the release recorded.
 
-use crate::{pack, state};
+use crate::{pack, say, state};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressStyle};
-use scruple_core::{ConditionMask, Relationship};
+use scruple_core::Relationship;
+use scruple_ledger::Ledger;
 use scruple_policy::{Decider, Question};
 use scruple_release::{Asked, FilterOptions, Input, Output, Progress, Released, Spool, Summary, filter};
 use scruple_seal::SystemRng;
@@ -64,8 +65,8 @@ pub struct FilterArgs {
 
 /// Runs the command.
 pub fn run(args: &FilterArgs) -> Result<ExitCode> {
-    let decider = pack::activate(args.policy.as_deref())?;
-    let asked = asked(args, &decider)?;
+    let active = pack::activate(args.policy.as_deref())?;
+    let asked = asked(args, &active.decider)?;
     let paths = inputs(&args.input)?;
     let mut output = output(args, &paths)?;
     let ledger = state::open_ledger(&state::ledger_folder(args.ledger.as_deref())?)?;
@@ -74,7 +75,7 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode> {
     let bar = Bar::new(&paths, args);
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let options = FilterOptions {
-        decider: &decider,
+        decider: &active.decider,
         ledger: &ledger,
         clock: &clock,
         token: &token,
@@ -97,18 +98,7 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode> {
 }
 
 fn asked(args: &FilterArgs, decider: &Decider) -> Result<Asked> {
-    let pack = decider.pack();
-    let mut conditions = ConditionMask::NONE;
-    for name in &args.with {
-        let Some(condition) = pack.condition(name) else {
-            let known: Vec<&str> = pack.conditions.iter().map(|condition| condition.name.as_str()).collect();
-            bail!("unknown condition `{name}`; the pack has {}", known.join(", "));
-        };
-        conditions = conditions.with(condition);
-    }
-    if let Some(relationship) = pack.condition("relationship").filter(|_| !args.no_relationship) {
-        conditions = conditions.with(relationship);
-    }
+    let conditions = pack::conditions(decider.pack(), &args.with, !args.no_relationship)?;
     let account = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
     Ok(Asked {
         subject: format!("operator:{account}"),
@@ -159,8 +149,12 @@ fn open_inputs(paths: &[PathBuf]) -> Result<Vec<Input>> {
     let one = |path: &PathBuf| -> Result<Input> {
         let lines = matches!(ending(path).0, "ndjson" | "jsonl");
         if path == Path::new("-") {
-            let spool = Spool::copy(unpacked(io::stdin().lock())?, &std::env::temp_dir()).context("standard input cannot be kept for the second pass")?;
-            return Ok(Input { lines, open: Box::new(move || spool.open().map(|reader| Box::new(reader) as Box<dyn Read>)) });
+            let spool = Spool::copy(unpacked(io::stdin().lock())?, &std::env::temp_dir())
+                .context("standard input cannot be kept for the second pass")?;
+            return Ok(Input {
+                lines,
+                open: Box::new(move || spool.open().map(|reader| Box::new(reader) as Box<dyn Read>)),
+            });
         }
         let path = path.clone();
         Ok(Input { lines, open: Box::new(move || unpacked(File::open(&path)?)) })
@@ -174,6 +168,29 @@ fn unpacked<'a>(from: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let head = io::BufRead::fill_buf(&mut from)?;
     let packed = head.starts_with(&[0x1f, 0x8b]);
     Ok(if packed { Box::new(MultiGzDecoder::new(from)) } else { Box::new(from) })
+}
+
+/// Filters the files of a folder into another, for the demo.
+pub fn folder(decider: &Decider, ledger: &Ledger, asked: &Asked, from: &Path, to: &Path) -> Result<Summary> {
+    let paths = inputs(from)?;
+    std::fs::create_dir_all(to).with_context(|| format!("cannot make folder `{}`", to.display()))?;
+    let endings = paths.iter().map(|path| own_ending(path)).collect();
+    let mut output = FileOutput { to: To::Folder(to.to_owned()), endings, current: None, made: Vec::new() };
+    let token = state::token_key()?;
+    let options = FilterOptions {
+        decider,
+        ledger,
+        clock: &state::SystemClock,
+        token: &token,
+        workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        progress: &Bar(ProgressBar::hidden()),
+    };
+    Ok(filter(&options, &mut SystemRng, asked, &open_inputs(&paths)?, &mut output)?)
+}
+
+fn own_ending(path: &Path) -> (String, bool) {
+    let (ending, packed) = ending(path);
+    (if ending == "json" { "json".to_owned() } else { "ndjson".to_owned() }, packed)
 }
 
 /// Where the output goes.
@@ -201,7 +218,8 @@ fn output(args: &FilterArgs, paths: &[PathBuf]) -> Result<FileOutput> {
         if args.output.exists() && std::fs::read_dir(&args.output).is_ok_and(|mut entries| entries.next().is_some()) {
             bail!("output folder `{}` is not empty; give an empty or a new one", args.output.display());
         }
-        std::fs::create_dir_all(&args.output).with_context(|| format!("cannot make folder `{}`", args.output.display()))?;
+        std::fs::create_dir_all(&args.output)
+            .with_context(|| format!("cannot make folder `{}`", args.output.display()))?;
         To::Folder(args.output.clone())
     } else {
         if args.output.exists() {
@@ -209,13 +227,9 @@ fn output(args: &FilterArgs, paths: &[PathBuf]) -> Result<FileOutput> {
         }
         To::File(args.output.clone())
     };
-    let own = |path: &Path| {
-        let (ending, packed) = ending(path);
-        (if ending == "json" { "json".to_owned() } else { "ndjson".to_owned() }, packed)
-    };
     let endings = match &to {
-        To::File(path) => vec![own(path)],
-        _ => paths.iter().map(|path| own(path)).collect(),
+        To::File(path) => vec![own_ending(path)],
+        _ => paths.iter().map(|path| own_ending(path)).collect(),
     };
     Ok(FileOutput { to, endings, current: None, made: Vec::new() })
 }
@@ -299,13 +313,13 @@ impl Progress for Bar {
 
 fn report(args: &FilterArgs, summary: &Summary) -> Result<()> {
     let text = if args.json { serde_json::to_string_pretty(summary)? } else { words(summary) };
-    if args.output == Path::new("-") { eprintln!("{text}") } else { println!("{text}") }
-    Ok(())
+    if args.output == Path::new("-") { say::aside(&text) } else { say::line(&text) }
 }
 
 fn words(summary: &Summary) -> String {
     let withheld: u64 = summary.withheld.values().sum();
-    let reasons: Vec<String> = summary.withheld.iter().map(|(reason, count)| format!("{count} {}", reason_in_words(reason))).collect();
+    let reasons: Vec<String> =
+        summary.withheld.iter().map(|(reason, count)| format!("{count} {}", reason_in_words(reason))).collect();
     let mut lines = vec![format!(
         "{} of {} resources released to role {} for {} ({} bytes of {}); {} withheld{}",
         summary.released,
@@ -317,7 +331,12 @@ fn words(summary: &Summary) -> String {
         withheld,
         if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) }
     )];
-    lines.push(format!("relationship {}; conditions: {}; release {} in the ledger", summary.relationship, summary.conditions.join(", "), summary.release));
+    lines.push(format!(
+        "relationship {}; conditions: {}; release {} in the ledger",
+        summary.relationship,
+        summary.conditions.join(", "),
+        summary.release
+    ));
     for fault in summary.faults.iter().take(20) {
         lines.push(format!("input {}, item {}: {}", fault.input, fault.item, fault.what));
     }

@@ -1,6 +1,6 @@
 //! `scruple ledger`: verify, show, tail, checkpoint.
 
-use crate::state;
+use crate::{say, state};
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use scruple_core::Entry;
@@ -89,20 +89,25 @@ pub fn run(command: &LedgerCommand) -> Result<ExitCode> {
         LedgerCommand::Checkpoint(args) => {
             let path = state::ledger_folder(args.dir.as_deref())?.join("checkpoint");
             let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            if args.json { println!("{}", serde_json::json!({ "checkpoint": text })) } else { print!("{text}") }
+            say::line(&if args.json {
+                serde_json::json!({ "checkpoint": text }).to_string()
+            } else {
+                text.trim_end().to_owned()
+            })?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
 fn read(dir: &Path, from: u64) -> Result<impl Iterator<Item = Result<EntryRead, scruple_ledger::LedgerError>> + use<>> {
-    entries(dir, Arc::new(FileSystem), None, from).with_context(|| format!("cannot read the ledger in `{}`", dir.display()))
+    entries(dir, Arc::new(FileSystem), None, from)
+        .with_context(|| format!("cannot read the ledger in `{}`", dir.display()))
 }
 
 fn print(dir: &Path, from: u64, count: u64, json: bool) -> Result<ExitCode> {
     for entry in read(dir, from)?.take(usize::try_from(count).unwrap_or(usize::MAX)) {
         let entry = entry?;
-        if json { println!("{}", as_json(&entry)) } else { println!("{}", as_words(&entry)) }
+        say::line(&if json { as_json(&entry).to_string() } else { as_words(&entry) })?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,19 +137,34 @@ fn sentence(entry: &Entry) -> String {
     match &entry.body {
         Body::Release { actor, decision, references, bytes, .. } => format!(
             "{at}  {} as {} for {}: released {} resources, {bytes} bytes ({})",
-            actor.subject, actor.role, decision.purpose, references.len(), decision.justification
+            actor.subject,
+            actor.role,
+            decision.purpose,
+            references.len(),
+            decision.justification
         ),
         Body::ReleaseOpen { release, actor, decision } => {
-            format!("{at}  {} as {} for {}: release {release} begins ({})", actor.subject, actor.role, decision.purpose, decision.justification)
+            format!(
+                "{at}  {} as {} for {}: release {release} begins ({})",
+                actor.subject, actor.role, decision.purpose, decision.justification
+            )
         }
         Body::ReleaseChunk { release, chunk, references, bytes, .. } => {
             format!("{at}  release {release}, chunk {chunk}: {} resources, {bytes} bytes", references.len())
         }
         Body::ReleaseClose { release, chunks, counts, outcome } => {
-            format!("{at}  release {release} ends, {outcome}: {} of {} resources in {chunks} chunks", counts.released, counts.read)
+            format!(
+                "{at}  release {release} ends, {outcome}: {} of {} resources in {chunks} chunks",
+                counts.released, counts.read
+            )
         }
         Body::Refusal { actor, purpose, code } => {
-            format!("{at}  {} as {} for {}: refused, {code}", actor.subject, actor.role, purpose.as_deref().unwrap_or("an unknown purpose"))
+            format!(
+                "{at}  {} as {} for {}: refused, {code}",
+                actor.subject,
+                actor.role,
+                purpose.as_deref().unwrap_or("an unknown purpose")
+            )
         }
         Body::Event { event, aggregate, version, .. } => format!("{at}  {event} on {aggregate}, version {version}"),
     }
@@ -153,7 +173,9 @@ fn sentence(entry: &Entry) -> String {
 fn run_verify(args: &VerifyArgs) -> Result<ExitCode> {
     let dir = state::ledger_folder(args.folder.dir.as_deref())?;
     let vkey = match &args.key {
-        Some(key) if Path::new(key).is_file() => Some(std::fs::read_to_string(key).with_context(|| format!("cannot read `{key}`"))?.trim().to_owned()),
+        Some(key) if Path::new(key).is_file() => {
+            Some(std::fs::read_to_string(key).with_context(|| format!("cannot read `{key}`"))?.trim().to_owned())
+        }
         Some(key) => Some(key.clone()),
         None => None,
     };
@@ -162,9 +184,10 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode> {
         None => None,
     };
     let validator = |_: u64, payload: &[u8]| Entry::from_bytes(payload).map(drop).map_err(|error| error.to_string());
-    let options = VerifyOptions { vkey, outside_checkpoint, validator: Some(Box::new(validator)), ..VerifyOptions::default() };
+    let options =
+        VerifyOptions { vkey, outside_checkpoint, validator: Some(Box::new(validator)), ..VerifyOptions::default() };
     let report = verify(&dir, options).with_context(|| format!("cannot verify the ledger in `{}`", dir.display()))?;
-    if args.folder.json { println!("{}", report_json(&report)) } else { println!("{}", report_words(&report)) }
+    say::line(&if args.folder.json { report_json(&report).to_string() } else { report_words(&report) })?;
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -198,6 +221,10 @@ fn report_words(report: &Report) -> String {
     lines.extend(report.findings.iter().map(|finding| format!("FOUND {finding}")));
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     lines.push(report.trust.to_string());
-    lines.push(if report.is_good() { "verified: nothing is wrong".to_owned() } else { format!("NOT verified: {} findings", report.findings.len()) });
+    lines.push(if report.is_good() {
+        "verified: nothing is wrong".to_owned()
+    } else {
+        format!("NOT verified: {} findings", report.findings.len())
+    });
     lines.join("\n")
 }

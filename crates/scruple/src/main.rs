@@ -1,9 +1,12 @@
 //! The command line of Scruple: wiring, files, words for the terminal. What is decided and shown is decided elsewhere.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
+mod demo;
+mod explain;
 mod filter;
 mod ledger;
 mod pack;
+mod policy;
+mod say;
 mod state;
 mod synth;
 
@@ -20,6 +23,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Shows in a minute what Scruple does, on a synthetic hospital
+    Demo(demo::DemoArgs),
+    /// Tells, element by element, what a role sees and why
+    Explain(explain::ExplainArgs),
+    /// Checks and shows a policy pack
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Gives a role what it needs of FHIR files, and records what was released
     Filter(filter::FilterArgs),
     /// Reads and verifies the ledger
@@ -36,6 +46,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Policy(command) => policy::run(&command),
         Command::Filter(args) => filter::run(&args),
         Command::Ledger(command) => ledger::run(&command),
         Command::Synth(args) => synth::run(&args),
@@ -45,9 +58,13 @@ fn main() -> ExitCode {
         }
     };
     result.unwrap_or_else(|error| {
+        // Whoever reads our output has stopped: nothing to say, and nobody to say it to.
+        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
         // One line: each cause says what the one before it does not.
         let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
-        eprintln!("scruple: {}", chain.join(": "));
+        let _ = say::aside(&format!("scruple: {}", chain.join(": ")));
         ExitCode::from(2)
     })
 }

@@ -1,9 +1,10 @@
 //! The pack that a command uses: the shipped one, or a folder.
 
+use crate::state::SystemClock;
 use anyhow::{Context as _, Result, bail};
-use scruple_policy::{Decider, PackFiles, Problem, read};
+use scruple_core::{Clock as _, ConditionMask};
+use scruple_policy::{ActivationError, Active, Pack, PackFiles};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Bytes of one file of a pack.
 const PACK_FILE_BYTES_MAX: u64 = 16 << 20;
@@ -24,7 +25,10 @@ fn collect(root: &Path, dir: &Path, files: &mut PackFiles) -> Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(root, &path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "csv" || extension == "toml" || extension == "cedar") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "csv" || extension == "toml" || extension == "cedar")
+        {
             let bytes = path.metadata()?.len();
             if bytes > PACK_FILE_BYTES_MAX {
                 bail!("`{}` is over {PACK_FILE_BYTES_MAX} bytes", path.display());
@@ -38,14 +42,29 @@ fn collect(root: &Path, dir: &Path, files: &mut PackFiles) -> Result<()> {
 }
 
 /// Activates a pack: read, checked, proved. Every command that decides comes through here.
-pub fn activate(dir: Option<&Path>) -> Result<Decider> {
-    match read(&files(dir)?) {
-        Ok(pack) => Ok(Decider::new(Arc::new(pack))),
-        Err(problems) => bail!("the policy pack has errors, so that nothing is decided; `scruple policy check` lists them:\n{}", list(&problems)),
+pub fn activate(dir: Option<&Path>) -> Result<Active> {
+    match scruple_policy::activate(&files(dir)?, SystemClock.now()) {
+        Ok(active) => Ok(active),
+        Err(ActivationError::Refused(problems)) => {
+            let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            bail!("the policy pack has errors, so that nothing is decided:\n{}", list.join("\n"))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Problems, a line each.
-pub fn list(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+/// The conditions with these names, and the relationship unless it is denied.
+pub fn conditions(pack: &Pack, names: &[String], relationship: bool) -> Result<ConditionMask> {
+    let mut mask = ConditionMask::NONE;
+    for name in names {
+        let Some(condition) = pack.condition(name) else {
+            let known: Vec<&str> = pack.conditions.iter().map(|condition| condition.name.as_str()).collect();
+            bail!("unknown condition `{name}`; the pack has {}", known.join(", "));
+        };
+        mask = mask.with(condition);
+    }
+    Ok(match pack.condition("relationship") {
+        Some(condition) if relationship => mask.with(condition),
+        _ => mask,
+    })
 }

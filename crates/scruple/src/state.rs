@@ -62,7 +62,9 @@ pub fn token_key() -> Result<TokenKey> {
             std::fs::create_dir_all(&dir).with_context(|| format!("cannot make folder `{}`", dir.display()))?;
             let secret = Secret::generate(&mut SystemRng);
             let mut file = create_private(&path)?;
-            file.write_all(secret.expose()).and_then(|()| file.sync_all()).with_context(|| format!("cannot write `{}`", path.display()))?;
+            file.write_all(secret.expose())
+                .and_then(|()| file.sync_all())
+                .with_context(|| format!("cannot write `{}`", path.display()))?;
             secret
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),

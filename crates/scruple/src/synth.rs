@@ -1,5 +1,6 @@
 //! `scruple synth`: a synthetic hospital as FHIR files.
 
+use crate::say;
 use crate::state::SystemClock;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
@@ -54,13 +55,23 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode> {
         None => SystemClock.now(),
     };
     let hospital = Hospital::generate(&Options { patients: args.patients, seed: args.seed, as_of, canary: false });
-    let totals = write(&hospital, &args.out, args.format).with_context(|| format!("cannot write to `{}`", args.out.display()))?;
+    let totals = write(&hospital, &args.out, args.format)
+        .with_context(|| format!("cannot write to `{}`", args.out.display()))?;
     let resources: u64 = totals.resources.values().sum();
-    if args.json {
-        println!("{}", serde_json::json!({ "patients": args.patients, "seed": args.seed, "as_of": as_of.to_string(), "bytes": totals.bytes, "resources": totals.resources }));
+    say::line(&if args.json {
+        let totals = serde_json::json!({
+            "patients": args.patients, "seed": args.seed, "as_of": as_of.to_string(), "bytes": totals.bytes, "resources": totals.resources,
+        });
+        totals.to_string()
     } else {
-        println!("{} patients, {resources} resources of {} types, {} bytes in {}", args.patients, totals.resources.len(), totals.bytes, args.out.display());
-    }
+        let types = totals.resources.len();
+        format!(
+            "{} patients, {resources} resources of {types} types, {} bytes in {}",
+            args.patients,
+            totals.bytes,
+            args.out.display()
+        )
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

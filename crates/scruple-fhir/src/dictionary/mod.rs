@@ -91,6 +91,7 @@ pub struct ObjectType {
     pub constraints: Vec<(&'static str, Vec<&'static str>)>,
     pub(crate) keys: Vec<Key>,
     lookup: Lookup,
+    in_resource: bool,
 }
 
 impl ObjectType {
@@ -102,9 +103,8 @@ impl ObjectType {
 
     /// Whether it is a resource or a part of one, and not a data type.
     #[must_use]
-    pub fn is_in_resource(&self) -> bool {
-        let root = self.name.split('.').next().unwrap_or_default();
-        dictionary().resource(root).is_some()
+    pub const fn is_in_resource(&self) -> bool {
+        self.in_resource
     }
 
     #[inline]
@@ -232,12 +232,16 @@ impl Dictionary {
                     constraints: Vec::new(),
                     keys: Vec::new(),
                     lookup: Lookup::default(),
+                    in_resource: false,
                 });
             } else if let Some(object) = types.last_mut() {
                 read_line(object, line, &by_name);
             }
         }
+        let roots: std::collections::HashSet<&str> =
+            types.iter().filter(|object| object.is_resource).map(|object| object.name).collect();
         for object in &mut types {
+            object.in_resource = object.name.split('.').next().is_some_and(|root| roots.contains(root));
             object.keys = keys_of(&object.elements);
             object.lookup = Lookup::new(&object.keys);
         }

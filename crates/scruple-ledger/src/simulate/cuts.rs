@@ -46,6 +46,8 @@ struct Promised {
     origin: u64,
     /// The last checkpoint that somebody may have kept.
     checkpoint: Vec<u8>,
+    /// Batches are large, so that many segments are filled between two checkpoints.
+    heavy: bool,
 }
 
 /// Makes `cases` seeded runs, and for each of them cuts the power after every operation, keeping a random subset of what
@@ -81,7 +83,7 @@ fn one_cut(seed: u64, operation: u64, findings: &mut Findings) -> Result<bool, S
     // The script is the same for every operation of a seed; what survives the cut is not.
     let mut script = ChaCha20Rng::seed_from_u64(seed);
     let mut chance = ChaCha20Rng::seed_from_u64(seed ^ operation.rotate_left(32));
-    let mut promised = Promised::default();
+    let mut promised = Promised { heavy: seed.is_multiple_of(3), ..Promised::default() };
     storage.cut_after(operation);
     run(&storage, &mut script, &mut promised);
     if !storage.is_off() {
@@ -153,7 +155,7 @@ fn record(core: &Core, rng: &mut ChaCha20Rng, promised: &mut Promised) -> Result
     let mut payloads = Vec::new();
     let mut room = core.batch_room();
     // Now and then a batch that fills most of a segment, and now and then more entries than a bundle holds.
-    let shape = rng.next_u32() % 12;
+    let shape = rng.next_u32() % if promised.heavy { 2 } else { 12 };
     let count = if shape == 0 { 300 } else { 1 + rng.next_u32() % 6 };
     for _ in 0..count {
         let length = match shape {

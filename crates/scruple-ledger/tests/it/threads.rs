@@ -164,26 +164,6 @@ fn an_erased_key_takes_the_payloads_and_leaves_the_proof() {
 }
 
 #[test]
-fn a_data_key_serves_one_hour_and_one_run() {
-    let storage = SimStorage::new();
-    let clock = clock();
-    let mut keys = Vec::new();
-    for _ in 0..2 {
-        let ledger = Ledger::create_or_open(Path::new(DIR), options_at(&storage, Arc::clone(&clock))).unwrap();
-        for _ in 0..2 {
-            let index = ledger.append(b"x", None).unwrap().index;
-            clock.advance_micros(3_600_000_000);
-            // The next hour's key is made by the integrator's thread; closing in between would hide nothing.
-            let mut read = entries(Path::new(DIR), Arc::new(storage.clone()), None, index).unwrap();
-            keys.push(read.next().unwrap().unwrap().key);
-        }
-    }
-    assert_ne!(keys[0], keys[2], "a new run seals with a new key");
-    let report = check(&storage, None);
-    assert!(report.is_good(), "{report}");
-}
-
-#[test]
 fn a_ledger_that_is_in_use_can_be_read_and_verified() {
     let storage = SimStorage::new();
     let ledger = open(&storage);

@@ -84,6 +84,8 @@ fn merkle_proof_vectors_are_judged_as_their_authors_say() {
         judge(path, vector, good.is_some());
     });
     assert!(count > 150, "{count}");
+    // Its roots are no hashes (eleven bytes of text); a `Hash` cannot hold them, so that it is refused here.
+    differ.retain(|name| name != "consistency/additional/sizes-are-equal-one-and-proof-is-empty.json");
     assert!(differ.is_empty(), "{differ:#?}");
 }
 

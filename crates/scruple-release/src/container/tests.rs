@@ -60,7 +60,12 @@ fn a_malformed_line_stops_nothing_else() {
 fn a_bundle_is_split_entry_by_entry() {
     check(
         r#"{"resourceType":"Bundle", "meta":{"x":[1]}, "type" : "batch", "entry": [ {"resource":{}} , {"b":"]}"} ], "total": 2}"#,
-        &["begin", "entry {\"resource\":{}}", "entry {\"b\":\"]}\"}", r#"end {"resourceType":"Bundle", "meta":{"x":[1]}, "type" : "batch", "total": 2}"#],
+        &[
+            "begin",
+            "entry {\"resource\":{}}",
+            "entry {\"b\":\"]}\"}",
+            r#"end {"resourceType":"Bundle", "meta":{"x":[1]}, "type" : "batch", "total": 2}"#,
+        ],
     );
     check(r#"{"resourceType":"Bundle","entry":[]}"#, &["begin", r#"end {"resourceType":"Bundle"}"#]);
 }
@@ -75,7 +80,10 @@ fn what_is_no_bundle_is_taken_whole() {
 
 #[test]
 fn a_broken_bundle_ends_without_its_rest() {
-    check(r#"{"resourceType":"Bundle","entry":[{"a":1}, nonsense"#, &["begin", "entry {\"a\":1}", "fault malformed JSON", "end "]);
+    check(
+        r#"{"resourceType":"Bundle","entry":[{"a":1}, nonsense"#,
+        &["begin", "entry {\"a\":1}", "fault malformed JSON", "end "],
+    );
     check(r#"{"resourceType":"Bundle","entry":[{"a":1}"#, &["begin", "entry {\"a\":1}", "end "]);
 }
 

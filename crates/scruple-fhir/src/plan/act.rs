@@ -1,0 +1,373 @@
+//! What to do with each key of a node.
+
+use super::compile::{Compiler, NodeKey};
+use super::place::ElementPlace;
+use super::*;
+
+impl Compiler<'_> {
+    pub(super) fn op(
+        &mut self,
+        key: &NodeKey,
+        object: &'static ObjectType,
+        element: &Element,
+        written: &Key,
+        place: &ElementPlace,
+    ) -> Op {
+        let act = self.act(key, object, element, written, place);
+        let counted = object.is_in_resource()
+            && !key.pass
+            && !written.underscore
+            && !matches!(element.name, "id" | "meta" | "contained" | "extension" | "text");
+        let target = usize::from(written.target);
+        let width = match place.view {
+            _ if !self.shows(object, element, target, place) => Width::None,
+            View::Full => Width::Full,
+            _ => Width::Masked,
+        };
+        let width = if key.pass { Width::Full } else { width };
+        Op {
+            act,
+            category: if counted || (key.pass && object.is_in_resource()) { place.category } else { None },
+            width,
+        }
+    }
+
+    pub(super) fn act(
+        &mut self,
+        key: &NodeKey,
+        object: &'static ObjectType,
+        element: &Element,
+        written: &Key,
+        place: &ElementPlace,
+    ) -> Act {
+        let target_index = usize::from(written.target);
+        let Some(target) = element.targets.get(target_index) else { return Act::Drop };
+        let type_name = element.type_names.get(target_index).copied().unwrap_or_default();
+        match (object.is_resource, element.name) {
+            (true, "meta") => return Act::Meta,
+            (true, "contained") => return Act::Contained,
+            (true, "implicitRules") if !key.pass => {
+                return if written.underscore { Act::Drop } else { Act::ImplicitRules };
+            }
+            (true, "id" | "language") => {
+                return if written.underscore && !key.pass {
+                    self.underscore(key, object, element, target_index, place, View::None)
+                } else if written.underscore {
+                    self.underscore(key, object, element, target_index, place, View::Full)
+                } else {
+                    Act::Copy
+                };
+            }
+            (true, "text") if !key.pass => return Act::Drop,
+            (false, "id") if !key.pass => return Act::Drop,
+            (_, "modifierExtension") if !key.pass => return Act::ModifierExtension,
+            (_, "extension") if type_name == "Extension" => return self.extensions(key, object, place),
+            _ => {}
+        }
+        if !key.pass
+            && let Some(part) = bundle_part(object.name, element.name)
+        {
+            return if place.view.shows() { Act::Bundle(part) } else { Act::Drop };
+        }
+        if matches!(target, Target::Resource) {
+            return Act::Resource;
+        }
+        if key.token && object.name == "Reference" {
+            return match element.name {
+                "reference" if !written.underscore => Act::Literal { token: true, identifies: false },
+                "type" if !written.underscore => Act::Copy,
+                _ => Act::Drop,
+            };
+        }
+        let (function, view) = self.below(object, element, type_name, place);
+        if written.underscore {
+            let shown = if function == MaskFunction::Keep { view } else { View::None };
+            return self.underscore(key, object, element, target_index, place, shown);
+        }
+        match target {
+            Target::Primitive(_) => self.scalar(key, object, element, function),
+            Target::Reference(allowed) => self.reference(key, place, allowed, function, view),
+            Target::Object(id) => self.complex(key, object, element, place, *id, function, view),
+            Target::Resource => Act::Resource,
+        }
+    }
+
+    /// What a view does to an element: the function, and the view that its children inherit.
+    pub(super) fn below(
+        &self,
+        object: &ObjectType,
+        element: &Element,
+        type_name: &str,
+        place: &ElementPlace,
+    ) -> (MaskFunction, View) {
+        let path = place.path(object, element);
+        let first = self.step(place.view, &path, element, type_name);
+        let second = self.step(place.narrow, &path, element, type_name);
+        match (first, second) {
+            (other, (MaskFunction::Keep, View::Full)) | ((MaskFunction::Keep, View::Full), other) => other,
+            (a, b) if a == b => a,
+            _ => (MaskFunction::Withhold, View::None),
+        }
+    }
+
+    pub(super) fn step(&self, view: View, path: &str, element: &Element, type_name: &str) -> (MaskFunction, View) {
+        match view {
+            View::None => (MaskFunction::Withhold, View::None),
+            View::Full => (MaskFunction::Keep, View::Full),
+            View::Masked(mask) => match self.function(mask, path, element, type_name) {
+                MaskFunction::Keep => (MaskFunction::Keep, View::Full),
+                MaskFunction::Withhold => (MaskFunction::Withhold, View::None),
+                function => (function, View::Masked(mask)),
+            },
+        }
+    }
+
+    pub(super) fn scalar(&self, key: &NodeKey, object: &ObjectType, element: &Element, function: MaskFunction) -> Act {
+        if key.pass {
+            return Act::Copy;
+        }
+        match function {
+            MaskFunction::Coding if element.type_names == ["code"] => Act::Mask(MaskFunction::Code),
+            MaskFunction::Withhold | MaskFunction::Into | MaskFunction::Coding | MaskFunction::Listed(_) => {
+                if object.name == "Quantity" && element.name == "unit" && key.inherit.shows() && self.unit_may_show(key)
+                {
+                    return Act::Unit;
+                }
+                Act::Drop
+            }
+            MaskFunction::Keep if object.name == "Reference" && element.name == "reference" => {
+                let identifies = key
+                    .target
+                    .is_some_and(|target| meet(key.inherit, self.reference_view(target, "identifier")) == View::Full);
+                Act::Literal { token: false, identifies }
+            }
+            MaskFunction::Keep => Act::Copy,
+            MaskFunction::Token if object.name == "Reference" && element.name == "reference" => {
+                Act::Literal { token: true, identifies: false }
+            }
+            function => Act::Mask(function),
+        }
+    }
+
+    /// `Quantity.unit` is prose; beside a UCUM code it says nothing that the code does not.
+    pub(super) fn unit_may_show(&self, key: &NodeKey) -> bool {
+        let Some(element) = self.object(key.object).element("code") else { return false };
+        matches!(self.step(key.inherit, "Quantity.code", element, "code").0, MaskFunction::Keep | MaskFunction::Code)
+    }
+
+    pub(super) fn underscore(
+        &mut self,
+        key: &NodeKey,
+        object: &ObjectType,
+        element: &Element,
+        target: usize,
+        place: &ElementPlace,
+        shown: View,
+    ) -> Act {
+        if !shown.shows() && !place.labelled {
+            return Act::Drop;
+        }
+        let Some(id) = self.dictionary.find("Element") else { return Act::Drop };
+        let node = self.id(NodeKey {
+            inherit: shown,
+            labelled: place.labelled,
+            pass: key.pass,
+            place: Some(format!("{}.{}", object.name, element.name)),
+            primitive: element.type_names.get(target).copied(),
+            ..NodeKey::of(id)
+        });
+        Act::Object(node)
+    }
+
+    pub(super) fn complex(
+        &mut self,
+        key: &NodeKey,
+        object: &'static ObjectType,
+        element: &Element,
+        place: &ElementPlace,
+        id: TypeId,
+        function: MaskFunction,
+        view: View,
+    ) -> Act {
+        let below = self.object(id);
+        let whole = format!("{}.{}", object.name, element.name);
+        let is_class = object.is_resource && self.annotation.class_lines(object.name).any(|line| line.element == whole);
+        if below.is_in_resource() {
+            let node = self.id(NodeKey {
+                inherit: if matches!(function, MaskFunction::Keep | MaskFunction::Into) { view } else { View::None },
+                rest: place.rest,
+                labelled: place.labelled,
+                pass: key.pass,
+                class: key.class,
+                category: place.category,
+                ..NodeKey::of(id)
+            });
+            return Act::Object(node);
+        }
+        if object.is_in_resource() && !key.pass && self.annotation.item_lines(&whole).next().is_some() {
+            return self.switch(key, &whole, id, element, place);
+        }
+        let inherit = match function {
+            MaskFunction::Keep | MaskFunction::Into => view,
+            MaskFunction::Coding | MaskFunction::Listed(_) if matches!(below.name, "Coding" | "CodeableConcept") => {
+                View::Full
+            }
+            _ => View::None,
+        };
+        let check = match function {
+            _ if key.check.is_some() => key.check,
+            MaskFunction::Coding | MaskFunction::Listed(_) if inherit.shows() => Some(function),
+            _ => None,
+        };
+        let labelled = place.labelled;
+        if !inherit.shows() && !labelled && !is_class && place.longer.is_none() {
+            return Act::Drop;
+        }
+        let node = self.id(NodeKey {
+            inherit,
+            labelled,
+            class_codes: is_class || key.class_codes,
+            pass: key.pass,
+            class: key.class,
+            place: place.longer.clone(),
+            check,
+            ..NodeKey::of(id)
+        });
+        Act::Object(node)
+    }
+
+    /// An item whose own code chooses its category (`Patient.identifier.type`).
+    pub(super) fn switch(
+        &mut self,
+        key: &NodeKey,
+        path: &str,
+        id: TypeId,
+        element: &Element,
+        place: &ElementPlace,
+    ) -> Act {
+        let annotation = self.annotation;
+        let mut lines = annotation.item_lines(path).peekable();
+        let name = lines.peek().map_or("type", |(name, _)| name);
+        let name = self.object(id).element(name).map_or("type", |element| element.name);
+        let type_name = element.type_names.first().copied().unwrap_or_default();
+        let node_for = |compiler: &mut Self, view: View| {
+            let (function, view) = compiler.step(view, path, element, type_name);
+            let inherit = if matches!(function, MaskFunction::Keep | MaskFunction::Into) { view } else { View::None };
+            compiler.id(NodeKey { inherit, labelled: place.labelled, class: key.class, ..NodeKey::of(id) })
+        };
+        let hidden = node_for(self, View::None);
+        let mut switch = Switch { key: name, cases: Vec::new(), default: hidden, hidden };
+        for (_, line) in lines {
+            // The place itself may be narrower than the category that the item's code chooses.
+            let view = if place.view.shows() { self.view(line.category) } else { View::None };
+            let node = node_for(self, view);
+            match &line.coding {
+                Some((system, code)) => switch.cases.push((system.clone(), code.clone(), view, node)),
+                None => switch.default = node,
+            }
+        }
+        self.plan.switches.push(switch);
+        Act::Switch(u16::try_from(self.plan.switches.len() - 1).unwrap_or(u16::MAX))
+    }
+
+    pub(super) fn reference(
+        &mut self,
+        key: &NodeKey,
+        place: &ElementPlace,
+        allowed: &[TypeId],
+        function: MaskFunction,
+        view: View,
+    ) -> Act {
+        let Some(id) = self.dictionary.find("Reference") else { return Act::Drop };
+        let token = function == MaskFunction::Token;
+        let shows = matches!(function, MaskFunction::Keep | MaskFunction::Into) || token;
+        if !shows && !place.labelled {
+            return Act::Drop;
+        }
+        let resources = self.dictionary.resources();
+        if self.targets.is_empty() && !self.dry {
+            let lines: HashSet<&str> = self.annotation.references.keys().map(|(line, _)| line.as_str()).collect();
+            let target = |id: &TypeId| (lines.contains(self.object(*id).name), self.visibility(*id));
+            self.targets = resources.iter().map(target).collect();
+        }
+        let key_of = |target: usize| NodeKey {
+            inherit: if shows && !token { view } else { View::None },
+            labelled: place.labelled,
+            pass: key.pass,
+            target: Some(target),
+            place: place.longer.clone(),
+            token,
+            class: key.class,
+            ..NodeKey::of(id)
+        };
+        // Types without a line of their own share the node of an unknown type.
+        let unknown = self.id(key_of(resources.len()));
+        let mut cases = Vec::with_capacity(resources.len() + 1);
+        for target in 0..=(if self.dry { 0 } else { resources.len() }) {
+            let (has_line, visibility) = self.targets.get(target).copied().unwrap_or((false, Visibility::Ask));
+            let node = if has_line { self.id(key_of(target)) } else { unknown };
+            cases.push((node, if key.pass { Visibility::Shown } else { visibility }));
+        }
+        let only = match allowed {
+            [only] => Some(*only),
+            _ => None,
+        };
+        self.plan.references.push(ReferenceTable { cases, only, pass: key.pass });
+        Act::Reference(u16::try_from(self.plan.references.len() - 1).unwrap_or(u16::MAX))
+    }
+
+    /// Whether resources of a type show under this decision, before any label.
+    pub(super) fn visibility(&self, id: TypeId) -> Visibility {
+        visibility(self.annotation, self.table, id)
+    }
+
+    pub(super) fn extensions(&mut self, key: &NodeKey, object: &ObjectType, place: &ElementPlace) -> Act {
+        let Some(id) = self.dictionary.find("Extension").filter(|_| !self.dry) else { return Act::Drop };
+        let labelled = if object.is_resource { key.labelled } else { place.labelled };
+        if object.name == "Extension" {
+            // Inside an extension that was judged by its URL: the same for what it holds.
+            if !key.pass && !labelled {
+                return Act::Drop;
+            }
+            return Act::Object(self.id(NodeKey { inherit: key.inherit, labelled, pass: key.pass, ..NodeKey::of(id) }));
+        }
+        let holder = match (&key.place, object.name) {
+            (Some(place), "Element") => place.clone(),
+            _ => object.name.to_owned(),
+        };
+        let holder_view = if object.is_resource { View::Full } else { key.inherit };
+        let op_for = |compiler: &mut Self, shown: bool, labelled: bool| {
+            let act = if shown || labelled {
+                let inherit = if shown { View::Full } else { View::None };
+                Act::Object(compiler.id(NodeKey { inherit, labelled, pass: shown, ..NodeKey::of(id) }))
+            } else {
+                Act::Drop
+            };
+            Op { act, category: None, width: if shown { Width::Full } else { Width::None } }
+        };
+        let unknown = op_for(self, key.pass, labelled);
+        let mut known = QuickMap::default();
+        for line in &self.annotation.extensions {
+            let fits = match line.on.as_str() {
+                "*" => true,
+                "Element" => !object.is_in_resource(),
+                on => on == holder || (object.name == "Element" && key.primitive == Some(on)),
+            };
+            if !fits {
+                continue;
+            }
+            let view = match line.place {
+                Place::Structure => holder_view,
+                place => meet(self.view_of(place, None), holder_view),
+            };
+            let line_labelled = labelled && self.annotation.is_labelled(line.place, "");
+            let op = op_for(self, key.pass || view == View::Full, line_labelled);
+            known.insert(line.url.as_bytes().into(), op);
+        }
+        if known.is_empty() && unknown.act == Act::Drop {
+            return Act::Drop;
+        }
+        self.plan.extensions.push(ExtensionTable { known, unknown });
+        Act::Extensions(u16::try_from(self.plan.extensions.len() - 1).unwrap_or(u16::MAX))
+    }
+}

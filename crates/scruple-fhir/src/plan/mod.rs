@@ -1,0 +1,383 @@
+//! The compiled form of a decision for one resource type and one set of segments: for each object type in each context
+//! a node, and for each JSON key of it what to do.
+//!
+//! Whether a part is *looked into* for codes never depends on the views, only on the annotation: the facts of a
+//! resource are the same under every plan, so that a second pass with the right plan is enough.
+
+mod act;
+mod compile;
+mod place;
+
+pub(crate) use compile::Compiler;
+
+use crate::annotation::{Annotation, Mask, MaskFunction, Place};
+use crate::codes::QuickMap;
+use crate::dictionary::{Dictionary, Element, Key, ObjectType, Target, TypeId, dictionary};
+use crate::invariants::{INVARIANTS, Invariant};
+use crate::marker;
+use scruple_core::{CATEGORIES_MAX, CategoryId, DecisionTable, MaskId, SegmentLimit, SegmentSet, View};
+use std::collections::{HashMap, HashSet};
+
+/// What to do with the value of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Act {
+    /// Not shown and not looked into.
+    Drop,
+    /// A scalar as written.
+    Copy,
+    /// A scalar under a mask function.
+    Mask(MaskFunction),
+    /// An object, by a node.
+    Object(u16),
+    /// Extensions, by a table of URLs.
+    Extensions(u16),
+    /// `modifierExtension`: closes what holds it.
+    ModifierExtension,
+    /// `implicitRules`.
+    ImplicitRules,
+    /// A Reference, by a table of target types.
+    Reference(u16),
+    /// An item whose own code chooses its node.
+    Switch(u16),
+    /// `contained`.
+    Contained,
+    /// A resource inside (`entry.resource`, `parameter.resource`).
+    Resource,
+    /// `meta` of a resource: facts, and what shows is written in front.
+    Meta,
+    /// `Quantity.unit`: shows if a UCUM code stands beside.
+    Unit,
+    /// `Bundle.type`, `Bundle.entry.fullUrl`, `Bundle.entry.request.url`.
+    Bundle(BundlePart),
+    /// The literal of a Reference.
+    Literal { token: bool, identifies: bool },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BundlePart {
+    Type,
+    FullUrl,
+    RequestUrl,
+}
+
+/// Width of a view, for counting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Width {
+    None,
+    Masked,
+    Full,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Op {
+    pub act: Act,
+    /// Counted under this category, when it is one of a resource's own elements.
+    pub category: Option<CategoryId>,
+    pub width: Width,
+}
+
+/// What a Coding under this node tells.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Collect {
+    /// Its code can put a segment on the resource.
+    pub label: bool,
+    /// It chooses the class of the resource.
+    pub class: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Plain,
+    Resource,
+    Coding { collect: Collect, check: Option<MaskFunction> },
+    CodeableConcept { collect: Collect },
+    Entry,
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub object: TypeId,
+    pub kind: Kind,
+    /// Nothing of it shows, whatever its ops say.
+    pub closed: bool,
+    pub pass: bool,
+    labelled: bool,
+    pub ops: Box<[Op]>,
+    /// Required elements: (element bit, marker). Written where the element does not show.
+    pub required: Box<[(u16, Box<[u8]>)]>,
+    /// Constraints: if one of the left bits shows and none of the right ones, the marker.
+    pub constraints: Box<[Constraint]>,
+    /// Keys whose text is captured: system and code of a Coding.
+    pub capture: [u16; 2],
+    /// The key `text` of a CodeableConcept.
+    pub text: u16,
+}
+
+#[derive(Debug)]
+pub(crate) struct Constraint {
+    pub left: Vec<u16>,
+    pub right: Vec<u16>,
+    pub marker: Box<[u8]>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ExtensionTable {
+    pub known: QuickMap<Op>,
+    pub unknown: Op,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Visibility {
+    Hidden,
+    Shown,
+    /// A label can hide it: the caller must say.
+    Ask,
+}
+
+#[derive(Debug)]
+pub(crate) struct ReferenceTable {
+    /// A node and visibility for each resource type, and last for an unknown one.
+    pub cases: Vec<(u16, Visibility)>,
+    /// The only type that the element allows.
+    pub only: Option<TypeId>,
+    /// Position in `cases` of each resource type.
+    pub pass: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Switch {
+    pub key: &'static str,
+    /// (system, code, category, node), and the default.
+    pub cases: Vec<(String, String, View, u16)>,
+    pub default: u16,
+    pub hidden: u16,
+}
+
+/// The plan for one resource type under one decision and set of segments.
+#[derive(Debug)]
+pub(crate) struct TypePlan {
+    pub nodes: Vec<Node>,
+    pub extensions: Vec<ExtensionTable>,
+    pub references: Vec<ReferenceTable>,
+    pub switches: Vec<Switch>,
+    /// For each class a root and whether its home shows; one line with no category for types without a discriminator.
+    roots: Vec<Root>,
+    /// The class that is taken where no line matches.
+    default_class: Option<CategoryId>,
+    pub discriminated: bool,
+    /// What discriminator codes mean: by code, then by system.
+    classes: QuickMap<Vec<(Box<[u8]>, u64)>>,
+    /// Of a Bundle: the node of its entries.
+    pub entry: Option<u16>,
+    /// No class of the type shows: no need to look.
+    pub hidden: bool,
+    /// What the compiler found that a pack should not do: shown by `policy check`.
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug)]
+struct Root {
+    category: Option<CategoryId>,
+    node: u16,
+    view: View,
+    required: bool,
+}
+
+/// The root for a class.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Chosen {
+    pub node: u16,
+    pub shows: bool,
+    /// Hidden because a required element cannot be withheld.
+    pub required: bool,
+}
+
+/// What the plan's compiler found wrong with a pack.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Finding {
+    /// A modifier element would be withheld beside siblings that show.
+    ModifierAlone {
+        /// Its path.
+        path: String,
+    },
+    /// A mask carries nothing of any element of a category.
+    SplitGroup {
+        /// The type.
+        object: String,
+        /// The elements.
+        elements: Vec<String>,
+    },
+}
+
+impl Node {
+    /// Whether codes and sources below it label the resource.
+    pub const fn is_labelled(&self) -> bool {
+        self.labelled
+    }
+}
+
+impl Switch {
+    /// The node for an item with these codes: the narrowest of those that match, the default if none does.
+    pub fn choose(&self, codings: &[(&[u8], &[u8])]) -> u16 {
+        let matched = self.cases.iter().filter(|(system, code, _, _)| {
+            codings.iter().any(|(have, value)| *have == system.as_bytes() && *value == code.as_bytes())
+        });
+        let mut chosen: Option<(View, u16)> = None;
+        for (_, _, view, node) in matched {
+            chosen = Some(match chosen {
+                None => (*view, *node),
+                Some((best, kept)) => match meet(best, *view) {
+                    View::None => (View::None, self.hidden),
+                    narrow if narrow == best => (best, kept),
+                    narrow => (narrow, *node),
+                },
+            });
+        }
+        chosen.map_or(self.default, |(_, node)| node)
+    }
+}
+
+impl TypePlan {
+    /// The classes (category bits) that a discriminator code stands for.
+    pub fn class_of(&self, system: &[u8], code: &[u8]) -> u64 {
+        let systems = self.classes.get(code).map_or(&[][..], Vec::as_slice);
+        systems.iter().filter(|(known, _)| **known == *system).fold(0, |bits, (_, bit)| bits | bit)
+    }
+
+    /// The root for a set of classes (category bits): the narrowest; two different masks count as none.
+    pub fn root(&self, classes: u64) -> Chosen {
+        let mut matched: Vec<&Root> = self
+            .roots
+            .iter()
+            .filter(|root| root.category.is_none_or(|category| classes & 1 << (category.0 & 63) != 0))
+            .collect();
+        if matched.is_empty() {
+            matched = self.roots.iter().filter(|root| root.category == self.default_class).collect();
+        }
+        if matched.is_empty() {
+            matched = self.roots.iter().collect();
+        }
+        let mut chosen: Option<(&Root, View)> = None;
+        for root in matched {
+            chosen = Some(match chosen {
+                None => (root, root.view),
+                Some((best, view)) => {
+                    let narrow = meet(view, root.view);
+                    if root.view == narrow && view != narrow { (root, narrow) } else { (best, narrow) }
+                }
+            });
+        }
+        match chosen {
+            Some((root, view)) if view.shows() => {
+                Chosen { node: root.node, shows: !root.required, required: root.required }
+            }
+            Some((root, _)) => Chosen { node: root.node, shows: false, required: false },
+            None => Chosen { node: 0, shows: false, required: false },
+        }
+    }
+}
+
+/// What both views allow. Two different masks have nothing in common that is sure.
+pub(crate) fn meet(a: View, b: View) -> View {
+    match (a, b) {
+        (View::Full, other) | (other, View::Full) => other,
+        (View::Masked(a), View::Masked(b)) if a == b => View::Masked(a),
+        _ => View::None,
+    }
+}
+
+/// The views of a decision under a set of segments (docs/projection.md, 3).
+// relies on (default-deny): a segment that the table does not limit to more is none.
+pub(crate) fn effective(
+    table: &DecisionTable,
+    annotation: &Annotation,
+    segments: SegmentSet,
+) -> [View; CATEGORIES_MAX] {
+    let mut views = table.views;
+    let mut narrow = |limit: SegmentLimit| match limit {
+        SegmentLimit::Follow => {}
+        SegmentLimit::None => views = [View::None; CATEGORIES_MAX],
+        SegmentLimit::Coded => {
+            for (index, view) in views.iter_mut().enumerate() {
+                let coded = annotation.coded_categories & 1 << index != 0;
+                *view = match annotation.coded_mask {
+                    Some(mask) if coded => meet(*view, View::Masked(mask)),
+                    _ => View::None,
+                };
+            }
+        }
+    };
+    for segment in segments.segments() {
+        narrow(table.limit(segment));
+    }
+    if segments.is_unclassified() && !holds_all(table, annotation.code_segments) {
+        narrow(SegmentLimit::None);
+    }
+    views
+}
+
+fn holds_all(table: &DecisionTable, segments: SegmentSet) -> bool {
+    segments.segments().all(|segment| table.limit(segment) == SegmentLimit::Follow)
+}
+
+/// Whether resources of a type show under a decision, before any label, and whether a label can hide them.
+pub(crate) fn visibility(annotation: &Annotation, table: &DecisionTable, id: TypeId) -> Visibility {
+    let name = dictionary().get(id).name;
+    let view = |place: Place| match place {
+        Place::Category(category) => table.view(category).shows(),
+        Place::Class => annotation.class_lines(name).any(|line| table.view(line.category).shows()),
+        Place::Structure => true,
+        Place::Withheld => false,
+    };
+    if !annotation.homes.get(name).is_some_and(|home| view(*home)) {
+        return Visibility::Hidden;
+    }
+    let prefix = format!("{name}.");
+    let labelled = annotation.rest.get(name).is_some_and(|place| annotation.is_labelled(*place, name))
+        || annotation
+            .places
+            .range(prefix.clone()..)
+            .take_while(|(path, _)| path.starts_with(&prefix))
+            .any(|(_, place)| annotation.is_labelled(*place, name));
+    let every = |class: Option<&crate::Discriminator>| class.is_none_or(|line| table.view(line.category).shows());
+    let all_classes = annotation.class_lines(name).all(|line| every(Some(line)));
+    let all_segments = table.limits.iter().all(|limit| *limit == SegmentLimit::Follow);
+    if labelled && !all_segments || !all_classes { Visibility::Ask } else { Visibility::Shown }
+}
+
+fn category_of(place: Place, class: Option<CategoryId>) -> Option<CategoryId> {
+    match place {
+        Place::Category(category) => Some(category),
+        Place::Class => class,
+        Place::Structure | Place::Withheld => None,
+    }
+}
+
+fn bundle_part(object: &str, element: &str) -> Option<BundlePart> {
+    match (object, element) {
+        ("Bundle", "type") => Some(BundlePart::Type),
+        ("Bundle.entry", "fullUrl") => Some(BundlePart::FullUrl),
+        ("Bundle.entry.request", "url") => Some(BundlePart::RequestUrl),
+        _ => None,
+    }
+}
+
+fn constraints(dictionary: &Dictionary, object: &ObjectType) -> Vec<Constraint> {
+    let bits = |names: &[&str]| -> Vec<u16> {
+        names
+            .iter()
+            .filter_map(|name| object.elements.iter().position(|element| element.name == *name))
+            .filter_map(|index| u16::try_from(index).ok())
+            .collect()
+    };
+    let made =
+        INVARIANTS.iter().filter(|invariant| invariant.object == object.name).filter_map(|invariant: &Invariant| {
+            let first = invariant.right.first().and_then(|name| object.element(name))?;
+            Some(Constraint {
+                left: bits(&invariant.left),
+                right: bits(&invariant.right),
+                marker: marker::marker(dictionary, first)?.into_bytes().into(),
+            })
+        });
+    made.collect()
+}

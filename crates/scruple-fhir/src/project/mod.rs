@@ -1,0 +1,343 @@
+//! The projector: one pass over the bytes of a resource, driven by a [`TypePlan`] (docs/projection.md).
+//!
+//! No tree, no lazy values: recursive descent that copies what shows and truncates what turns out empty. Nothing leaves
+//! before the pass is over, so that a resource whose labels ask for another plan is simply projected again.
+
+mod aligned;
+mod contained;
+mod members;
+mod pass;
+mod value;
+
+use members::Members;
+use pass::MemberShown;
+use value::{malformed, plain};
+
+use crate::annotation::{Annotation, MaskFunction};
+use crate::codes::is_token;
+use crate::dictionary::{Key, TypeId, dictionary};
+use crate::json::{Fault, FaultKind, Scalar, Scanned, Scanner};
+use crate::mask;
+use crate::plan::{Act, BundlePart, Compiler, Kind, Node, Op, TypePlan, Visibility, Width, visibility};
+use crate::reference::{Literal, literal};
+use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentSet, limits};
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+/// What the projector asks of the world around it.
+pub trait Surroundings: Sync {
+    /// Whether the caller is shown the resource that a reference points to. `None` = nothing is known of it.
+    fn shows(&self, resource_type: &str, id: &str) -> Option<bool>;
+    /// The same for a `urn:` reference, by the whole of it.
+    fn shows_urn(&self, urn: &str) -> Option<bool>;
+    /// A keyed pseudonym of a value, as lower-case hexadecimal.
+    fn token(&self, kind: &str, value: &str) -> String;
+    /// Year, month and day of the decision, for ages.
+    fn today(&self) -> (i16, u8, u8);
+}
+
+/// Why a resource is withheld.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Withheld {
+    /// Not a resource of FHIR R4.
+    Malformed(MalformedAt),
+    /// The role has nothing of this type.
+    Policy,
+    /// A label that the caller does not hold.
+    Label,
+    /// A code that fits no listed code system.
+    Unclassified,
+    /// `implicitRules`: its meaning is unknown.
+    ImplicitRules,
+    /// An extension that changes the meaning of the resource.
+    ModifierExtension,
+    /// A required element can be neither shown nor marked.
+    Required,
+    /// Contained resources that do not settle.
+    Contained,
+}
+
+/// A [`Fault`] that can be ordered and counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MalformedAt(pub Fault);
+
+impl PartialOrd for MalformedAt {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for MalformedAt {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0.at, self.0.kind as u8).cmp(&(other.0.at, other.0.kind as u8))
+    }
+}
+
+impl Withheld {
+    /// The stable code of the reason.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(MalformedAt(Fault { kind: FaultKind::TooLarge, .. })) => "too_large",
+            Self::Malformed(_) => "malformed",
+            Self::Policy => "policy",
+            Self::Label => "label",
+            Self::Unclassified => "unclassified",
+            Self::ImplicitRules => "implicit_rules",
+            Self::ModifierExtension => "modifier_extension",
+            Self::Required => "required",
+            Self::Contained => "contained",
+        }
+    }
+}
+
+/// Elements by category and width of view.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ElementCounts(Box<[[u64; 3]; CATEGORIES_MAX]>);
+
+impl Default for ElementCounts {
+    fn default() -> Self {
+        Self(Box::new([[0; 3]; CATEGORIES_MAX]))
+    }
+}
+
+impl ElementCounts {
+    /// (withheld, masked, full) of a category.
+    #[must_use]
+    pub fn of(&self, category: usize) -> [u64; 3] {
+        self.0.get(category).copied().unwrap_or_default()
+    }
+
+    /// Adds another count.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0.iter()) {
+            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                *mine += theirs;
+            }
+        }
+    }
+
+    fn count(&mut self, op: &Op) {
+        if let Some(category) = op.category
+            && let Some(counts) = self.0.get_mut(usize::from(category.0))
+            && let Some(count) = counts.get_mut(match op.width {
+                Width::None => 0,
+                Width::Masked => 1,
+                Width::Full => 2,
+            })
+        {
+            *count += 1;
+        }
+    }
+}
+
+/// What was shown of a resource: its type and id. The bytes are in the caller's buffer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// The resource type.
+    pub resource_type: &'static str,
+    /// Its id, where it has one without escapes.
+    pub id: Option<String>,
+    /// The segments that were found on it.
+    pub segments: SegmentSet,
+    /// It passed as it is.
+    pub passed: bool,
+    /// The `urn:` under which a Bundle's entry holds it.
+    pub urn: Option<String>,
+}
+
+/// A decision, ready to project: plans are compiled for a type and a set of segments when they are first needed.
+pub struct Projection {
+    annotation: Arc<Annotation>,
+    table: DecisionTable,
+    plans: RwLock<HashMap<(SegmentSet, TypeId), Arc<TypePlan>>>,
+}
+
+impl Projection {
+    /// For one decision under one pack.
+    #[must_use]
+    pub fn new(annotation: Arc<Annotation>, table: DecisionTable) -> Self {
+        Self { annotation, table, plans: RwLock::new(HashMap::new()) }
+    }
+
+    /// The decision.
+    #[must_use]
+    pub const fn table(&self) -> &DecisionTable {
+        &self.table
+    }
+
+    pub(crate) const fn annotation(&self) -> &Arc<Annotation> {
+        &self.annotation
+    }
+
+    /// Whether a reference can depend on the labels of its target, so that the caller must say which targets show.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let types = dictionary().resources().iter();
+        types.into_iter().any(|id| visibility(&self.annotation, &self.table, *id) == Visibility::Ask)
+    }
+
+    pub(crate) fn plan(&self, segments: SegmentSet, resource: TypeId) -> Arc<TypePlan> {
+        let key = (segments, resource);
+        if let Ok(plans) = self.plans.read()
+            && let Some(plan) = plans.get(&key)
+        {
+            return Arc::clone(plan);
+        }
+        let plan = Arc::new(Compiler::compile(&self.annotation, &self.table, segments, resource));
+        if let Ok(mut plans) = self.plans.write() {
+            return Arc::clone(plans.entry(key).or_insert(plan));
+        }
+        plan
+    }
+}
+
+/// Projects resources, one after the other, with one decision. Each thread has its own.
+pub struct Projector<'a> {
+    projection: &'a Projection,
+    around: &'a dyn Surroundings,
+    /// What is remembered of each object type.
+    memory: Memory,
+    /// Elements by category, of everything that was projected.
+    pub counts: ElementCounts,
+}
+
+/// What one thread remembers from resource to resource.
+#[derive(Default)]
+struct Memory {
+    /// The plan of the unlabelled and the last class, by object type: the first guess for the next resource of the type.
+    types: Vec<Remembered>,
+    /// An empty list, kept for its room.
+    counted: Vec<Op>,
+}
+
+#[derive(Clone, Default)]
+struct Remembered {
+    plan: Option<Arc<TypePlan>>,
+    class: Option<u64>,
+}
+
+impl Memory {
+    fn of(&mut self, resource: TypeId) -> &mut Remembered {
+        if self.types.is_empty() {
+            self.types = vec![Remembered::default(); dictionary().types().len()];
+        }
+        let last = self.types.len() - 1;
+        #[expect(clippy::indexing_slicing, reason = "not beyond the last")]
+        &mut self.types[resource.index().min(last)]
+    }
+}
+
+/// The facts of a resource (docs/projection.md, 2).
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Facts {
+    pub segments: SegmentSet,
+    pub classes: u64,
+    pub implicit_rules: bool,
+    pub modifier_extension: bool,
+    pub codings: u32,
+}
+
+impl<'a> Projector<'a> {
+    /// A projector for one thread.
+    #[must_use]
+    pub fn new(projection: &'a Projection, around: &'a dyn Surroundings) -> Self {
+        Self { projection, around, memory: Memory::default(), counts: ElementCounts::default() }
+    }
+
+    /// Appends to `out` what shows of the resource in `bytes`.
+    ///
+    /// # Errors
+    /// Why it is withheld; `out` is as it was.
+    pub fn project(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Shown, Withheld> {
+        self.run(bytes, out, |pass| pass.top_resource())
+    }
+
+    /// The same for one entry of a Bundle (`{"fullUrl":..., "resource":...}`).
+    ///
+    /// # Errors
+    /// Why its resource is withheld; `out` is as it was.
+    pub fn project_entry(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Shown, Withheld> {
+        self.run(bytes, out, |pass| pass.top_entry())
+    }
+
+    fn run(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+        how: impl FnOnce(&mut Pass<'_, '_>) -> Result<Shown, Withheld>,
+    ) -> Result<Shown, Withheld> {
+        let start = out.len();
+        let fault = |kind, at| Withheld::Malformed(MalformedAt(Fault { kind, at }));
+        if bytes.len() > limits::RESOURCE_BYTES_MAX {
+            return Err(fault(FaultKind::TooLarge, limits::RESOURCE_BYTES_MAX));
+        }
+        if let Err(error) = std::str::from_utf8(bytes) {
+            return Err(fault(FaultKind::Utf8, error.valid_up_to()));
+        }
+        let mut pass = Pass::new(self.projection, self.around, bytes, out, &mut self.memory);
+        let result = how(&mut pass);
+        let counted = std::mem::take(&mut pass.counted);
+        match result {
+            Ok(shown) => {
+                counted.iter().for_each(|op| self.counts.count(op));
+                self.memory.counted = counted;
+                Ok(shown)
+            }
+            Err(withheld) => {
+                out.truncate(start);
+                Err(withheld)
+            }
+        }
+    }
+
+    /// Whether the resource would show, without its bytes: for deciding about references to it.
+    ///
+    /// # Errors
+    /// Why it would be withheld.
+    pub fn judge(&mut self, bytes: &[u8], scratch: &mut Vec<u8>) -> Result<Shown, Withheld> {
+        let counts = self.counts.clone();
+        scratch.clear();
+        let judged = self.project(bytes, scratch);
+        self.counts = counts;
+        judged
+    }
+}
+
+/// The state of projecting one top-level resource.
+pub(crate) struct Pass<'p, 'b> {
+    projection: &'p Projection,
+    around: &'p dyn Surroundings,
+    scan: Scanner<'b>,
+    out: &'p mut Vec<u8>,
+    memory: &'p mut Memory,
+    /// Categories and widths of the elements met, of the passes that count.
+    counted: Vec<Op>,
+    counting: bool,
+    facts: Facts,
+    /// The segments under which the resource at hand is projected: contained ones take the same.
+    under: SegmentSet,
+    meta: Vec<u8>,
+    contained: ContainedState<'b>,
+    /// The Bundle.type was written as another one, or the entry's resource did not show.
+    entry: EntryState,
+}
+
+#[derive(Default)]
+struct ContainedState<'b> {
+    /// Ids that do not show in this round.
+    dropped: Vec<&'b [u8]>,
+    /// Contained resources that showed in this round: which, and its id.
+    shown: Vec<(usize, &'b [u8])>,
+    /// `#id` references that showed: (contained resource that holds it, or none for the container; id).
+    references: Vec<(Option<usize>, &'b [u8])>,
+    /// The contained resource at hand.
+    current: Option<usize>,
+    count: usize,
+    anonymous: bool,
+}
+
+#[derive(Default)]
+struct EntryState {
+    resource: Option<Result<Shown, Withheld>>,
+}

@@ -1,0 +1,394 @@
+//! Values: what each kind of element lets through.
+
+use super::*;
+
+impl<'b> Pass<'_, 'b> {
+    pub(super) fn array(
+        &mut self,
+        plan: &TypePlan,
+        op: &Op,
+        written: &Key,
+        object_start: usize,
+        beside: bool,
+        needs_alignment: &mut bool,
+    ) -> Scanned<bool> {
+        if self.scan.peek() != b'[' {
+            return Err(self.scan.wrong_value());
+        }
+        self.scan.enter()?;
+        self.scan.at += 1;
+        if self.scan.peek() == b']' {
+            return Err(self.scan.fault(FaultKind::WrongType));
+        }
+        let nullable = written.scalar.is_some() || written.underscore;
+        *needs_alignment |= written.underscore && beside;
+        let start = self.out.len();
+        self.out.push(b'[');
+        let mut any = false;
+        if op.act == Act::Contained {
+            any = self.contained_items(start)?;
+        } else {
+            loop {
+                let before = self.out.len();
+                if any {
+                    self.out.push(b',');
+                }
+                let shown = if nullable && self.scan.peek() == b'n' {
+                    self.scan.word(b"null")?;
+                    *needs_alignment |= beside;
+                    false
+                } else {
+                    self.value(plan, op, written, object_start)?
+                };
+                if shown {
+                    any = true;
+                } else {
+                    self.out.truncate(before);
+                }
+                if !self.scan.more(b']')? {
+                    break;
+                }
+            }
+        }
+        self.scan.depth -= 1;
+        if any {
+            self.out.push(b']');
+        } else {
+            self.out.truncate(start);
+        }
+        Ok(any)
+    }
+
+    /// One value. True if something of it was written.
+    pub(super) fn value(&mut self, plan: &TypePlan, op: &Op, written: &Key, object_start: usize) -> Scanned<bool> {
+        match op.act {
+            Act::Copy => {
+                let Some(scalar) = written.scalar else { return Err(self.scan.wrong_value()) };
+                let text = self.scan.scalar(scalar)?;
+                self.out.extend_from_slice(text);
+                Ok(true)
+            }
+            Act::Object(node) => self.object(plan, node),
+            Act::Reference(table) => self.reference(plan, table),
+            Act::Extensions(table) => self.extension(plan, table),
+            Act::Switch(switch) => self.switch(plan, switch),
+            Act::Literal { token, identifies } => self.literal(token, identifies),
+            Act::Resource => {
+                if self.scan.peek() != b'{' {
+                    return Err(self.scan.wrong_value());
+                }
+                let current = self.contained.current.take();
+                let result = self.resource()?;
+                self.contained.current = current;
+                let shown = result.is_ok();
+                self.entry.resource = Some(result);
+                Ok(shown)
+            }
+            Act::Mask(function) => self.mask(function, written, object_start),
+            Act::Unit => self.unit(object_start),
+            Act::Bundle(part) => self.bundle_part(part, object_start),
+            Act::Drop | Act::ModifierExtension | Act::ImplicitRules | Act::Meta | Act::Contained => {
+                self.scan.skip()?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Copies any value without its white space.
+    pub(super) fn raw(&mut self) -> Scanned<()> {
+        match self.scan.peek() {
+            open @ (b'{' | b'[') => {
+                let close = if open == b'{' { b'}' } else { b']' };
+                self.scan.enter()?;
+                self.scan.at += 1;
+                self.out.push(open);
+                let mut more = self.scan.peek() != close;
+                if !more {
+                    self.scan.at += 1;
+                }
+                while more {
+                    if open == b'{' {
+                        let key = self.scan.key()?;
+                        self.out.push(b'"');
+                        self.out.extend_from_slice(key);
+                        self.out.extend_from_slice(b"\":");
+                    }
+                    self.raw()?;
+                    more = self.scan.more(close)?;
+                    if more {
+                        self.out.push(b',');
+                    }
+                }
+                self.out.push(close);
+                self.scan.depth -= 1;
+                Ok(())
+            }
+            _ => {
+                let start = self.scan.at;
+                self.scan.skip()?;
+                let text = self.scan.bytes.get(start..self.scan.at).unwrap_or_default();
+                self.out.extend_from_slice(text);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn extension(&mut self, plan: &TypePlan, table: u16) -> Scanned<bool> {
+        let Some(table) = plan.extensions.get(usize::from(table)) else {
+            return Err(self.scan.fault(FaultKind::Syntax));
+        };
+        let [url] = self.scan.find([b"url"])?;
+        let known = self.scan.plain_string_at(url).and_then(|url| table.known.get(url));
+        match known.unwrap_or(&table.unknown).act {
+            Act::Object(node) => self.object(plan, node),
+            _ => {
+                if self.scan.peek() != b'{' {
+                    return Err(self.scan.wrong_value());
+                }
+                self.scan.skip()?;
+                Ok(false)
+            }
+        }
+    }
+
+    pub(super) fn switch(&mut self, plan: &TypePlan, switch: u16) -> Scanned<bool> {
+        let Some(switch) = plan.switches.get(usize::from(switch)) else {
+            return Err(self.scan.fault(FaultKind::Syntax));
+        };
+        let [at] = self.scan.find([switch.key.as_bytes()])?;
+        let codings = at.map_or_else(Vec::new, |at| codings_at(&self.scan, at));
+        let node = switch.choose(&codings);
+        self.object(plan, node)
+    }
+
+    pub(super) fn reference(&mut self, plan: &TypePlan, table: u16) -> Scanned<bool> {
+        let Some(table) = plan.references.get(usize::from(table)) else {
+            return Err(self.scan.fault(FaultKind::Syntax));
+        };
+        let unknown = table.cases.len() - 1;
+        let [reference, kind] = self.scan.find([b"reference", b"type"])?;
+        let parsed = reference.map(|at| self.scan.plain_string_at(Some(at)).map_or(Literal::Foreign(None), literal));
+        let named = |name: &[u8]| dictionary().resource_by_bytes(name);
+        let target = match parsed {
+            Some(Literal::Relative { resource_type, .. } | Literal::Query { resource_type }) => named(resource_type),
+            Some(Literal::Foreign(resource_type)) => resource_type.and_then(named),
+            Some(Literal::Urn(_)) => None,
+            Some(Literal::Contained(_) | Literal::Container) | None => {
+                self.scan.plain_string_at(kind).and_then(named).or(table.only)
+            }
+        };
+        let case =
+            target.and_then(|target| dictionary().resources().iter().position(|id| *id == target)).unwrap_or(unknown);
+        let Some((node, visibility)) = table.cases.get(case).copied() else {
+            return Err(self.scan.fault(FaultKind::Syntax));
+        };
+        let shows = table.pass || self.target_shows(parsed, visibility);
+        let before = self.out.len();
+        let emitted = self.object(plan, node)?;
+        if !self.annotation().reference_sources.is_empty()
+            && let Some(text) = self.scan.plain_string_at(reference)
+            && let Ok(text) = std::str::from_utf8(text)
+            && let Some(segments) = self.annotation().reference_sources.get(text)
+            && plan.nodes.get(usize::from(node)).is_some_and(Node::is_labelled)
+        {
+            self.facts.segments = self.facts.segments.union(*segments);
+        }
+        if !shows {
+            self.out.truncate(before);
+            return Ok(false);
+        }
+        if emitted && let Some(Literal::Contained(id)) = parsed {
+            self.contained.references.push((self.contained.current, id));
+        }
+        Ok(emitted)
+    }
+
+    pub(super) fn target_shows(&self, parsed: Option<Literal<'b>>, visibility: Visibility) -> bool {
+        let text = |bytes: &'b [u8]| std::str::from_utf8(bytes).ok();
+        match (parsed, visibility) {
+            (None, Visibility::Hidden) => false,
+            (None | Some(Literal::Container), _) => true,
+            (Some(Literal::Contained(id)), _) => !self.contained.dropped.contains(&id),
+            (Some(Literal::Urn(urn)), _) => text(urn).and_then(|urn| self.around.shows_urn(urn)).unwrap_or(false),
+            (Some(_), Visibility::Hidden) => false,
+            (Some(_), Visibility::Shown) => true,
+            (Some(Literal::Relative { resource_type, id }), Visibility::Ask) => {
+                let (Some(resource_type), Some(id)) = (text(resource_type), text(id)) else { return false };
+                self.around.shows(resource_type, id).unwrap_or(false)
+            }
+            (Some(Literal::Query { .. } | Literal::Foreign(_)), Visibility::Ask) => false,
+        }
+    }
+
+    /// The literal of a reference. Whether its target shows was decided for the whole Reference.
+    pub(super) fn literal(&mut self, token: bool, identifies: bool) -> Scanned<bool> {
+        let text = self.scan.scalar(Scalar::String)?;
+        let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+        let parsed = if inner.contains(&b'\\') { Literal::Foreign(None) } else { literal(inner) };
+        match parsed {
+            Literal::Relative { resource_type, id } if token => {
+                let (Ok(resource_type), Ok(id)) = (std::str::from_utf8(resource_type), std::str::from_utf8(id)) else {
+                    return Ok(false);
+                };
+                let token = self.around.token(resource_type, id);
+                self.out.extend_from_slice(format!("\"{resource_type}/{token}\"").as_bytes());
+                Ok(true)
+            }
+            _ if token => Ok(false),
+            Literal::Query { .. } | Literal::Foreign(_) if !identifies => Ok(false),
+            _ => {
+                self.out.extend_from_slice(text);
+                Ok(true)
+            }
+        }
+    }
+
+    pub(super) fn mask(&mut self, function: MaskFunction, written: &Key, object_start: usize) -> Scanned<bool> {
+        let Some(scalar) = written.scalar else { return Err(self.scan.wrong_value()) };
+        let text = self.scan.scalar(scalar)?;
+        let shown = match function {
+            MaskFunction::Code => plain(Some(text)).filter(|code| is_token(code)).map(|_| text.to_vec()),
+            MaskFunction::Year => mask::year(text),
+            MaskFunction::Zip3 => {
+                let object = Scanner { bytes: self.scan.bytes, at: object_start, depth: 0 };
+                let [country] = object.find([b"country"])?;
+                let country = country.map(|at| object.plain_string_at(Some(at)).unwrap_or(b"?"));
+                mask::zip3(text, country)
+            }
+            MaskFunction::Last4 => mask::last4(text),
+            MaskFunction::Token => plain(Some(text)).and_then(|value| {
+                let value = std::str::from_utf8(value).ok()?;
+                Some(format!("\"{}\"", self.around.token(written.type_name, value)).into_bytes())
+            }),
+            MaskFunction::Shape => mask::shape(text, scalar, written.type_name),
+            MaskFunction::Age
+            | MaskFunction::Keep
+            | MaskFunction::Into
+            | MaskFunction::Withhold
+            | MaskFunction::Coding
+            | MaskFunction::Listed(_) => None,
+        };
+        let Some(shown) = shown else { return Ok(false) };
+        self.out.extend_from_slice(&shown);
+        Ok(true)
+    }
+
+    pub(super) fn unit(&mut self, object_start: usize) -> Scanned<bool> {
+        let text = self.scan.scalar(Scalar::String)?;
+        let object = Scanner { bytes: self.scan.bytes, at: object_start, depth: 0 };
+        let [system, code] = object.find([b"system", b"code"])?;
+        let ucum = object.plain_string_at(system) == Some(b"http://unitsofmeasure.org");
+        if ucum && object.plain_string_at(code).is_some_and(|code| !code.is_empty()) {
+            self.out.extend_from_slice(text);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    pub(super) fn bundle_part(&mut self, part: BundlePart, object_start: usize) -> Scanned<bool> {
+        let text = self.scan.scalar(Scalar::String)?;
+        let Some(value) = plain(Some(text)) else { return Ok(false) };
+        match part {
+            BundlePart::Type => {
+                let changed = matches!(value, b"document" | b"message");
+                self.out.extend_from_slice(if changed { b"\"collection\"" } else { text });
+                Ok(true)
+            }
+            BundlePart::FullUrl => {
+                let shows = value.starts_with(b"urn:uuid:")
+                    || value.starts_with(b"urn:oid:")
+                    || self.names_its_resource(value, object_start)?;
+                if shows {
+                    self.out.extend_from_slice(text);
+                }
+                Ok(shows)
+            }
+            BundlePart::RequestUrl => {
+                let cut = value.split(|byte| *byte == b'?').next().unwrap_or_default();
+                let plain_path =
+                    matches!(literal(cut), Literal::Relative { .. }) || dictionary().resource_by_bytes(cut).is_some();
+                if plain_path {
+                    self.out.push(b'"');
+                    self.out.extend_from_slice(cut);
+                    self.out.push(b'"');
+                }
+                Ok(plain_path)
+            }
+        }
+    }
+
+    /// Whether a `fullUrl` ends with `/Type/id` of the resource beside it.
+    pub(super) fn names_its_resource(&self, url: &[u8], object_start: usize) -> Scanned<bool> {
+        let entry = Scanner { bytes: self.scan.bytes, at: object_start, depth: 0 };
+        let [resource] = entry.find([b"resource"])?;
+        let Some(at) = resource else { return Ok(false) };
+        let resource = Scanner { bytes: self.scan.bytes, at, depth: 0 };
+        let [kind, id] = resource.find([b"resourceType", b"id"])?;
+        let (Some(kind), Some(id)) = (resource.plain_string_at(kind), resource.plain_string_at(id)) else {
+            return Ok(false);
+        };
+        let tail = [b"/", kind, b"/", id].concat();
+        Ok(url.starts_with(b"http") && url.ends_with(&tail) && !url.contains(&b'?'))
+    }
+
+    /// `meta`: labels of the resource, and what of it shows.
+    pub(super) fn meta_member(&mut self, node: &Node, state: &mut Members<'b>) -> Scanned<MemberShown> {
+        let start = self.scan.at;
+        if self.scan.peek() != b'{' {
+            return Err(self.scan.wrong_value());
+        }
+        let before = self.out.len();
+        let annotation = self.annotation();
+        let meta = crate::meta::read(&mut self.scan, annotation)?;
+        self.facts.segments = self.facts.segments.union(meta.segments);
+        if node.pass {
+            let end = self.scan.at;
+            self.scan.at = start;
+            self.write_key(state, b"meta");
+            self.raw()?;
+            debug_assert_eq!(self.scan.at, end);
+            state.show_other();
+            return Ok(MemberShown::No);
+        }
+        debug_assert_eq!(self.out.len(), before);
+        if self.contained.current.is_none() {
+            let change = self.projection.table().view(self.annotation().change_metadata) == scruple_core::View::Full;
+            self.meta.clear();
+            meta.write(change, &mut self.meta);
+        }
+        Ok(MemberShown::No)
+    }
+}
+
+pub(super) fn malformed(fault: Fault) -> Withheld {
+    Withheld::Malformed(MalformedAt(fault))
+}
+
+/// The text of a scalar string without its quotes, if it has no escapes.
+pub(super) fn plain(scalar: Option<&[u8]>) -> Option<&[u8]> {
+    let inner = scalar?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    (!inner.contains(&b'\\')).then_some(inner)
+}
+
+/// System and code of each Coding in the CodeableConcept, or of the Coding, that begins at `at`.
+pub(super) fn codings_at<'b>(scan: &Scanner<'b>, at: usize) -> Vec<(&'b [u8], &'b [u8])> {
+    let one = |at: usize| {
+        let coding = Scanner { bytes: scan.bytes, at, depth: scan.depth };
+        let [system, code] = coding.find([b"system", b"code"]).ok()?;
+        Some((coding.plain_string_at(system)?, coding.plain_string_at(code)?))
+    };
+    let concept = Scanner { bytes: scan.bytes, at, depth: scan.depth };
+    let Ok([Some(list)]) = concept.find([b"coding"]) else { return one(at).into_iter().collect() };
+    let mut found = Vec::new();
+    let mut items = Scanner { bytes: scan.bytes, at: list, depth: scan.depth };
+    if items.expect(b'[').is_err() {
+        return found;
+    }
+    loop {
+        items.peek();
+        found.extend(one(items.at));
+        if items.skip().is_err() || !matches!(items.more(b']'), Ok(true)) {
+            return found;
+        }
+    }
+}

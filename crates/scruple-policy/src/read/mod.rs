@@ -1,0 +1,353 @@
+//! Reads a pack from its files. Every problem is collected with file, line and advice; nothing stops at the first.
+
+mod dictionary;
+mod exceptions;
+mod roles;
+
+use crate::guardrail::Guardrails;
+use crate::model::{Category, Condition, Pack, Purpose, Role, Segment, position};
+use crate::source::{PackFiles, Problem, Row, Table, line_of};
+use scruple_core::{CATEGORIES_MAX, CONDITIONS_MAX, CategoryId, ConditionId, MaskId, SEGMENTS_MAX, SegmentId, View};
+use scruple_fhir::{Annotation, mask_covers};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The version of the pack format that this build reads.
+const FORMAT: u32 = 1;
+/// Names that Cedar reads as words of its own, and the one of the context that is no condition.
+const RESERVED: &[&str] = &["true", "false", "if", "then", "else", "in", "is", "like", "has", "purpose"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PackToml {
+    format: u32,
+    name: String,
+    version: String,
+    owner: String,
+    criteria: Vec<String>,
+    relationships: String,
+    coded_categories: Vec<String>,
+    not_phi: Vec<String>,
+}
+
+/// Reads a pack.
+///
+/// # Errors
+/// Every problem that was found, in the order of file and line.
+pub fn read(files: &PackFiles) -> Result<Pack, Vec<Problem>> {
+    let mut reader = Reader { files, problems: Vec::new() };
+    let mut pack = reader.pack();
+    reader.unknown_files();
+    if reader.problems.is_empty() {
+        // Only now: rules in Cedar are read by the names of a pack that has them right.
+        match Guardrails::read(files, &pack) {
+            Ok(guardrails) => pack.guardrails = guardrails,
+            Err(problems) => reader.problems = problems,
+        }
+    }
+    reader.problems.sort();
+    reader.problems.dedup();
+    if reader.problems.is_empty() { Ok(pack) } else { Err(reader.problems) }
+}
+
+struct Reader<'a> {
+    files: &'a PackFiles,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, file: &str, columns: &[&str]) -> Table {
+        Table::read(self.files, file, columns, &mut self.problems)
+    }
+
+    fn problem(&mut self, file: &str, line: usize, what: String, advice: &str) {
+        self.problems.push(Problem::error(file, line, what, advice));
+    }
+
+    fn toml<T: for<'de> Deserialize<'de>>(&mut self, file: &str) -> Option<T> {
+        let Some(text) = self.files.0.get(file) else {
+            self.problem(file, 0, "the file is missing".to_owned(), "add it");
+            return None;
+        };
+        match toml::from_str(text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let line = error.span().map_or(0, |span| line_of(text, span.start));
+                self.problem(file, line, error.message().to_owned(), "docs/policy-pack.md tells the keys");
+                None
+            }
+        }
+    }
+
+    fn names(&mut self, table: &Table, what: &str, most: usize) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for row in &table.rows {
+            let name = row.field(0);
+            if name == "*" {
+                self.problems.push(table.problem(
+                    row.line,
+                    "a wildcard".to_owned(),
+                    "name each one: broad access by default is refused (RB-13)",
+                ));
+            } else if name.is_empty() || names.iter().any(|known| known == name) {
+                self.problems.push(table.problem(
+                    row.line,
+                    format!("{what} `{name}` is empty or stands twice"),
+                    "give each its own name",
+                ));
+            }
+            if !is_name(name, what == "purpose") && name != "*" && !name.is_empty() {
+                self.problems.push(table.problem(
+                    row.line,
+                    format!("`{name}` is no name of a {what}"),
+                    "lower case letters, digits and underscores, a letter first; a purpose in capitals; no word of Cedar",
+                ));
+            }
+            names.push(name.to_owned());
+        }
+        if names.len() > most {
+            let what = format!("{} lines, at most {most} fit", names.len());
+            self.problems.push(table.problem(0, what, "split the pack"));
+        }
+        names
+    }
+
+    fn pack(&mut self) -> Pack {
+        let head: Option<PackToml> = self.toml("pack.toml");
+        let table = self.table("categories.csv", &["category", "label", "segments", "note"]);
+        self.names(&table, "category", CATEGORIES_MAX);
+        let categories: Vec<Category> = table
+            .rows
+            .iter()
+            .map(|row| Category {
+                name: row.field(0).to_owned(),
+                label: row.field(1).to_owned(),
+                phi: !head.as_ref().is_some_and(|head| head.not_phi.iter().any(|name| name == row.field(0))),
+            })
+            .collect();
+        let labelled = table
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.field(2) == "yes")
+            .fold(0, |bits, (index, _)| bits | 1_u64 << (index & 63));
+        for row in table.rows.iter().filter(|row| !matches!(row.field(2), "yes" | "no")) {
+            self.problems.push(table.problem(row.line, format!("`segments` is `{}`", row.field(2)), "write yes or no"));
+        }
+
+        let purposes = self.purposes();
+        let conditions = self.conditions();
+        let segments = self.segments();
+        let (masks, lists) = self.masks();
+        let mut annotation = Annotation { labelled, masks, lists, ..Annotation::default() };
+        let names =
+            Names { categories: &categories, purposes: &purposes, conditions: &conditions, segments: &segments };
+        self.head(head.as_ref(), &names, &mut annotation);
+        self.elements(&names, &mut annotation);
+        self.discriminators(&names, &mut annotation);
+        self.extensions(&names, &mut annotation);
+        self.groups(&mut annotation);
+        self.codes(&names, &mut annotation);
+        self.sources(&names, &mut annotation);
+        let words = self.segment_words(&names);
+        let by_role = self.segments_by_role(&names, &words);
+        let mut broad = self.broad();
+        let mut roles = self.roles(&names, &annotation, &by_role, &mut broad);
+        self.profiles(&names, &mut roles);
+        for name in by_role.keys().filter(|name| !roles.contains_key(*name)) {
+            self.problem(
+                "segment-by-role.csv",
+                0,
+                format!("role `{name}` has no file in roles/"),
+                "add the role, or take the line out",
+            );
+        }
+        let wider_masks = wider_masks(&annotation, &roles);
+        Pack {
+            broad,
+            guardrails: Guardrails::default(),
+            wider_masks,
+            name: head.as_ref().map_or_else(String::new, |head| head.name.clone()),
+            version: head.as_ref().map_or_else(String::new, |head| head.version.clone()),
+            owner: head.as_ref().map_or_else(String::new, |head| head.owner.clone()),
+            criteria: head.map_or_else(Vec::new, |head| head.criteria),
+            hash: self.files.hash(),
+            categories,
+            purposes,
+            conditions,
+            segments,
+            roles,
+            annotation: Arc::new(annotation),
+        }
+    }
+
+    fn head(&mut self, head: Option<&PackToml>, names: &Names<'_>, annotation: &mut Annotation) {
+        let Some(head) = head else { return };
+        if head.format != FORMAT {
+            self.problem("pack.toml", 1, format!("format {} is not known", head.format), "this build reads format 1");
+        }
+        if !matches!(head.relationships.as_str(), "asserted" | "resolved") {
+            self.problem(
+                "pack.toml",
+                0,
+                format!("`relationships` is `{}`", head.relationships),
+                "write asserted or resolved",
+            );
+        }
+        if head.criteria.iter().all(|line| line.trim().is_empty()) {
+            self.problem(
+                "pack.toml",
+                0,
+                "no criteria of role design".to_owned(),
+                "write down by which criteria the roles were made (RB-22)",
+            );
+        }
+        for name in head.not_phi.iter().filter(|name| names.category(name).is_none()) {
+            self.problem("pack.toml", 0, format!("unknown category `{name}`"), "categories.csv has the names");
+        }
+        for name in &head.coded_categories {
+            match names.category(name) {
+                Some(category) => annotation.coded_categories |= 1 << (category.0 & 63),
+                None => {
+                    self.problem("pack.toml", 0, format!("unknown category `{name}`"), "categories.csv has the names")
+                }
+            }
+        }
+        annotation.coded_mask = annotation
+            .masks
+            .iter()
+            .position(|mask| mask.name == "coded")
+            .and_then(|index| u8::try_from(index).ok())
+            .map(MaskId);
+        for (name, place) in
+            [("free_text", &mut annotation.free_text), ("change_metadata", &mut annotation.change_metadata)]
+        {
+            match names.category(name) {
+                Some(category) => *place = category,
+                None => self.problems.push(Problem::error(
+                    "categories.csv",
+                    0,
+                    format!("category `{name}` is missing"),
+                    "the engine needs it",
+                )),
+            }
+        }
+    }
+
+    fn purposes(&mut self) -> Vec<Purpose> {
+        let columns = ["purpose", "ground", "minimum_necessary_applies", "in_528_accounting", "default_level"];
+        let table = self.table("purposes.csv", &columns);
+        self.names(&table, "purpose", 256);
+        let purpose = |row: &Row| Purpose {
+            code: row.field(0).to_owned(),
+            ground: row.field(1).to_owned(),
+            minimum_necessary: row.field(2).to_owned(),
+            in_accounting: row.field(3).to_owned(),
+            default_level: row.field(4).to_owned(),
+        };
+        table.rows.iter().map(purpose).collect()
+    }
+
+    fn conditions(&mut self) -> Vec<Condition> {
+        let table = self.table("conditions.csv", &["condition", "label", "judged_by", "enforced"]);
+        self.names(&table, "condition", CONDITIONS_MAX);
+        for row in &table.rows {
+            if !matches!(row.field(3), "now" | "asserted" | "not yet") {
+                self.problems.push(table.problem(
+                    row.line,
+                    format!("`enforced` is `{}`", row.field(3)),
+                    "write now, asserted or not yet",
+                ));
+            }
+        }
+        let condition = |row: &Row| Condition {
+            name: row.field(0).to_owned(),
+            label: row.field(1).to_owned(),
+            judged_by: row.field(2).to_owned(),
+            enforced: row.field(3).to_owned(),
+        };
+        table.rows.iter().map(condition).collect()
+    }
+
+    fn segments(&mut self) -> Vec<Segment> {
+        let columns = [
+            "segment",
+            "label",
+            "ground",
+            "hl7_actcode",
+            "how_labelled",
+            "held_by_default",
+            "emergency_access_opens",
+            "enforced",
+        ];
+        let table = self.table("segments.csv", &columns);
+        self.names(&table, "segment", SEGMENTS_MAX);
+        let segment = |row: &Row| Segment {
+            name: row.field(0).to_owned(),
+            label: row.field(1).to_owned(),
+            ground: row.field(2).to_owned(),
+            enforced: row.field(7).to_owned(),
+        };
+        table.rows.iter().map(segment).collect()
+    }
+
+    /// A file that nothing reads is a name with a slip of the pen: what it says would be lost without a word.
+    fn unknown_files(&mut self) {
+        let unknown: Vec<String> = self.files.0.keys().filter(|name| !PackFiles::belongs(name)).cloned().collect();
+        for file in unknown {
+            self.problem(&file, 0, "no file of a pack".to_owned(), "docs/policy-pack.md lists the files");
+        }
+    }
+}
+
+/// The masks that meet in a cell of a role, as (wider, narrower), where one shows all that the other does.
+fn wider_masks(annotation: &Annotation, roles: &BTreeMap<String, Role>) -> BTreeSet<(MaskId, MaskId)> {
+    let mut pairs = BTreeSet::new();
+    for role in roles.values() {
+        for (index, one) in role.permits.iter().enumerate() {
+            for other in role.permits.iter().skip(index + 1) {
+                if let (View::Masked(a), View::Masked(b)) = (one.view, other.view)
+                    && a != b
+                    && one.categories.iter().any(|category| other.categories.contains(category))
+                {
+                    pairs.extend([(a, b), (b, a)]);
+                }
+            }
+        }
+    }
+    pairs.retain(|(wide, narrow)| mask_covers(annotation, *wide, *narrow));
+    pairs
+}
+
+fn is_name(name: &str, capitals: bool) -> bool {
+    let letter = |byte: u8| if capitals { byte.is_ascii_uppercase() } else { byte.is_ascii_lowercase() };
+    name.bytes().next().is_some_and(letter)
+        && name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit() || byte == b'_')
+        && !RESERVED.contains(&name)
+}
+
+struct Names<'a> {
+    categories: &'a [Category],
+    purposes: &'a [Purpose],
+    conditions: &'a [Condition],
+    segments: &'a [Segment],
+}
+
+impl Names<'_> {
+    fn category(&self, name: &str) -> Option<CategoryId> {
+        position(self.categories, |category| category.name == name).map(CategoryId)
+    }
+
+    fn condition(&self, name: &str) -> Option<ConditionId> {
+        position(self.conditions, |condition| condition.name == name).map(ConditionId)
+    }
+
+    fn segment(&self, name: &str) -> Option<SegmentId> {
+        position(self.segments, |segment| segment.name == name).map(SegmentId)
+    }
+
+    fn is_purpose(&self, code: &str) -> bool {
+        self.purposes.iter().any(|purpose| purpose.code == code)
+    }
+}

@@ -1,0 +1,263 @@
+//! Every kind of problem, planted in the shipped pack: it must be found in its file, on its line.
+
+use crate::{changed, day, with};
+use scruple_policy::{PackFiles, Severity, check};
+
+/// The line on which a text stands for the first time; 0 for none.
+fn line_of(files: &PackFiles, file: &str, text: &str) -> usize {
+    let whole = files.0.get(file).map_or("", String::as_str);
+    whole.find(text).map_or(0, |at| whole[..at].matches('\n').count() + 1)
+}
+
+/// Checks a pack, and looks for a problem of this weight whose text has `what`, in `file`, on the line of `at`.
+#[track_caller]
+fn find(files: &PackFiles, severity: Severity, file: &str, at: &str, what: &str) {
+    let line = if at.is_empty() { 0 } else { line_of(files, file, at) };
+    assert!(at.is_empty() || line > 0, "`{at}` is not in {file}");
+    let checked = check(files, day("2026-03-01"));
+    let found = checked.problems.iter().any(|problem| {
+        problem.file == file && problem.line == line && problem.what.contains(what) && problem.severity == severity
+    });
+    let all: String = checked.problems.iter().map(|problem| format!("{problem}\n")).collect();
+    assert!(found, "no `{what}` at {file}:{line} in\n{all}");
+    assert_eq!(checked.is_publishable(), severity != Severity::Error, "{all}");
+    assert!(checked.problems.iter().all(|problem| !problem.advice.is_empty()), "{all}");
+}
+
+/// Replaces `from` by `to` and finds the error on the line of `to`.
+#[track_caller]
+fn plant(file: &str, from: &str, to: &str, what: &str) {
+    find(&changed(file, from, to), Severity::Error, file, to.trim_start_matches('\n').lines().next().unwrap(), what);
+}
+
+const BILLER: &str = "roles/biller.toml";
+
+#[test]
+fn unknown_names_in_a_role() {
+    plant(BILLER, "categories = [\"directory\"]", "categories = [\"directories\"]", "unknown category `directories`");
+    plant(BILLER, "\"masked:header\"", "\"masked:headers\"", "unknown view `masked:headers`");
+    plant(BILLER, "\"masked:header\"", "\"none\"", "unknown view `none`");
+    plant(BILLER, "tasks = [\"statements\"]", "tasks = [\"statement\"]", "unknown task `statement`");
+    plant(BILLER, "when = []", "when = [\"relation\"]", "unknown condition `relation`");
+    plant(BILLER, "also = [\"REMITADV\"]", "also = [\"REMIT\"]", "unknown purpose `REMIT`");
+    plant(BILLER, "risk_tier = \"medium\"", "risk_tiers = \"medium\"", "unknown field `risk_tiers`");
+}
+
+#[test]
+fn a_purpose_that_is_not_the_roles() {
+    let permit = "categories = [\"schedule\"]\npurposes = [\"HPAYMT\"]";
+    let line = "purposes = [\"TREAT\"]";
+    let files = changed(BILLER, permit, &format!("categories = [\"schedule\"]\n{line}"));
+    find(&files, Severity::Error, BILLER, line, "purpose `TREAT` is not the role's");
+    let line = "purposes = [\"PAY\"]";
+    let files = changed(BILLER, permit, &format!("categories = [\"schedule\"]\n{line}"));
+    find(&files, Severity::Error, BILLER, line, "unknown purpose `PAY`");
+}
+
+#[test]
+fn wildcards() {
+    plant(BILLER, "categories = [\"directory\"]", "categories = [\"*\"]", "a wildcard");
+    let permit = "categories = [\"schedule\"]\npurposes = [\"HPAYMT\"]";
+    let files = changed(BILLER, permit, "categories = [\"schedule\"]\npurposes = [\"*\"]");
+    find(&files, Severity::Error, BILLER, "purposes = [\"*\"]", "a wildcard");
+    plant(BILLER, "also = [\"REMITADV\"]", "also = [\"*\"]", "a wildcard");
+    plant("segment-by-role.csv", "auditor,none,none", "auditor,*,none", "a wildcard");
+    plant("segment-by-role.csv", "\nauditor,none", "\n*,none", "a wildcard");
+    plant("categories.csv", "\nbalance,", "\n*,", "a wildcard");
+}
+
+#[test]
+fn tasks() {
+    let permit = "view = \"full\"\ntasks = []";
+    let files = changed(BILLER, "view = \"full\"\ntasks = [\"statements\"]", permit);
+    find(&files, Severity::Error, BILLER, permit, "a permit without a task");
+    let files = changed(BILLER, "status = \"answer", "gossip = \"tell\"\nstatus = \"answer");
+    find(&files, Severity::Warning, BILLER, "gossip =", "no permit cites task `gossip`");
+    plant(BILLER, "payments = \"post payments\"", "payments = \"\"", "task `payments` says nothing");
+}
+
+// The line of a permit is that of its `view`.
+fn appended(file: &str, permit: &str) -> PackFiles {
+    let mut files = PackFiles::embedded();
+    files.0.get_mut(file).unwrap().push_str(&format!("\n[[permit]]\n{permit}"));
+    files
+}
+
+#[test]
+fn unreachable_permits() {
+    let same = "view = \"full\" # again\ntasks = [\"claims\"]\ncategories = [\"coverage\"]\n";
+    find(&appended(BILLER, same), Severity::Error, BILLER, "# again", "an unreachable permit");
+    let narrower = "view = \"masked:payer\"\ntasks = [\"claims\"]\ncategories = [\"coverage\"]\nwhen = [\"relationship\", \"case_need\"]\n";
+    find(&appended(BILLER, narrower), Severity::Error, BILLER, "masked:payer", "an unreachable permit");
+    let partly = "view = \"full\"\ntasks = [\"claims\"]\ncategories = [\n\"vitals\",\n\"claims\", # here\n]\n";
+    find(&appended(BILLER, partly), Severity::Error, BILLER, "# here", "`claims` is unreachable here");
+    // Wider, or under fewer conditions, or for another purpose, is reachable.
+    let wider = "view = \"full\"\ntasks = [\"claims\"]\ncategories = [\"schedule\"]\nwhen = [\"relationship\", \"case_need\"]\n";
+    assert!(check(&appended(BILLER, wider), day("2026-03-01")).is_publishable());
+}
+
+#[test]
+fn two_masks_of_one_cell() {
+    let other = "view = \"masked:payer\"\ntasks = [\"claims\"]\ncategories = [\"claims\", \"schedule\", \"orders\"]\nwhen = [\"relationship\", \"case_need\"]\n";
+    let files = appended("roles/auth_specialist.toml", &other.replace("[\"claims\"]\ncat", "[\"facts\"]\ncat"));
+    find(
+        &files,
+        Severity::Error,
+        "roles/auth_specialist.toml",
+        "[\"claims\", \"schedule\", \"orders\"]",
+        "none of them is the wider",
+    );
+    // Other purposes never meet.
+    let apart =
+        "view = \"masked:coded\"\ntasks = [\"claims\"]\ncategories = [\"schedule\"]\npurposes = [\"REMITADV\"]\n";
+    let checked = check(&appended(BILLER, apart), day("2026-03-01"));
+    assert!(!checked.problems.iter().any(|problem| problem.what.contains("the wider")), "{:?}", checked.problems);
+}
+
+#[test]
+fn permits_of_nothing() {
+    let permit = "view = \"full\"\ntasks = [\"claims\"]\ncategories = []";
+    let named = "view = \"full\"\ntasks = [\"claims\"]\ncategories = [\"care_team\", \"encounter_admin\"]";
+    find(&changed(BILLER, named, permit), Severity::Error, BILLER, permit, "a permit without a category");
+    let none = "view = \"full\" # none\ntasks = [\"claims\"]\ncategories = [\"vitals\"]\npurposes = []\n";
+    find(&appended(BILLER, none), Severity::Error, BILLER, "# none", "a permit without a purpose");
+    let every = "view = \"full\"\ntasks = [\"claims\"]\ncategories = [\"vitals\"]\nwhen = []\n";
+    find(&appended(BILLER, every), Severity::Warning, BILLER, "categories = [\"vitals\"]", "of every patient");
+    let files = changed(BILLER, "also = [\"REMITADV\"]", "also = [\"REMITADV\", \"FRAUD\"]");
+    // The shipped permits without `purposes` apply to it; with them named it opens nothing.
+    assert!(check(&files, day("2026-03-01")).is_publishable());
+}
+
+#[test]
+fn roles() {
+    plant(
+        BILLER,
+        "defence = \"codes make the claim; prose does not; one account in the queue; documents go through the denials specialist with the payer's request number\"",
+        "defence = \" \"",
+        "no `defence`",
+    );
+    let files = with("roles/clown.toml", &PackFiles::embedded().0[BILLER]);
+    find(&files, Severity::Error, "segment-by-role.csv", "", "role `clown` has no line");
+    find(
+        &with("roles/Clown.toml", &PackFiles::embedded().0[BILLER]),
+        Severity::Error,
+        "roles/Clown.toml",
+        "",
+        "no name of a role",
+    );
+    let mut files = PackFiles::embedded();
+    files.0.remove(BILLER);
+    find(&files, Severity::Error, "segment-by-role.csv", "", "role `biller` has no file");
+}
+
+#[test]
+fn administrative_roles() {
+    let file = "roles/auditor.toml";
+    let full = "view = \"full\"\ntasks = [\"test\"]\ncategories = [\n\"id_name\",\n]\n";
+    find(
+        &appended(file, full),
+        Severity::Error,
+        file,
+        "\"id_name\",",
+        "the administrative role `auditor` sees `id_name` in full",
+    );
+    // Masked, or by a case of its own, it may.
+    let by_case = full
+        .replace("]\n", "]\nwhen = [\"relationship\", \"case_need\"]\n")
+        .replace("[\"test\"]\nwhen = [\"relationship\", \"case_need\"]", "[\"test\"]");
+    assert!(check(&appended(file, &by_case), day("2026-03-01")).is_publishable());
+}
+
+#[test]
+fn masks() {
+    plant(
+        BILLER,
+        "categories = [\"schedule\"]",
+        "categories = [\"schedule\", \"id_name\"]",
+        "masked:header shows nothing of `id_name`",
+    );
+    let manager = "roles/manager.toml";
+    let files = changed(manager, "when = [\"counts_only\"]", "when = [\"relationship\"]");
+    find(&files, Severity::Error, manager, "categories = [\"schedule\"", "masked:count shows nothing of `schedule`");
+    plant("masks.csv", "coded,date,keep", "coded,date,keeps", "unknown function `keeps`");
+    plant("masks.csv", "year,date,year", "year,instant,year", "`instant` does not fit `year`");
+    plant("masks.csv", "zip3,Address.postalCode,zip3", "zip3,Address.postalcode,zip3", "does not fit");
+    plant("masks.csv", "icon,Coding,listed:precautions", "icon,Coding,listed:precaution", "unknown function");
+    plant("masks.csv", "header,*.docStatus,code", "header,*.docState,code", "does not fit");
+    plant("masks.csv", "token,Identifier.value,token", "token,Identifier,token", "does not fit");
+}
+
+#[test]
+fn elements_and_groups() {
+    plant(
+        "elements.csv",
+        "Patient.active,id_birth_sex",
+        "Patient.shoeSize,id_birth_sex",
+        "FHIR R4 has no `Patient.shoeSize`",
+    );
+    plant("elements.csv", "\nPatient.active,id_birth_sex", "\nPatient.active,names", "unknown category `names`");
+    find(
+        &changed("elements.csv", "\nFlag,class,", "\nFlag.code,class,"),
+        Severity::Error,
+        "elements.csv",
+        "",
+        "`Flag` has no home",
+    );
+    plant(
+        "groups.csv",
+        "value[x];dataAbsentReason;interpretation;referenceRange,dataAbsent",
+        "value[x];absentReason,dataAbsent",
+        "FHIR R4 has no `Observation.absentReason`",
+    );
+    plant(
+        "discriminators.csv",
+        "Patient.identifier.type,default,default,id_national",
+        "Patient.identifier.type,default,default,ids",
+        "unknown category `ids`",
+    );
+    let files = changed(
+        "elements.csv",
+        "Observation.referenceRange.text,",
+        "Observation.interpretation,balance,\nObservation.referenceRange.text,",
+    );
+    find(&files, Severity::Information, "groups.csv", "observation_value,", "its group with it");
+}
+
+#[test]
+fn a_modifier_element_withheld_alone() {
+    let line = "Condition.verificationStatus,balance,";
+    let files =
+        changed("elements.csv", "ClinicalImpression,diagnoses,", &format!("{line}\nClinicalImpression,diagnoses,"));
+    find(
+        &files,
+        Severity::Error,
+        "elements.csv",
+        line,
+        "`Condition.verificationStatus` would be withheld beside what it modifies",
+    );
+    // A mask that forgets a modifier of the types on whose home it is used.
+    let files = changed("masks.csv", "payer,*.status,code,\n", "");
+    find(&files, Severity::Error, "elements.csv", "Coverage.*,coverage", "`Coverage.status` would be withheld");
+}
+
+#[test]
+fn tables_and_files() {
+    plant("segment-by-role.csv", "auditor,none,none", "auditor,non,none", "unknown word `non`");
+    plant(
+        "segment-words.csv",
+        "consent,follow,part2_consent",
+        "consent,follow,part2_consents",
+        "unknown condition `part2_consents`",
+    );
+    let files = changed("conditions.csv", "gateway,not yet\nfield_unmask", "gateway,maybe\nfield_unmask");
+    find(&files, Severity::Error, "conditions.csv", "gateway,maybe", "`enforced` is `maybe`");
+    find(&with("exception.toml", ""), Severity::Error, "exception.toml", "", "no file of a pack");
+    let mut files = PackFiles::embedded();
+    files.0.remove("groups.csv");
+    find(&files, Severity::Error, "groups.csv", "", "the file is missing");
+    plant("pack.toml", "format = 1", "format = 2", "format 2 is not known");
+    let files = changed("pack.toml", "not_phi = [\"directory\"]", "not_phi = [\"everything\"]");
+    find(&files, Severity::Error, "pack.toml", "", "unknown category `everything`");
+    plant("categories.csv", "\nbalance,", "\nbala-nce,", "no name of a category");
+    plant("conditions.csv", "\nreferred,", "\nhas,", "no name of a condition");
+}

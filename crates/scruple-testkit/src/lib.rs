@@ -1,0 +1,14 @@
+//! Tools for tests, and for nothing else: no crate depends on it but as a dev-dependency.
+//!
+//! * [`slow`]: the second projector, on a tree, written from `docs/projection.md` alone. The projector of `scruple-fhir`
+//!   is held against it byte by byte.
+//! * [`valid`]: whether an output is valid FHIR R4 (`docs/validity.md`).
+//! * [`tree`]: made resources, seeded and shrinkable.
+//! * [`crafted`]: resources written by hand, each for one rule.
+//!
+//! It shares the dictionary with `scruple-fhir` and no other code with it.
+
+pub mod crafted;
+pub mod slow;
+pub mod tree;
+pub mod valid;

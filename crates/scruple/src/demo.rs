@@ -1,0 +1,201 @@
+//! `scruple demo`: a synthetic hospital through five roles, what each sees of one patient and why, and the proof.
+
+use crate::state::SystemClock;
+use crate::{filter, pack, say, state};
+use anyhow::{Context as _, Result};
+use clap::Args;
+use scruple_core::{Clock as _, Entry, Relationship, View};
+use scruple_hospital::{Hospital, Options, SHOWCASE_ID};
+use scruple_ledger::{VerifyOptions, verify};
+use scruple_policy::{Active, Question, admit, explain};
+use scruple_release::Asked;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The five roles of the demo, each for its main purpose.
+const ROLES: [(&str, &str); 5] = [
+    ("front_desk", "PATADMIN"),
+    ("biller", "HPAYMT"),
+    ("nurse", "TREAT"),
+    ("physician", "TREAT"),
+    ("quality_analyst", "HQUALIMP"),
+];
+/// Kinds of information that the table of the demo shows.
+const CATEGORIES: [&str; 12] = [
+    "id_name",
+    "id_birth_sex",
+    "id_national",
+    "contact_address",
+    "schedule",
+    "visit_reason",
+    "diagnoses",
+    "medications",
+    "labs",
+    "documents",
+    "free_text",
+    "claims",
+];
+const PATIENTS: usize = 25;
+const SEED: u64 = 1;
+
+/// Makes a small synthetic hospital, gives five roles what each needs of it, tells why, and verifies the record of it.
+#[derive(Args)]
+#[command(after_help = "Example: scruple demo --dir /tmp/try-scruple")]
+pub struct DemoArgs {
+    /// Folder for the hospital, the outputs and the ledger, made anew [default: demo in the state folder]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(args: &DemoArgs) -> Result<ExitCode> {
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => state::folder()?.join("demo"),
+    };
+    prepare(&dir)?;
+    let active = pack::activate(None)?;
+    let now = SystemClock.now();
+    say::line(&format!("Scruple demo in {}\n", dir.display()))?;
+
+    let hospital = Hospital::generate(&Options { patients: PATIENTS, seed: SEED, as_of: now, canary: false });
+    let from = dir.join("hospital");
+    std::fs::create_dir_all(&from)?;
+    let totals = hospital.write_ndjson(|kind| File::create(from.join(format!("{kind}.ndjson"))).map(BufWriter::new))?;
+    let resources: u64 = totals.resources.values().sum();
+    say::line(&format!(
+        "1. A synthetic hospital: {PATIENTS} patients, {resources} resources of {} types. Nobody in it exists.\n",
+        totals.resources.len()
+    ))?;
+
+    say::line("2. The same hospital as five people need it:")?;
+    let ledger = state::open_ledger(&dir.join("ledger"))?;
+    for (role, purpose) in ROLES {
+        let summary =
+            filter::folder(&active.decider, &ledger, &asked(&active, role, purpose)?, &from, &dir.join(role))?;
+        let withheld: u64 = summary.withheld.values().sum();
+        say::line(&format!("   {role:<16} {purpose:<9} {:>5} resources, {withheld:>5} withheld", summary.released))?;
+    }
+    ledger.close().context("the ledger did not close")?;
+
+    say::line(&format!("\n3. What each sees of a patient, and why:\n{}", table(&active)?))?;
+    say::line(&format!(
+        "\n4. One patient, {SHOWCASE_ID}, as each gets her (hospital/Patient.ndjson holds all of it):"
+    ))?;
+    for (role, _) in ROLES {
+        say::line(&format!("   {role:<16} {}", excerpt(&dir.join(role))?))?;
+    }
+
+    let validator = |_: u64, payload: &[u8]| Entry::from_bytes(payload).map(drop).map_err(|error| error.to_string());
+    let report = verify(
+        &dir.join("ledger"),
+        VerifyOptions { validator: Some(Box::new(validator)), ..VerifyOptions::default() },
+    )?;
+    let state = if report.is_good() { "nothing is wrong" } else { "SOMETHING IS WRONG" };
+    say::line(&format!(
+        "\n5. The ledger: {} entries, written before each chunk left; verified: {state}.",
+        report.entries
+    ))?;
+    say::line(&next(&dir))?;
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Empties the folder of an earlier demo; anything else in it is left alone, and refused.
+fn prepare(dir: &Path) -> Result<()> {
+    const MARK: &str = ".scruple-demo";
+    if dir.exists() {
+        let is_ours = dir.join(MARK).exists() || std::fs::read_dir(dir)?.next().is_none();
+        anyhow::ensure!(is_ours, "`{}` is not a folder of the demo; name another with --dir", dir.display());
+        std::fs::remove_dir_all(dir).with_context(|| format!("cannot empty `{}`", dir.display()))?;
+    }
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make `{}`", dir.display()))?;
+    File::create(dir.join(MARK))?;
+    Ok(())
+}
+
+fn question(active: &Active, role: &str, purpose: &str) -> Result<Question> {
+    Ok(Question {
+        role: role.to_owned(),
+        purpose: purpose.to_owned(),
+        conditions: pack::conditions(&active.pack, &[], true)?,
+    })
+}
+
+fn asked(active: &Active, role: &str, purpose: &str) -> Result<Asked> {
+    Ok(Asked {
+        subject: "operator:demo".to_owned(),
+        question: question(active, role, purpose)?,
+        relationship: Relationship::Asserted,
+    })
+}
+
+/// Kinds of information by roles, and below each role's task for one of them.
+fn table(active: &Active) -> Result<String> {
+    let mut lines = vec![format!("   {:<18}{}", "", ROLES.map(|(role, _)| format!("{role:<17}")).concat())];
+    for name in CATEGORIES {
+        let Some(category) = active.pack.category(name) else { continue };
+        let mut line = format!("   {name:<18}");
+        for (role, purpose) in ROLES {
+            let view = active.decider.decide(&question(active, role, purpose)?)?.view(category);
+            let words = if view == View::None { "-".to_owned() } else { active.pack.view_name(view) };
+            line.push_str(&format!("{words:<17}"));
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    for (role, purpose, name) in [
+        ("front_desk", "PATADMIN", "contact_address"),
+        ("biller", "HPAYMT", "claims"),
+        ("nurse", "TREAT", "medications"),
+    ] {
+        let question = question(active, role, purpose)?;
+        let found = active.pack.category(name).map(|category| {
+            explain(&active.pack, admit(&active.pack, &question)?, &question, category)
+                .0
+                .ok_or(scruple_policy::Refusal::UnknownRole(role.to_owned()))
+        });
+        if let Some(Ok(rule)) = found {
+            lines.push(format!("   {role} has {name} by {}: {}", rule.place, rule.tasks.join("; ")));
+        }
+    }
+    Ok(lines.join("\n"))
+}
+
+/// Name, birth date and address of the showcase patient in an output folder.
+fn excerpt(dir: &Path) -> Result<String> {
+    for entry in std::fs::read_dir(dir)? {
+        let text = std::fs::read_to_string(entry?.path())?;
+        let found = text.lines().filter(|line| line.starts_with(r#"{"resourceType":"Patient""#)).find_map(|line| {
+            let patient: serde_json::Value = serde_json::from_str(line).ok()?;
+            (patient.get("id")?.as_str()? == SHOWCASE_ID).then_some(patient)
+        });
+        let Some(patient) = found else { continue };
+        let at = |pointer: &str| patient.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or("-");
+        let age = patient
+            .pointer("/_birthDate/extension/1/valueAge/value")
+            .map_or_else(|| at("/birthDate").to_owned(), |age| format!("{age} years"));
+        return Ok(format!(
+            "name {}, born {age}, street {}, city {}, number {}",
+            at("/name/0/family"),
+            at("/address/0/line/0"),
+            at("/address/0/city"),
+            at("/identifier/0/value")
+        ));
+    }
+    Ok("not shown".to_owned())
+}
+
+fn next(dir: &Path) -> String {
+    let dir = dir.display();
+    format!(
+        "
+What to try next:
+   scruple explain --role biller --purpose HPAYMT --type Encounter
+   scruple filter --role roi_clerk --purpose RECORDMGT --with case_approved --in {dir}/hospital --out {dir}/roi --ledger {dir}/ledger
+   scruple policy show --role front_desk
+   scruple ledger tail {dir}/ledger
+   printf x | dd of={dir}/ledger/checkpoint bs=1 seek=40 conv=notrunc; scruple ledger verify {dir}/ledger   (it tells)
+(`cargo run -p scruple --` in place of `scruple` in a source tree)"
+    )
+}
