@@ -1,0 +1,42 @@
+//! Benchmarks, each beside what a user would pick instead, in one run, as ratios.
+//!
+//! Each prints one section of Markdown; `cargo xtask bench` puts it in its place. What cannot be run on a machine is
+//! named with its reason, not left out.
+
+mod cedar;
+mod cerbos;
+mod decision;
+mod inputs;
+mod ledger;
+mod measure;
+mod processes;
+mod projection;
+mod sql;
+
+pub use decision::decision;
+pub use ledger::ledger;
+pub use projection::{pinned, projection};
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Times that each thing is measured.
+    pub runs: usize,
+    /// Megabytes of input for the projection, at most.
+    pub megabytes: usize,
+    /// Seconds for each number of writers.
+    pub seconds: u64,
+}
+
+impl Effort {
+    /// What the document holds.
+    pub const FULL: Self = Self { runs: 7, megabytes: 64, seconds: 5 };
+    /// Whether it works at all.
+    pub const QUICK: Self = Self { runs: 2, megabytes: 3, seconds: 1 };
+}
+
+/// A line of progress for the terminal.
+#[expect(clippy::print_stderr, reason = "progress of a tool for a terminal")]
+fn progress(line: &str) {
+    eprintln!("{line}");
+}

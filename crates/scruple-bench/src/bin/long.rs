@@ -1,0 +1,74 @@
+//! `long NAME --seed S (--minutes N | --cases N)`: one long run; its last line on standard output is the report.
+#![expect(clippy::print_stdout, reason = "a program for a terminal")]
+
+use anyhow::{Result, bail};
+use clap::{Parser, ValueEnum};
+use scruple_bench::long::crash::LedgerCrash;
+use scruple_bench::long::kill::ledger_kill;
+use scruple_bench::long::ledger::FuzzLedger;
+use scruple_bench::long::pack::FuzzPack;
+use scruple_bench::long::projector::FuzzProjector;
+use scruple_bench::long::{Limit, Settings, fuzz};
+use scruple_bench::workspace;
+use std::num::NonZeroUsize;
+
+/// A run that is too long for every change. `cargo xtask long` starts it and keeps what it reports.
+#[derive(Parser)]
+struct Args {
+    /// Which
+    #[arg(value_enum)]
+    name: Name,
+    /// All cases follow from it
+    #[arg(long)]
+    seed: u64,
+    /// How long
+    #[arg(long, conflicts_with = "cases")]
+    minutes: Option<u64>,
+    /// How many
+    #[arg(long)]
+    cases: Option<u64>,
+    /// Threads [default: all cores]
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    /// Hostile bytes into the projector
+    FuzzProjector,
+    /// Hostile files into the pack parser
+    FuzzPack,
+    /// Damaged folders into the ledger reader
+    FuzzLedger,
+    /// Storage that forgets unsynced sectors, cut after every operation
+    LedgerCrash,
+    /// SIGKILL under load, then verify
+    LedgerKill,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let limit = match (args.minutes, args.cases) {
+        (Some(minutes), _) => Limit::Minutes(minutes),
+        (None, Some(cases)) => Limit::Cases(cases),
+        (None, None) => bail!("give --minutes or --cases"),
+    };
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let fuzz_folder = workspace::fuzz_folder();
+    let settings = Settings {
+        seed: args.seed,
+        limit,
+        threads: args.threads.unwrap_or(cores),
+        regressions: Some(fuzz_folder.join("regressions")),
+        progress: true,
+    };
+    let report = match args.name {
+        Name::FuzzProjector => fuzz(&FuzzProjector::new(&fuzz_folder)?, &settings)?,
+        Name::FuzzPack => fuzz(&FuzzPack::new()?, &settings)?,
+        Name::FuzzLedger => fuzz(&FuzzLedger::new()?, &settings)?,
+        Name::LedgerCrash => fuzz(&LedgerCrash::new()?, &settings)?,
+        Name::LedgerKill => ledger_kill(&workspace::scruple()?, &settings)?,
+    };
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! The shipped policy pack and what is asked of it.
+
+use anyhow::{Context as _, Result, anyhow};
+use scruple_core::ConditionMask;
+use scruple_policy::{Decider, Pack, PackFiles, Question, read};
+use std::sync::Arc;
+
+/// The shipped pack.
+///
+/// # Errors
+/// It does not read.
+pub fn pack() -> Result<Arc<Pack>> {
+    let read = read(&PackFiles::embedded());
+    read.map(Arc::new).map_err(|problems| anyhow!("the shipped pack has {} problems", problems.len()))
+}
+
+/// A decider under the shipped pack.
+///
+/// # Errors
+/// It does not read.
+pub fn decider() -> Result<Decider> {
+    Ok(Decider::new(pack()?))
+}
+
+/// What a role asks while there is a relationship and no other condition holds.
+///
+/// # Errors
+/// The pack has no such condition.
+pub fn question(pack: &Pack, role: &str, purpose: &str) -> Result<Question> {
+    let relationship = pack.condition("relationship").context("the pack has no condition `relationship`")?;
+    let conditions = ConditionMask::NONE.with(relationship);
+    Ok(Question { role: role.to_owned(), purpose: purpose.to_owned(), conditions })
+}
+
+/// Every role with each of its purposes: without conditions, with a relationship, and with every condition.
+///
+/// # Errors
+/// The pack has no condition `relationship`.
+pub fn questions(pack: &Pack) -> Result<Vec<Question>> {
+    let every = (0..pack.conditions.len()).fold(0, |mask, bit| mask | 1 << bit);
+    let mut questions = Vec::new();
+    for role in pack.roles.values() {
+        for purpose in role.purposes() {
+            let asked = question(pack, &role.name, purpose)?;
+            for conditions in [ConditionMask::NONE, asked.conditions, ConditionMask(every)] {
+                questions.push(Question { conditions, ..asked.clone() });
+            }
+        }
+    }
+    Ok(questions)
+}

@@ -1,0 +1,63 @@
+//! The long runs with a few cases each, and every file of their corpora and regressions.
+
+use scruple_bench::long::crash::LedgerCrash;
+use scruple_bench::long::kill::ledger_kill;
+use scruple_bench::long::ledger::FuzzLedger;
+use scruple_bench::long::pack::FuzzPack;
+use scruple_bench::long::projector::FuzzProjector;
+use scruple_bench::long::{Fuzz, Limit, Report, Settings, fuzz, replay};
+use scruple_bench::workspace;
+use std::num::NonZeroUsize;
+
+fn settings(cases: u64) -> Settings {
+    let threads = NonZeroUsize::new(2).unwrap();
+    Settings { seed: 1, limit: Limit::Cases(cases), threads, regressions: None, progress: false }
+}
+
+fn nothing_is_found(report: &Report, cases: u64) {
+    assert_eq!((report.cases, report.findings), (cases, 0), "{:#?}", report.details);
+}
+
+fn run(target: &dyn Fuzz, cases: u64) {
+    nothing_is_found(&fuzz(target, &settings(cases)).unwrap(), cases);
+}
+
+fn replays(target: &dyn Fuzz, at_least: usize) {
+    let (count, failures) = replay(target, &workspace::fuzz_folder()).unwrap();
+    assert!(failures.is_empty(), "{failures:#?}");
+    assert!(count >= at_least, "{count} files");
+}
+
+#[test]
+fn the_projector_withstands_hostile_bytes() {
+    let target = FuzzProjector::new(&workspace::fuzz_folder()).unwrap();
+    replays(&target, 20);
+    run(&target, 300);
+}
+
+#[test]
+fn the_pack_reader_withstands_hostile_files() {
+    let target = FuzzPack::new().unwrap();
+    replays(&target, 3);
+    run(&target, 30);
+}
+
+#[test]
+fn the_ledger_readers_withstand_damaged_folders_and_hostile_bytes() {
+    let target = FuzzLedger::new().unwrap();
+    replays(&target, 5);
+    run(&target, 300);
+}
+
+#[test]
+fn what_is_acknowledged_or_released_survives_power_cuts() {
+    let target = LedgerCrash::new().unwrap();
+    replays(&target, 2);
+    run(&target, 8);
+}
+
+#[test]
+fn what_came_out_of_a_killed_filter_is_recorded() {
+    let report = ledger_kill(&workspace::scruple().unwrap(), &settings(4)).unwrap();
+    nothing_is_found(&report, 4);
+}
