@@ -1,7 +1,7 @@
 //! `scruple policy`: check, show, cedar.
 
-use crate::state::SystemClock;
 use crate::pack;
+use crate::state::SystemClock;
 use crate::terminal::say;
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};

@@ -1,7 +1,7 @@
 //! `scruple synth`: a synthetic hospital as FHIR files.
 
-use crate::terminal::say;
 use crate::state::SystemClock;
+use crate::terminal::say;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use scruple_core::{Clock as _, Timestamp};
