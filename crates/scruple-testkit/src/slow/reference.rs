@@ -137,7 +137,11 @@ impl Slow<'_> {
                     .discriminators
                     .iter()
                     .any(|line| of_type(&line.element) && self.is_labelled(&line.category, name));
-        labelled && self.pack.all_segments().any(|segment| self.limit(segment) != Limit::Follow)
+        // Not every class of the type shows: its literal alone would tell which one the target is not.
+        let facts = Facts::default();
+        let classes = self.pack.elements.get(name).is_some_and(|home| home == "class")
+            && self.discriminator_categories(name).iter().any(|category| self.view(category, &facts) == View::None);
+        classes || labelled && self.pack.all_segments().any(|segment| self.limit(segment) != Limit::Follow)
     }
 
     /// Whether `Reference.reference` itself may show: literals that carry identifiers need the identifier's view.
