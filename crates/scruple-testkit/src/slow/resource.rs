@@ -8,7 +8,6 @@ use super::place::{known, top};
 use super::reference::{Contained, plain_literal};
 use super::{Slow, View, Withheld};
 use scruple_fhir::{ObjectType, dictionary};
-use std::collections::BTreeSet;
 
 const OBSERVATION_VALUE: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 
