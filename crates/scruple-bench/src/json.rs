@@ -175,7 +175,8 @@ impl<'t> Parser<'t> {
             }
             _ => {
                 let rest = self.text.get(self.at..)?;
-                let length = rest.find([',', '}', ']', ' ', '\n', '\r', '\t', '"', '{', '[', ':']).unwrap_or(rest.len());
+                let length =
+                    rest.find([',', '}', ']', ' ', '\n', '\r', '\t', '"', '{', '[', ':']).unwrap_or(rest.len());
                 let text = rest.get(..length).filter(|text| !text.is_empty())?;
                 self.at += length;
                 Some(Node::Scalar(text.to_owned()))

@@ -222,13 +222,16 @@ struct System {
     prefix_lengths: Vec<usize>,
 }
 
+/// System and code.
+type Coded = (Box<[u8]>, Box<[u8]>);
+
 /// The known code systems, and the codes that put a segment on their resource.
 #[derive(Debug, Default)]
 pub struct CodeIndex {
     systems: QuickMap<System>,
     families: Vec<(Box<[u8]>, Form)>,
     /// What a code in `meta.security` means.
-    security: HashMap<(Box<[u8]>, Box<[u8]>), SegmentSet>,
+    security: HashMap<Coded, SegmentSet>,
 }
 
 impl CodeIndex {

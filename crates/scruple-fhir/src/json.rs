@@ -146,8 +146,7 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let bytes = self.bytes;
         let mut at = start;
-        loop {
-            let Some(eight) = bytes.get(at..at + 8) else { break };
+        while let Some(eight) = bytes.get(at..at + 8) {
             let mut word = [0; 8];
             word.copy_from_slice(eight);
             let stops = string_stops(u64::from_le_bytes(word));

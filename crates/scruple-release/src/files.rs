@@ -29,7 +29,6 @@ pub struct Input {
     /// Each line is a resource of its own (`.ndjson`).
     pub lines: bool,
     /// Opens it, unpacked.
-    #[expect(clippy::type_complexity, reason = "a function that opens a reader")]
     pub open: Box<dyn Fn() -> io::Result<Box<dyn Read>>>,
 }
 

@@ -86,9 +86,10 @@ impl BareCedar {
         let policies = if sliced { self.slices.get(&question.role).context("unknown role")? } else { &self.whole };
         let principal = self.roles.get(&question.role).context("unknown role")?;
         let purpose = role.effective_purpose(&question.purpose).to_owned();
-        let conditions = self.conditions.iter().enumerate().map(|(bit, name)| {
-            (name.clone(), RestrictedExpression::new_bool(question.conditions.0 & 1 << bit != 0))
-        });
+        let conditions =
+            self.conditions.iter().enumerate().map(|(bit, name)| {
+                (name.clone(), RestrictedExpression::new_bool(question.conditions.0 & 1 << bit != 0))
+            });
         let purpose = ("purpose".to_owned(), RestrictedExpression::new_string(purpose));
         let context = Context::from_pairs(conditions.chain([purpose]))?;
         let mut views = [View::None; CATEGORIES_MAX];

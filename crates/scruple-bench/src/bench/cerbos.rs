@@ -82,7 +82,12 @@ impl Cerbos {
             };
             let allowed: Vec<View> = actions(pack).into_iter().filter(allowed).collect();
             if let Some(view) = views.get_mut(usize::from(category.0)) {
-                *view = allowed.iter().copied().find(|v| *v == View::Full).or(allowed.first().copied()).unwrap_or(View::None);
+                *view = allowed
+                    .iter()
+                    .copied()
+                    .find(|v| *v == View::Full)
+                    .or(allowed.first().copied())
+                    .unwrap_or(View::None);
             }
         }
         Ok((took, views))

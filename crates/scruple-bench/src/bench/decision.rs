@@ -59,7 +59,10 @@ pub fn decision(effort: Effort) -> Result<String> {
     match Cerbos::start(pack).and_then(|mut server| cerbos(&mut server, pack, &questions, effort)) {
         Ok(times) => {
             rows.push(row(&format!("Cerbos {VERSION} (npm), HTTP on this machine, one call"), &times, native));
-            notes.push("Cerbos is another process: its time holds HTTP, JSON and two context switches. Its views agree too.".to_owned());
+            notes.push(
+                "Cerbos is another process: its time holds HTTP, JSON and two context switches. Its views agree too."
+                    .to_owned(),
+            );
         }
         Err(error) => notes.push(format!("Cerbos: not run: {error:#}.")),
     }
@@ -68,7 +71,12 @@ pub fn decision(effort: Effort) -> Result<String> {
 }
 
 /// The native rows; the median of the cold one.
-fn native(decider: &Decider, questions: &[(Question, DecisionTable)], effort: Effort, rows: &mut Vec<Vec<String>>) -> Duration {
+fn native(
+    decider: &Decider,
+    questions: &[(Question, DecisionTable)],
+    effort: Effort,
+    rows: &mut Vec<Vec<String>>,
+) -> Duration {
     progress("native");
     let pack = decider.pack();
     let asked = |role: &str| questions.iter().map(|(q, _)| q).find(|q| q.role == role);

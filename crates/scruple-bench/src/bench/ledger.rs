@@ -44,7 +44,10 @@ pub fn ledger(effort: Effort) -> Result<String> {
     for writers in WRITERS {
         progress(&format!("ledger: {writers} writers"));
         let reached = scruple(&dir.path().join(format!("ledger-{writers}")), writers, time)?;
-        columns.iter_mut().take(1).for_each(|(_, all)| all.push(Reached { rate: reached.rate, times: reached.times.clone() }));
+        columns
+            .iter_mut()
+            .take(1)
+            .for_each(|(_, all)| all.push(Reached { rate: reached.rate, times: reached.times.clone() }));
     }
     let mut rivals = vec![Rival::sqlite(&dir.path().join("rows.sqlite"))];
     match std::env::var("SCRUPLE_BENCH_POSTGRES") {
@@ -88,7 +91,8 @@ fn section(syncs: &Times, columns: &[(String, Vec<Reached>)], notes: &[String], 
     header.extend(WRITERS.iter().map(|writers| format!("{writers} writers")));
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let cell = |one: &Reached| format!("{:.0}; {}; {}", one.rate, short(one.times.median()), short(one.times.at(99)));
-    let row = |(name, all): &(String, Vec<Reached>)| std::iter::once(name.clone()).chain(all.iter().map(cell)).collect();
+    let row =
+        |(name, all): &(String, Vec<Reached>)| std::iter::once(name.clone()).chain(all.iter().map(cell)).collect();
     text += &table(&header, &columns.iter().map(row).collect::<Vec<Vec<String>>>());
     if let Some(((_, ours), rivals)) = columns.split_first()
         && !rivals.is_empty()
@@ -144,7 +148,12 @@ fn scruple(dir: &Path, writers: usize, time: Duration) -> Result<Reached> {
     ledger.close()?;
     let report = verify(dir, VerifyOptions { outside_checkpoint: Some(kept), ..VerifyOptions::default() })?;
     ensure!(report.is_good(), "what was written does not verify: {report}");
-    ensure!(report.entries == times.len() as u64, "{} entries are there, {} were acknowledged", report.entries, times.len());
+    ensure!(
+        report.entries == times.len() as u64,
+        "{} entries are there, {} were acknowledged",
+        report.entries,
+        times.len()
+    );
     std::fs::remove_dir_all(dir).context("the ledger of the benchmark cannot be removed")?;
     Ok(Reached::new(times, took))
 }

@@ -162,8 +162,7 @@ struct Measured {
 pub fn projection(effort: Effort) -> Result<String> {
     let inputs = Inputs::load(effort.megabytes)?;
     let pack = shipped::pack()?;
-    let ours: Vec<Ours> =
-        ASKED.iter().map(|(role, purpose)| Ours::new(&pack, role, purpose)).collect::<Result<_>>()?;
+    let ours: Vec<Ours> = ASKED.iter().map(|(role, purpose)| Ours::new(&pack, role, purpose)).collect::<Result<_>>()?;
     let core = std::env::var(PINNED).map_or_else(
         |_| "Not pinned to a core (no `taskset`); all on one thread.".to_owned(),
         |core| format!("Everything on core {core} alone (`taskset`), rivals too."),
@@ -177,8 +176,7 @@ pub fn projection(effort: Effort) -> Result<String> {
          and reads it twice where references may depend on labels. Ratios are of the bests.\n",
         inputs.source, effort.runs
     );
-    for (title, parts, lines) in
-        [("Pretty Bundles", &inputs.bundles, false), ("Minified NDJSON", &inputs.lines, true)]
+    for (title, parts, lines) in [("Pretty Bundles", &inputs.bundles, false), ("Minified NDJSON", &inputs.lines, true)]
     {
         text += &one_input(title, parts, lines, &ours, effort)?;
     }
@@ -229,7 +227,8 @@ fn one_input(title: &str, parts: &[Vec<u8>], lines: bool, ours: &[Ours], effort:
         ]
     };
     let mut text = format!("\n**{title}**: {} inputs, {bytes_in} bytes\n\n", parts.len());
-    text += &table(&["rival", "best MB/s", "median", "bytes out", "out/in"], &rivals.iter().map(row).collect::<Vec<_>>());
+    text +=
+        &table(&["rival", "best MB/s", "median", "bytes out", "out/in"], &rivals.iter().map(row).collect::<Vec<_>>());
     let ratios: Vec<String> = rivals.iter().map(|rival| format!("÷ {}", rival.name)).collect();
     let mut header = vec!["Scruple", "best MB/s", "median", "bytes out", "out/in"];
     header.extend(ratios.iter().map(String::as_str));

@@ -116,14 +116,21 @@ impl Conn {
     async fn settings(&mut self) -> Result<()> {
         match self {
             Self::Sqlite(conn) => {
-                const SQL_SQLITE: &str = "SELECT journal_mode, (SELECT synchronous FROM pragma_synchronous) FROM pragma_journal_mode";
+                const SQL_SQLITE: &str =
+                    "SELECT journal_mode, (SELECT synchronous FROM pragma_synchronous) FROM pragma_journal_mode";
                 let (journal, synchronous): (String, i64) = sqlx::query_as(SQL_SQLITE).fetch_one(conn).await?;
-                ensure!(journal == "wal" && synchronous == 2, "SQLite runs with {journal} and synchronous={synchronous}");
+                ensure!(
+                    journal == "wal" && synchronous == 2,
+                    "SQLite runs with {journal} and synchronous={synchronous}"
+                );
             }
             Self::Postgres(conn) => {
                 const SQL_POSTGRES: &str = "SELECT current_setting('synchronous_commit'), current_setting('fsync')";
                 let (commit, fsync): (String, String) = sqlx::query_as(SQL_POSTGRES).fetch_one(conn).await?;
-                ensure!(commit == "on" && fsync == "on", "PostgreSQL runs with synchronous_commit={commit}, fsync={fsync}");
+                ensure!(
+                    commit == "on" && fsync == "on",
+                    "PostgreSQL runs with synchronous_commit={commit}, fsync={fsync}"
+                );
             }
         }
         Ok(())

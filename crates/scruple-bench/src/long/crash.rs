@@ -3,8 +3,8 @@
 //! Two kinds of cases: the ledger alone, cut after every operation of a scripted run (`scruple_ledger::simulate`); and a
 //! whole release over it, cut once: every byte that left has its record.
 
-use super::run::{Fuzz, case_rng};
 use super::Draw;
+use super::run::{Fuzz, case_rng};
 use crate::shipped;
 use anyhow::Result;
 use aws_lc_rs::digest;
@@ -89,14 +89,17 @@ impl LedgerCrash {
         let storage = storage.after_power_cut(keep, &mut rng);
         let ledger = open(&storage, &mut rng).map_err(|_| "does not start after the cut".to_owned())?;
         ledger.close().map_err(|_| "does not close after the cut".to_owned())?;
-        let report = verify(Path::new(DIR), VerifyOptions { storage: Arc::new(storage.clone()), ..VerifyOptions::default() });
+        let report =
+            verify(Path::new(DIR), VerifyOptions { storage: Arc::new(storage.clone()), ..VerifyOptions::default() });
         if !report.is_ok_and(|report| report.is_good()) {
             return Err("does not verify after the cut".to_owned());
         }
         let read = entries(Path::new(DIR), Arc::new(storage), None, 0).map_err(|_| "cannot be read".to_owned())?;
         let mut records = Vec::new();
         for entry in read {
-            let Ok(Payload::Open(bytes)) = entry.map(|entry| entry.payload) else { return Err("an entry does not open".to_owned()) };
+            let Ok(Payload::Open(bytes)) = entry.map(|entry| entry.payload) else {
+                return Err("an entry does not open".to_owned());
+            };
             let entry = Entry::from_bytes(&bytes).map_err(|_| "an entry cannot be read".to_owned())?;
             records.extend(released(&entry.body).map(|(hash, bytes)| (hash.to_owned(), bytes)));
         }
@@ -115,7 +118,9 @@ impl LedgerCrash {
 /// Hash and length of what an entry says was released.
 pub(super) fn released(body: &EntryBody) -> Option<(&str, u64)> {
     match body {
-        EntryBody::Release { sha256, bytes, .. } | EntryBody::ReleaseChunk { sha256, bytes, .. } => Some((sha256, *bytes)),
+        EntryBody::Release { sha256, bytes, .. } | EntryBody::ReleaseChunk { sha256, bytes, .. } => {
+            Some((sha256, *bytes))
+        }
         _ => None,
     }
 }

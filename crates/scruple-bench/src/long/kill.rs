@@ -199,7 +199,9 @@ pub fn ledger_kill(program: &Path, settings: &Settings) -> Result<Report> {
     report.cases = counter.taken();
     if report.findings == 0 && report.cases >= 20 && in_flight < report.cases / 4 {
         report.findings += 1;
-        report.details.push(format!("only {in_flight} of {} kills met the middle of the output: they show little", report.cases));
+        report
+            .details
+            .push(format!("only {in_flight} of {} kills met the middle of the output: they show little", report.cases));
     }
     Ok(report)
 }

@@ -12,8 +12,8 @@ use rand_chacha::rand_core::SeedableRng;
 use scruple_core::{FixedClock, Timestamp};
 use scruple_ledger::simulate::SimStorage;
 use scruple_ledger::{
-    AppendError, Ledger, LedgerError, OpenOptions, Origin, Payload, SEGMENT_BYTES_MIN, Stop, Storage, VerifyOptions, entries,
-    fuzz_read, verify,
+    AppendError, Ledger, LedgerError, OpenOptions, Origin, Payload, SEGMENT_BYTES_MIN, Stop, Storage, VerifyOptions,
+    entries, fuzz_read, verify,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,9 +59,13 @@ impl Change {
         let words: Vec<&str> = line.split(' ').collect();
         let path = |word: &str| (!word.is_empty()).then(|| word.to_owned());
         Some(match words.as_slice() {
-            ["flip", file, at, mask] => Self::Flip { path: path(file)?, at: at.parse().ok()?, mask: mask.parse().ok()? },
+            ["flip", file, at, mask] => {
+                Self::Flip { path: path(file)?, at: at.parse().ok()?, mask: mask.parse().ok()? }
+            }
             ["cut", file, length] => Self::Cut { path: path(file)?, length: length.parse().ok()? },
-            ["grow", file, bytes] => Self::Grow { path: path(file)?, bytes: bytes.parse().ok().filter(|n| *n <= ADDED_BYTES_MAX)? },
+            ["grow", file, bytes] => {
+                Self::Grow { path: path(file)?, bytes: bytes.parse().ok().filter(|n| *n <= ADDED_BYTES_MAX)? }
+            }
             ["remove", file] => Self::Remove { path: path(file)? },
             ["copy", from, to] => Self::Copy { from: path(from)?, to: path(to)? },
             ["splice", from, to, at, length] => {
@@ -165,7 +169,16 @@ impl FuzzLedger {
             5 => Change::Grow { path, bytes: draw.below(100) + 1 },
             6 => Change::Remove { path },
             7 => {
-                let new = ["wal/1", "tile/0/001", "tile/entries/001.p/7", "keys/x", "checkpoint", "origins", "tmp/a", "a.txt"];
+                let new = [
+                    "wal/1",
+                    "tile/0/001",
+                    "tile/entries/001.p/7",
+                    "keys/x",
+                    "checkpoint",
+                    "origins",
+                    "tmp/a",
+                    "a.txt",
+                ];
                 let to = if draw.once_in(2) { other } else { (*draw.pick(&new)).to_owned() };
                 Change::Copy { from: path, to }
             }
@@ -287,7 +300,11 @@ impl Fuzz for FuzzLedger {
 
     fn check(&self, case: &[u8]) -> Result<(), String> {
         if let Some(bytes) = case.strip_prefix(b"bytes\n") {
-            return if fuzz_read(bytes) == fuzz_read(bytes) { Ok(()) } else { Err("another verdict the second time".to_owned()) };
+            return if fuzz_read(bytes) == fuzz_read(bytes) {
+                Ok(())
+            } else {
+                Err("another verdict the second time".to_owned())
+            };
         }
         let Some(lines) = case.strip_prefix(b"folder\n") else { return Ok(()) };
         self.check_folder(&String::from_utf8_lossy(lines))

@@ -81,8 +81,7 @@ impl FuzzPack {
         for role in pack.roles.values() {
             for purpose in role.purposes() {
                 for conditions in [ConditionMask::NONE, all] {
-                    let question =
-                        Question { role: role.name.clone(), purpose: purpose.to_owned(), conditions };
+                    let question = Question { role: role.name.clone(), purpose: purpose.to_owned(), conditions };
                     let Ok(table) = table(pack, &question) else { continue };
                     if table.views.iter().skip(pack.categories.len()).any(|view| *view != View::None) {
                         return Err("a category that the pack does not have shows".to_owned());
@@ -121,7 +120,15 @@ impl Fuzz for FuzzPack {
                 0 => drop(overlay.insert(name, None)),
                 1 => drop(overlay.insert(name, Some(other.to_owned()))),
                 2 => {
-                    let new = *draw.pick(&["roles/new.toml", "roles/a/b.toml", "segments/new.csv", "lists/x.csv", "notes.txt", "", "../x.csv"]);
+                    let new = *draw.pick(&[
+                        "roles/new.toml",
+                        "roles/a/b.toml",
+                        "segments/new.csv",
+                        "lists/x.csv",
+                        "notes.txt",
+                        "",
+                        "../x.csv",
+                    ]);
                     overlay.insert(new.to_owned(), Some(mutate::text(&mut draw, text, other)));
                 }
                 _ => drop(overlay.insert(name, Some(mutate::text(&mut draw, text, other)))),
@@ -163,12 +170,8 @@ mod tests {
     #[test]
     fn problems_must_name_a_place_that_is_there() {
         let files = PackFiles(BTreeMap::from([("a.csv".to_owned(), "one\ntwo\n".to_owned())]));
-        let problem = |file: &str, line| Problem {
-            file: file.to_owned(),
-            line,
-            what: "x".to_owned(),
-            advice: "y".to_owned(),
-        };
+        let problem =
+            |file: &str, line| Problem { file: file.to_owned(), line, what: "x".to_owned(), advice: "y".to_owned() };
         assert_eq!(FuzzPack::check_problem(&files, &problem("a.csv", 2)), Ok(()));
         assert_eq!(FuzzPack::check_problem(&files, &problem("missing.csv", 0)), Ok(()));
         assert!(FuzzPack::check_problem(&files, &problem("a.csv", 4)).is_err());

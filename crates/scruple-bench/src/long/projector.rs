@@ -151,8 +151,12 @@ impl FuzzProjector {
             again.clear();
             match projector.project(&body, &mut again) {
                 Err(Withheld::Malformed(_)) => return wrong("its own output is malformed to it"),
-                Ok(twice) if shown.passed && (again != body || !twice.passed) => return wrong("what passed does not pass again"),
-                Ok(twice) => self.check_output(&twice, &again).or_else(|what| wrong(&format!("projected twice: {what}")))?,
+                Ok(twice) if shown.passed && (again != body || !twice.passed) => {
+                    return wrong("what passed does not pass again");
+                }
+                Ok(twice) => {
+                    self.check_output(&twice, &again).or_else(|what| wrong(&format!("projected twice: {what}")))?
+                }
                 Err(_) => {}
             }
         }
@@ -169,7 +173,9 @@ impl FuzzProjector {
         let entry = [br#"{"fullUrl":"urn:uuid:1","resource":"#, case, b"}"].concat();
         let mut out = BEFORE.to_vec();
         let result = projector.project_entry(&entry, &mut out);
-        let Some(body) = out.strip_prefix(BEFORE) else { return Err("an entry changes what stood in the buffer".to_owned()) };
+        let Some(body) = out.strip_prefix(BEFORE) else {
+            return Err("an entry changes what stood in the buffer".to_owned());
+        };
         match result {
             Ok(_) if serde_json::from_slice::<IgnoredAny>(body).is_err() => Err("an entry is not JSON".to_owned()),
             Err(_) if !body.is_empty() => Err("bytes are left of a withheld entry".to_owned()),
@@ -214,7 +220,9 @@ impl FuzzProjector {
                 continue;
             }
             // The key itself is not told: an unknown one can be anything.
-            let Some(known) = self.known.get(&(object, key.clone())) else { return Err(format!("an unknown key in {name}")) };
+            let Some(known) = self.known.get(&(object, key.clone())) else {
+                return Err(format!("an unknown key in {name}"));
+            };
             let items = match value {
                 Node::Array(items) if items.is_empty() => return Err(format!("an empty array in {name}")),
                 Node::Array(items) => items.as_slice(),
@@ -230,7 +238,9 @@ impl FuzzProjector {
                         self.check_element(name, item)?;
                     }
                     Known::Object(id) => self.check_object(*id, item)?,
-                    Known::Resource if matches!(name, "Bundle.entry" | "Bundle.entry.response" | "Parameters.parameter") => {
+                    Known::Resource
+                        if matches!(name, "Bundle.entry" | "Bundle.entry.response" | "Parameters.parameter") =>
+                    {
                         // A resource in a container may have passed: then its keys are its own.
                     }
                     Known::Resource => self.check_resource(item)?,
@@ -242,7 +252,9 @@ impl FuzzProjector {
 
     /// What stands beside a primitive: an id and extensions.
     fn check_element(&self, name: &str, tree: &Node) -> Result<(), String> {
-        let Node::Object(members) = tree else { return Err(format!("an element beside a primitive of {name} is no object")) };
+        let Node::Object(members) = tree else {
+            return Err(format!("an element beside a primitive of {name} is no object"));
+        };
         let extension = dictionary().find("Extension").ok_or("the dictionary has no Extension")?;
         members.iter().try_for_each(|(key, value)| match (key.as_str(), value) {
             ("id", Node::Scalar(_)) => Ok(()),
@@ -377,11 +389,17 @@ mod tests {
         for (text, what) in [
             (r#"{"resourceType":"Patient","nickname":"a"}"#, "an unknown key in Patient"),
             (r#"{"resourceType":"Patient","name":[{"alias":"a"}]}"#, "an unknown key in HumanName"),
-            (r#"{"resourceType":"Patient","name":[{"_given":[{"x":1}]}]}"#, "an unknown key beside a primitive of HumanName"),
+            (
+                r#"{"resourceType":"Patient","name":[{"_given":[{"x":1}]}]}"#,
+                "an unknown key beside a primitive of HumanName",
+            ),
             (r#"{"resourceType":"Patient","gender":"male","gender":"male"}"#, "a key of Patient stands twice"),
             (r#"{"resourceType":"Patient","name":[]}"#, "an empty array in Patient"),
             (r#"{"resourceType":"Patient","gender":{}}"#, "a primitive of Patient is none"),
-            (r#"{"resourceType":"Patient","contained":[{"resourceType":"Claim","secret":1}]}"#, "an unknown key in Claim"),
+            (
+                r#"{"resourceType":"Patient","contained":[{"resourceType":"Claim","secret":1}]}"#,
+                "an unknown key in Claim",
+            ),
             (r#"{"resourceType":"Claim"}"#, "the output is of another type"),
             (r#"{"resourceType":"Patient"}}"#, "the output is not JSON"),
         ] {

@@ -263,7 +263,8 @@ fn shrink(case: &[u8], same: impl Fn(&[u8]) -> bool) -> Vec<u8> {
 
 /// Keeps a case as a file that is named by its hash; tells where.
 pub(super) fn keep(folder: Option<&Path>, name: &str, case: &[u8]) -> Result<String> {
-    let hash: String = digest::digest(&digest::SHA256, case).as_ref().iter().map(|b| format!("{b:02x}")).take(8).collect();
+    let hash: String =
+        digest::digest(&digest::SHA256, case).as_ref().iter().map(|b| format!("{b:02x}")).take(8).collect();
     let Some(folder) = folder else { return Ok(format!("case {hash} of {} bytes, not kept", case.len())) };
     let dir = folder.join(name);
     std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;

@@ -4,10 +4,39 @@ use crate::json::Node;
 use crate::long::Draw;
 
 const SCALARS: &[&str] = &[
-    "null", "true", "false", "0", "-0", "1.50", "1e5", "-1.0E-3", "123456789012345678901234567890", "1e999", "\"\"", "\" \"", "\"2001-02-03\"",
-    "\"2001\"", "\"1899-12-31T23:59:60Z\"", "\"0000-00-00\"", "\"99999\"", "\"\\u0041\"", "\"\\ud83d\\ude00\"", "\"#a\"", "\"#\"", "\"Patient/1\"",
-    "\"urn:uuid:1\"", "\"http://loinc.org\"", "\"Patient?identifier=a|b\"", "\"<div xmlns=\\\"http://www.w3.org/1999/xhtml\\\">x</div>\"",
-    "\"http://hl7.org/fhir/StructureDefinition/data-absent-reason\"", "\"masked\"", "\"R\"", "\"PSY\"", "\"HIV\"", "{}", "[]",
+    "null",
+    "true",
+    "false",
+    "0",
+    "-0",
+    "1.50",
+    "1e5",
+    "-1.0E-3",
+    "123456789012345678901234567890",
+    "1e999",
+    "\"\"",
+    "\" \"",
+    "\"2001-02-03\"",
+    "\"2001\"",
+    "\"1899-12-31T23:59:60Z\"",
+    "\"0000-00-00\"",
+    "\"99999\"",
+    "\"\\u0041\"",
+    "\"\\ud83d\\ude00\"",
+    "\"#a\"",
+    "\"#\"",
+    "\"Patient/1\"",
+    "\"urn:uuid:1\"",
+    "\"http://loinc.org\"",
+    "\"Patient?identifier=a|b\"",
+    "\"<div xmlns=\\\"http://www.w3.org/1999/xhtml\\\">x</div>\"",
+    "\"http://hl7.org/fhir/StructureDefinition/data-absent-reason\"",
+    "\"masked\"",
+    "\"R\"",
+    "\"PSY\"",
+    "\"HIV\"",
+    "{}",
+    "[]",
 ];
 
 impl Node {
@@ -160,7 +189,10 @@ fn step(draw: &mut Draw<'_>, tree: &mut Node, other: &mut Node, keys: &[String])
                 }
                 let reference = *draw.pick(&["\"#a\"", "\"#b\"", "\"#\""]);
                 let reference = object(&[("reference", scalar(reference))]);
-                members.push((draw.pick(&["subject", "encounter", "patient", "performer", "author"]).to_string(), reference));
+                members.push((
+                    draw.pick(&["subject", "encounter", "patient", "performer", "author"]).to_string(),
+                    reference,
+                ));
             }
         }
         14 => {
@@ -174,7 +206,10 @@ fn step(draw: &mut Draw<'_>, tree: &mut Node, other: &mut Node, keys: &[String])
                 "implicitRules" | "language" => scalar("\"http://a.example/x\""),
                 "meta" => meta(draw),
                 "text" => object(&[("status", scalar("\"generated\"")), ("div", scalar("\"<div>x</div>\""))]),
-                _ => Node::Array(vec![object(&[("url", scalar("\"http://a.example/x\"")), ("valueString", scalar("\"x\""))])]),
+                _ => Node::Array(vec![object(&[
+                    ("url", scalar("\"http://a.example/x\"")),
+                    ("valueString", scalar("\"x\"")),
+                ])]),
             };
             if let Some(members) = tree.any_object(draw) {
                 members.push((key.to_owned(), value));
@@ -192,7 +227,11 @@ fn put(draw: &mut Draw<'_>, tree: &mut Node, make: impl FnOnce(Node) -> Node) {
     }
 }
 
-fn with_member(draw: &mut Draw<'_>, tree: &mut Node, change: impl FnOnce(&mut Draw<'_>, &mut Vec<(String, Node)>, usize)) {
+fn with_member(
+    draw: &mut Draw<'_>,
+    tree: &mut Node,
+    change: impl FnOnce(&mut Draw<'_>, &mut Vec<(String, Node)>, usize),
+) {
     if let Some(members) = tree.any_object(draw)
         && !members.is_empty()
     {
@@ -202,13 +241,26 @@ fn with_member(draw: &mut Draw<'_>, tree: &mut Node, change: impl FnOnce(&mut Dr
 }
 
 fn extension(draw: &mut Draw<'_>) -> Node {
-    let url = *draw.pick(&["\"http://hl7.org/fhir/StructureDefinition/data-absent-reason\"", "\"http://a.example/x\"", "\"\""]);
+    let url = *draw.pick(&[
+        "\"http://hl7.org/fhir/StructureDefinition/data-absent-reason\"",
+        "\"http://a.example/x\"",
+        "\"\"",
+    ]);
     let extension = object(&[("url", scalar(url)), ("valueCode", scalar("\"unknown\""))]);
     object(&[("id", scalar("\"e\"")), ("extension", Node::Array(vec![extension]))])
 }
 
 fn meta(draw: &mut Draw<'_>) -> Node {
-    let code = *draw.pick(&["\"R\"", "\"V\"", "\"PSY\"", "\"HIV\"", "\"ETH\"", "\"SUBSETTED\"", "\"REDACTED\"", "\"nothing\""]);
+    let code = *draw.pick(&[
+        "\"R\"",
+        "\"V\"",
+        "\"PSY\"",
+        "\"HIV\"",
+        "\"ETH\"",
+        "\"SUBSETTED\"",
+        "\"REDACTED\"",
+        "\"nothing\"",
+    ]);
     let system = *draw.pick(&[
         "\"http://terminology.hl7.org/CodeSystem/v3-Confidentiality\"",
         "\"http://terminology.hl7.org/CodeSystem/v3-ActCode\"",
@@ -223,13 +275,23 @@ fn wrap(draw: &mut Draw<'_>, one: Node, two: Node) -> Node {
     let entry = |url: &str, resource: Node| object(&[("fullUrl", scalar(url)), ("resource", resource)]);
     match draw.below(3) {
         0 => {
-            let kind = *draw.pick(&["\"collection\"", "\"document\"", "\"message\"", "\"transaction\"", "\"searchset\"", "\"x\""]);
+            let kind = *draw.pick(&[
+                "\"collection\"",
+                "\"document\"",
+                "\"message\"",
+                "\"transaction\"",
+                "\"searchset\"",
+                "\"x\"",
+            ]);
             let entries = Node::Array(vec![entry("\"urn:uuid:1\"", one), entry("\"http://a.example/Patient/1\"", two)]);
             object(&[("resourceType", scalar("\"Bundle\"")), ("type", scalar(kind)), ("entry", entries)])
         }
         1 => {
             let parameter = |resource| object(&[("name", scalar("\"return\"")), ("resource", resource)]);
-            let all = Node::Array(vec![parameter(one), object(&[("name", scalar("\"a\"")), ("part", Node::Array(vec![parameter(two)]))])]);
+            let all = Node::Array(vec![
+                parameter(one),
+                object(&[("name", scalar("\"a\"")), ("part", Node::Array(vec![parameter(two)]))]),
+            ]);
             object(&[("resourceType", scalar("\"Parameters\"")), ("parameter", all)])
         }
         _ => entry("\"urn:uuid:1\"", one),

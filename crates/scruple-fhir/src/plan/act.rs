@@ -189,6 +189,7 @@ impl Compiler<'_> {
         Act::Object(node)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one place asks, with what it has worked out")]
     pub(super) fn complex(
         &mut self,
         key: &NodeKey,

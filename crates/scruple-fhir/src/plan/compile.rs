@@ -387,9 +387,7 @@ impl<'a> Compiler<'a> {
                 closing.push((bit, true));
             }
             match made {
-                Some(bytes) if !(unmarkable && !shown_of(element.name)) => {
-                    required.push((bit, bytes.into_bytes().into()))
-                }
+                Some(bytes) if !unmarkable || shown_of(element.name) => required.push((bit, bytes.into_bytes().into())),
                 _ if any && !shown_of(element.name) => {
                     node.closed = true;
                     return;

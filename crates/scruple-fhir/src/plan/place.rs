@@ -61,7 +61,11 @@ impl<'a> Compiler<'a> {
             if let Some(line) = self.annotation.places.get(&through) {
                 let root = through.split('.').next().unwrap_or_default();
                 let labelled = key.labelled || self.annotation.is_labelled(*line, root);
-                return ElementPlace { longer, labelled, ..ElementPlace::inherited(key, self.view_of(*line, key.class)) };
+                return ElementPlace {
+                    longer,
+                    labelled,
+                    ..ElementPlace::inherited(key, self.view_of(*line, key.class))
+                };
             }
             if longer.is_some() {
                 return ElementPlace {

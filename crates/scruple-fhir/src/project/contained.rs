@@ -136,7 +136,8 @@ impl<'b> ContainedState<'b> {
         let known = self.dropped.len();
         // Of several with one id all must show.
         for id in &self.failed {
-            let asked = self.references.iter().any(|(_, to)| to == id) || self.shown.iter().any(|(_, shown)| shown == id);
+            let asked =
+                self.references.iter().any(|(_, to)| to == id) || self.shown.iter().any(|(_, shown)| shown == id);
             if asked && !self.dropped.contains(id) {
                 self.dropped.push(id);
             }
@@ -150,9 +151,8 @@ impl<'b> ContainedState<'b> {
         loop {
             let before = reached.len();
             for (holder, to) in &self.references {
-                let leads = holder.is_none_or(|holder| {
-                    self.shown.iter().any(|(index, id)| *index == holder && reached.contains(id))
-                });
+                let leads = holder
+                    .is_none_or(|holder| self.shown.iter().any(|(index, id)| *index == holder && reached.contains(id)));
                 if leads && !reached.contains(to) {
                     reached.push(to);
                 }

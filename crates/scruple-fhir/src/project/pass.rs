@@ -158,7 +158,13 @@ impl<'p, 'b> Pass<'p, 'b> {
             self.insert_meta(meta_at);
             let id = self.id_of(start);
             let name = dictionary().get(resource_type).name;
-            return Ok(Ok(Shown { resource_type: name, id, segments: self.under.without(SegmentSet::NO_PASS), passed, urn: None }));
+            return Ok(Ok(Shown {
+                resource_type: name,
+                id,
+                segments: self.under.without(SegmentSet::NO_PASS),
+                passed,
+                urn: None,
+            }));
         }
         self.out.truncate(out_start);
         Ok(Err(Withheld::Contained))
@@ -548,7 +554,7 @@ impl<'p, 'b> Pass<'p, 'b> {
         let byte = self.scan.peek();
         let fits = match (many, written.scalar) {
             (true, _) => byte == b'[',
-            (false, None) => byte == b'{' || (written.underscore && byte == b'{'),
+            (false, None) => byte == b'{',
             (false, Some(Scalar::String)) => byte == b'"',
             (false, Some(Scalar::Number)) => byte == b'-' || byte.is_ascii_digit(),
             (false, Some(Scalar::Bool)) => matches!(byte, b't' | b'f'),

@@ -327,9 +327,9 @@ impl<'b> Pass<'_, 'b> {
             }
             BundlePart::RequestUrl => {
                 let cut = value.split(|byte| *byte == b'?').next().unwrap_or_default();
-                let plain_path =
-                    cut.iter().filter(|byte| **byte == b'/').count() == 1 && matches!(literal(cut), Literal::Relative { .. })
-                        || dictionary().resource_by_bytes(cut).is_some();
+                let plain_path = cut.iter().filter(|byte| **byte == b'/').count() == 1
+                    && matches!(literal(cut), Literal::Relative { .. })
+                    || dictionary().resource_by_bytes(cut).is_some();
                 if plain_path {
                     self.out.push(b'"');
                     self.out.extend_from_slice(cut);

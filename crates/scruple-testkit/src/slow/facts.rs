@@ -77,7 +77,14 @@ impl Slow<'_> {
         let target = &element.targets[key.target];
         if matches!(element.name, "extension" | "modifierExtension") {
             for extension in value.items() {
-                self.labels_of_extension(&holders(here), extension, here.object.is_in_resource(), inherited, strangers, labels);
+                self.labels_of_extension(
+                    &holders(here),
+                    extension,
+                    here.object.is_in_resource(),
+                    inherited,
+                    strangers,
+                    labels,
+                );
             }
             return;
         }
@@ -119,10 +126,12 @@ impl Slow<'_> {
         let labelled = if known.is_empty() {
             strangers
         } else {
-            known
-                .iter()
-                .any(|category| {
-                if *category == "structure" { holder } else { (holder || in_resource) && self.is_labelled(category, root) }
+            known.iter().any(|category| {
+                if *category == "structure" {
+                    holder
+                } else {
+                    (holder || in_resource) && self.is_labelled(category, root)
+                }
             })
         };
         let Some(object) = object_type("Extension") else { return };

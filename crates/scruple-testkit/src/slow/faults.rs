@@ -27,7 +27,9 @@ impl Slow<'_> {
         match self.pack.elements.get(object.name).map(String::as_str) {
             None | Some("withheld") => true,
             Some("structure") => false,
-            Some("class") => self.discriminator_categories(object.name).iter().all(|category| view(category) == View::None),
+            Some("class") => {
+                self.discriminator_categories(object.name).iter().all(|category| view(category) == View::None)
+            }
             Some(category) => view(category) == View::None,
         }
     }

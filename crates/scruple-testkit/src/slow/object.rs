@@ -127,9 +127,9 @@ impl Slow<'_> {
             .filter(ordinary)
             .any(|element| hidden(element) && (element.modifier || unmarkable(element)));
         let any_shows = here.object.elements.iter().filter(ordinary).any(|element| {
-                !none.contains(element.name)
-                    || self.has_line_below(here, element, facts) && !self.is_closed_by_group(here, none, element)
-            });
+            !none.contains(element.name)
+                || self.has_line_below(here, element, facts) && !self.is_closed_by_group(here, none, element)
+        });
         closes && any_shows
     }
 
@@ -156,9 +156,7 @@ impl Slow<'_> {
                 }
                 continue;
             }
-            if is_hidden_in_bundle(here.object.name, element.name)
-                || self.is_closed_by_group(here, none, element)
-            {
+            if is_hidden_in_bundle(here.object.name, element.name) || self.is_closed_by_group(here, none, element) {
                 continue;
             }
             match &element.targets[key.target] {
@@ -275,7 +273,8 @@ impl Slow<'_> {
             left.push(match function {
                 Function::None => (None, None),
                 Function::Keep => {
-                    let below = below.and_then(|below| self.below_primitive(scope, here, element, key.target, &below, &View::Full));
+                    let below = below
+                        .and_then(|below| self.below_primitive(scope, here, element, key.target, &below, &View::Full));
                     (value.and_then(|value| self.kept_primitive(scope, here, element, &value, holder)), below)
                 }
                 masking => match value {
@@ -437,7 +436,10 @@ impl Slow<'_> {
         let mut standing = shown.elements.clone();
         for (place, element) in here.object.elements.iter().enumerate() {
             let stands = || {
-                value.members().iter().any(|member| key(here.object, &member.key).is_some_and(|key| key.element == place))
+                value
+                    .members()
+                    .iter()
+                    .any(|member| key(here.object, &member.key).is_some_and(|key| key.element == place))
             };
             if element.modifier && !is_own_rule(here.object, element.name) && !standing.contains(&place) && stands() {
                 return Err(Closed);
@@ -527,9 +529,14 @@ fn marker(element: &Element) -> Option<(String, String)> {
         Target::Resource => return None,
         other => {
             let object = object_of(other)?;
-            (name, if object.is_in_resource() || object.elements.iter().any(|element| element.required) {
-                part_marker(object)?
-            } else { MARKER.to_owned() })
+            (
+                name,
+                if object.is_in_resource() || object.elements.iter().any(|element| element.required) {
+                    part_marker(object)?
+                } else {
+                    MARKER.to_owned()
+                },
+            )
         }
     };
     Some((key, if element.many { format!("[{text}]") } else { text }))

@@ -29,10 +29,13 @@ impl Slow<'_> {
         };
         let lines = self.pack.elements.iter().filter(|(path, _)| of_type(path) && !self.is_discriminated(path));
         // Those of items; those of the type are what `class` is.
-        let chosen = self.pack.discriminators.iter().filter(|line| {
-            of_type(&line.element) && super::facts::holder(&line.element) != object.name
-        });
-        let mut categories: Vec<&str> = lines.map(|(_, category)| category).chain(chosen.map(|line| &line.category)).map(String::as_str).collect();
+        let chosen = self
+            .pack
+            .discriminators
+            .iter()
+            .filter(|line| of_type(&line.element) && super::facts::holder(&line.element) != object.name);
+        let mut categories: Vec<&str> =
+            lines.map(|(_, category)| category).chain(chosen.map(|line| &line.category)).map(String::as_str).collect();
         categories.retain(|category| !matches!(*category, "structure" | "withheld" | "change_metadata"));
         categories.push("free_text");
         categories.iter().all(|category| self.view(category, facts) == View::Full)
