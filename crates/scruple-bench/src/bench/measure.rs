@@ -12,7 +12,6 @@ impl Times {
         Self(times)
     }
 
-
     pub fn best(&self) -> Duration {
         self.0.first().copied().unwrap_or_default()
     }
