@@ -108,7 +108,7 @@ impl TypeGraph {
                 let fits = text(&definition["resourceType"]) == "StructureDefinition"
                     && text(&definition["fhirVersion"]) == FHIR_VERSION
                     && text(&definition["kind"]) == kind
-                    && definition["abstract"] != Value::Bool(true)
+                    && (definition["abstract"] != Value::Bool(true) || name == "Element")
                     && text(&definition["derivation"]) != "constraint"
                     && !foreign.contains(name);
                 if fits {

@@ -8,8 +8,8 @@ use std::fmt;
 
 /// Categories that one pack may have.
 pub const CATEGORIES_MAX: usize = 64;
-/// Segments that one pack may have, the built-in `unclassified` left out.
-pub const SEGMENTS_MAX: usize = 31;
+/// Segments that one pack may have, the built-in `unclassified` and the projector's own mark left out.
+pub const SEGMENTS_MAX: usize = 30;
 /// Named conditions that one pack may have.
 pub const CONDITIONS_MAX: usize = 64;
 
@@ -34,6 +34,8 @@ impl SegmentSet {
     pub const EMPTY: Self = Self(0);
     /// A code that fits no listed code system stands in the resource: closed but to those who hold every segment.
     pub const UNCLASSIFIED: Self = Self(1 << 31);
+    /// No label: the projector's note that a resource must not pass as it is.
+    pub const NO_PASS: Self = Self(1 << 30);
 
     /// The set with `segment` in it.
     #[must_use]
@@ -59,6 +61,12 @@ impl SegmentSet {
         Self(self.0 & other.0)
     }
 
+    /// The set without what `other` holds.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether a code was found that fits no listed code system.
     #[must_use]
     pub const fn is_unclassified(self) -> bool {
@@ -67,7 +75,7 @@ impl SegmentSet {
 
     /// The segments of the set, in the pack's order.
     pub fn segments(self) -> impl Iterator<Item = SegmentId> {
-        (0..31_u8).map(SegmentId).filter(move |segment| self.contains(*segment))
+        (0..30_u8).map(SegmentId).filter(move |segment| self.contains(*segment))
     }
 }
 

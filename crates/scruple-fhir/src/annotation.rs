@@ -127,6 +127,8 @@ pub struct Annotation {
     pub meta_sources: HashMap<String, SegmentSet>,
     /// Segments that are recognised by codes: an unclassified resource opens to those who hold all of them.
     pub code_segments: SegmentSet,
+    /// How many segments the pack has.
+    pub segments: usize,
     /// Categories of which a segment's limit `coded` leaves codes, as bits.
     pub coded_categories: u64,
     /// The mask that `coded` means.

@@ -36,7 +36,8 @@ pub(crate) fn marker(dictionary: &Dictionary, element: &Element) -> Option<Strin
         Target::Reference(_) => (name, format!(r#"{{"extension":[{MASKED}]}}"#)),
         Target::Object(id) => {
             let object = dictionary.get(*id);
-            let is_part = object.is_in_resource();
+            // Data types as parts, where the definition asks for something in them.
+            let is_part = object.is_in_resource() || object.elements.iter().any(|element| element.required);
             let required = object.elements.iter().filter(|element| element.required || mended(object, element.name));
             let inner: Option<Vec<String>> = required.map(|element| marker(dictionary, element)).collect();
             match inner?.join(",") {

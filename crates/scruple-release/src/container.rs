@@ -15,6 +15,9 @@ const TAIL_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 256 * 1024;
 
+/// What some programs write at the beginning of a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Why a stream cannot be read on.
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerError {
@@ -30,14 +33,17 @@ pub enum Part {
     Item(Item),
     /// A Bundle begins.
     BundleBegins,
-    /// A Bundle ends; this is all of it but the entries.
+    /// A Bundle ends; this is all of it but the entries. Nothing: it broke, and a fault has told so.
     BundleEnds(Vec<u8>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Between,
+    /// In the entries of a Bundle, before the first one.
     Entries,
+    /// Behind an entry.
+    AfterEntry,
     /// The Bundle broke; its end is still to be told.
     Ending,
     Done,
@@ -47,12 +53,17 @@ enum State {
 pub struct Splitter<R> {
     from: R,
     input: u64,
-    item: u64,
+    /// Items so far.
+    pub(crate) item: u64,
     buffer: Vec<u8>,
     at: usize,
     ended: bool,
-    /// Each line is a value of its own.
+    /// Each line is a value of its own: it is said to be NDJSON, or has looked so.
     lines: bool,
+    /// It is said to be NDJSON.
+    named: bool,
+    /// What comes next begins its line.
+    line_start: bool,
     state: State,
     head: Vec<u8>,
     /// Bytes read so far.
@@ -71,7 +82,7 @@ struct Ends {
 enum Found {
     End(usize),
     More,
-    /// A line end inside a string, or a bracket too many.
+    /// A line end inside a string, a bracket too many, or one that begins where none may.
     Broken(usize),
 }
 
@@ -97,7 +108,15 @@ impl Ends {
             } else {
                 match byte {
                     b'"' => self.in_string = true,
-                    b'{' | b'[' => self.depth += 1,
+                    b'{' | b'[' => {
+                        // Inside a value, one begins only behind `[`, `,` or `:`. Else the value before it was cut off,
+                        // and this is the next line's.
+                        let before = bytes.get(..at).unwrap_or_default().trim_ascii_end();
+                        if self.depth > 0 && !matches!(before.last(), None | Some(b'[' | b',' | b':')) {
+                            return Found::Broken(before.len());
+                        }
+                        self.depth += 1;
+                    }
                     b'}' | b']' => {
                         let Some(depth) = self.depth.checked_sub(1) else { return Found::Broken(at) };
                         self.depth = depth;
@@ -126,6 +145,8 @@ impl<R: Read> Splitter<R> {
             at: 0,
             ended: false,
             lines,
+            named: lines,
+            line_start: true,
             state: State::Between,
             head: Vec::new(),
             bytes: 0,
@@ -140,7 +161,8 @@ impl<R: Read> Splitter<R> {
     pub fn next(&mut self) -> Result<Option<Part>, ContainerError> {
         match self.state {
             State::Between => self.value(),
-            State::Entries => self.entry().map(Some),
+            State::Entries => self.entry(false).map(Some),
+            State::AfterEntry => self.entry(true).map(Some),
             State::Ending => {
                 self.state = State::Between;
                 Ok(Some(Part::BundleEnds(Vec::new())))
@@ -176,10 +198,15 @@ impl<R: Read> Splitter<R> {
         self.buffer.get(self.at..).unwrap_or_default()
     }
 
-    /// The next byte that is no white space (nor one of `also`), without taking it.
-    fn peek(&mut self, also: u8) -> Result<Option<u8>, ContainerError> {
+    /// The next byte that is no white space, without taking it.
+    fn peek(&mut self) -> Result<Option<u8>, ContainerError> {
         loop {
-            let skipped = self.rest().iter().position(|byte| !byte.is_ascii_whitespace() && *byte != also);
+            let rest = self.rest();
+            let skipped = rest.iter().position(|byte| !byte.is_ascii_whitespace());
+            let last = rest.get(..skipped.unwrap_or(rest.len())).and_then(<[u8]>::last).copied();
+            if let Some(last) = last {
+                self.line_start = last == b'\n';
+            }
             match skipped {
                 Some(skipped) => {
                     self.at += skipped;
@@ -197,6 +224,7 @@ impl<R: Read> Splitter<R> {
 
     fn item(&mut self, bytes: Result<Vec<u8>, Fault>, is_entry: bool) -> Part {
         self.item += 1;
+        self.line_start = false;
         Part::Item(Item { input: self.input, item: self.item, bytes, is_entry })
     }
 
@@ -205,41 +233,67 @@ impl<R: Read> Splitter<R> {
     }
 
     fn value(&mut self) -> Result<Option<Part>, ContainerError> {
-        let Some(byte) = self.peek(b'\xef')? else {
+        // A byte order mark is not JSON, but common.
+        while self.bytes < BYTE_ORDER_MARK.len() as u64 && self.fill()? {}
+        if self.item == 0 && self.rest().starts_with(BYTE_ORDER_MARK) {
+            self.at += BYTE_ORDER_MARK.len();
+        }
+        let Some(byte) = self.peek()? else {
             self.state = State::Done;
             return Ok(None);
         };
-        // A byte order mark is not JSON, but common; its other two bytes go with it.
-        if matches!(byte, 0xbb | 0xbf) && self.item == 0 {
-            self.at += 1;
-            return self.value();
-        }
-        if byte != b'{' {
-            self.skip_line()?;
-            return Ok(Some(self.malformed(FaultKind::Syntax, 0, false)));
+        if byte != b'{' || (self.lines && !self.line_start && self.item > 0) {
+            return self.broken(FaultKind::Syntax, 0, false).map(Some);
         }
         while self.rest().len() < HEAD_BYTES_MAX && self.fill()? {}
-        if let Some((key_at, entries_at)) = bundle_head(self.rest()) {
+        let head = match head(self.rest()) {
+            Head::Late => self.late_bundle()?,
+            head => head,
+        };
+        if let Head::Bundle { key_at, entries_at } = head {
             let rest = self.rest();
             self.head = rest.get(..key_at).unwrap_or_default().to_vec();
             self.at += entries_at;
             self.state = State::Entries;
             return Ok(Some(Part::BundleBegins));
         }
-        if self.lines {
+        if self.lines && (self.named || self.is_whole_line()?) {
             return self.line().map(Some);
         }
-        let part = match self.whole(RESOURCE_BYTES_MAX)? {
-            Ok(bytes) => {
-                self.lines |= !bytes.contains(&b'\n') && self.rest().first() == Some(&b'\n');
-                self.item(Ok(bytes), false)
+        let whole = self.whole(RESOURCE_BYTES_MAX)?;
+        if let Ok(bytes) = &whole {
+            self.lines |= !bytes.contains(&b'\n') && self.rest().first() == Some(&b'\n');
+        }
+        self.take(whole, false).map(Some)
+    }
+
+    /// Whether the line that begins here may hold all of a value. If not, it is printed over several lines.
+    fn is_whole_line(&mut self) -> Result<bool, ContainerError> {
+        let mut searched = 0;
+        loop {
+            let rest = self.rest();
+            let end = memchr::memchr(b'\n', rest.get(searched..).unwrap_or_default()).map(|end| searched + end);
+            if let Some(end) = end.or((self.ended || rest.len() > RESOURCE_BYTES_MAX).then_some(rest.len())) {
+                return Ok(rest.get(..end).unwrap_or_default().trim_ascii_end().ends_with(b"}"));
             }
-            Err(fault) => {
-                self.lines |= fault.kind == FaultKind::Syntax;
-                self.item(Err(fault), false)
-            }
-        };
-        Ok(Some(part))
+            searched = rest.len();
+            self.fill()?;
+        }
+    }
+
+    /// The item for what [`Self::whole`] took.
+    fn take(&mut self, whole: Result<Vec<u8>, Fault>, is_entry: bool) -> Result<Part, ContainerError> {
+        match whole {
+            Err(fault) if fault.kind == FaultKind::Syntax => self.broken(fault.kind, fault.at, is_entry),
+            whole => Ok(self.item(whole, is_entry)),
+        }
+    }
+
+    /// A malformed item, behind which the next one is looked for.
+    fn broken(&mut self, kind: FaultKind, at: usize, is_entry: bool) -> Result<Part, ContainerError> {
+        let part = self.item(Err(Fault { kind, at }), is_entry);
+        self.skip_broken()?;
+        Ok(part)
     }
 
     /// Takes the value that begins here, up to `most` bytes; a longer one is skipped.
@@ -256,7 +310,6 @@ impl<R: Read> Splitter<R> {
                 }
                 Found::Broken(at) => {
                     self.at += at;
-                    self.skip_line()?;
                     return Ok(Err(Fault { kind: FaultKind::Syntax, at: skipped + at }));
                 }
                 Found::More => {
@@ -303,11 +356,23 @@ impl<R: Read> Splitter<R> {
         }
     }
 
-    fn skip_line(&mut self) -> Result<(), ContainerError> {
+    /// Skips to where the next value may begin: in NDJSON the next line. Else a line that begins with a brace and does
+    /// not go on from the line before, so that no part of what is broken is taken for a resource of its own.
+    fn skip_broken(&mut self) -> Result<(), ContainerError> {
+        let mut before = None;
+        let mut at_line = false;
         loop {
-            if let Some(end) = memchr::memchr(b'\n', self.rest()) {
-                self.at += end + 1;
-                return Ok(());
+            for (index, &byte) in self.rest().iter().enumerate() {
+                let goes_on = matches!(before, Some(b'[' | b'{' | b',' | b':'));
+                if at_line && (self.lines || (byte == b'{' && !goes_on)) {
+                    self.at += index;
+                    self.line_start = true;
+                    return Ok(());
+                }
+                at_line = byte == b'\n';
+                if !byte.is_ascii_whitespace() {
+                    before = Some(byte);
+                }
             }
             self.at = self.buffer.len();
             if !self.fill()? {
@@ -316,50 +381,85 @@ impl<R: Read> Splitter<R> {
         }
     }
 
-    fn entry(&mut self) -> Result<Part, ContainerError> {
-        match self.peek(b',')? {
-            Some(b'{') => {
-                let bytes = self.whole(RESOURCE_BYTES_MAX)?;
-                Ok(self.item(bytes, true))
+    /// The next entry, or the end of the Bundle; `after` another entry.
+    fn entry(&mut self, after: bool) -> Result<Part, ContainerError> {
+        let mut next = self.peek()?;
+        let has_comma = after && next == Some(b',');
+        if has_comma {
+            self.at += 1;
+            next = self.peek()?;
+        }
+        match next {
+            Some(b'{') if has_comma || !after => {
+                let whole = self.whole(RESOURCE_BYTES_MAX)?;
+                let is_lost = matches!(whole, Err(Fault { kind: FaultKind::Syntax | FaultKind::Truncated, .. }));
+                self.state = if is_lost { State::Ending } else { State::AfterEntry };
+                self.take(whole, true)
             }
-            Some(b']') => {
+            Some(b']') if !has_comma => {
                 self.at += 1;
                 self.bundle_end()
             }
-            Some(_) => {
-                // Nothing tells where the next entry begins: the rest of the Bundle is lost.
-                self.state = State::Ending;
-                self.skip_line()?;
-                Ok(self.malformed(FaultKind::Syntax, 0, true))
-            }
             None => {
-                self.state = State::Done;
-                Ok(Part::BundleEnds(Vec::new()))
+                self.state = State::Ending;
+                Ok(self.malformed(FaultKind::Truncated, 0, true))
+            }
+            // Nothing tells where the next entry begins: the rest of the Bundle is lost.
+            Some(byte) => {
+                self.state = State::Ending;
+                if byte == b'{' && self.line_start && !has_comma {
+                    // It was cut off, and this is the next line's.
+                    return Ok(self.malformed(FaultKind::Truncated, 0, true));
+                }
+                self.broken(FaultKind::Syntax, 0, true)
             }
         }
     }
 
     /// What stands behind the entries, joined to what stood before them.
     fn bundle_end(&mut self) -> Result<Part, ContainerError> {
-        self.state = State::Between;
         let mut ends = Ends { depth: 1, ..Ends::default() };
+        self.state = State::Ending;
         loop {
             match ends.look(self.rest()) {
                 Found::End(end) => {
                     let tail = self.rest().get(..end).unwrap_or_default().to_vec();
                     self.at += end;
+                    self.state = State::Between;
                     return Ok(Part::BundleEnds(join(&self.head, &tail)));
                 }
                 Found::Broken(at) => {
                     self.at += at;
-                    self.skip_line()?;
-                    return Ok(Part::BundleEnds(Vec::new()));
+                    return self.broken(FaultKind::Syntax, at, true);
                 }
-                Found::More if self.rest().len() > TAIL_BYTES_MAX || !self.fill()? => {
-                    self.at = self.buffer.len();
-                    return Ok(Part::BundleEnds(Vec::new()));
+                Found::More if self.rest().len() > TAIL_BYTES_MAX => {
+                    return self.broken(FaultKind::TooLarge, TAIL_BYTES_MAX, true);
                 }
-                Found::More => {}
+                Found::More => {
+                    if !self.fill()? {
+                        self.at = self.buffer.len();
+                        return Ok(self.malformed(FaultKind::Truncated, 0, true));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Some print keys in the order of the alphabet, `entry` before `resourceType`: then the whole tells whether this is a
+    /// Bundle. One that is longer than a resource may be is not split.
+    fn late_bundle(&mut self) -> Result<Head, ContainerError> {
+        let mut ends = Ends::default();
+        loop {
+            match ends.look(self.rest()) {
+                Found::End(end) if end <= RESOURCE_BYTES_MAX => {
+                    return Ok(late_head(self.rest().get(..end).unwrap_or_default()));
+                }
+                Found::More if self.rest().len() <= RESOURCE_BYTES_MAX => {
+                    if !self.fill()? {
+                        return Ok(Head::Other);
+                    }
+                }
+                _ => return Ok(Head::Other),
             }
         }
     }
@@ -376,47 +476,127 @@ fn join(head: &[u8], tail: &[u8]) -> Vec<u8> {
     whole
 }
 
-/// If the object that begins here tells that it is a Bundle before its `entry` begins: where that key begins, and where
-/// its first item may.
-fn bundle_head(bytes: &[u8]) -> Option<(usize, usize)> {
-    let bytes = bytes.get(..HEAD_BYTES_MAX.min(bytes.len()))?;
-    let mut at = 1;
+/// What the beginning of an object tells.
+#[derive(Clone, Copy)]
+enum Head {
+    /// A Bundle: where its key `entry` begins, and where its first item may.
+    Bundle {
+        key_at: usize,
+        entries_at: usize,
+    },
+    /// It has `entry` before `resourceType`.
+    Late,
+    Other,
+}
+
+/// What the object that begins here is. A Bundle under rules that this build does not know is not split.
+fn head(bytes: &[u8]) -> Head {
+    let bytes = bytes.get(..HEAD_BYTES_MAX.min(bytes.len())).unwrap_or_default();
     let mut is_bundle = false;
-    loop {
-        at += skip_space(bytes, at, true);
-        let key_at = at;
-        let (key, after) = string_at(bytes, at)?;
-        at = after + skip_space(bytes, after, false);
-        if *bytes.get(at)? != b':' {
-            return None;
+    for member in Members::new(bytes) {
+        match member.key {
+            b"resourceType" if member.is_string(b"Bundle") => is_bundle = true,
+            b"resourceType" | b"implicitRules" => return Head::Other,
+            b"entry" if !member.is_list() => return Head::Other,
+            b"entry" if is_bundle => return Head::Bundle { key_at: member.key_at, entries_at: member.value_at + 1 },
+            b"entry" => return Head::Late,
+            _ => {}
         }
-        at += 1;
-        at += skip_space(bytes, at, false);
-        if key == b"entry" {
-            return (is_bundle && *bytes.get(at)? == b'[').then_some((key_at, at + 1));
+    }
+    Head::Other
+}
+
+/// The same of a whole object that has `entry` before `resourceType`.
+fn late_head(bytes: &[u8]) -> Head {
+    let mut entries = None;
+    let mut is_bundle = false;
+    for member in Members::new(bytes) {
+        match member.key {
+            b"resourceType" => is_bundle = member.is_string(b"Bundle"),
+            b"implicitRules" => return Head::Other,
+            b"entry" if entries.is_some() => return Head::Other,
+            b"entry" => entries = Some((member.key_at, member.value_at + 1)),
+            _ => {}
         }
-        if *bytes.get(at)? == b'"' {
-            let (value, after) = string_at(bytes, at)?;
-            is_bundle |= key == b"resourceType" && value == b"Bundle";
-            at = after;
-        } else if matches!(bytes.get(at)?, b'{' | b'[') {
-            match Ends::default().look(bytes.get(at..)?) {
-                Found::End(end) => at += end,
-                _ => return None,
-            }
-        } else {
-            at += bytes.get(at..)?.iter().position(|byte| matches!(byte, b',' | b'}'))?;
-        }
-        at += skip_space(bytes, at, false);
-        if *bytes.get(at)? != b',' {
-            return None;
-        }
+    }
+    entries.filter(|_| is_bundle).map_or(Head::Other, |(key_at, entries_at)| Head::Bundle { key_at, entries_at })
+}
+
+/// Whether an object has `entry`, as what is left of a Bundle without its entries may not.
+pub(crate) fn has_entry(object: &[u8]) -> bool {
+    Members::new(object).any(|member| member.key == b"entry")
+}
+
+/// A member of an object.
+struct Member<'a> {
+    bytes: &'a [u8],
+    key: &'a [u8],
+    key_at: usize,
+    value_at: usize,
+}
+
+impl Member<'_> {
+    fn is_list(&self) -> bool {
+        self.bytes.get(self.value_at) == Some(&b'[')
+    }
+
+    fn is_string(&self, text: &[u8]) -> bool {
+        string_at(self.bytes, self.value_at).is_some_and(|(value, _)| value == text)
     }
 }
 
-fn skip_space(bytes: &[u8], from: usize, commas: bool) -> usize {
+/// The members of the object that begins here, as far as they can be told. A value is skipped only when the next member is
+/// asked for.
+struct Members<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    value: Option<usize>,
+}
+
+impl<'a> Members<'a> {
+    const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 1, value: None }
+    }
+
+    fn skip_value(&mut self, from: usize) -> Option<()> {
+        let bytes = self.bytes;
+        let end = match bytes.get(from)? {
+            b'"' => string_at(bytes, from)?.1,
+            b'{' | b'[' => match Ends::default().look(bytes.get(from..)?) {
+                Found::End(end) => from + end,
+                _ => return None,
+            },
+            _ => from + bytes.get(from..)?.iter().position(|byte| matches!(byte, b',' | b'}'))?,
+        };
+        let comma = end + skip_space(bytes, end);
+        self.at = comma + 1;
+        (*bytes.get(comma)? == b',').then_some(())
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Member<'a>;
+
+    fn next(&mut self) -> Option<Member<'a>> {
+        if let Some(value) = self.value.take() {
+            self.skip_value(value)?;
+        }
+        let bytes = self.bytes;
+        let key_at = self.at + skip_space(bytes, self.at);
+        let (key, after) = string_at(bytes, key_at)?;
+        let colon = after + skip_space(bytes, after);
+        if *bytes.get(colon)? != b':' {
+            return None;
+        }
+        let value_at = colon + 1 + skip_space(bytes, colon + 1);
+        self.value = Some(value_at);
+        Some(Member { bytes, key, key_at, value_at })
+    }
+}
+
+fn skip_space(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
-    rest.iter().take_while(|byte| byte.is_ascii_whitespace() || (commas && **byte == b',')).count()
+    rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
 }
 
 fn string_at(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {

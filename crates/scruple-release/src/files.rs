@@ -3,20 +3,21 @@
 //! Where references can depend on labels, the input is read twice: first to learn which resources show.
 
 use crate::chunk::{Chunk, Item, project};
-use crate::container::{ContainerError, Part, Splitter};
+use crate::container::{ContainerError, Part, Splitter, has_entry};
 use crate::release::{Asked, ReleaseError, ReleaseStream, Released};
 use crate::summary::Summary;
 use crate::targets::{Around, Targets};
 use rand_core::Rng;
 use scruple_core::limits::{CHUNK_BYTES_MAX, CHUNK_RESOURCES_MAX};
 use scruple_core::{Clock, Relationship};
-use scruple_fhir::{ElementCounts, Projection, Projector, Surroundings};
+use scruple_fhir::{ElementCounts, Fault, FaultKind, MalformedAt, Projection, Projector, Surroundings, Withheld};
 use scruple_ledger::Ledger;
 use scruple_policy::Decider;
 use scruple_seal::TokenKey;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -88,21 +89,28 @@ pub enum FilterError {
     #[error("output cannot be written")]
     Output(#[source] io::Error),
     /// A worker is gone.
-    #[error("a worker stopped")]
+    #[error("internal error: a worker fell")]
     Worker,
 }
 
 enum Job {
-    Items { items: Vec<Item>, between: bool },
+    Items {
+        items: Vec<Item>,
+        between: bool,
+    },
     BundleBegins,
-    BundleEnds(Vec<u8>),
+    /// What the Bundle has beside its entries, and the ordinal of the last one.
+    BundleEnds {
+        rest: Vec<u8>,
+        item: u64,
+    },
     InputEnds,
 }
 
 enum Done {
     Chunks { chunks: Vec<Chunk>, summary: Box<Summary> },
     BundleBegins,
-    BundleEnds(Vec<u8>),
+    BundleEnds { members: Vec<u8>, summary: Box<Summary> },
     InputEnds,
     Targets(Targets),
 }
@@ -146,7 +154,7 @@ pub fn filter(
     let mut targets = Targets::default();
     if projection.asks() {
         let around = Around { targets: None, token: options.token, today };
-        let work = |projector: &mut Projector<'_>, job: Job| collect(projector, &job);
+        let work = |projector: &mut Projector<'_>, _: u64, job: Job| collect(projector, &job);
         run(options, &projection, &around, inputs, work, |done| {
             if let Done::Targets(found) = done.what {
                 targets.merge(found);
@@ -169,7 +177,7 @@ pub fn filter(
         Err(error) => {
             // What was recorded so far may have left; the end of the chain says that it stopped.
             if !matches!(error, FilterError::Release(_)) {
-                stream.close(&summary.counts(), "stopped")?;
+                stream.stop(&summary.counts())?;
             }
             return Err(error);
         }
@@ -177,7 +185,7 @@ pub fn filter(
     let waiting = writer.waiting;
     summary.set_elements(pack, &elements);
     summary.bytes_in = bytes;
-    if let Some(last) = stream.close(&summary.counts(), "complete")? {
+    if let Some(last) = stream.close(&summary.counts())? {
         let input = waiting.front().copied().unwrap_or(1);
         summary.bytes_out += last.bytes().len() as u64;
         output.write(input, &last).map_err(FilterError::Output)?;
@@ -209,7 +217,7 @@ fn collect(projector: &mut Projector<'_>, job: &Job) -> Done {
     Done::Targets(targets)
 }
 
-fn release(projector: &mut Projector<'_>, job: Job) -> Done {
+fn release(projector: &mut Projector<'_>, input: u64, job: Job) -> Done {
     match job {
         Job::Items { items, between } => {
             let separator = if between { b',' } else { b'\n' };
@@ -217,14 +225,29 @@ fn release(projector: &mut Projector<'_>, job: Job) -> Done {
             Done::Chunks { chunks, summary: Box::new(summary) }
         }
         Job::BundleBegins => Done::BundleBegins,
-        Job::BundleEnds(rest) => {
-            let mut out = Vec::new();
-            let shown = projector.project(&rest, &mut out).is_ok();
-            let members = out.strip_prefix(br#"{"resourceType":"Bundle""#).filter(|_| shown);
-            Done::BundleEnds(members.map_or_else(|| br#","type":"collection"}"#.to_vec(), <[u8]>::to_vec))
+        Job::BundleEnds { rest, item } => {
+            let mut summary = Summary::default();
+            let members = bundle_rest(projector, &rest).unwrap_or_else(|withheld| {
+                // Where nothing is left of it, a fault has been told already.
+                if !rest.is_empty() {
+                    summary.withhold_bundle(input, item, &withheld);
+                }
+                br#","type":"collection"}"#.to_vec()
+            });
+            Done::BundleEnds { members, summary: Box::new(summary) }
         }
         Job::InputEnds => Done::InputEnds,
     }
+}
+
+/// What shows of a Bundle beside its entries: what stands behind `{"resourceType":"Bundle"`.
+fn bundle_rest(projector: &mut Projector<'_>, rest: &[u8]) -> Result<Vec<u8>, Withheld> {
+    if has_entry(rest) {
+        return Err(Withheld::Malformed(MalformedAt(Fault { kind: FaultKind::Duplicate, at: 0 })));
+    }
+    let mut out = Vec::new();
+    projector.project(rest, &mut out)?;
+    out.strip_prefix(br#"{"resourceType":"Bundle""#).map(<[u8]>::to_vec).ok_or(Withheld::Policy)
 }
 
 /// Reads the inputs, works on them on all cores, and hands the results over in order. Returns what was counted.
@@ -233,13 +256,13 @@ fn run(
     projection: &Projection,
     around: &dyn Surroundings,
     inputs: &[Input],
-    work: impl Fn(&mut Projector<'_>, Job) -> Done + Sync,
+    work: impl Fn(&mut Projector<'_>, u64, Job) -> Done + Sync,
     mut take: impl FnMut(Numbered<Done>) -> Result<(), FilterError>,
 ) -> Result<(ElementCounts, u64), FilterError> {
     let workers = options.workers.get();
     let counts = Mutex::new(ElementCounts::default());
     let (jobs, queue) = sync_channel::<Numbered<Job>>(workers * JOBS_PER_WORKER);
-    let (results, finished) = sync_channel::<Numbered<Done>>(workers * JOBS_PER_WORKER);
+    let (results, finished) = sync_channel::<Option<Numbered<Done>>>(workers * JOBS_PER_WORKER + workers);
     let queue = Mutex::new(queue);
     let outcome: Result<u64, FilterError> = std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -247,10 +270,11 @@ fn run(
             let (queue, counts, work) = (&queue, &counts, &work);
             scope.spawn(move || {
                 let mut projector = Projector::new(projection, around);
-                while let Some(job) = next_job(queue) {
-                    let done =
-                        Numbered { sequence: job.sequence, input: job.input, what: work(&mut projector, job.what) };
-                    if results.send(done).is_err() {
+                while let Some(Numbered { sequence, input, what }) = next_job(queue) {
+                    // Who waits for the result of a worker that fell must be told, or waits forever.
+                    let done = catch_unwind(AssertUnwindSafe(|| work(&mut projector, input, what))).ok();
+                    let is_fallen = done.is_none();
+                    if results.send(done.map(|what| Numbered { sequence, input, what })).is_err() || is_fallen {
                         break;
                     }
                 }
@@ -283,7 +307,8 @@ fn next_job(queue: &Mutex<Receiver<Numbered<Job>>>) -> Option<Numbered<Job>> {
 
 struct Feeder<'a, F> {
     jobs: Option<SyncSender<Numbered<Job>>>,
-    finished: &'a Receiver<Numbered<Done>>,
+    /// Results; nothing for a worker that fell.
+    finished: &'a Receiver<Option<Numbered<Done>>>,
     next: u64,
     taken: u64,
     early: BTreeMap<u64, Numbered<Done>>,
@@ -326,7 +351,7 @@ impl<F: FnMut(Numbered<Done>) -> Result<(), FilterError>> Feeder<'_, F> {
                             }
                             Some(Part::BundleEnds(rest)) => {
                                 between = false;
-                                self.send(ordinal, Job::BundleEnds(rest))?;
+                                self.send(ordinal, Job::BundleEnds { rest, item: splitter.item })?;
                             }
                             _ => {
                                 self.send(ordinal, Job::InputEnds)?;
@@ -351,7 +376,7 @@ impl<F: FnMut(Numbered<Done>) -> Result<(), FilterError>> Feeder<'_, F> {
     }
 
     fn receive(&mut self) -> Result<(), FilterError> {
-        let done = self.finished.recv().map_err(|_| FilterError::Worker)?;
+        let done = self.finished.recv().ok().flatten().ok_or(FilterError::Worker)?;
         self.early.insert(done.sequence, done);
         while let Some(done) = self.early.remove(&self.taken) {
             self.taken += 1;
@@ -397,7 +422,10 @@ impl Writer<'_, '_> {
                 self.bundle = Some(BundleState::default());
                 Ok(())
             }
-            Done::BundleEnds(members) => self.bundle_ends(done.input, &members),
+            Done::BundleEnds { members, summary } => {
+                self.summary.add(*summary);
+                self.bundle_ends(done.input, &members)
+            }
             Done::InputEnds | Done::Targets(_) => Ok(()),
         }
     }
@@ -434,3 +462,6 @@ impl Writer<'_, '_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

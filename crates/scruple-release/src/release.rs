@@ -77,6 +77,8 @@ pub struct ReleaseStream<'a> {
     first: Option<Chunk>,
     opened: bool,
     chunks: u64,
+    /// Resources in the recorded chunks.
+    resources: u64,
 }
 
 impl<'a> ReleaseStream<'a> {
@@ -111,7 +113,7 @@ impl<'a> ReleaseStream<'a> {
         };
         let decision = facts(decider, asked, &table, now)?;
         let id = new_id::<Self>(now, rng).to_string();
-        Ok(Self { ledger, clock, id, actor, decision, table, first: None, opened: false, chunks: 0 })
+        Ok(Self { ledger, clock, id, actor, decision, table, first: None, opened: false, chunks: 0, resources: 0 })
     }
 
     /// The decision.
@@ -146,15 +148,7 @@ impl<'a> ReleaseStream<'a> {
             return Ok(Vec::new());
         }
         let mut released = Vec::new();
-        if !self.opened {
-            let body = EntryBody::ReleaseOpen {
-                release: self.id.clone(),
-                actor: self.actor.clone(),
-                decision: self.decision.clone(),
-            };
-            record(self.ledger, &Entry::new(now, body))?;
-            self.opened = true;
-        }
+        self.begin(now)?;
         if let Some(first) = self.first.take() {
             released.push(self.record_chunk(first)?);
         }
@@ -166,14 +160,14 @@ impl<'a> ReleaseStream<'a> {
     ///
     /// # Errors
     /// The end cannot be recorded; the chunk that waited does not leave.
-    pub fn close(mut self, counts: &Counts, outcome: &str) -> Result<Option<Released>, ReleaseError> {
+    pub fn close(mut self, counts: &Counts) -> Result<Option<Released>, ReleaseError> {
         let now = self.clock.now();
         if self.opened {
             let body = EntryBody::ReleaseClose {
                 release: self.id,
                 chunks: self.chunks,
                 counts: counts.clone(),
-                outcome: outcome.to_owned(),
+                outcome: "complete".to_owned(),
             };
             record(self.ledger, &Entry::new(now, body))?;
             return Ok(None);
@@ -195,7 +189,34 @@ impl<'a> ReleaseStream<'a> {
         Ok((!bytes.is_empty()).then_some(Released { bytes, receipt }))
     }
 
+    /// Ends a release that cannot go on. A chunk that waits does not leave, and is not recorded as if it had.
+    ///
+    /// # Errors
+    /// The end cannot be recorded.
+    pub fn stop(mut self, counts: &Counts) -> Result<(), ReleaseError> {
+        let now = self.clock.now();
+        self.begin(now)?;
+        let counts = Counts { released: self.resources, ..counts.clone() };
+        let body =
+            EntryBody::ReleaseClose { release: self.id, chunks: self.chunks, counts, outcome: "stopped".to_owned() };
+        record(self.ledger, &Entry::new(now, body)).map(drop)
+    }
+
+    fn begin(&mut self, now: Timestamp) -> Result<(), ReleaseError> {
+        if !self.opened {
+            let body = EntryBody::ReleaseOpen {
+                release: self.id.clone(),
+                actor: self.actor.clone(),
+                decision: self.decision.clone(),
+            };
+            record(self.ledger, &Entry::new(now, body))?;
+            self.opened = true;
+        }
+        Ok(())
+    }
+
     fn record_chunk(&mut self, chunk: Chunk) -> Result<Released, ReleaseError> {
+        let resources = chunk.references.len() as u64;
         let body = EntryBody::ReleaseChunk {
             release: self.id.clone(),
             chunk: self.chunks,
@@ -205,6 +226,7 @@ impl<'a> ReleaseStream<'a> {
         };
         let receipt = record(self.ledger, &Entry::new(self.clock.now(), body))?;
         self.chunks += 1;
+        self.resources += resources;
         Ok(Released { bytes: chunk.bytes, receipt })
     }
 }

@@ -92,6 +92,15 @@ impl Summary {
         }
     }
 
+    /// The part of a Bundle that is no entry counts as an item of its own when it is withheld; `item` is the last entry.
+    pub(crate) fn withhold_bundle(&mut self, input: u64, item: u64, withheld: &Withheld) {
+        self.read += 1;
+        self.withhold(input, item, withheld);
+        if let Some(fault) = self.faults.last_mut() {
+            fault.what = format!("behind it, outside the entries of the Bundle: {}", fault.what);
+        }
+    }
+
     pub(crate) fn add(&mut self, other: Self) {
         self.read += other.read;
         self.released += other.released;

@@ -1,11 +1,12 @@
 //! `scruple demo`: a synthetic hospital through five roles, what each sees of one patient and why, and the proof.
 
 use crate::state::SystemClock;
-use crate::{filter, pack, say, state};
+use crate::terminal::say;
+use crate::{filter, pack, state};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use scruple_core::{Clock as _, Entry, Relationship, View};
-use scruple_hospital::{Hospital, Options, SHOWCASE_ID};
+use scruple_hospital::{Hospital, Options};
 use scruple_ledger::{VerifyOptions, verify};
 use scruple_policy::{Active, Question, admit, explain};
 use scruple_release::Asked;
@@ -58,34 +59,35 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     prepare(&dir)?;
     let active = pack::activate(None)?;
     let now = SystemClock.now();
-    say::line(&format!("Scruple demo in {}\n", dir.display()))?;
+    say(&format!("Scruple demo in {}\n", dir.display()))?;
 
     let hospital = Hospital::generate(&Options { patients: PATIENTS, seed: SEED, as_of: now, canary: false });
     let from = dir.join("hospital");
     std::fs::create_dir_all(&from)?;
     let totals = hospital.write_ndjson(|kind| File::create(from.join(format!("{kind}.ndjson"))).map(BufWriter::new))?;
     let resources: u64 = totals.resources.values().sum();
-    say::line(&format!(
+    say(&format!(
         "1. A synthetic hospital: {PATIENTS} patients, {resources} resources of {} types. Nobody in it exists.\n",
         totals.resources.len()
     ))?;
 
-    say::line("2. The same hospital as five people need it:")?;
+    say("2. The same hospital as five people need it:")?;
     let ledger = state::open_ledger(&dir.join("ledger"))?;
     for (role, purpose) in ROLES {
         let summary =
             filter::folder(&active.decider, &ledger, &asked(&active, role, purpose)?, &from, &dir.join(role))?;
         let withheld: u64 = summary.withheld.values().sum();
-        say::line(&format!("   {role:<16} {purpose:<9} {:>5} resources, {withheld:>5} withheld", summary.released))?;
+        say(&format!("   {role:<16} {purpose:<9} {:>5} resources, {withheld:>5} withheld", summary.released))?;
     }
     ledger.close().context("the ledger did not close")?;
 
-    say::line(&format!("\n3. What each sees of a patient, and why:\n{}", table(&active)?))?;
-    say::line(&format!(
-        "\n4. One patient, {SHOWCASE_ID}, as each gets her (hospital/Patient.ndjson holds all of it):"
-    ))?;
+    say(&format!("\n3. What each sees of a patient, and why:\n{}", table(&active)?))?;
+    let Some(patient) = seen_by_all(&dir)? else {
+        anyhow::bail!("no patient of the hospital is seen by all five roles")
+    };
+    say(&format!("\n4. One patient, {patient}, as each gets the record (hospital/Patient.ndjson holds all of it):"))?;
     for (role, _) in ROLES {
-        say::line(&format!("   {role:<16} {}", excerpt(&dir.join(role))?))?;
+        say(&format!("   {role:<16} {}", excerpt(&dir.join(role), &patient)?))?;
     }
 
     let validator = |_: u64, payload: &[u8]| Entry::from_bytes(payload).map(drop).map_err(|error| error.to_string());
@@ -94,11 +96,8 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
         VerifyOptions { validator: Some(Box::new(validator)), ..VerifyOptions::default() },
     )?;
     let state = if report.is_good() { "nothing is wrong" } else { "SOMETHING IS WRONG" };
-    say::line(&format!(
-        "\n5. The ledger: {} entries, written before each chunk left; verified: {state}.",
-        report.entries
-    ))?;
-    say::line(&next(&dir))?;
+    say(&format!("\n5. The ledger: {} entries, written before each chunk left; verified: {state}.", report.entries))?;
+    say(&next(&dir))?;
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -133,14 +132,14 @@ fn asked(active: &Active, role: &str, purpose: &str) -> Result<Asked> {
 
 /// Kinds of information by roles, and below each role's task for one of them.
 fn table(active: &Active) -> Result<String> {
-    let mut lines = vec![format!("   {:<18}{}", "", ROLES.map(|(role, _)| format!("{role:<17}")).concat())];
+    let mut lines = vec![format!("   {:<18}{}", "", ROLES.map(|(role, _)| format!("{role:<19}")).concat())];
     for name in CATEGORIES {
         let Some(category) = active.pack.category(name) else { continue };
         let mut line = format!("   {name:<18}");
         for (role, purpose) in ROLES {
             let view = active.decider.decide(&question(active, role, purpose)?)?.view(category);
             let words = if view == View::None { "-".to_owned() } else { active.pack.view_name(view) };
-            line.push_str(&format!("{words:<17}"));
+            line.push_str(&format!("{words:<19}"));
         }
         lines.push(line.trim_end().to_owned());
     }
@@ -162,28 +161,48 @@ fn table(active: &Active) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
-/// Name, birth date and address of the showcase patient in an output folder.
-fn excerpt(dir: &Path) -> Result<String> {
+/// The first patient whose record no label hides from any of the five.
+fn seen_by_all(dir: &Path) -> Result<Option<String>> {
+    for index in 0..PATIENTS {
+        let id = Hospital::patient_id(index);
+        let mut shown = true;
+        for (role, _) in ROLES {
+            shown = shown && patient(&dir.join(role), &id)?.is_some();
+        }
+        if shown {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+fn patient(dir: &Path, id: &str) -> Result<Option<serde_json::Value>> {
     for entry in std::fs::read_dir(dir)? {
         let text = std::fs::read_to_string(entry?.path())?;
         let found = text.lines().filter(|line| line.starts_with(r#"{"resourceType":"Patient""#)).find_map(|line| {
             let patient: serde_json::Value = serde_json::from_str(line).ok()?;
-            (patient.get("id")?.as_str()? == SHOWCASE_ID).then_some(patient)
+            (patient.get("id")?.as_str()? == id).then_some(patient)
         });
-        let Some(patient) = found else { continue };
-        let at = |pointer: &str| patient.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or("-");
-        let age = patient
-            .pointer("/_birthDate/extension/1/valueAge/value")
-            .map_or_else(|| at("/birthDate").to_owned(), |age| format!("{age} years"));
-        return Ok(format!(
-            "name {}, born {age}, street {}, city {}, number {}",
-            at("/name/0/family"),
-            at("/address/0/line/0"),
-            at("/address/0/city"),
-            at("/identifier/0/value")
-        ));
+        if found.is_some() {
+            return Ok(found);
+        }
     }
-    Ok("not shown".to_owned())
+    Ok(None)
+}
+
+/// Name, birth date and address of a patient in an output folder.
+fn excerpt(dir: &Path, id: &str) -> Result<String> {
+    let Some(patient) = patient(dir, id)? else { return Ok("not shown".to_owned()) };
+    let at = |pointer: &str| patient.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or("-");
+    let age = patient.pointer("/_birthDate/extension/1/valueAge/value");
+    let born = age.map_or_else(|| format!("born {}", at("/birthDate")), |age| format!("aged {age}"));
+    Ok(format!(
+        "name {}, {born}, street {}, city {}, number {}",
+        at("/name/0/family"),
+        at("/address/0/line/0"),
+        at("/address/0/city"),
+        at("/identifier/0/value")
+    ))
 }
 
 fn next(dir: &Path) -> String {

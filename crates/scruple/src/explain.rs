@@ -1,6 +1,7 @@
 //! `scruple explain`: what a role sees of a resource type, element by element, by which rule and for which task.
 
-use crate::{pack, say};
+use crate::pack;
+use crate::terminal::say;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use scruple_core::CategoryId;
@@ -78,7 +79,7 @@ pub fn run(args: &ExplainArgs) -> Result<ExitCode> {
     if args.engine == Engine::Cedar {
         ask_cedar(&active, &question, &mut explained)?;
     }
-    say::line(&if args.json { serde_json::to_string_pretty(&explained)? } else { words(&question, &explained) })?;
+    say(&if args.json { serde_json::to_string_pretty(&explained)? } else { words(&question, &explained) })?;
     Ok(ExitCode::SUCCESS)
 }
 

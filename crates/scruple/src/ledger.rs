@@ -1,7 +1,8 @@
 //! `scruple ledger`: verify, show, tail, checkpoint.
 
-use crate::{say, state};
-use anyhow::{Context as _, Result};
+use crate::state;
+use crate::terminal::{count, say};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use scruple_core::Entry;
 use scruple_ledger::{EntryRead, FileSystem, Payload, Report, VerifyOptions, entries, verify};
@@ -16,6 +17,8 @@ pub enum LedgerCommand {
     #[command(after_help = "Examples:
   scruple ledger verify
   scruple ledger verify /srv/scruple/ledger --key ledger.vkey --checkpoint last-week.checkpoint
+
+Exit codes: 0 nothing is wrong; 1 something is wrong, and each finding is named; 2 it cannot be verified.
 
 Keep the key and a checkpoint outside the folder: with the folder's own key alone, consistency is all that can be shown.")]
     Verify(VerifyArgs),
@@ -87,13 +90,17 @@ pub fn run(command: &LedgerCommand) -> Result<ExitCode> {
             print(&dir, size.saturating_sub(args.count), args.count, args.folder.json)
         }
         LedgerCommand::Checkpoint(args) => {
-            let path = state::ledger_folder(args.dir.as_deref())?.join("checkpoint");
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            say::line(&if args.json {
-                serde_json::json!({ "checkpoint": text }).to_string()
+            let dir = state::ledger_folder(args.dir.as_deref())?;
+            let path = dir.join("checkpoint");
+            let text = match std::fs::read_to_string(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!("no ledger in `{}`", dir.display()),
+                text => text.with_context(|| format!("cannot read `{}`", path.display()))?,
+            };
+            if args.json {
+                say(&serde_json::json!({ "checkpoint": text }).to_string())?
             } else {
-                text.trim_end().to_owned()
-            })?;
+                say(text.trim_end_matches('\n'))?
+            }
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -104,10 +111,10 @@ fn read(dir: &Path, from: u64) -> Result<impl Iterator<Item = Result<EntryRead, 
         .with_context(|| format!("cannot read the ledger in `{}`", dir.display()))
 }
 
-fn print(dir: &Path, from: u64, count: u64, json: bool) -> Result<ExitCode> {
-    for entry in read(dir, from)?.take(usize::try_from(count).unwrap_or(usize::MAX)) {
+fn print(dir: &Path, from: u64, most: u64, json: bool) -> Result<ExitCode> {
+    for entry in read(dir, from)?.take(usize::try_from(most).unwrap_or(usize::MAX)) {
         let entry = entry?;
-        say::line(&if json { as_json(&entry).to_string() } else { as_words(&entry) })?;
+        say(&if json { as_json(&entry).to_string() } else { as_words(&entry) })?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -136,11 +143,11 @@ fn sentence(entry: &Entry) -> String {
     let at = entry.at;
     match &entry.body {
         Body::Release { actor, decision, references, bytes, .. } => format!(
-            "{at}  {} as {} for {}: released {} resources, {bytes} bytes ({})",
+            "{at}  {} as {} for {}: released {}, {bytes} bytes ({})",
             actor.subject,
             actor.role,
             decision.purpose,
-            references.len(),
+            count(references.len() as u64, "resource"),
             decision.justification
         ),
         Body::ReleaseOpen { release, actor, decision } => {
@@ -150,19 +157,24 @@ fn sentence(entry: &Entry) -> String {
             )
         }
         Body::ReleaseChunk { release, chunk, references, bytes, .. } => {
-            format!("{at}  release {release}, chunk {chunk}: {} resources, {bytes} bytes", references.len())
+            format!(
+                "{at}  release {release}, chunk {chunk}: {}, {bytes} bytes",
+                count(references.len() as u64, "resource")
+            )
         }
         Body::ReleaseClose { release, chunks, counts, outcome } => {
             format!(
-                "{at}  release {release} ends, {outcome}: {} of {} resources in {chunks} chunks",
-                counts.released, counts.read
+                "{at}  release {release} ends, {outcome}: {} of {} in {}",
+                counts.released,
+                count(counts.read, "resource"),
+                count(*chunks, "chunk")
             )
         }
         Body::Refusal { actor, purpose, code } => {
+            let role = if actor.role.is_empty() { "an unknown role" } else { &actor.role };
             format!(
-                "{at}  {} as {} for {}: refused, {code}",
+                "{at}  {} as {role} for {}: refused, {code}",
                 actor.subject,
-                actor.role,
                 purpose.as_deref().unwrap_or("an unknown purpose")
             )
         }
@@ -187,7 +199,7 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode> {
     let options =
         VerifyOptions { vkey, outside_checkpoint, validator: Some(Box::new(validator)), ..VerifyOptions::default() };
     let report = verify(&dir, options).with_context(|| format!("cannot verify the ledger in `{}`", dir.display()))?;
-    say::line(&if args.folder.json { report_json(&report).to_string() } else { report_words(&report) })?;
+    say(&if args.folder.json { report_json(&report).to_string() } else { report_words(&report) })?;
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -209,9 +221,9 @@ fn report_json(report: &Report) -> serde_json::Value {
 
 fn report_words(report: &Report) -> String {
     let mut lines = vec![format!(
-        "{}: {} entries, {} under the signed checkpoint, {} not yet; {} opened, {} erased",
+        "{}: {}, {} under the signed checkpoint, {} not yet; {} opened, {} erased",
         report.origin,
-        report.entries,
+        if report.entries == 1 { "1 entry".to_owned() } else { format!("{} entries", report.entries) },
         report.checkpoint_size,
         report.entries.saturating_sub(report.checkpoint_size),
         report.opened,
@@ -224,7 +236,7 @@ fn report_words(report: &Report) -> String {
     lines.push(if report.is_good() {
         "verified: nothing is wrong".to_owned()
     } else {
-        format!("NOT verified: {} findings", report.findings.len())
+        format!("NOT verified: {}", count(report.findings.len() as u64, "finding"))
     });
     lines.join("\n")
 }

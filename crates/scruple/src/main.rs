@@ -6,12 +6,15 @@ mod filter;
 mod ledger;
 mod pack;
 mod policy;
-mod say;
 mod state;
 mod synth;
+mod terminal;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
+
+/// Exit code of what failed or was refused.
+const EXIT_FAILED: u8 = 2;
 
 /// Each person gets the health information that the task needs, and no more; and you can prove it.
 #[derive(Parser)]
@@ -45,6 +48,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    terminal::keep_panics_quiet();
+    // What fell has been told; the exit code is that of any failure.
+    std::panic::catch_unwind(run).unwrap_or(ExitCode::from(EXIT_FAILED))
+}
+
+fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Explain(args) => explain::run(&args),
@@ -58,13 +67,12 @@ fn main() -> ExitCode {
         }
     };
     result.unwrap_or_else(|error| {
-        // Whoever reads our output has stopped: nothing to say, and nobody to say it to.
-        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        if error.is::<terminal::Gone>() {
             return ExitCode::SUCCESS;
         }
         // One line: each cause says what the one before it does not.
         let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
-        let _ = say::aside(&format!("scruple: {}", chain.join(": ")));
-        ExitCode::from(2)
+        terminal::tell(&format!("scruple: {}", chain.join(": ")));
+        ExitCode::from(EXIT_FAILED)
     })
 }

@@ -1,7 +1,8 @@
 //! `scruple policy`: check, show, cedar.
 
+use crate::pack;
 use crate::state::SystemClock;
-use crate::{pack, say};
+use crate::terminal::say;
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use scruple_core::Clock as _;
@@ -94,7 +95,7 @@ pub fn run(command: &PolicyCommand) -> Result<ExitCode> {
         PolicyCommand::Cedar(args) => {
             let pack = pack::activate(args.policy.as_deref())?.pack;
             let cedar = Cedar::compile(pack)?;
-            say::line(&if args.schema { cedar.schema().to_owned() } else { cedar.text(args.role.as_deref()) })?;
+            say(&if args.schema { cedar.schema().to_owned() } else { cedar.text(args.role.as_deref()) })?;
             Ok(ExitCode::SUCCESS)
         }
         PolicyCommand::Export(args) => export(&args.dir),
@@ -123,12 +124,12 @@ fn run_check(args: &CheckArgs) -> Result<ExitCode> {
             "notes": list(of(Severity::Information).collect()),
             "proved_cells": proof.as_ref().map(|proof| proof.cells),
         });
-        say::line(&serde_json::to_string_pretty(&report)?)?;
+        say(&serde_json::to_string_pretty(&report)?)?;
     } else {
         for problem in &checked.problems {
-            say::line(&problem.to_string())?;
+            say(&problem.to_string())?;
         }
-        say::line(&match proof {
+        say(&match proof {
             Some(proof) => format!(
                 "pack {} is good: {} cells of {} questions decided alike by its tables and by {} Cedar policies; {} warnings, {} notes",
                 files.hash(),
@@ -148,7 +149,7 @@ fn show(args: &ShowArgs) -> Result<ExitCode> {
     let pack = pack::activate(args.policy.as_deref())?.pack;
     let roles: Vec<&str> = args.role.iter().map(String::as_str).collect();
     let show = Show::new(&pack, &roles)?;
-    say::line(&match args.format {
+    say(&match args.format {
         Format::Json => serde_json::to_string_pretty(&show.json())?,
         _ if args.json => serde_json::to_string_pretty(&show.json())?,
         Format::Markdown => show.markdown(),
@@ -172,7 +173,7 @@ fn export(dir: &Path) -> Result<ExitCode> {
         }
         std::fs::write(path, text)?;
     }
-    say::line(&format!(
+    say(&format!(
         "{} files in {}; edit, then `scruple policy check --policy {}`",
         files.0.len(),
         dir.display(),

@@ -1,8 +1,8 @@
 //! The state folder of this account, the machine's clock, and the ledger and keys in the folder.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use scruple_core::{Clock, Timestamp};
-use scruple_ledger::{Ledger, OpenOptions};
+use scruple_ledger::{Ledger, LedgerError, OpenOptions};
 use scruple_seal::{RootKey, Secret, SystemRng, TokenKey};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -45,8 +45,15 @@ pub fn open_ledger(dir: &Path) -> Result<Ledger> {
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).with_context(|| format!("cannot make folder `{}`", parent.display()))?;
     }
-    Ledger::create_or_open(dir, OpenOptions::new("scruple/ledger", Arc::new(SystemClock)))
-        .with_context(|| format!("cannot use the ledger in `{}`; nothing is released without it", dir.display()))
+    Ledger::create_or_open(dir, OpenOptions::new("scruple/ledger", Arc::new(SystemClock))).map_err(|error| {
+        let advice = match &error {
+            LedgerError::Locked(_) => "; wait until that ends, or name another ledger with --ledger",
+            LedgerError::Damaged(_) => "; `scruple ledger verify` tells all that is wrong",
+            _ => "",
+        };
+        let chain: Vec<String> = Error::from(error).chain().map(ToString::to_string).collect();
+        anyhow!("nothing is released without the ledger in `{}`: {}{advice}", dir.display(), chain.join(": "))
+    })
 }
 
 /// The key of pseudonyms, made at first use: the same value gets the same pseudonym as long as it is kept.
@@ -60,16 +67,28 @@ pub fn token_key() -> Result<TokenKey> {
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             std::fs::create_dir_all(&dir).with_context(|| format!("cannot make folder `{}`", dir.display()))?;
-            let secret = Secret::generate(&mut SystemRng);
-            let mut file = create_private(&path)?;
-            file.write_all(secret.expose())
-                .and_then(|()| file.sync_all())
-                .with_context(|| format!("cannot write `{}`", path.display()))?;
-            secret
+            make_token_key(&dir, &path)?
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
     };
     RootKey::new(secret).token().context("the key of pseudonyms does not work")
+}
+
+/// Makes the key whole under a name of its own first: who comes at the same time, or after a crash, finds all of it or none.
+fn make_token_key(dir: &Path, path: &Path) -> Result<Secret> {
+    let secret = Secret::generate(&mut SystemRng);
+    let own = dir.join(format!("token-key.{}", std::process::id()));
+    let mut file = create_private(&own)?;
+    let linked =
+        file.write_all(secret.expose()).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&own, path));
+    std::fs::remove_file(&own).with_context(|| format!("cannot remove `{}`", own.display()))?;
+    match linked {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            Secret::from_slice(&bytes).with_context(|| format!("`{}` is no key of 32 bytes", path.display()))
+        }
+        linked => linked.map(|()| secret).with_context(|| format!("cannot write `{}`", path.display())),
+    }
 }
 
 fn create_private(path: &Path) -> Result<std::fs::File> {

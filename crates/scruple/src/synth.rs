@@ -1,7 +1,7 @@
 //! `scruple synth`: a synthetic hospital as FHIR files.
 
-use crate::say;
 use crate::state::SystemClock;
+use crate::terminal::say;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use scruple_core::{Clock as _, Timestamp};
@@ -58,7 +58,7 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode> {
     let totals = write(&hospital, &args.out, args.format)
         .with_context(|| format!("cannot write to `{}`", args.out.display()))?;
     let resources: u64 = totals.resources.values().sum();
-    say::line(&if args.json {
+    say(&if args.json {
         let totals = serde_json::json!({
             "patients": args.patients, "seed": args.seed, "as_of": as_of.to_string(), "bytes": totals.bytes, "resources": totals.resources,
         });

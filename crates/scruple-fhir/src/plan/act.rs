@@ -59,9 +59,15 @@ impl Compiler<'_> {
                 };
             }
             (true, "text") if !key.pass => return Act::Drop,
+            (false, "id") if key.whole => return Act::Drop,
             (false, "id") if !key.pass => return Act::Drop,
-            (_, "modifierExtension") if !key.pass => return Act::ModifierExtension,
-            (_, "extension") if type_name == "Extension" => return self.extensions(key, object, place),
+            (_, "modifierExtension") if !key.pass => {
+                return match self.extensions(key, object, place, true) {
+                    Act::Extensions(table) => Act::ModifierExtension(Some(table)),
+                    _ => Act::ModifierExtension(None),
+                };
+            }
+            (_, "extension") if type_name == "Extension" => return self.extensions(key, object, place, false),
             _ => {}
         }
         if !key.pass
@@ -126,6 +132,9 @@ impl Compiler<'_> {
         if key.pass {
             return Act::Copy;
         }
+        if key.whole && !(object.name == "Reference" && element.name == "reference") {
+            return Act::Copy;
+        }
         match function {
             MaskFunction::Coding if element.type_names == ["code"] => Act::Mask(MaskFunction::Code),
             MaskFunction::Withhold | MaskFunction::Into | MaskFunction::Coding | MaskFunction::Listed(_) => {
@@ -172,6 +181,7 @@ impl Compiler<'_> {
             inherit: shown,
             labelled: place.labelled,
             pass: key.pass,
+            whole: key.whole,
             place: Some(format!("{}.{}", object.name, element.name)),
             primitive: element.type_names.get(target).copied(),
             ..NodeKey::of(id)
@@ -228,6 +238,7 @@ impl Compiler<'_> {
             labelled,
             class_codes: is_class || key.class_codes,
             pass: key.pass,
+            whole: key.whole,
             class: key.class,
             place: place.longer.clone(),
             check,
@@ -294,6 +305,7 @@ impl Compiler<'_> {
             inherit: if shows && !token { view } else { View::None },
             labelled: place.labelled,
             pass: key.pass,
+            whole: key.whole,
             target: Some(target),
             place: place.longer.clone(),
             token,
@@ -312,7 +324,7 @@ impl Compiler<'_> {
             [only] => Some(*only),
             _ => None,
         };
-        self.plan.references.push(ReferenceTable { cases, only, pass: key.pass });
+        self.plan.references.push(ReferenceTable { cases, only, pass: key.pass, whole: key.whole });
         Act::Reference(u16::try_from(self.plan.references.len() - 1).unwrap_or(u16::MAX))
     }
 
@@ -321,15 +333,25 @@ impl Compiler<'_> {
         visibility(self.annotation, self.table, id)
     }
 
-    pub(super) fn extensions(&mut self, key: &NodeKey, object: &ObjectType, place: &ElementPlace) -> Act {
+    /// What to do with extensions, by URL. `closed`: they are looked into for codes alone.
+    pub(super) fn extensions(&mut self, key: &NodeKey, object: &ObjectType, place: &ElementPlace, closed: bool) -> Act {
         let Some(id) = self.dictionary.find("Extension").filter(|_| !self.dry) else { return Act::Drop };
         let labelled = if object.is_resource { key.labelled } else { place.labelled };
         if object.name == "Extension" {
             // Inside an extension that was judged by its URL: the same for what it holds.
-            if !key.pass && !labelled {
+            if !key.pass && !key.whole && !labelled {
                 return Act::Drop;
             }
-            return Act::Object(self.id(NodeKey { inherit: key.inherit, labelled, pass: key.pass, ..NodeKey::of(id) }));
+            return Act::Object(self.id(NodeKey {
+                inherit: key.inherit,
+                labelled,
+                pass: key.pass,
+                whole: key.whole,
+                ..NodeKey::of(id)
+            }));
+        }
+        if key.whole && !closed {
+            return Act::Object(self.id(NodeKey { inherit: View::Full, labelled, whole: true, ..NodeKey::of(id) }));
         }
         let holder = match (&key.place, object.name) {
             (Some(place), "Element") => place.clone(),
@@ -339,7 +361,13 @@ impl Compiler<'_> {
         let op_for = |compiler: &mut Self, shown: bool, labelled: bool| {
             let act = if shown || labelled {
                 let inherit = if shown { View::Full } else { View::None };
-                Act::Object(compiler.id(NodeKey { inherit, labelled, pass: shown, ..NodeKey::of(id) }))
+                Act::Object(compiler.id(NodeKey {
+                    inherit,
+                    labelled,
+                    pass: shown && key.pass,
+                    whole: shown && !key.pass,
+                    ..NodeKey::of(id)
+                }))
             } else {
                 Act::Drop
             };
@@ -360,8 +388,12 @@ impl Compiler<'_> {
                 Place::Structure => holder_view,
                 place => meet(self.view_of(place, None), holder_view),
             };
-            let line_labelled = labelled && self.annotation.is_labelled(line.place, "");
-            let op = op_for(self, key.pass || view == View::Full, line_labelled);
+            let line_labelled = match line.place {
+                Place::Structure => labelled && !object.is_resource,
+                // Only what is looked into anyway: which facts there are must not depend on views.
+                place => (labelled || object.is_in_resource()) && self.annotation.is_labelled(place, ""),
+            };
+            let op = op_for(self, key.pass || view == View::Full && !closed, line_labelled);
             known.insert(line.url.as_bytes().into(), op);
         }
         if known.is_empty() && unknown.act == Act::Drop {

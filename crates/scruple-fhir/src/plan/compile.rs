@@ -13,6 +13,8 @@ pub(super) struct NodeKey {
     pub(super) labelled: bool,
     pub(super) class_codes: bool,
     pub(super) pass: bool,
+    /// Inside a known extension that shows whole.
+    pub(super) whole: bool,
     pub(super) category: Option<CategoryId>,
     pub(super) class: Option<CategoryId>,
     /// Element path of a data type's place, where longer lines exist below it, or of an `_x`.
@@ -36,6 +38,7 @@ impl NodeKey {
             labelled: false,
             class_codes: false,
             pass: false,
+            whole: false,
             category: None,
             class: None,
             place: None,
@@ -196,6 +199,8 @@ impl<'a> Compiler<'a> {
         let view = self.view_of(home, class);
         let pass = view.shows()
             && self.table.passes_full_types
+            && !matches!(name, "Bundle" | "Parameters")
+            && self.segments.intersect(SegmentSet::NO_PASS) == SegmentSet::EMPTY
             && self.segments.intersect(self.table.never_pass) == SegmentSet::EMPTY
             && self.is_full(name, class);
         let inherit = if pass {
@@ -265,9 +270,11 @@ impl<'a> Compiler<'a> {
             kind: self.kind(key, object),
             closed: hidden_root,
             pass: key.pass,
+            whole: key.whole,
             labelled: key.labelled,
             ops: ops.into(),
             required: Box::default(),
+            closing: Box::default(),
             constraints: Box::default(),
             capture: [NO_KEY; 2],
             text: NO_KEY,
@@ -279,7 +286,7 @@ impl<'a> Compiler<'a> {
             Kind::CodeableConcept { .. } => node.text = object.key_of("text").unwrap_or(NO_KEY),
             _ => {}
         }
-        if !key.pass && !hidden_root {
+        if !key.pass && !key.whole && !hidden_root {
             self.close_or_mark(object, &places, &mut node);
         }
         node
@@ -295,6 +302,7 @@ impl<'a> Compiler<'a> {
             "Coding" => Kind::Coding { collect, check: key.check },
             "CodeableConcept" => Kind::CodeableConcept { collect },
             "Bundle.entry" => Kind::Entry,
+            "Parameters.parameter" => Kind::Parameter,
             _ if object.is_resource => Kind::Resource,
             _ => Kind::Plain,
         }
@@ -309,7 +317,7 @@ impl<'a> Compiler<'a> {
     ) -> Vec<&'static str> {
         let mut hidden = Vec::new();
         for (name, members) in &self.annotation.groups {
-            if name != object.name || key.pass {
+            if name != object.name || key.pass || key.whole {
                 continue;
             }
             let shows = |member: &str| {
@@ -363,14 +371,22 @@ impl<'a> Compiler<'a> {
             return;
         }
         let mut required = Vec::new();
+        let mut closing = Vec::new();
         for (index, element) in object.elements.iter().enumerate() {
+            let bit = u16::try_from(index).unwrap_or(u16::MAX);
+            if element.modifier && !general(element.name) {
+                closing.push((bit, element.required));
+            }
             if !element.required || (object.name == "Extension" && element.name == "url") {
                 continue;
             }
-            let bit = u16::try_from(index).unwrap_or(u16::MAX);
             let masked = places.get(index).is_some_and(|place| matches!(place.view, View::Masked(_)));
             let unmarkable = element.modifier || (masked && element.type_names == ["instant"]);
-            match marker::marker(self.dictionary, element) {
+            let made = marker::marker(self.dictionary, element);
+            if made.is_none() || unmarkable && !element.modifier {
+                closing.push((bit, true));
+            }
+            match made {
                 Some(bytes) if !(unmarkable && !shown_of(element.name)) => {
                     required.push((bit, bytes.into_bytes().into()))
                 }
@@ -382,6 +398,7 @@ impl<'a> Compiler<'a> {
             }
         }
         node.required = required.into();
+        node.closing = closing.into();
         node.constraints = constraints(self.dictionary, object).into();
     }
 
@@ -408,7 +425,7 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn act_shows(&self, act: Act) -> bool {
         match act {
-            Act::Drop | Act::ModifierExtension | Act::ImplicitRules => false,
+            Act::Drop | Act::ModifierExtension(_) | Act::ImplicitRules => false,
             Act::Object(id) => {
                 self.keys.get(usize::from(id)).is_some_and(|key| self.part_shows(key, key.object, key.inherit, 0))
             }

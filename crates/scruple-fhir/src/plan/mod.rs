@@ -31,8 +31,8 @@ pub(crate) enum Act {
     Object(u16),
     /// Extensions, by a table of URLs.
     Extensions(u16),
-    /// `modifierExtension`: closes what holds it.
-    ModifierExtension,
+    /// `modifierExtension`: closes what holds it; looked into for codes by a table of URLs, if there is one.
+    ModifierExtension(Option<u16>),
     /// `implicitRules`.
     ImplicitRules,
     /// A Reference, by a table of target types.
@@ -92,6 +92,7 @@ pub(crate) enum Kind {
     Coding { collect: Collect, check: Option<MaskFunction> },
     CodeableConcept { collect: Collect },
     Entry,
+    Parameter,
 }
 
 #[derive(Debug)]
@@ -101,10 +102,14 @@ pub(crate) struct Node {
     /// Nothing of it shows, whatever its ops say.
     pub closed: bool,
     pub pass: bool,
+    /// Inside a known extension that shows whole or not at all.
+    pub whole: bool,
     labelled: bool,
     pub ops: Box<[Op]>,
     /// Required elements: (element bit, marker). Written where the element does not show.
     pub required: Box<[(u16, Box<[u8]>)]>,
+    /// Elements that close the object where they stand, or if true must stand, and nothing of them shows.
+    pub closing: Box<[(u16, bool)]>,
     /// Constraints: if one of the left bits shows and none of the right ones, the marker.
     pub constraints: Box<[Constraint]>,
     /// Keys whose text is captured: system and code of a Coding.
@@ -140,8 +145,10 @@ pub(crate) struct ReferenceTable {
     pub cases: Vec<(u16, Visibility)>,
     /// The only type that the element allows.
     pub only: Option<TypeId>,
-    /// Position in `cases` of each resource type.
+    /// Every target shows: the resource passes.
     pub pass: bool,
+    /// A Reference that may not show takes the whole extension with it.
+    pub whole: bool,
 }
 
 #[derive(Debug)]
@@ -333,7 +340,8 @@ pub(crate) fn visibility(annotation: &Annotation, table: &DecisionTable, id: Typ
         return Visibility::Hidden;
     }
     let prefix = format!("{name}.");
-    let labelled = annotation.rest.get(name).is_some_and(|place| annotation.is_labelled(*place, name))
+    let labelled = annotation.homes.get(name).is_some_and(|place| annotation.is_labelled(*place, name))
+        || annotation.rest.get(name).is_some_and(|place| annotation.is_labelled(*place, name))
         || annotation
             .places
             .range(prefix.clone()..)
@@ -341,7 +349,7 @@ pub(crate) fn visibility(annotation: &Annotation, table: &DecisionTable, id: Typ
             .any(|(_, place)| annotation.is_labelled(*place, name));
     let every = |class: Option<&crate::Discriminator>| class.is_none_or(|line| table.view(line.category).shows());
     let all_classes = annotation.class_lines(name).all(|line| every(Some(line)));
-    let all_segments = table.limits.iter().all(|limit| *limit == SegmentLimit::Follow);
+    let all_segments = table.limits.iter().take(annotation.segments).all(|limit| *limit == SegmentLimit::Follow);
     if labelled && !all_segments || !all_classes { Visibility::Ask } else { Visibility::Shown }
 }
 

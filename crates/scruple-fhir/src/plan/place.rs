@@ -46,6 +46,9 @@ impl<'a> Compiler<'a> {
             );
             return ElementPlace::inherited(key, if part { View::Full } else { View::None });
         }
+        if key.whole {
+            return ElementPlace::inherited(key, View::Full);
+        }
         if object.is_in_resource() {
             return self.place_in_resource(key, object, own, hidden_root);
         }
@@ -56,7 +59,9 @@ impl<'a> Compiler<'a> {
             let through = format!("{place}.{}", element.name);
             let longer = self.has_longer_lines(&through).then(|| through.clone());
             if let Some(line) = self.annotation.places.get(&through) {
-                return ElementPlace { longer, ..ElementPlace::inherited(key, self.view_of(*line, key.class)) };
+                let root = through.split('.').next().unwrap_or_default();
+                let labelled = key.labelled || self.annotation.is_labelled(*line, root);
+                return ElementPlace { longer, labelled, ..ElementPlace::inherited(key, self.view_of(*line, key.class)) };
             }
             if longer.is_some() {
                 return ElementPlace {
@@ -83,7 +88,7 @@ impl<'a> Compiler<'a> {
             Some(Place::Class) if self.annotation.item_lines(&own).next().is_some() => (View::Full, false, None, false),
             Some(place) => (
                 self.view_of(place, key.class),
-                self.annotation.is_labelled(place, root),
+                self.annotation.is_labelled(place, root) || !object.is_resource && key.labelled,
                 category_of(place, key.class),
                 false,
             ),

@@ -5,6 +5,9 @@ use super::*;
 impl Pass<'_, '_> {
     /// The items of `contained`; `start` is where the array begins in the output.
     pub(super) fn contained_items(&mut self, start: usize) -> Scanned<bool> {
+        // One that is contained in a contained one never shows; its codes label all the same.
+        let nested = self.contained.current.is_some();
+        self.contained.not_passed |= nested;
         let mut any = false;
         loop {
             let before = self.out.len();
@@ -14,7 +17,7 @@ impl Pass<'_, '_> {
             if self.scan.peek() != b'{' {
                 return Err(self.scan.wrong_value());
             }
-            if self.contained_item()? {
+            if self.contained_item(nested)? {
                 any = true;
             } else {
                 self.out.truncate(before);
@@ -27,7 +30,7 @@ impl Pass<'_, '_> {
         Ok(any)
     }
 
-    pub(super) fn contained_item(&mut self) -> Scanned<bool> {
+    fn contained_item(&mut self, nested: bool) -> Scanned<bool> {
         let resource_type = self.resource_type()?;
         let [id] = self.scan.find([b"id"])?;
         let id = self.scan.plain_string_at(id);
@@ -35,10 +38,13 @@ impl Pass<'_, '_> {
         let outer = self.contained.current.replace(self.contained.count);
         self.contained.count += 1;
         let outer_facts = self.facts;
-        let plan = self.plan(self.under, resource_type);
+        let projected = !self.contained.passing && self.projection.table().passes_full_types;
+        let under = if projected { self.under.union(SegmentSet::NO_PASS) } else { self.under };
+        let plan = self.plan(under, resource_type);
         let mut classes = if plan.discriminated { 1 << 63 } else { 0 };
-        let references = self.contained.references.len();
+        let (references, inner) = (self.contained.references.len(), self.contained.shown.len());
         let mut shown = false;
+        let mut passed = false;
         for _ in 0..2 {
             self.scan.at = start;
             self.scan.depth = depth;
@@ -48,6 +54,7 @@ impl Pass<'_, '_> {
             let chosen = plan.root(classes);
             self.open_resource(&plan, chosen.node, resource_type);
             shown = self.members(&plan, chosen.node, out_start)? && chosen.shows;
+            passed = plan.nodes.get(usize::from(chosen.node)).is_some_and(|node| node.pass);
             if !plan.discriminated || plan.root(self.facts.classes) == chosen {
                 break;
             }
@@ -58,17 +65,56 @@ impl Pass<'_, '_> {
         self.facts.segments = self.facts.segments.union(own.segments);
         self.facts.codings = own.codings;
         let refused = own.implicit_rules || own.modifier_extension;
-        let dropped =
-            id.is_some_and(|id| self.contained.dropped.contains(&id)) || (id.is_none() && self.contained.anonymous);
-        let shown = shown && !refused && !dropped;
+        let id = id.filter(|id| !id.is_empty());
+        let dropped = !passed && id.is_none_or(|id| self.contained.dropped.contains(&id));
+        let shown = shown && !refused && !dropped && !nested;
+        self.contained.not_passed |= !(passed && shown);
         if shown {
             self.contained.shown.push((self.contained.count - 1, id.unwrap_or_default()));
         } else {
             self.out.truncate(out_start);
             self.contained.references.truncate(references);
+            self.contained.shown.truncate(inner);
+            if !nested {
+                self.contained.failed.extend(id);
+            }
         }
         self.contained.current = outer;
         Ok(shown)
+    }
+}
+
+impl<'b> Pass<'_, 'b> {
+    /// The type of the contained resource with this id; the first where several have it.
+    pub(super) fn contained_type(&mut self, id: &[u8]) -> Option<TypeId> {
+        if self.contained.types.is_none() {
+            let mut types = self.contained_types().unwrap_or_default();
+            types.sort_by_key(|(id, _)| *id);
+            self.contained.types = Some(types);
+        }
+        let types = self.contained.types.as_deref().unwrap_or_default();
+        let first = types.partition_point(|(known, _)| *known < id);
+        types.get(first).filter(|(known, _)| *known == id).and_then(|(_, resource_type)| *resource_type)
+    }
+
+    fn contained_types(&self) -> Scanned<Vec<(&'b [u8], Option<TypeId>)>> {
+        let container = Scanner { bytes: self.scan.bytes, at: self.contained.container, depth: 0 };
+        let mut types = Vec::new();
+        let [Some(list)] = container.find([b"contained"])? else { return Ok(types) };
+        let mut items = Scanner { bytes: self.scan.bytes, at: list, depth: 0 };
+        items.expect(b'[')?;
+        loop {
+            items.peek();
+            let [id, kind] = items.find([b"id", b"resourceType"])?;
+            if let Some(id) = items.plain_string_at(id) {
+                let kind = items.plain_string_at(kind);
+                types.push((id, kind.and_then(|kind| dictionary().resource_by_bytes(kind))));
+            }
+            items.skip()?;
+            if !items.more(b']')? {
+                return Ok(types);
+            }
+        }
     }
 }
 
@@ -76,29 +122,50 @@ impl<'b> ContainedState<'b> {
     pub(super) fn begin(&mut self) {
         self.shown.clear();
         self.references.clear();
+        self.failed.clear();
+        self.not_passed = false;
         self.count = 0;
         self.current = None;
     }
 
-    /// After a round: drops what nobody refers to. True if another round is needed.
+    /// After a round: drops what the container does not lead to. True if another round is needed.
     pub(super) fn unsettled(&mut self) -> bool {
-        let mut again = false;
-        let shown = std::mem::take(&mut self.shown);
-        for (index, id) in &shown {
-            let referred = self.references.iter().any(|(holder, to)| to == id && *holder != Some(*index));
-            if id.is_empty() {
-                again |= !std::mem::replace(&mut self.anonymous, true);
-            } else if !referred && !self.dropped.contains(id) {
+        if self.shown.is_empty() && self.references.is_empty() {
+            return false;
+        }
+        let known = self.dropped.len();
+        // Of several with one id all must show.
+        for id in &self.failed {
+            let asked = self.references.iter().any(|(_, to)| to == id) || self.shown.iter().any(|(_, shown)| shown == id);
+            if asked && !self.dropped.contains(id) {
                 self.dropped.push(id);
-                again = true;
             }
         }
         for (_, id) in &self.references {
-            if !shown.iter().any(|(_, known)| known == id) && !self.dropped.contains(id) {
+            if !self.shown.iter().any(|(_, shown)| shown == id) && !self.dropped.contains(id) {
                 self.dropped.push(id);
-                again = true;
             }
         }
-        again
+        let mut reached: Vec<&[u8]> = Vec::new();
+        loop {
+            let before = reached.len();
+            for (holder, to) in &self.references {
+                let leads = holder.is_none_or(|holder| {
+                    self.shown.iter().any(|(index, id)| *index == holder && reached.contains(id))
+                });
+                if leads && !reached.contains(to) {
+                    reached.push(to);
+                }
+            }
+            if reached.len() == before {
+                break;
+            }
+        }
+        for (_, id) in &self.shown {
+            if !reached.contains(id) && !self.dropped.contains(id) {
+                self.dropped.push(id);
+            }
+        }
+        self.dropped.len() > known
     }
 }

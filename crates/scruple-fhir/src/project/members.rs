@@ -11,10 +11,12 @@ pub(super) struct Members<'b> {
     pub(super) text: bool,
     pub(super) system: Option<&'b [u8]>,
     pub(super) code: Option<&'b [u8]>,
+    /// How many references had shown when the object began.
+    pub(super) references: usize,
 }
 
 impl Members<'_> {
-    pub(super) const fn new(comma: bool) -> Self {
+    pub(super) const fn new(comma: bool, references: usize) -> Self {
         Self {
             seen: [0; 5],
             shown: [0; 3],
@@ -25,6 +27,7 @@ impl Members<'_> {
             text: false,
             system: None,
             code: None,
+            references,
         }
     }
 
@@ -34,6 +37,11 @@ impl Members<'_> {
         let first = *word & mask == 0;
         *word |= mask;
         first
+    }
+
+    /// Whether the element stands in the record, as `x` or `_x`.
+    pub(super) fn stood(&self, element: usize) -> bool {
+        self.seen.get(element / 32).is_some_and(|word| word & 3 << (element % 32 * 2) != 0)
     }
 
     pub(super) fn show(&mut self, element: usize) {

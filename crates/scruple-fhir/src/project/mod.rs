@@ -321,11 +321,17 @@ pub(crate) struct Pass<'p, 'b> {
     contained: ContainedState<'b>,
     /// The Bundle.type was written as another one, or the entry's resource did not show.
     entry: EntryState,
+    /// A known extension holds something that may not show.
+    broken: bool,
 }
 
 #[derive(Default)]
 struct ContainedState<'b> {
-    /// Ids that do not show in this round.
+    /// Where the resource that contains begins.
+    container: usize,
+    /// Ids and types of the contained resources, in the order of ids, once someone asks.
+    types: Option<Vec<(&'b [u8], Option<TypeId>)>>,
+    /// Ids that do not show.
     dropped: Vec<&'b [u8]>,
     /// Contained resources that showed in this round: which, and its id.
     shown: Vec<(usize, &'b [u8])>,
@@ -334,7 +340,12 @@ struct ContainedState<'b> {
     /// The contained resource at hand.
     current: Option<usize>,
     count: usize,
-    anonymous: bool,
+    /// Ids of those that did not show in this round.
+    failed: Vec<&'b [u8]>,
+    /// The container passes in this round.
+    passing: bool,
+    /// One of them does not pass, so that the container does not.
+    not_passed: bool,
 }
 
 #[derive(Default)]

@@ -27,6 +27,7 @@ impl<'p, 'b> Pass<'p, 'b> {
             meta: Vec::new(),
             contained: ContainedState::default(),
             entry: EntryState::default(),
+            broken: false,
         }
     }
 
@@ -111,6 +112,7 @@ impl<'p, 'b> Pass<'p, 'b> {
     pub(super) fn settle(&mut self, resource_type: TypeId, base: &TypePlan) -> Scanned<Result<Shown, Withheld>> {
         let (start, out_start, depth) = (self.scan.at, self.out.len(), self.scan.depth);
         let counted = self.counted.len();
+        self.contained.container = start;
         let mut classes = if base.discriminated { self.memory.of(resource_type).class.unwrap_or(1 << 63) } else { 0 };
         for _ in 0..limits::PROJECTION_PASSES_MAX {
             self.scan.at = start;
@@ -123,13 +125,15 @@ impl<'p, 'b> Pass<'p, 'b> {
             let plan = self.plan(self.under, resource_type);
             let chosen = plan.root(classes);
             let meta_at = self.open_resource(&plan, chosen.node, resource_type);
+            self.contained.passing = plan.nodes.get(usize::from(chosen.node)).is_some_and(|node| node.pass);
             let emitted = self.members(&plan, chosen.node, out_start)?;
-            let labels_fit = self.facts.segments == self.under;
-            if !labels_fit
-                || self.facts.classes != classes && base.discriminated && plan.root(self.facts.classes) != chosen
-            {
-                self.under = self.facts.segments;
+            if self.facts.classes != classes && base.discriminated && plan.root(self.facts.classes) != chosen {
                 classes = self.facts.classes;
+                continue;
+            }
+            let no_pass = self.under.intersect(SegmentSet::NO_PASS);
+            if self.facts.segments != self.under.without(SegmentSet::NO_PASS) {
+                self.under = self.facts.segments.union(no_pass);
                 continue;
             }
             if base.discriminated {
@@ -137,6 +141,10 @@ impl<'p, 'b> Pass<'p, 'b> {
             }
             let node = plan.nodes.get(usize::from(chosen.node));
             let passed = node.is_some_and(|node| node.pass);
+            if passed && self.contained.not_passed {
+                self.under = self.under.union(SegmentSet::NO_PASS);
+                continue;
+            }
             if let Some(withheld) =
                 self.refusal(&plan, chosen.shows && emitted, chosen.required, base, passed, resource_type)
             {
@@ -150,7 +158,7 @@ impl<'p, 'b> Pass<'p, 'b> {
             self.insert_meta(meta_at);
             let id = self.id_of(start);
             let name = dictionary().get(resource_type).name;
-            return Ok(Ok(Shown { resource_type: name, id, segments: self.under, passed, urn: None }));
+            return Ok(Ok(Shown { resource_type: name, id, segments: self.under.without(SegmentSet::NO_PASS), passed, urn: None }));
         }
         self.out.truncate(out_start);
         Ok(Err(Withheld::Contained))
@@ -166,6 +174,10 @@ impl<'p, 'b> Pass<'p, 'b> {
         resource_type: TypeId,
     ) -> Option<Withheld> {
         let classes = self.facts.classes;
+        let unlabelled = base.root(classes);
+        if !unlabelled.shows && !unlabelled.required {
+            return Some(Withheld::Policy);
+        }
         if self.facts.implicit_rules && !passed {
             return Some(Withheld::ImplicitRules);
         }
@@ -179,10 +191,10 @@ impl<'p, 'b> Pass<'p, 'b> {
         if required || chosen.shows {
             return Some(Withheld::Required);
         }
-        if !base.root(classes).shows {
-            return Some(if base.root(classes).required { Withheld::Required } else { Withheld::Policy });
+        if unlabelled.required {
+            return Some(Withheld::Required);
         }
-        let without = SegmentSet(self.under.0 & !SegmentSet::UNCLASSIFIED.0);
+        let without = self.under.without(SegmentSet::UNCLASSIFIED);
         if self.under.is_unclassified() && self.plan(without, resource_type).root(classes).shows {
             return Some(Withheld::Unclassified);
         }
@@ -199,7 +211,7 @@ impl<'p, 'b> Pass<'p, 'b> {
         let name = dictionary().get(resource_type).name;
         self.out.extend_from_slice(name.as_bytes());
         self.out.push(b'"');
-        let has_meta = self.contained.current.is_none() && name != "Bundle" && name != "Parameters";
+        let has_meta = self.contained.current.is_none() && name != "Bundle";
         has_meta.then_some(self.out.len())
     }
 
@@ -240,6 +252,7 @@ impl<'p, 'b> Pass<'p, 'b> {
         let scan_start = self.scan.at;
         let opened = self.out.len();
         let contained = (self.contained.count, self.contained.shown.len(), self.contained.references.len());
+        let failed = self.contained.failed.len();
         match self.walk(plan, node_id, out_start, scan_start, false)? {
             Walked::Done(emitted) => Ok(emitted),
             Walked::Align => {
@@ -249,6 +262,7 @@ impl<'p, 'b> Pass<'p, 'b> {
                 self.contained.count = contained.0;
                 self.contained.shown.truncate(contained.1);
                 self.contained.references.truncate(contained.2);
+                self.contained.failed.truncate(failed);
                 let counting = std::mem::replace(&mut self.counting, false);
                 let walked = self.walk(plan, node_id, out_start, scan_start, true);
                 self.counting = counting;
@@ -270,12 +284,13 @@ impl<'p, 'b> Pass<'p, 'b> {
     ) -> Scanned<Walked> {
         let Some(node) = plan.nodes.get(usize::from(node_id)) else { return Err(self.scan.fault(FaultKind::Syntax)) };
         let object = dictionary().get(node.object);
-        let mut state = Members::new(self.out.len() > out_start + 1);
+        let mut state = Members::new(self.out.len() > out_start + 1, self.contained.references.len());
         let mut needs_alignment = false;
         let codings_before = self.facts.codings;
-        if node.kind == Kind::Entry {
-            self.entry.resource = None;
-        }
+        let outer_entry = match node.kind {
+            Kind::Entry | Kind::Parameter => self.entry.resource.take(),
+            _ => None,
+        };
         self.scan.enter()?;
         self.scan.at += 1;
         let mut more = self.scan.peek() != b'}';
@@ -331,6 +346,9 @@ impl<'p, 'b> Pass<'p, 'b> {
         }
         self.facts_of(plan, node, &state, codings_before);
         let shown = self.close(node, &mut state, out_start);
+        if node.kind == Kind::Parameter {
+            self.entry.resource = outer_entry;
+        }
         Ok(Walked::Done(shown))
     }
 
@@ -358,11 +376,17 @@ impl<'p, 'b> Pass<'p, 'b> {
         let keep = match node.kind {
             Kind::Coding { check: Some(function), .. } => self.coding_fits(function, state),
             Kind::Entry => matches!(self.entry.resource, Some(Ok(_))),
+            Kind::Parameter => !matches!(self.entry.resource, Some(Err(_))),
             _ => true,
         };
-        let empty = if node.pass { self.out.len() <= out_start + 1 } else { !is_resource && !state.any_shown() };
-        if node.closed || state.closed || !keep || empty {
+        let empty = !node.pass && !is_resource && !state.any_shown();
+        let alone = node.closing.iter().any(|(element, required)| {
+            let bit = usize::from(*element);
+            !state.shows(bit) && (*required || state.stood(bit))
+        });
+        if node.closed || state.closed || !keep || empty || alone {
             self.out.truncate(out_start);
+            self.contained.references.truncate(state.references);
             return false;
         }
         if !node.pass {
@@ -465,9 +489,18 @@ impl<'p, 'b> Pass<'p, 'b> {
                 self.facts.implicit_rules = true;
                 return Ok(MemberShown::No);
             }
-            Act::ModifierExtension => {
+            Act::ModifierExtension(table) => {
                 self.check_kind(true, written)?;
-                self.scan.skip()?;
+                match table {
+                    Some(table) => {
+                        let before = self.out.len();
+                        let op = Op { act: Act::Extensions(table), ..*op };
+                        self.array(plan, node, &op, written, object_start, false, &mut false)?;
+                        self.out.truncate(before);
+                    }
+                    None => self.scan.skip()?,
+                }
+                self.broken |= node.whole;
                 if node.kind == Kind::Resource {
                     self.facts.modifier_extension = true;
                 }
@@ -497,7 +530,7 @@ impl<'p, 'b> Pass<'p, 'b> {
         let mut needs_alignment = false;
         let shown = if element.many {
             let beside = is_pair && has_extensions_beside(node, object, index, written);
-            self.array(plan, op, written, object_start, beside, &mut needs_alignment)?
+            self.array(plan, node, op, written, object_start, beside, &mut needs_alignment)?
         } else {
             self.value(plan, op, written, object_start)?
         };
@@ -541,6 +574,9 @@ pub(super) const RESOURCE_TYPE_BIT: usize = 319;
 /// Whether the extensions of a primitive's array can show, so that places must be kept. The key of `_x` follows that of
 /// `x`.
 fn has_extensions_beside(node: &Node, object: &crate::dictionary::ObjectType, index: u16, written: &Key) -> bool {
+    if node.pass {
+        return false;
+    }
     let beside = usize::from(index) + usize::from(!written.underscore);
     let is_partner = object.keys.get(beside).is_some_and(|key| key.underscore && key.element == written.element);
     is_partner && node.ops.get(beside).is_some_and(|op| matches!(op.act, Act::Object(_)))

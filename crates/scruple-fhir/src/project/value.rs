@@ -3,9 +3,11 @@
 use super::*;
 
 impl<'b> Pass<'_, 'b> {
+    #[expect(clippy::too_many_arguments, reason = "the state of one object, on the hot path")]
     pub(super) fn array(
         &mut self,
         plan: &TypePlan,
+        node: &Node,
         op: &Op,
         written: &Key,
         object_start: usize,
@@ -36,7 +38,10 @@ impl<'b> Pass<'_, 'b> {
                 let shown = if nullable && self.scan.peek() == b'n' {
                     self.scan.word(b"null")?;
                     *needs_alignment |= beside;
-                    false
+                    if node.pass {
+                        self.out.extend_from_slice(b"null");
+                    }
+                    node.pass
                 } else {
                     self.value(plan, op, written, object_start)?
                 };
@@ -87,7 +92,7 @@ impl<'b> Pass<'_, 'b> {
             Act::Mask(function) => self.mask(function, written, object_start),
             Act::Unit => self.unit(object_start),
             Act::Bundle(part) => self.bundle_part(part, object_start),
-            Act::Drop | Act::ModifierExtension | Act::ImplicitRules | Act::Meta | Act::Contained => {
+            Act::Drop | Act::ModifierExtension(_) | Act::ImplicitRules | Act::Meta | Act::Contained => {
                 self.scan.skip()?;
                 Ok(false)
             }
@@ -140,6 +145,17 @@ impl<'b> Pass<'_, 'b> {
         let [url] = self.scan.find([b"url"])?;
         let known = self.scan.plain_string_at(url).and_then(|url| table.known.get(url));
         match known.unwrap_or(&table.unknown).act {
+            Act::Object(node) if plan.nodes.get(usize::from(node)).is_some_and(|node| node.whole) => {
+                let outer = std::mem::replace(&mut self.broken, false);
+                let (before, references) = (self.out.len(), self.contained.references.len());
+                let shown = self.object(plan, node)?;
+                let broken = std::mem::replace(&mut self.broken, outer);
+                if broken {
+                    self.out.truncate(before);
+                    self.contained.references.truncate(references);
+                }
+                Ok(shown && !broken)
+            }
             Act::Object(node) => self.object(plan, node),
             _ => {
                 if self.scan.peek() != b'{' {
@@ -173,6 +189,7 @@ impl<'b> Pass<'_, 'b> {
             Some(Literal::Relative { resource_type, .. } | Literal::Query { resource_type }) => named(resource_type),
             Some(Literal::Foreign(resource_type)) => resource_type.and_then(named),
             Some(Literal::Urn(_)) => None,
+            Some(Literal::Contained(id)) if self.contained_type(id).is_some() => self.contained_type(id),
             Some(Literal::Contained(_) | Literal::Container) | None => {
                 self.scan.plain_string_at(kind).and_then(named).or(table.only)
             }
@@ -183,7 +200,7 @@ impl<'b> Pass<'_, 'b> {
             return Err(self.scan.fault(FaultKind::Syntax));
         };
         let shows = table.pass || self.target_shows(parsed, visibility);
-        let before = self.out.len();
+        let (before, references) = (self.out.len(), self.contained.references.len());
         let emitted = self.object(plan, node)?;
         if !self.annotation().reference_sources.is_empty()
             && let Some(text) = self.scan.plain_string_at(reference)
@@ -194,11 +211,10 @@ impl<'b> Pass<'_, 'b> {
             self.facts.segments = self.facts.segments.union(*segments);
         }
         if !shows {
+            self.broken |= table.whole;
             self.out.truncate(before);
+            self.contained.references.truncate(references);
             return Ok(false);
-        }
-        if emitted && let Some(Literal::Contained(id)) = parsed {
-            self.contained.references.push((self.contained.current, id));
         }
         Ok(emitted)
     }
@@ -235,8 +251,14 @@ impl<'b> Pass<'_, 'b> {
                 Ok(true)
             }
             _ if token => Ok(false),
-            Literal::Query { .. } | Literal::Foreign(_) if !identifies => Ok(false),
-            _ => {
+            Literal::Query { .. } | Literal::Foreign(_) if !identifies => {
+                self.broken = true;
+                Ok(false)
+            }
+            parsed => {
+                if let Literal::Contained(id) = parsed {
+                    self.contained.references.push((self.contained.current, id));
+                }
                 self.out.extend_from_slice(text);
                 Ok(true)
             }
@@ -306,7 +328,8 @@ impl<'b> Pass<'_, 'b> {
             BundlePart::RequestUrl => {
                 let cut = value.split(|byte| *byte == b'?').next().unwrap_or_default();
                 let plain_path =
-                    matches!(literal(cut), Literal::Relative { .. }) || dictionary().resource_by_bytes(cut).is_some();
+                    cut.iter().filter(|byte| **byte == b'/').count() == 1 && matches!(literal(cut), Literal::Relative { .. })
+                        || dictionary().resource_by_bytes(cut).is_some();
                 if plain_path {
                     self.out.push(b'"');
                     self.out.extend_from_slice(cut);

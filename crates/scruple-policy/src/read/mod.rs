@@ -140,7 +140,7 @@ impl Reader<'_> {
         let conditions = self.conditions();
         let segments = self.segments();
         let (masks, lists) = self.masks();
-        let mut annotation = Annotation { labelled, masks, lists, ..Annotation::default() };
+        let mut annotation = Annotation { labelled, masks, lists, segments: segments.len(), ..Annotation::default() };
         let names =
             Names { categories: &categories, purposes: &purposes, conditions: &conditions, segments: &segments };
         self.head(head.as_ref(), &names, &mut annotation);

@@ -51,9 +51,41 @@ fn lines() {
 #[test]
 fn a_malformed_line_stops_nothing_else() {
     check("{\"a\":1}\nnonsense\n{\"b\":2}\n", &["{\"a\":1}", "fault malformed JSON", "{\"b\":2}"]);
-    check("{\"a\":1}\n{\"b\n{\"c\":3}\n", &["{\"a\":1}", "{\"b", "{\"c\":3}"]);
+    check("{\"a\":1}\n{\"b\n{\"c\":3}\n", &["{\"a\":1}", "fault malformed JSON", "{\"c\":3}"]);
+    assert_eq!(parts("{\"a\":1}\n{\"b\n{\"c\":3}\n", true, 1), ["{\"a\":1}", "{\"b", "{\"c\":3}"]);
     check("{\"b\n{\"c\":3}\n", &["fault malformed JSON", "{\"c\":3}"]);
     check("{\"b\": [1, 2", &["fault unexpected end"]);
+    // The first line lacks a brace, and nothing has told yet that there are lines.
+    check("{\"a\":{\"b\":1}\n{\"c\":2}\n{\"d\":3}\n", &["fault malformed JSON", "{\"c\":2}", "{\"d\":3}"]);
+    check("{\"a\":1}\r\n{\"b\r\n{\"c\":3}\r\n", &["{\"a\":1}", "fault malformed JSON", "{\"c\":3}"]);
+    // A Bundle in a line that was cut off.
+    let bundle = r#"{"resourceType":"Bundle","entry":[{"a":1}"#;
+    check(
+        &format!("{bundle}\n{{\"c\":3}}\n"),
+        &["begin", "entry {\"a\":1}", "fault unexpected end", "end ", "{\"c\":3}"],
+    );
+    check(
+        &format!("{bundle},{{\"b\"\n{{\"c\":3}}\n"),
+        &["begin", "entry {\"a\":1}", "fault malformed JSON", "end ", "{\"c\":3}"],
+    );
+}
+
+#[test]
+fn no_part_of_a_broken_resource_is_taken_for_a_resource() {
+    let inside = "  {\"resourceType\":\"Patient\",\"id\":\"inside\"}\n";
+    let broken =
+        format!("{{\n \"resourceType\":\"Observation\",\n \"status\":\"fi\nnal\",\n \"contained\":[\n{inside} ]\n}}\n");
+    check(&broken, &["fault malformed JSON"]);
+    check(&format!("{broken}{{\"a\":1}}\n"), &["fault malformed JSON", "{\"a\":1}"]);
+    check(&format!("[\n{{\"a\":1}},\n{{\"b\":1}}\n]\n"), &["fault malformed JSON"]);
+    // Behind a line, printed over several: taken whole, and nothing of it alone.
+    let pretty = format!("{{\n \"resourceType\":\"Observation\",\n \"contained\":[\n{inside} ]\n}}");
+    check(&format!("{{\"a\":1}}\n{pretty}\n{{\"b\":2}}\n"), &["{\"a\":1}", &pretty, "{\"b\":2}"]);
+    for drip in [1, 1_000] {
+        let found = parts(&format!("{pretty}\n{{\"b\":2}}\n"), true, drip);
+        assert!(!found.iter().any(|part| part.contains("inside")), "{found:?}");
+        assert_eq!(found.last().unwrap(), "{\"b\":2}");
+    }
 }
 
 #[test]
@@ -74,17 +106,48 @@ fn a_bundle_is_split_entry_by_entry() {
 fn what_is_no_bundle_is_taken_whole() {
     let list = r#"{"resourceType":"List","entry":[{"item":{}}]}"#;
     check(list, &[list]);
-    let late = r#"{"entry":[{"resource":{}}],"resourceType":"Bundle"}"#;
+    let late = r#"{"entry":[{"item":{}}],"resourceType":"List"}"#;
     check(late, &[late]);
+    let ruled = r#"{"resourceType":"Bundle","implicitRules":"urn:x","entry":[{"resource":{}}]}"#;
+    check(ruled, &[ruled]);
+    let twice = r#"{"entry":[{"a":1}],"entry":[{"b":2}],"resourceType":"Bundle"}"#;
+    check(twice, &[twice]);
 }
 
 #[test]
-fn a_broken_bundle_ends_without_its_rest() {
+fn a_bundle_whose_keys_are_sorted_is_split_too() {
+    let sorted = r#"{"entry":[{"resource":{}},{"b":1}],"id":"x","resourceType":"Bundle","type":"batch"}"#;
+    let rest = r#"end {"id":"x","resourceType":"Bundle","type":"batch"}"#;
+    check(sorted, &["begin", "entry {\"resource\":{}}", "entry {\"b\":1}", rest]);
     check(
-        r#"{"resourceType":"Bundle","entry":[{"a":1}, nonsense"#,
-        &["begin", "entry {\"a\":1}", "fault malformed JSON", "end "],
+        &format!("{sorted}\n{{\"c\":1}}\n"),
+        &["begin", "entry {\"resource\":{}}", "entry {\"b\":1}", rest, "{\"c\":1}"],
     );
-    check(r#"{"resourceType":"Bundle","entry":[{"a":1}"#, &["begin", "entry {\"a\":1}", "end "]);
+}
+
+#[test]
+fn what_a_bundle_has_beside_its_entries_has_no_entry() {
+    assert!(has_entry(br#"{"resourceType":"Bundle","a":{"entry":1}, "entry" : []}"#));
+    assert!(!has_entry(br#"{"resourceType":"Bundle","a":{"entry":1},"b":"entry"}"#));
+}
+
+#[test]
+fn a_broken_bundle_is_told_and_ends_without_its_rest() {
+    let check = |rest: &str, fault: &str| {
+        let text = format!(r#"{{"resourceType":"Bundle","entry":[{{"a":1}}{rest}"#);
+        check(&text, &["begin", "entry {\"a\":1}", fault, "end "]);
+    };
+    check(", nonsense", "fault malformed JSON");
+    check(" nonsense", "fault malformed JSON");
+    check(",]}", "fault malformed JSON");
+    check(",,{\"b\":1}]}", "fault malformed JSON");
+    check(" {\"b\":1}]}", "fault malformed JSON");
+    check("", "fault unexpected end");
+    check(",", "fault unexpected end");
+    check(",{\"b\":", "fault unexpected end");
+    check("]", "fault unexpected end");
+    check("],\"total\":", "fault unexpected end");
+    check("],\"total\":\"\n\"}", "fault malformed JSON");
 }
 
 #[test]

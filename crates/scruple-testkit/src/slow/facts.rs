@@ -5,7 +5,7 @@ use super::json::Value;
 use super::model::{Key, json_name, key, object_of, object_type, resource_type};
 use super::place::{Here, Seen};
 use super::{Slow, View};
-use scruple_fhir::ObjectType;
+use scruple_fhir::{Element, ObjectType};
 use std::collections::BTreeSet;
 
 /// The segments that are on a resource.
@@ -77,7 +77,7 @@ impl Slow<'_> {
         let target = &element.targets[key.target];
         if matches!(element.name, "extension" | "modifierExtension") {
             for extension in value.items() {
-                self.labels_of_extension(&holders(here), extension, inherited, strangers, labels);
+                self.labels_of_extension(&holders(here), extension, here.object.is_in_resource(), inherited, strangers, labels);
             }
             return;
         }
@@ -85,12 +85,9 @@ impl Slow<'_> {
         let labelled = inherited || paths.iter().any(|path| self.is_labelled_place(path));
         for item in value.items() {
             if key.underscore {
-                let on = vec![
-                    format!("{}.{}", here.literal, element.name),
-                    format!("{}.{}", here.object.name, element.name),
-                ];
+                let on = primitive_holders(here, element, key.target);
                 for extension in item.get("extension").map(Value::items).unwrap_or_default() {
-                    self.labels_of_extension(&on, extension, labelled, labelled, labels);
+                    self.labels_of_extension(&on, extension, false, labelled, labelled, labels);
                 }
             } else if let Some(inner) = object_of(target)
                 && let Some(below) = here.below(element, target, &Seen { view: View::None, own: false }, View::None)
@@ -112,6 +109,7 @@ impl Slow<'_> {
         &self,
         on: &[String],
         extension: &Value,
+        in_resource: bool,
         holder: bool,
         strangers: bool,
         labels: &mut Labels,
@@ -123,7 +121,9 @@ impl Slow<'_> {
         } else {
             known
                 .iter()
-                .any(|category| if *category == "structure" { holder } else { self.is_labelled(category, root) })
+                .any(|category| {
+                if *category == "structure" { holder } else { (holder || in_resource) && self.is_labelled(category, root) }
+            })
         };
         let Some(object) = object_type("Extension") else { return };
         if labelled {
@@ -277,7 +277,7 @@ impl Labels {
 }
 
 /// What holds the element that a discriminator reads. Reading: an element of `meta` is one of the resource.
-fn holder(element: &str) -> &str {
+pub(super) fn holder(element: &str) -> &str {
     let holding = element.rsplit_once('.').map(|(holding, _)| holding).unwrap_or_default();
     holding.strip_suffix(".meta").unwrap_or(holding)
 }
@@ -312,5 +312,17 @@ pub(super) fn system_and_code(coding: &Value) -> Option<(&str, &str)> {
 
 /// The paths under which `extensions.csv` may name the holder of an extension array: by its place, and by its type.
 pub(super) fn holders(here: &Here) -> Vec<String> {
-    vec![here.literal.clone(), here.canonical.clone(), here.object.name.to_owned()]
+    let mut on = vec![here.literal.clone(), here.canonical.clone(), here.object.name.to_owned()];
+    if !here.object.is_in_resource() {
+        on.push("Element".to_owned());
+    }
+    on
+}
+
+/// The same for the `_x` of a primitive: its places, its FHIR type, or `Element`.
+pub(super) fn primitive_holders(here: &Here, element: &Element, target: usize) -> Vec<String> {
+    let mut on = vec![format!("{}.{}", here.literal, element.name), format!("{}.{}", here.object.name, element.name)];
+    on.extend(element.type_names.get(target).map(|name| (*name).to_owned()));
+    on.push("Element".to_owned());
+    on
 }

@@ -15,8 +15,20 @@ impl Slow<'_> {
     fn resource_is_sound(&self, value: &Value) -> bool {
         let named = value.members().iter().filter(|member| member.key == "resourceType").count();
         match resource_type(value) {
+            Some(object) if self.faults == Faults::WhereSeen && self.is_home_of_all_none(object) => true,
             Some(object) if named == 1 => self.object_is_sound(object, value, object.name),
             _ => false,
+        }
+    }
+
+    /// No class of the type has a home: only its type is looked at.
+    fn is_home_of_all_none(&self, object: &ObjectType) -> bool {
+        let view = |category: &str| self.decision.views.get(category).cloned().unwrap_or(View::None);
+        match self.pack.elements.get(object.name).map(String::as_str) {
+            None | Some("withheld") => true,
+            Some("structure") => false,
+            Some("class") => self.discriminator_categories(object.name).iter().all(|category| view(category) == View::None),
+            Some(category) => view(category) == View::None,
         }
     }
 

@@ -63,14 +63,14 @@ impl Slow<'_> {
             _ => {}
         }
         let none = self.none_by_policy(&here, scope.facts);
-        if self.is_closed_by_modifier(&here, &none, scope.facts) {
+        if self.is_closed_by_policy(&here, &none, scope.facts) {
             return None;
         }
         let mut shown = self.members(scope, &here, &none, value);
         if shown.members.is_empty() {
             return None;
         }
-        self.complete(&here, scope.facts, &mut shown).ok()?;
+        self.complete(&here, scope.facts, value, &mut shown).ok()?;
         Some(shown.print())
     }
 
@@ -109,13 +109,24 @@ impl Slow<'_> {
         })
     }
 
-    /// A modifier element is none by policy, and any other element is not.
-    pub(super) fn is_closed_by_modifier(&self, here: &Here, none: &BTreeSet<&'static str>, facts: &Facts) -> bool {
+    /// A modifier element, or a required one that cannot be marked, is none by policy, and any other element is not.
+    pub(super) fn is_closed_by_policy(&self, here: &Here, none: &BTreeSet<&'static str>, facts: &Facts) -> bool {
         let ordinary = |element: &&Element| !is_own_rule(here.object, element.name);
-        let closes =
-            here.object.elements.iter().filter(ordinary).any(|element| element.modifier && none.contains(element.name));
-        let any_shows = here.object.is_resource
-            || here.object.elements.iter().filter(ordinary).any(|element| {
+        let unmarkable = |element: &Element| {
+            let masked = matches!(self.seen(here, element, 0, None, facts).view, View::Mask(_));
+            element.required && (marker(element).is_none() || element.type_names == ["instant"] && masked)
+        };
+        let hidden = |element: &Element| {
+            none.contains(element.name)
+                && (!self.has_line_below(here, element, facts) || self.is_closed_by_group(here, none, element))
+        };
+        let closes = here
+            .object
+            .elements
+            .iter()
+            .filter(ordinary)
+            .any(|element| hidden(element) && (element.modifier || unmarkable(element)));
+        let any_shows = here.object.elements.iter().filter(ordinary).any(|element| {
                 !none.contains(element.name)
                     || self.has_line_below(here, element, facts) && !self.is_closed_by_group(here, none, element)
             });
@@ -146,7 +157,6 @@ impl Slow<'_> {
                 continue;
             }
             if is_hidden_in_bundle(here.object.name, element.name)
-                || element.type_names.contains(&"Narrative")
                 || self.is_closed_by_group(here, none, element)
             {
                 continue;
@@ -188,7 +198,7 @@ impl Slow<'_> {
     fn own_rule(&self, scope: &Scope<'_>, here: &Here, element: &Element, key: Key, value: &Value) -> Option<String> {
         match element.name {
             "id" | "language" if here.object.is_resource && key.underscore => {
-                self.below_primitive(scope, here, element, value, &View::Full)
+                self.below_primitive(scope, here, element, key.target, value, &View::Full)
             }
             "id" | "language" if here.object.is_resource => Some(value.print()),
             "extension" => {
@@ -265,7 +275,7 @@ impl Slow<'_> {
             left.push(match function {
                 Function::None => (None, None),
                 Function::Keep => {
-                    let below = below.and_then(|below| self.below_primitive(scope, here, element, &below, &View::Full));
+                    let below = below.and_then(|below| self.below_primitive(scope, here, element, key.target, &below, &View::Full));
                     (value.and_then(|value| self.kept_primitive(scope, here, element, &value, holder)), below)
                 }
                 masking => match value {
@@ -308,10 +318,11 @@ impl Slow<'_> {
         scope: &Scope<'_>,
         here: &Here,
         element: &Element,
+        target: usize,
         below: &Value,
         holder: &View,
     ) -> Option<String> {
-        let on = [format!("{}.{}", here.literal, element.name), format!("{}.{}", here.object.name, element.name)];
+        let on = super::facts::primitive_holders(here, element, target);
         let text = self.extensions(scope, &on, below.get("extension")?, holder)?;
         Some(format!("{{\"extension\":{text}}}"))
     }
@@ -388,7 +399,6 @@ impl Slow<'_> {
         if shown.members.is_empty() {
             return Ok(None);
         }
-        self.complete(&here, scope.facts, &mut shown)?;
         Ok(Some(shown.print()))
     }
 
@@ -423,9 +433,15 @@ impl Slow<'_> {
     }
 
     /// Markers for what is required and does not show, then for what constraints ask for.
-    pub(super) fn complete(&self, here: &Here, facts: &Facts, shown: &mut Shown) -> Result<(), Closed> {
+    pub(super) fn complete(&self, here: &Here, facts: &Facts, value: &Value, shown: &mut Shown) -> Result<(), Closed> {
         let mut standing = shown.elements.clone();
         for (place, element) in here.object.elements.iter().enumerate() {
+            let stands = || {
+                value.members().iter().any(|member| key(here.object, &member.key).is_some_and(|key| key.element == place))
+            };
+            if element.modifier && !is_own_rule(here.object, element.name) && !standing.contains(&place) && stands() {
+                return Err(Closed);
+            }
             if !element.required || standing.contains(&place) {
                 continue;
             }
@@ -511,7 +527,9 @@ fn marker(element: &Element) -> Option<(String, String)> {
         Target::Resource => return None,
         other => {
             let object = object_of(other)?;
-            (name, if object.is_in_resource() { part_marker(object)? } else { MARKER.to_owned() })
+            (name, if object.is_in_resource() || object.elements.iter().any(|element| element.required) {
+                part_marker(object)?
+            } else { MARKER.to_owned() })
         }
     };
     Some((key, if element.many { format!("[{text}]") } else { text }))

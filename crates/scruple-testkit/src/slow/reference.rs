@@ -100,7 +100,9 @@ impl Slow<'_> {
 
     /// Whether the whole Reference is hidden by what its literal points to.
     pub(super) fn is_reference_hidden(&self, points_to: Option<&str>, value: &Value, contained: &Contained) -> bool {
-        let Some(raw) = value.get("reference").and_then(Value::text) else { return false };
+        let Some(raw) = value.get("reference").and_then(Value::text) else {
+            return points_to.is_some_and(|name| self.is_type_none(name));
+        };
         match Literal::read(raw) {
             Literal::Local(id) => !id.is_empty() && !contained.get(&id).is_some_and(|(_, shows)| *shows),
             Literal::Urn => !self.visible.contains(raw),
@@ -109,7 +111,9 @@ impl Slow<'_> {
                 None => true,
                 Some(name) => {
                     self.is_type_none(name)
-                        || self.can_be_hidden_by_label(name) && !self.visible.contains(without_version(raw))
+                        || self.can_be_hidden_by_label(name)
+                            && (!matches!(Literal::read(raw), Literal::Relative(_))
+                                || !self.visible.contains(without_version(raw)))
                 }
             },
         }
@@ -137,7 +141,11 @@ impl Slow<'_> {
                     .discriminators
                     .iter()
                     .any(|line| of_type(&line.element) && self.is_labelled(&line.category, name));
-        labelled && self.pack.all_segments().any(|segment| self.limit(segment) != Limit::Follow)
+        // Not every class of the type shows: its literal alone would tell which one the target is not.
+        let facts = Facts::default();
+        let classes = self.pack.elements.get(name).is_some_and(|home| home == "class")
+            && self.discriminator_categories(name).iter().any(|category| self.view(category, &facts) == View::None);
+        classes || labelled && self.pack.all_segments().any(|segment| self.limit(segment) != Limit::Follow)
     }
 
     /// Whether `Reference.reference` itself may show: literals that carry identifiers need the identifier's view.

@@ -8,7 +8,6 @@ use super::place::{known, top};
 use super::reference::{Contained, plain_literal};
 use super::{Slow, View, Withheld};
 use scruple_fhir::{ObjectType, dictionary};
-use std::collections::BTreeSet;
 
 const OBSERVATION_VALUE: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 
@@ -18,12 +17,15 @@ impl Slow<'_> {
         let object = resource_type(value).ok_or(Withheld::Malformed)?;
         let labels = self.labels(value);
         let facts = Facts { class: self.class(object, value), labels };
-        self.may_show(object, value, &facts)?;
+        self.has_home(object, &facts)?;
         if let Some(passed) = self.passed(object, value, &facts) {
             return Ok(passed);
         }
+        self.may_show(object, value, &facts)?;
         let inner = value.get("contained").map(Value::items).unwrap_or_default();
-        let mut shows: Vec<bool> = inner.iter().map(|inner| inner.get("id").is_some()).collect();
+        let ids: Vec<&str> =
+            inner.iter().map(|inner| inner.get("id").and_then(Value::plain).unwrap_or_default()).collect();
+        let mut shows: Vec<bool> = ids.iter().map(|id| !id.is_empty()).collect();
         loop {
             let contained = contained_of(inner, &shows);
             let texts: Vec<Option<String>> = inner
@@ -35,17 +37,18 @@ impl Slow<'_> {
             let text = self.written(object, value, &facts, &contained, Some(&list))?;
             // Without the contained ones, to see what the container itself refers to.
             let alone = self.written(object, value, &facts, &contained, None)?;
-            let next: Vec<bool> = (0..inner.len())
-                .map(|place| {
-                    let id = inner[place].get("id").and_then(Value::text).unwrap_or_default();
-                    let others = texts
-                        .iter()
-                        .enumerate()
-                        .filter(|(other, _)| *other != place)
-                        .filter_map(|(_, text)| text.as_ref());
-                    texts[place].is_some() && std::iter::once(&alone).chain(others).any(|text| refers_to(text, id))
-                })
-                .collect();
+            let mut reached: Vec<bool> = ids.iter().map(|id| refers_to(&alone, id)).collect();
+            for _ in 0..ids.len() {
+                reached = (0..ids.len())
+                    .map(|place| {
+                        reached[place]
+                            || (0..ids.len()).any(|other| {
+                                reached[other] && texts[other].as_ref().is_some_and(|text| refers_to(text, ids[place]))
+                            })
+                    })
+                    .collect();
+            }
+            let next: Vec<bool> = (0..inner.len()).map(|place| texts[place].is_some() && reached[place]).collect();
             if next == shows {
                 return Ok(text);
             }
@@ -54,41 +57,50 @@ impl Slow<'_> {
     }
 
     /// A contained resource: as a resource of its own, with the container's labels, without `meta` and without
-    /// contained resources. Reading: the container's labels are those of all that it contains.
+    /// contained resources. The container's labels are those of all that it contains.
     pub(super) fn contained(&self, value: &Value, labels: &Labels, contained: &Contained) -> Result<String, Withheld> {
         let object = resource_type(value).ok_or(Withheld::Malformed)?;
         let facts = Facts { class: self.class(object, value), labels: labels.clone() };
+        self.has_home(object, &facts)?;
         self.may_show(object, value, &facts)?;
         let mut shown = self.written_members(object, value, &facts, contained)?;
         shown.members.retain(|(_, text)| !text.is_empty());
         Ok(shown.print())
     }
 
-    /// What withholds a resource before its elements are looked at.
+    /// Whether the home of the class is none without labels.
+    fn has_home(&self, object: &'static ObjectType, facts: &Facts) -> Result<(), Withheld> {
+        let facts = Facts { labels: Labels::default(), class: facts.class.clone() };
+        if self.home(object, &facts) == View::None { Err(Withheld::Policy) } else { Ok(()) }
+    }
+
+    fn home(&self, object: &ObjectType, facts: &Facts) -> View {
+        self.pack.elements.get(object.name).map_or(View::None, |category| self.view(category, facts))
+    }
+
+    /// What withholds a resource that has a home before its elements are looked at.
     fn may_show(&self, object: &'static ObjectType, value: &Value, facts: &Facts) -> Result<(), Withheld> {
-        // Reading: its `_x` counts as present too.
-        if value.get("implicitRules").is_some() || value.get("_implicitRules").is_some() {
+        if value.get("implicitRules").is_some() {
             return Err(Withheld::ImplicitRules);
         }
         if value.get("modifierExtension").is_some() {
             return Err(Withheld::ModifierExtension);
         }
-        let no_segments = Labels { segments: BTreeSet::new(), unclassified: false };
-        let classified = Labels { unclassified: false, ..facts.labels.clone() };
-        for (labels, reason) in [
-            (no_segments, Withheld::Policy),
-            (classified, Withheld::Label),
-            (facts.labels.clone(), Withheld::Unclassified),
-        ] {
-            let facts = Facts { labels, class: facts.class.clone() };
-            let home = self.pack.elements.get(object.name).map_or(View::None, |category| self.view(category, &facts));
-            let here = top(self, object, &facts);
-            let none = self.none_by_policy(&here, &facts);
-            if home == View::None || self.is_closed_by_modifier(&here, &none, &facts) {
-                return Err(reason);
-            }
+        let under = |labels: Labels| Facts { labels, class: facts.class.clone() };
+        let closed = |facts: &Facts| {
+            let here = top(self, object, facts);
+            self.is_closed_by_policy(&here, &self.none_by_policy(&here, facts), facts)
+        };
+        let shows = |facts: &Facts| self.home(object, facts) != View::None;
+        if shows(facts) {
+            return if closed(facts) { Err(Withheld::Required) } else { Ok(()) };
         }
-        Ok(())
+        let classified = under(Labels { unclassified: false, ..facts.labels.clone() });
+        Err(match () {
+            () if closed(&under(Labels::default())) => Withheld::Required,
+            () if facts.labels.unclassified && shows(&classified) && !closed(&classified) => Withheld::Unclassified,
+            () => Withheld::Label,
+        })
     }
 
     /// The members of a resource: `resourceType`, then the others as they stood.
@@ -103,7 +115,7 @@ impl Slow<'_> {
         let here = top(self, object, facts);
         let none = self.none_by_policy(&here, facts);
         let mut shown = self.members(&scope, &here, &none, value);
-        self.complete(&here, facts, &mut shown).map_err(|_| Withheld::Required)?;
+        self.complete(&here, facts, value, &mut shown).map_err(|_| Withheld::Required)?;
         shown.members.insert(0, ("resourceType".to_owned(), format!("\"{}\"", object.name)));
         Ok(shown)
     }
@@ -158,7 +170,7 @@ impl Slow<'_> {
 fn contained_of(inner: &[Value], shows: &[bool]) -> Contained {
     let mut contained = Contained::new();
     for (inner, shows) in inner.iter().zip(shows) {
-        if let (Some(id), Some(object)) = (inner.get("id").and_then(Value::text), resource_type(inner)) {
+        if let (Some(id), Some(object)) = (inner.get("id").and_then(Value::plain), resource_type(inner)) {
             let entry = contained.entry(id.to_owned()).or_insert((object.name, true));
             entry.1 &= shows;
         }
@@ -191,7 +203,7 @@ pub(super) fn bundle_value(object: &str, element: &str, value: &Value, holder: &
             let end = of("resourceType").zip(of("id")).map(|(name, id)| format!("/{name}/{id}"));
             let shows = raw.starts_with("urn:uuid:")
                 || raw.starts_with("urn:oid:")
-                || end.is_some_and(|end| raw.ends_with(&end));
+                || raw.starts_with("http") && !raw.contains('?') && end.is_some_and(|end| raw.ends_with(&end));
             Some(shows.then(|| value.print()))
         }
         // Reading: what is left of the url must be `Type` or `Type/id`, else it is withheld (and marked).
