@@ -1,8 +1,8 @@
 //! The shipped policy pack and what is asked of it.
 
 use anyhow::{Context as _, Result, anyhow};
-use scruple_core::ConditionMask;
-use scruple_policy::{Decider, Pack, PackFiles, Question, read};
+use scruple_core::{ConditionMask, Timestamp};
+use scruple_policy::{Decider, Pack, PackFiles, Question, activate, read};
 use std::sync::Arc;
 
 /// The shipped pack.
@@ -14,12 +14,13 @@ pub fn pack() -> Result<Arc<Pack>> {
     read.map(Arc::new).map_err(|problems| anyhow!("the shipped pack has {} problems", problems.len()))
 }
 
-/// A decider under the shipped pack.
+/// A decider under the shipped pack, by the only way to one: read, checked, proved.
 ///
 /// # Errors
-/// It does not read.
+/// It is not activated.
 pub fn decider() -> Result<Decider> {
-    Ok(Decider::new(pack()?))
+    let at = Timestamp::from_micros(1_772_352_000_000_000);
+    Ok(activate(&PackFiles::embedded(), at)?.decider)
 }
 
 /// What a role asks while there is a relationship and no other condition holds.

@@ -33,7 +33,7 @@ impl BareCedar {
     /// # Errors
     /// Cedar refuses one.
     pub fn compile(pack: &Pack) -> Result<Self> {
-        let uid = |kind: &str, name: &str| EntityUid::from_str(&format!("{kind}::\"{name}\""));
+        let uid = |kind: &str, name: &str| EntityUid::from_str(&format!("{kind}::\"{name}\"")).map_err(Box::new);
         let mut this = Self {
             authorizer: Authorizer::new(),
             entities: Entities::empty(),

@@ -227,7 +227,9 @@ impl Rival {
             while receiver.recv_many(&mut waiting, GROUP_MAX).await > 0 {
                 let (rows, told): (Vec<Vec<u8>>, Vec<oneshot::Sender<()>>) = waiting.drain(..).unzip();
                 conn.insert(&rows).await?;
-                told.into_iter().for_each(|told| drop(told.send(())));
+                for told in told {
+                    let _ = told.send(());
+                }
             }
             anyhow::Ok(())
         });

@@ -170,8 +170,13 @@ mod tests {
     #[test]
     fn problems_must_name_a_place_that_is_there() {
         let files = PackFiles(BTreeMap::from([("a.csv".to_owned(), "one\ntwo\n".to_owned())]));
-        let problem =
-            |file: &str, line| Problem { file: file.to_owned(), line, what: "x".to_owned(), advice: "y".to_owned() };
+        let problem = |file: &str, line| Problem {
+            file: file.to_owned(),
+            line,
+            what: "x".to_owned(),
+            advice: "y".to_owned(),
+            severity: scruple_policy::Severity::Error,
+        };
         assert_eq!(FuzzPack::check_problem(&files, &problem("a.csv", 2)), Ok(()));
         assert_eq!(FuzzPack::check_problem(&files, &problem("missing.csv", 0)), Ok(()));
         assert!(FuzzPack::check_problem(&files, &problem("a.csv", 4)).is_err());
