@@ -4,7 +4,7 @@
 //! cargo run --release -p scruple-ledger --example ledger_bench -- [throughput [SECONDS [DIR]]] | cuts SEED CASES
 //! ```
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, reason = "a tool for the developer")]
+#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, reason = "a tool for the developer")]
 
 use scruple_core::{FixedClock, Timestamp};
 use scruple_ledger::{

@@ -43,7 +43,7 @@ const SEED: u64 = 1;
 
 /// Makes a small synthetic hospital, gives five roles what each needs of it, tells why, and verifies the record of it.
 #[derive(Args)]
-#[command(after_help = "Example: scruple demo --dir /tmp/try-scruple")]
+#[command(after_help = "Example: scruple demo --dir try-scruple")]
 pub struct DemoArgs {
     /// Folder for the hospital, the outputs and the ledger, made anew [default: demo in the state folder]
     #[arg(long, value_name = "DIR")]

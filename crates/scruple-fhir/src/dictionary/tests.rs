@@ -1,3 +1,5 @@
+//! The dictionary: what it holds, and that keys and paths are found.
+
 use super::*;
 
 #[test]

@@ -1,6 +1,6 @@
 //! Tests of the generated hospital as a reader of its files sees it.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that finds something else fails loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that finds something else fails loudly")]
 
 mod bytes;
 mod canaries;

@@ -1,6 +1,13 @@
 //! The ledger from outside: use, crashes, tampering, faults, known answers.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that finds something else fails loudly"
+)]
 
 mod faults;
 mod support;

@@ -1,3 +1,5 @@
+//! Splitting, at every boundary.
+
 use super::*;
 
 /// A reader that gives few bytes at a time, so that every boundary is met.

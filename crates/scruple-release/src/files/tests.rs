@@ -1,3 +1,5 @@
+//! Filtering of files.
+
 use super::*;
 use scruple_core::{ConditionMask, FixedClock, Timestamp};
 use scruple_ledger::OpenOptions;
