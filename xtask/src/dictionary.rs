@@ -3,6 +3,11 @@
 //! It writes `crates/scruple-fhir/src/dictionary/r4.txt` (object types and their elements) and `search.txt` (what each
 //! search parameter reads). It judges nothing: categories are in the policy pack.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a development tool over the official definitions: what is missing stops it"
+)]
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
