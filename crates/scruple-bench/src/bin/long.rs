@@ -11,6 +11,7 @@ use scruple_bench::long::projector::FuzzProjector;
 use scruple_bench::long::{Limit, Settings, fuzz};
 use scruple_bench::workspace;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 /// A run that is too long for every change. `cargo xtask long` starts it and keeps what it reports.
 #[derive(Parser)]
@@ -30,6 +31,9 @@ struct Args {
     /// Threads [default: all cores]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    /// The `scruple` program that ledger-kill kills [default: that of this build, made if need be]
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -67,7 +71,10 @@ fn main() -> Result<()> {
         Name::FuzzPack => fuzz(&FuzzPack::new()?, &settings)?,
         Name::FuzzLedger => fuzz(&FuzzLedger::new()?, &settings)?,
         Name::LedgerCrash => fuzz(&LedgerCrash::new()?, &settings)?,
-        Name::LedgerKill => ledger_kill(&workspace::scruple()?, &settings)?,
+        Name::LedgerKill => {
+            let program = args.program.map_or_else(workspace::scruple, Ok)?;
+            ledger_kill(&program, &settings)?
+        }
     };
     println!("{}", serde_json::to_string(&report)?);
     Ok(())

@@ -41,9 +41,9 @@ enum Kill {
 }
 
 impl Bench<'_> {
-    fn scruple(&self, ledger: &str) -> Command {
+    fn scruple(&self, name: &str) -> Command {
         let mut command = Command::new(self.program);
-        command.env("SCRUPLE_STATE", self.dir.join("state")).args([ledger]);
+        command.env("SCRUPLE_STATE", self.dir.join("state")).arg(name);
         command
     }
 
@@ -72,19 +72,14 @@ impl Bench<'_> {
         let deadline = began + if let Kill::After(time) = kill { time } else { RUN_TIME_MAX };
         let enough = if let Kill::AtBytes(bytes) = kill { bytes } else { usize::MAX };
         let mut out = Vec::new();
-        let mut killed = false;
         loop {
             match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(block) => out.extend(block),
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) if killed => {}
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if !killed && (out.len() >= enough || Instant::now() >= deadline) {
+            if out.len() >= enough || Instant::now() >= deadline {
                 child.kill()?;
-                killed = true;
-            }
-            if killed {
                 // What stands in the pipe came out before.
                 out.extend(receiver.iter().flatten());
                 break;
@@ -150,7 +145,7 @@ pub fn ledger_kill(program: &Path, settings: &Settings) -> Result<Report> {
         input: dir.path().join("input.ndjson"),
         ledger: dir.path().join("ledger"),
     };
-    write_input(&bench.input, if cfg!(debug_assertions) { PATIENTS / 20 } else { PATIENTS })?;
+    write_input(&bench.input, if cfg!(debug_assertions) { PATIENTS / 40 } else { PATIENTS })?;
     // In peace: once for the whole output, once to know how long it takes with a ledger that is there.
     let (whole, ended) = bench.filter(&bench.ledger, Kill::Never)?;
     ensure!(ended, "`filter` fails when it is left in peace");

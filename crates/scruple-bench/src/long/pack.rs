@@ -8,16 +8,16 @@ use super::run::Fuzz;
 use super::{Draw, mutate};
 use anyhow::{Result, anyhow};
 use rand_chacha::ChaCha20Rng;
-use scruple_core::{ConditionMask, View};
+use scruple_core::{ConditionMask, Timestamp, View};
 use scruple_fhir::{Projection, Projector};
-use scruple_policy::{Pack, PackFiles, Problem, Question, read, table};
+use scruple_policy::{Pack, PackFiles, Problem, Question, check, read, table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Lines that are left of a long list.
 const LIST_LINES: usize = 40;
-/// Every how many cases a pack that reads is projected with: compiling its plans takes longer than reading it.
-const PROJECT_EVERY: u8 = 8;
+/// Every how many cases a pack that reads is checked whole and projected with: both take longer than reading it.
+const PROJECT_EVERY: usize = 16;
 
 /// Files in place of the base's.
 type Overlay = BTreeMap<String, Option<String>>;
@@ -76,31 +76,44 @@ impl FuzzPack {
         Ok(())
     }
 
-    fn check_pack(&self, pack: &Pack, project: bool) -> Result<(), String> {
-        let all = ConditionMask(u64::MAX);
+    /// Decisions for every role: they are made or refused, and none shows a category that is not there.
+    fn check_decisions(pack: &Pack) -> Result<(), String> {
         for role in pack.roles.values() {
             for purpose in role.purposes() {
-                for conditions in [ConditionMask::NONE, all] {
+                for conditions in [ConditionMask::NONE, ConditionMask(u64::MAX)] {
                     let question = Question { role: role.name.clone(), purpose: purpose.to_owned(), conditions };
                     let Ok(table) = table(pack, &question) else { continue };
                     if table.views.iter().skip(pack.categories.len()).any(|view| *view != View::None) {
                         return Err("a category that the pack does not have shows".to_owned());
                     }
-                    if project && conditions == all && purpose == role.purpose {
-                        let projection = Projection::new(Arc::clone(&pack.annotation), table);
-                        let around = Around::new();
-                        let mut projector = Projector::new(&projection, &around);
-                        for record in &self.records {
-                            let mut out = Vec::new();
-                            if projector.project(record, &mut out).is_err() && !out.is_empty() {
-                                return Err("bytes are left of a withheld resource".to_owned());
-                            }
-                        }
-                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Projects with the decision of one role, under every condition.
+    fn check_projection(&self, pack: &Pack, which: usize) -> Result<(), String> {
+        let Some(role) = pack.roles.values().nth(which % pack.roles.len().max(1)) else { return Ok(()) };
+        let conditions = ConditionMask(u64::MAX);
+        let question = Question { role: role.name.clone(), purpose: role.purpose.clone(), conditions };
+        let Ok(table) = table(pack, &question) else { return Ok(()) };
+        let projection = Projection::new(Arc::clone(&pack.annotation), table);
+        let around = Around::new();
+        let mut projector = Projector::new(&projection, &around);
+        for record in &self.records {
+            let mut out = Vec::new();
+            if projector.project(record, &mut out).is_err() && !out.is_empty() {
+                return Err("bytes are left of a withheld resource".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole check ends, and its problems name their places too.
+    fn check_whole(files: &PackFiles) -> Result<(), String> {
+        let checked = check(files, Timestamp::from_micros(1_772_352_000_000_000));
+        checked.problems.iter().try_for_each(|problem| Self::check_problem(files, problem))
     }
 }
 
@@ -154,9 +167,14 @@ impl Fuzz for FuzzPack {
                 if pack.hash != files.hash() {
                     return Err("the hash is not that of the files".to_owned());
                 }
+                Self::check_decisions(&pack)?;
                 // Which cases are projected follows from the case: a regression file shows the same again.
-                let project = case.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) % PROJECT_EVERY == 0;
-                self.check_pack(&pack, project)
+                let sum = case.iter().fold(0_usize, |sum, byte| sum.wrapping_add(usize::from(*byte)));
+                if !sum.is_multiple_of(PROJECT_EVERY) {
+                    return Ok(());
+                }
+                Self::check_whole(&files)?;
+                self.check_projection(&pack, sum / PROJECT_EVERY)
             }
             _ => Err("another verdict the second time".to_owned()),
         }
@@ -166,6 +184,7 @@ impl Fuzz for FuzzPack {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use scruple_policy::Severity;
 
     #[test]
     fn problems_must_name_a_place_that_is_there() {
@@ -175,7 +194,7 @@ mod tests {
             line,
             what: "x".to_owned(),
             advice: "y".to_owned(),
-            severity: scruple_policy::Severity::Error,
+            severity: Severity::Error,
         };
         assert_eq!(FuzzPack::check_problem(&files, &problem("a.csv", 2)), Ok(()));
         assert_eq!(FuzzPack::check_problem(&files, &problem("missing.csv", 0)), Ok(()));

@@ -111,7 +111,7 @@ fn step(draw: &mut Draw<'_>, tree: &mut Node, other: &mut Node, keys: &[String])
     match draw.below(17) {
         // A value of another type.
         0 | 1 => {
-            let chosen: &str = draw.pick(SCALARS);
+            let chosen: &str = draw.pick::<&str>(SCALARS);
             let scalar = Node::parse(chosen).unwrap_or(Node::Array(Vec::new()));
             put(draw, tree, |_| scalar);
         }
@@ -168,7 +168,7 @@ fn step(draw: &mut Draw<'_>, tree: &mut Node, other: &mut Node, keys: &[String])
             members.insert(draw.below(members.len() + 1), beside);
         }),
         12 => {
-            let chosen: &str = draw.pick(SCALARS);
+            let chosen: &str = draw.pick::<&str>(SCALARS);
             let item = Node::parse(chosen).unwrap_or(Node::Array(Vec::new()));
             if let Some(Node::Array(items)) = tree.any(draw) {
                 let at = draw.below(items.len() + 1);

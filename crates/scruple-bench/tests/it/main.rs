@@ -32,14 +32,14 @@ fn replays(target: &dyn Fuzz, at_least: usize) {
 fn the_projector_withstands_hostile_bytes() {
     let target = FuzzProjector::new(&workspace::fuzz_folder()).unwrap();
     replays(&target, 20);
-    run(&target, 300);
+    run(&target, 30);
 }
 
 #[test]
 fn the_pack_reader_withstands_hostile_files() {
     let target = FuzzPack::new().unwrap();
     replays(&target, 3);
-    run(&target, 30);
+    run(&target, 20);
 }
 
 #[test]
@@ -53,11 +53,11 @@ fn the_ledger_readers_withstand_damaged_folders_and_hostile_bytes() {
 fn what_is_acknowledged_or_released_survives_power_cuts() {
     let target = LedgerCrash::new().unwrap();
     replays(&target, 2);
-    run(&target, 8);
+    run(&target, 2);
 }
 
 #[test]
 fn what_came_out_of_a_killed_filter_is_recorded() {
-    let report = ledger_kill(&workspace::scruple().unwrap(), &settings(4)).unwrap();
-    nothing_is_found(&report, 4);
+    let report = ledger_kill(&workspace::scruple().unwrap(), &settings(3)).unwrap();
+    nothing_is_found(&report, 3);
 }
