@@ -1,5 +1,7 @@
 //! The long runs with a few cases each, and every file of their corpora and regressions.
 
+#![expect(clippy::unwrap_used, reason = "a test that finds something else fails loudly")]
+
 use scruple_bench::long::crash::LedgerCrash;
 use scruple_bench::long::kill::ledger_kill;
 use scruple_bench::long::ledger::FuzzLedger;
