@@ -424,7 +424,7 @@ mod tests {
     use super::*;
 
     fn target() -> FuzzProjector {
-        FuzzProjector::new(&fuzz_folder()).unwrap()
+        FuzzProjector::new(&workspace::fuzz_folder()).unwrap()
     }
 
     fn shown() -> Shown {

@@ -79,7 +79,7 @@ fn no_part_of_a_broken_resource_is_taken_for_a_resource() {
         format!("{{\n \"resourceType\":\"Observation\",\n \"status\":\"fi\nnal\",\n \"contained\":[\n{inside} ]\n}}\n");
     check(&broken, &["fault malformed JSON"]);
     check(&format!("{broken}{{\"a\":1}}\n"), &["fault malformed JSON", "{\"a\":1}"]);
-    check(&format!("[\n{{\"a\":1}},\n{{\"b\":1}}\n]\n"), &["fault malformed JSON"]);
+    check("[\n{\"a\":1},\n{\"b\":1}\n]\n", &["fault malformed JSON"]);
     // Behind a line, printed over several: taken whole, and nothing of it alone.
     let pretty = format!("{{\n \"resourceType\":\"Observation\",\n \"contained\":[\n{inside} ]\n}}");
     check(&format!("{{\"a\":1}}\n{pretty}\n{{\"b\":2}}\n"), &["{\"a\":1}", &pretty, "{\"b\":2}"]);

@@ -3,7 +3,7 @@
 use super::*;
 use scruple_core::{ConditionMask, FixedClock, Timestamp};
 use scruple_ledger::OpenOptions;
-use scruple_policy::{PackFiles, Question, read};
+use scruple_policy::{PackFiles, Question};
 use scruple_seal::{RootKey, Secret, SystemRng};
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -17,7 +17,7 @@ impl Progress for Quiet {
 /// Runs with `work`, on lines without end of meaning; what comes of it.
 fn run_with(work: impl Fn(u64) -> Done + Sync) -> Result<(), FilterError> {
     let dir = tempfile::tempdir().unwrap();
-    let decider = Decider::new(Arc::new(read(&PackFiles::embedded()).unwrap()));
+    let decider = scruple_policy::activate(&PackFiles::embedded(), Timestamp::from_micros(0)).unwrap().decider;
     let clock = Arc::new(FixedClock::new(Timestamp::parse("2026-03-01T08:00:00Z").unwrap()));
     let options = OpenOptions::new("test/ledger", Arc::clone(&clock) as Arc<dyn Clock>);
     let ledger = Ledger::create_or_open(&dir.path().join("ledger"), options).unwrap();

@@ -1,4 +1,12 @@
 //! The release crate against the slow projector, the validity oracle and real files.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that finds something else fails loudly"
+)]
+
 mod differential;
 mod world;
