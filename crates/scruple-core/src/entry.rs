@@ -187,8 +187,9 @@ impl Entry {
     /// The entry is too long, or a permit lacks a field.
     pub fn to_bytes(&self) -> Result<Vec<u8>, EntryError> {
         self.validate()?;
-        // By way of `Value`, whose maps are sorted: the same facts are the same bytes.
-        let value = serde_json::to_value(self).map_err(EntryError::Unreadable)?;
+        // The same facts are the same bytes, however a dependency has `serde_json` order its maps.
+        let mut value = serde_json::to_value(self).map_err(EntryError::Unreadable)?;
+        value.sort_all_objects();
         let bytes = serde_json::to_vec(&value).map_err(EntryError::Unreadable)?;
         if bytes.len() > limits::ENTRY_BYTES_MAX {
             return Err(EntryError::TooLong { bytes: bytes.len() });

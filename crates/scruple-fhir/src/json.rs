@@ -342,6 +342,42 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Takes a value of which only the kind is checked: a scalar, or an object (`None`), or an array of at least one of
+    /// these and, if `nullable`, nulls.
+    pub fn skip_kind(&mut self, many: bool, kind: Option<Scalar>, nullable: bool) -> Scanned<()> {
+        if !many {
+            return self.skip_one(kind);
+        }
+        if self.peek() != b'[' {
+            return Err(self.wrong_value());
+        }
+        self.enter()?;
+        self.at += 1;
+        if self.peek() == b']' {
+            return Err(self.fault(FaultKind::WrongType));
+        }
+        loop {
+            if nullable && self.peek() == b'n' {
+                self.word(b"null")?;
+            } else {
+                self.skip_one(kind)?;
+            }
+            if !self.more(b']')? {
+                break;
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn skip_one(&mut self, kind: Option<Scalar>) -> Scanned<()> {
+        match kind {
+            Some(scalar) => self.scalar(scalar).map(drop),
+            None if self.peek() == b'{' => self.skip(),
+            None => Err(self.wrong_value()),
+        }
+    }
+
     /// Takes a key and its colon; the text of the key, escapes as written.
     #[inline]
     pub fn key(&mut self) -> Scanned<&'a [u8]> {

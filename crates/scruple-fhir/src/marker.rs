@@ -36,10 +36,15 @@ pub(crate) fn marker(dictionary: &Dictionary, element: &Element) -> Option<Strin
         Target::Reference(_) => (name, format!(r#"{{"extension":[{MASKED}]}}"#)),
         Target::Object(id) => {
             let object = dictionary.get(*id);
+            if object.is_in_resource() && object.elements.iter().any(|element| element.required && element.modifier) {
+                return None;
+            }
             // Data types as parts, where the definition asks for something in them.
             let is_part = object.is_in_resource() || object.elements.iter().any(|element| element.required);
-            let required = object.elements.iter().filter(|element| element.required || mended(object, element.name));
-            let inner: Option<Vec<String>> = required.map(|element| marker(dictionary, element)).collect();
+            let required = object.elements.iter().filter(|element| element.required);
+            let mended = object.elements.iter().filter(|element| !element.required && mended(object, element.name));
+            let inner: Option<Vec<String>> =
+                required.chain(mended).map(|element| marker(dictionary, element)).collect();
             match inner?.join(",") {
                 inner if is_part && !inner.is_empty() => (name, format!("{{{inner}}}")),
                 _ => (name, format!(r#"{{"extension":[{MASKED}]}}"#)),

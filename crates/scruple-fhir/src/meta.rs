@@ -89,11 +89,14 @@ pub(crate) fn read<'b>(scan: &mut Scanner<'b>, annotation: &Annotation) -> Scann
                 meta.segments = meta.segments.union(label);
                 scan.skip()
             })?,
-            b"tag" | b"extension" => {
-                items(scan, |scan| if scan.peek() == b'{' { scan.skip() } else { Err(scan.wrong_value()) })?
-            }
-            b"id" => drop(scan.scalar(Scalar::String)?),
-            _ => scan.skip()?,
+            _ => match object.and_then(|object| Some((object, object.keys.get(usize::from(object.key(key)?))?))) {
+                Some((object, written)) => {
+                    let many = object.elements.get(usize::from(written.element)).is_some_and(|element| element.many);
+                    let kind = written.scalar.filter(|_| !written.underscore);
+                    scan.skip_kind(many, kind, written.scalar.is_some() || written.underscore)?;
+                }
+                None => scan.skip()?,
+            },
         }
         more = scan.more(b'}')?;
     }

@@ -47,7 +47,11 @@ impl Compiler<'_> {
             (true, "meta") => return Act::Meta,
             (true, "contained") => return Act::Contained,
             (true, "implicitRules") if !key.pass => {
-                return if written.underscore { Act::Drop } else { Act::ImplicitRules };
+                return if written.underscore {
+                    self.underscore(key, object, element, target_index, place, View::None)
+                } else {
+                    Act::ImplicitRules
+                };
             }
             (true, "id" | "language") => {
                 return if written.underscore && !key.pass {
@@ -58,9 +62,19 @@ impl Compiler<'_> {
                     Act::Copy
                 };
             }
-            (true, "text") if !key.pass => return Act::Drop,
-            (false, "id") if key.whole => return Act::Drop,
-            (false, "id") if !key.pass => return Act::Drop,
+            (true, "text") if !key.pass => {
+                let Target::Object(id) = target else { return Act::Drop };
+                let looked = NodeKey { looked: true, ..NodeKey::of(*id) };
+                return if self.table.passes_full_types { Act::Object(self.id(looked)) } else { Act::Drop };
+            }
+            (false, "id") if !key.pass => {
+                let closed = NodeKey { whole: false, ..key.clone() };
+                return if written.underscore {
+                    self.underscore(&closed, object, element, target_index, place, View::None)
+                } else {
+                    Act::Drop
+                };
+            }
             (_, "modifierExtension") if !key.pass => {
                 return match self.extensions(key, object, place, true) {
                     Act::Extensions(table) => Act::ModifierExtension(Some(table)),
@@ -71,6 +85,7 @@ impl Compiler<'_> {
             _ => {}
         }
         if !key.pass
+            && !written.underscore
             && let Some(part) = bundle_part(object.name, element.name)
         {
             return if place.view.shows() { Act::Bundle(part) } else { Act::Drop };
@@ -81,17 +96,16 @@ impl Compiler<'_> {
         if key.token && object.name == "Reference" {
             return match element.name {
                 "reference" if !written.underscore => Act::Literal { token: true, identifies: false },
-                "type" if !written.underscore => Act::Copy,
                 _ => Act::Drop,
             };
         }
         let (function, view) = self.below(object, element, type_name, place);
         if written.underscore {
-            let shown = if function == MaskFunction::Keep { view } else { View::None };
+            let shown = if function == MaskFunction::Keep && key.check.is_none() { view } else { View::None };
             return self.underscore(key, object, element, target_index, place, shown);
         }
         match target {
-            Target::Primitive(_) => self.scalar(key, object, element, function),
+            Target::Primitive(_) => self.scalar(key, object, element, place, function),
             Target::Reference(allowed) => self.reference(key, place, allowed, function, view),
             Target::Object(id) => self.complex(key, object, element, place, *id, function, view),
             Target::Resource => Act::Resource,
@@ -128,7 +142,14 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn scalar(&self, key: &NodeKey, object: &ObjectType, element: &Element, function: MaskFunction) -> Act {
+    pub(super) fn scalar(
+        &self,
+        key: &NodeKey,
+        object: &ObjectType,
+        element: &Element,
+        place: &ElementPlace,
+        function: MaskFunction,
+    ) -> Act {
         if key.pass {
             return Act::Copy;
         }
@@ -138,8 +159,11 @@ impl Compiler<'_> {
         match function {
             MaskFunction::Coding if element.type_names == ["code"] => Act::Mask(MaskFunction::Code),
             MaskFunction::Withhold | MaskFunction::Into | MaskFunction::Coding | MaskFunction::Listed(_) => {
-                if object.name == "Quantity" && element.name == "unit" && key.inherit.shows() && self.unit_may_show(key)
-                {
+                // Prose; beside a UCUM code it says nothing that the code does not.
+                let is_unit = element.name == "unit"
+                    && matches!(object.name, "Quantity" | "Age" | "Count" | "Distance" | "Duration");
+                let path = place.path(object, element);
+                if is_unit && self.step(place.view, &path, element, "string").0 == MaskFunction::Keep {
                     return Act::Unit;
                 }
                 Act::Drop
@@ -158,12 +182,6 @@ impl Compiler<'_> {
         }
     }
 
-    /// `Quantity.unit` is prose; beside a UCUM code it says nothing that the code does not.
-    pub(super) fn unit_may_show(&self, key: &NodeKey) -> bool {
-        let Some(element) = self.object(key.object).element("code") else { return false };
-        matches!(self.step(key.inherit, "Quantity.code", element, "code").0, MaskFunction::Keep | MaskFunction::Code)
-    }
-
     pub(super) fn underscore(
         &mut self,
         key: &NodeKey,
@@ -173,13 +191,14 @@ impl Compiler<'_> {
         place: &ElementPlace,
         shown: View,
     ) -> Act {
-        if !shown.shows() && !place.labelled {
+        if !shown.shows() && !place.labelled && !place.looked {
             return Act::Drop;
         }
         let Some(id) = self.dictionary.find("Element") else { return Act::Drop };
         let node = self.id(NodeKey {
             inherit: shown,
             labelled: place.labelled,
+            looked: place.looked,
             pass: key.pass,
             whole: key.whole,
             place: Some(format!("{}.{}", object.name, element.name)),
@@ -208,6 +227,7 @@ impl Compiler<'_> {
                 inherit: if matches!(function, MaskFunction::Keep | MaskFunction::Into) { view } else { View::None },
                 rest: place.rest,
                 labelled: place.labelled,
+                looked: place.looked,
                 pass: key.pass,
                 class: key.class,
                 category: place.category,
@@ -231,17 +251,18 @@ impl Compiler<'_> {
             _ => None,
         };
         let labelled = place.labelled;
-        if !inherit.shows() && !labelled && !is_class && place.longer.is_none() {
+        if !inherit.shows() && !labelled && !place.looked && !is_class && !key.class_codes && place.longer.is_none() {
             return Act::Drop;
         }
         let node = self.id(NodeKey {
             inherit,
             labelled,
+            looked: place.looked,
             class_codes: is_class || key.class_codes,
             pass: key.pass,
             whole: key.whole,
             class: key.class,
-            place: place.longer.clone(),
+            place: place.known(),
             check,
             ..NodeKey::of(id)
         });
@@ -265,7 +286,14 @@ impl Compiler<'_> {
         let node_for = |compiler: &mut Self, view: View| {
             let (function, view) = compiler.step(view, path, element, type_name);
             let inherit = if matches!(function, MaskFunction::Keep | MaskFunction::Into) { view } else { View::None };
-            compiler.id(NodeKey { inherit, labelled: place.labelled, class: key.class, ..NodeKey::of(id) })
+            compiler.id(NodeKey {
+                inherit,
+                labelled: place.labelled,
+                looked: true,
+                class: key.class,
+                place: place.holder.clone(),
+                ..NodeKey::of(id)
+            })
         };
         let hidden = node_for(self, View::None);
         let mut switch = Switch { key: name, cases: Vec::new(), default: hidden, hidden };
@@ -293,7 +321,7 @@ impl Compiler<'_> {
         let Some(id) = self.dictionary.find("Reference") else { return Act::Drop };
         let token = function == MaskFunction::Token;
         let shows = matches!(function, MaskFunction::Keep | MaskFunction::Into) || token;
-        if !shows && !place.labelled {
+        if !shows && !place.labelled && !place.looked {
             return Act::Drop;
         }
         let resources = self.dictionary.resources();
@@ -305,10 +333,11 @@ impl Compiler<'_> {
         let key_of = |target: usize| NodeKey {
             inherit: if shows && !token { view } else { View::None },
             labelled: place.labelled,
+            looked: place.looked,
             pass: key.pass,
             whole: key.whole,
             target: Some(target),
-            place: place.longer.clone(),
+            place: place.known(),
             token,
             class: key.class,
             ..NodeKey::of(id)
@@ -338,33 +367,43 @@ impl Compiler<'_> {
     pub(super) fn extensions(&mut self, key: &NodeKey, object: &ObjectType, place: &ElementPlace, closed: bool) -> Act {
         let Some(id) = self.dictionary.find("Extension").filter(|_| !self.dry) else { return Act::Drop };
         let labelled = if object.is_resource { key.labelled } else { place.labelled };
+        let all = self.table.passes_full_types;
         if object.name == "Extension" {
             // Inside an extension that was judged by its URL: the same for what it holds.
-            if !key.pass && !key.whole && !labelled {
+            if !key.pass && !key.whole && !labelled && !key.looked {
                 return Act::Drop;
             }
             return Act::Object(self.id(NodeKey {
                 inherit: key.inherit,
                 labelled,
+                looked: key.looked,
                 pass: key.pass,
                 whole: key.whole,
                 ..NodeKey::of(id)
             }));
         }
         if key.whole && !closed {
-            return Act::Object(self.id(NodeKey { inherit: View::Full, labelled, whole: true, ..NodeKey::of(id) }));
+            return Act::Object(self.id(NodeKey {
+                inherit: View::Full,
+                labelled,
+                looked: key.looked,
+                whole: true,
+                ..NodeKey::of(id)
+            }));
         }
-        let holder = match (&key.place, object.name) {
-            (Some(place), "Element") => place.clone(),
-            _ => object.name.to_owned(),
+        let holder = key.place.as_deref().filter(|_| !object.is_in_resource());
+        let holder_view = match key.check {
+            _ if object.is_resource => View::Full,
+            Some(_) => View::None,
+            None => key.inherit,
         };
-        let holder_view = if object.is_resource { View::Full } else { key.inherit };
-        let op_for = |compiler: &mut Self, shown: bool, labelled: bool| {
-            let act = if shown || labelled {
+        let op_for = |compiler: &mut Self, shown: bool, labelled: bool, looked: bool| {
+            let act = if shown || labelled || looked {
                 let inherit = if shown { View::Full } else { View::None };
                 Act::Object(compiler.id(NodeKey {
                     inherit,
                     labelled,
+                    looked,
                     pass: shown && key.pass,
                     whole: shown && !key.pass,
                     ..NodeKey::of(id)
@@ -374,13 +413,13 @@ impl Compiler<'_> {
             };
             Op { act, category: None, width: if shown { Width::Full } else { Width::None } }
         };
-        let unknown = op_for(self, key.pass, labelled);
+        let unknown = op_for(self, key.pass, labelled, all);
         let mut known = QuickMap::default();
         for line in &self.annotation.extensions {
             let fits = match line.on.as_str() {
                 "*" => true,
                 "Element" => !object.is_in_resource(),
-                on => on == holder || (object.name == "Element" && key.primitive == Some(on)),
+                on => holder == Some(on) || on == object.name || key.primitive == Some(on),
             };
             if !fits {
                 continue;
@@ -394,7 +433,11 @@ impl Compiler<'_> {
                 // Only what is looked into anyway: which facts there are must not depend on views.
                 place => (labelled || object.is_in_resource()) && self.annotation.is_labelled(place, ""),
             };
-            let op = op_for(self, key.pass || view == View::Full && !closed, line_labelled);
+            let looked = match line.place {
+                Place::Structure => key.looked || object.is_resource,
+                place => (key.looked || object.is_in_resource()) && self.looks_at(place, ""),
+            };
+            let op = op_for(self, key.pass || view == View::Full && !closed, line_labelled, looked);
             known.insert(line.url.as_bytes().into(), op);
         }
         if known.is_empty() && unknown.act == Act::Drop {

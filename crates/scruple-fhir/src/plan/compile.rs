@@ -11,6 +11,8 @@ pub(super) struct NodeKey {
     /// What is inherited comes from `Type.*`, so that prose is free text too.
     pub(super) rest: bool,
     pub(super) labelled: bool,
+    /// Its place shows for some class before labels, so that faults in it are looked for (docs/projection.md, 1).
+    pub(super) looked: bool,
     pub(super) class_codes: bool,
     pub(super) pass: bool,
     /// Inside a known extension that shows whole.
@@ -36,6 +38,7 @@ impl NodeKey {
             inherit: View::None,
             rest: false,
             labelled: false,
+            looked: false,
             class_codes: false,
             pass: false,
             whole: false,
@@ -149,6 +152,20 @@ impl<'a> Compiler<'a> {
         self.views.get(usize::from(category.0)).copied().unwrap_or_default()
     }
 
+    /// Whether faults are looked for in values of this place: by the decision alone, not by class or labels, so that
+    /// what is malformed never depends on what was guessed.
+    pub(super) fn looks_at(&self, place: Place, type_name: &str) -> bool {
+        self.table.passes_full_types
+            || match place {
+                Place::Category(category) => self.table.view(category).shows(),
+                Place::Class => {
+                    self.annotation.class_lines(type_name).any(|line| self.table.view(line.category).shows())
+                }
+                Place::Structure => true,
+                Place::Withheld => false,
+            }
+    }
+
     pub(super) fn view_of(&self, place: Place, class: Option<CategoryId>) -> View {
         match place {
             Place::Category(category) => self.view(category),
@@ -214,6 +231,7 @@ impl<'a> Compiler<'a> {
             inherit,
             rest: true,
             labelled: self.annotation.is_labelled(rest, name),
+            looked: self.looks_at(rest, name),
             pass,
             class,
             category: category_of(rest, class),

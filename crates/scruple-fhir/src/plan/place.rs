@@ -64,6 +64,7 @@ impl<'a> Compiler<'a> {
                 return ElementPlace {
                     longer,
                     labelled,
+                    looked: key.looked || self.looks_at(*line, root),
                     ..ElementPlace::inherited(key, self.view_of(*line, key.class))
                 };
             }
@@ -87,6 +88,7 @@ impl<'a> Compiler<'a> {
     ) -> ElementPlace {
         let line = self.annotation.places.get(&own).copied();
         let root = object.name.split('.').next().unwrap_or_default();
+        let looked = line.map_or(key.looked, |place| self.looks_at(place, root));
         let (view, labelled, category, rest) = match line {
             // The code of each item decides: the place itself takes nothing away.
             Some(Place::Class) if self.annotation.item_lines(&own).next().is_some() => (View::Full, false, None, false),
@@ -104,8 +106,9 @@ impl<'a> Compiler<'a> {
             view => view,
         };
         let rest = rest && !key.pass;
-        let longer = self.has_longer_lines(&own).then_some(own);
-        ElementPlace { view, narrow: View::Full, labelled, category, rest, longer }
+        let longer = self.has_longer_lines(&own).then(|| own.clone());
+        let holder = self.holds_extensions(&own).then_some(own);
+        ElementPlace { view, narrow: View::Full, labelled, looked, category, rest, longer, holder }
     }
 
     /// What the data type's own line allows.
@@ -129,6 +132,12 @@ impl<'a> Compiler<'a> {
         line.map_or(View::None, |place| self.view_of(*place, None))
     }
 
+    /// Whether `extensions.csv` names this element or one below it.
+    fn holds_extensions(&self, path: &str) -> bool {
+        let names = |on: &str| on.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.annotation.extensions.iter().any(|line| names(&line.on))
+    }
+
     pub(super) fn has_longer_lines(&self, path: &str) -> bool {
         let prefix = format!("{path}.");
         self.annotation.places.range(prefix.clone()..).next().is_some_and(|(longer, _)| longer.starts_with(&prefix))
@@ -142,16 +151,33 @@ pub(super) struct ElementPlace {
     /// What the data type's own line allows.
     pub(super) narrow: View,
     pub(super) labelled: bool,
+    pub(super) looked: bool,
     pub(super) category: Option<CategoryId>,
     pub(super) rest: bool,
     /// The element's path, where `elements.csv` has longer lines below it.
     pub(super) longer: Option<String>,
+    /// The element's path, where `extensions.csv` names it.
+    pub(super) holder: Option<String>,
 }
 
 impl ElementPlace {
     /// Below a data type: everything comes from the node.
     pub(super) const fn inherited(key: &NodeKey, view: View) -> Self {
-        Self { view, narrow: View::Full, labelled: key.labelled, category: None, rest: false, longer: None }
+        Self {
+            view,
+            narrow: View::Full,
+            labelled: key.labelled,
+            looked: key.looked,
+            category: None,
+            rest: false,
+            longer: None,
+            holder: None,
+        }
+    }
+
+    /// The path that a data type at this place must know.
+    pub(super) fn known(&self) -> Option<String> {
+        self.longer.clone().or_else(|| self.holder.clone())
     }
 
     pub(super) fn path(&self, object: &ObjectType, element: &Element) -> String {

@@ -486,8 +486,7 @@ impl<'p, 'b> Pass<'p, 'b> {
         };
         match op.act {
             Act::Drop => {
-                self.check_kind(element.many, written)?;
-                self.scan.skip()?;
+                self.skip_kind(element.many, written)?;
                 return Ok(MemberShown::No);
             }
             Act::ImplicitRules => {
@@ -496,7 +495,6 @@ impl<'p, 'b> Pass<'p, 'b> {
                 return Ok(MemberShown::No);
             }
             Act::ModifierExtension(table) => {
-                self.check_kind(true, written)?;
                 match table {
                     Some(table) => {
                         let before = self.out.len();
@@ -504,7 +502,7 @@ impl<'p, 'b> Pass<'p, 'b> {
                         self.array(plan, node, &op, written, object_start, false, &mut false)?;
                         self.out.truncate(before);
                     }
-                    None => self.scan.skip()?,
+                    None => self.skip_kind(true, written)?,
                 }
                 self.broken |= node.whole;
                 if node.kind == Kind::Resource {
@@ -549,17 +547,10 @@ impl<'p, 'b> Pass<'p, 'b> {
         Ok(if needs_alignment { MemberShown::NeedsAlignment } else { MemberShown::No })
     }
 
-    /// Checks the kind of JSON value, no more.
-    pub(super) fn check_kind(&mut self, many: bool, written: &Key) -> Scanned<()> {
-        let byte = self.scan.peek();
-        let fits = match (many, written.scalar) {
-            (true, _) => byte == b'[',
-            (false, None) => byte == b'{',
-            (false, Some(Scalar::String)) => byte == b'"',
-            (false, Some(Scalar::Number)) => byte == b'-' || byte.is_ascii_digit(),
-            (false, Some(Scalar::Bool)) => matches!(byte, b't' | b'f'),
-        };
-        if fits { Ok(()) } else { Err(self.scan.wrong_value()) }
+    /// Skips a value of which only the kind is checked.
+    fn skip_kind(&mut self, many: bool, written: &Key) -> Scanned<()> {
+        let kind = written.scalar.filter(|_| !written.underscore);
+        self.scan.skip_kind(many, kind, written.scalar.is_some() || written.underscore)
     }
 }
 

@@ -82,7 +82,7 @@ fn on_made_resources_and_decisions() {
         differences.is_empty(),
         "{} differences\n{}",
         differences.len(),
-        differences[..differences.len().min(6)].join("\n")
+        differences[..differences.len().min(20)].join("\n")
     );
 }
 

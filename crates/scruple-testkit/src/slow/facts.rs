@@ -2,7 +2,7 @@
 
 use super::forms::fits;
 use super::json::Value;
-use super::model::{Key, json_name, key, object_of, object_type, resource_type};
+use super::model::{Key, contained, json_name, key, object_of, object_type, resource_type};
 use super::place::{Here, Seen};
 use super::{Slow, View};
 use scruple_fhir::{Element, ObjectType};
@@ -42,7 +42,7 @@ impl Slow<'_> {
             let source = meta.get("source").and_then(Value::text);
             self.label_by_source("meta.source", source, labels);
         }
-        for inner in value.get("contained").map(Value::items).unwrap_or_default() {
+        for inner in contained(object, value) {
             if let Some(inner_type) = resource_type(inner) {
                 self.labels_of_resource(inner_type, inner, labels);
             }

@@ -130,7 +130,7 @@ impl Slow<'_> {
 
     /// `Type/id` with a pseudonym for the id.
     pub(super) fn token_literal(&self, literal: &str) -> Option<String> {
-        let (name, id) = super::reference::plain_literal(literal)?;
+        let (name, id) = super::reference::plain_literal(super::reference::without_version(literal))?;
         Some(format!("{name}/{}", (self.token)(name, id)))
     }
 

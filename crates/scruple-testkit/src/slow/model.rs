@@ -89,6 +89,13 @@ pub fn resource_type(value: &Value) -> Option<&'static ObjectType> {
     dictionary().resource(name).map(|id| dictionary().get(id))
 }
 
+/// The contained resources of a resource; Binary, Bundle and Parameters have none.
+#[must_use]
+pub fn contained<'a>(object: &ObjectType, value: &'a Value) -> &'a [Value] {
+    let list = value.get("contained").filter(|_| object.element("contained").is_some());
+    list.map(Value::items).unwrap_or_default()
+}
+
 /// The JSON type of a primitive.
 #[must_use]
 pub fn scalar(primitive: &str) -> Scalar {

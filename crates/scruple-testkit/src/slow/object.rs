@@ -195,9 +195,7 @@ impl Slow<'_> {
     /// `id`, `extension` and what else has a rule of its own. `meta` and `contained` are written by the resource.
     fn own_rule(&self, scope: &Scope<'_>, here: &Here, element: &Element, key: Key, value: &Value) -> Option<String> {
         match element.name {
-            "id" | "language" if here.object.is_resource && key.underscore => {
-                self.below_primitive(scope, here, element, key.target, value, &View::Full)
-            }
+            "id" | "language" if here.object.is_resource && key.underscore => None,
             "id" | "language" if here.object.is_resource => Some(value.print()),
             "extension" => {
                 let holder = if here.object.is_resource { View::Full } else { here.base.clone() };
@@ -303,7 +301,7 @@ impl Slow<'_> {
     ) -> Option<String> {
         if here.object.name == "Reference" && element.name == "reference" {
             let raw = value.text()?;
-            if !self.may_literal_show(here.points_to, raw, &View::Full, scope.facts) {
+            if !self.may_literal_show(here.points_to, raw, &here.base, scope.facts) {
                 return None;
             }
         }

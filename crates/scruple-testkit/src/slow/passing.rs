@@ -2,18 +2,18 @@
 
 use super::facts::Facts;
 use super::json::Value;
-use super::model::resource_type;
+use super::model::{contained, resource_type};
 use super::{Slow, View};
 use scruple_fhir::ObjectType;
 
 impl Slow<'_> {
     /// The resource with its white space removed, if it passes.
     pub(super) fn passed(&self, object: &'static ObjectType, value: &Value, facts: &Facts) -> Option<String> {
-        let inner = value.get("contained").map(Value::items).unwrap_or_default();
+        let inner = contained(object, value);
         let inner_passes = |inner: &Value| {
             resource_type(inner).is_some_and(|inner_type| {
                 let facts = Facts { class: self.class(inner_type, inner), labels: facts.labels.clone() };
-                inner.get("contained").is_none() && self.may_pass(inner_type, &facts)
+                contained(inner_type, inner).is_empty() && self.may_pass(inner_type, &facts)
             })
         };
         (self.may_pass(object, facts) && inner.iter().all(inner_passes)).then(|| value.print())

@@ -72,7 +72,7 @@ pub(super) fn plain_literal(raw: &str) -> Option<(&'static str, &str)> {
     Some((type_named(name)?, id)).filter(|_| is_id(id))
 }
 
-fn without_version(raw: &str) -> &str {
+pub(super) fn without_version(raw: &str) -> &str {
     match raw.rsplit_once("/_history/") {
         Some((before, version)) if is_id(version) => before,
         _ => raw,
@@ -84,11 +84,11 @@ impl Slow<'_> {
     pub(super) fn target_type(&self, here: &Here, value: &Value, contained: &Contained) -> Option<&'static str> {
         let of_literal = match value.get("reference").and_then(Value::text).map(Literal::read) {
             Some(Literal::Relative(name) | Literal::Query(name)) => Some(name),
-            Some(Literal::Absolute(name)) => name,
+            // A literal that does not tell its type has none, whatever stands beside.
+            Some(Literal::Absolute(name)) => return name,
+            Some(Literal::Urn | Literal::Other) => return None,
             Some(Literal::Local(id)) => contained.get(&id).map(|(name, _)| *name),
-            // `urn:` literals have the type unknown, whatever stands beside.
-            Some(Literal::Urn) => return None,
-            Some(Literal::Other) | None => None,
+            None => None,
         };
         of_literal.or_else(|| value.get("type").and_then(Value::plain).and_then(type_named)).or(
             match here.allowed.as_slice() {

@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, Labels};
 use super::json::Value;
-use super::model::{each_object, resource_type};
+use super::model::{contained, each_object, resource_type};
 use super::object::{Scope, Shown};
 use super::place::{known, top};
 use super::reference::{Contained, plain_literal};
@@ -22,7 +22,7 @@ impl Slow<'_> {
             return Ok(passed);
         }
         self.may_show(object, value, &facts)?;
-        let inner = value.get("contained").map(Value::items).unwrap_or_default();
+        let inner = contained(object, value);
         let ids: Vec<&str> =
             inner.iter().map(|inner| inner.get("id").and_then(Value::plain).unwrap_or_default()).collect();
         let mut shows: Vec<bool> = ids.iter().map(|id| !id.is_empty()).collect();
