@@ -222,6 +222,8 @@ impl Compiler<'_> {
         let below = self.object(id);
         let whole = format!("{}.{}", object.name, element.name);
         let is_class = object.is_resource && self.annotation.class_lines(object.name).any(|line| line.element == whole);
+        let own = object.elements.iter().position(|known| is_class && known.name == element.name);
+        let class_codes = own.and_then(|index| u16::try_from(index).ok()).or(key.class_codes);
         if below.is_in_resource() {
             let node = self.id(NodeKey {
                 inherit: if matches!(function, MaskFunction::Keep | MaskFunction::Into) { view } else { View::None },
@@ -251,14 +253,14 @@ impl Compiler<'_> {
             _ => None,
         };
         let labelled = place.labelled;
-        if !inherit.shows() && !labelled && !place.looked && !is_class && !key.class_codes && place.longer.is_none() {
+        if !inherit.shows() && !labelled && !place.looked && class_codes.is_none() && place.longer.is_none() {
             return Act::Drop;
         }
         let node = self.id(NodeKey {
             inherit,
             labelled,
             looked: place.looked,
-            class_codes: is_class || key.class_codes,
+            class_codes,
             pass: key.pass,
             whole: key.whole,
             class: key.class,

@@ -13,7 +13,8 @@ pub(super) struct NodeKey {
     pub(super) labelled: bool,
     /// Its place shows for some class before labels, so that faults in it are looked for (docs/projection.md, 1).
     pub(super) looked: bool,
-    pub(super) class_codes: bool,
+    /// The element of the resource whose codes choose the class, if this is in it.
+    pub(super) class_codes: Option<u16>,
     pub(super) pass: bool,
     /// Inside a known extension that shows whole.
     pub(super) whole: bool,
@@ -39,7 +40,7 @@ impl NodeKey {
             rest: false,
             labelled: false,
             looked: false,
-            class_codes: false,
+            class_codes: None,
             pass: false,
             whole: false,
             category: None,
@@ -188,15 +189,18 @@ impl<'a> Compiler<'a> {
     pub(super) fn roots(&mut self, resource: TypeId) {
         let name = self.object(resource).name;
         let mut categories = Vec::new();
+        let elements = &self.object(resource).elements;
         for line in self.annotation.class_lines(name) {
             self.plan.discriminated = true;
+            let own = |element: &Element| line.element.strip_prefix(name) == Some(&format!(".{}", element.name));
+            let element = elements.iter().position(own).and_then(|index| u16::try_from(index).ok());
             if !categories.contains(&Some(line.category)) {
                 categories.push(Some(line.category));
             }
             match &line.coding {
                 Some((system, code)) => {
                     let systems = self.plan.classes.entry(code.as_bytes().into()).or_default();
-                    systems.push((system.as_bytes().into(), 1 << (line.category.0 & 63)));
+                    systems.push((system.as_bytes().into(), element.unwrap_or(u16::MAX), 1 << (line.category.0 & 63)));
                 }
                 None => self.plan.default_class = Some(line.category),
             }
@@ -295,14 +299,9 @@ impl<'a> Compiler<'a> {
             closing: Box::default(),
             constraints: Box::default(),
             capture: [NO_KEY; 2],
-            text: NO_KEY,
         };
-        match node.kind {
-            Kind::Coding { .. } => {
-                node.capture = [object.key_of("system").unwrap_or(NO_KEY), object.key_of("code").unwrap_or(NO_KEY)];
-            }
-            Kind::CodeableConcept { .. } => node.text = object.key_of("text").unwrap_or(NO_KEY),
-            _ => {}
+        if let Kind::Coding { .. } = node.kind {
+            node.capture = [object.key_of("system").unwrap_or(NO_KEY), object.key_of("code").unwrap_or(NO_KEY)];
         }
         if !key.pass && !key.whole && !hidden_root {
             self.close_or_mark(object, &places, &mut node);
@@ -318,7 +317,13 @@ impl<'a> Compiler<'a> {
         let collect = Collect { label: key.labelled, class: key.class_codes };
         match object.name {
             "Coding" => Kind::Coding { collect, check: key.check },
-            "CodeableConcept" => Kind::CodeableConcept { collect },
+            "CodeableConcept" => {
+                let bit = |name: &str| {
+                    let key = object.key_of(name).and_then(|key| object.keys.get(usize::from(key)));
+                    key.and_then(|key| u16::try_from(key.bit()).ok()).unwrap_or(NO_KEY)
+                };
+                Kind::CodeableConcept { collect, text: bit("text"), coding: bit("coding") }
+            }
             "Bundle.entry" => Kind::Entry,
             "Parameters.parameter" => Kind::Parameter,
             _ if object.is_resource => Kind::Resource,

@@ -81,8 +81,8 @@ pub(crate) struct Op {
 pub(crate) struct Collect {
     /// Its code can put a segment on the resource.
     pub label: bool,
-    /// It chooses the class of the resource.
-    pub class: bool,
+    /// It stands in this element of the resource, whose codes choose the class.
+    pub class: Option<u16>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,7 +90,8 @@ pub(crate) enum Kind {
     Plain,
     Resource,
     Coding { collect: Collect, check: Option<MaskFunction> },
-    CodeableConcept { collect: Collect },
+    /// With the bits of the keys `text` and `coding`.
+    CodeableConcept { collect: Collect, text: u16, coding: u16 },
     Entry,
     Parameter,
 }
@@ -114,8 +115,6 @@ pub(crate) struct Node {
     pub constraints: Box<[Constraint]>,
     /// Keys whose text is captured: system and code of a Coding.
     pub capture: [u16; 2],
-    /// The key `text` of a CodeableConcept.
-    pub text: u16,
 }
 
 #[derive(Debug)]
@@ -172,8 +171,8 @@ pub(crate) struct TypePlan {
     /// The class that is taken where no line matches.
     default_class: Option<CategoryId>,
     pub discriminated: bool,
-    /// What discriminator codes mean: by code, then by system.
-    classes: QuickMap<Vec<(Box<[u8]>, u64)>>,
+    /// What discriminator codes mean: by code, then by system and element.
+    classes: QuickMap<Vec<(Box<[u8]>, u16, u64)>>,
     /// Of a Bundle: the node of its entries.
     pub entry: Option<u16>,
     /// No class of the type shows: no need to look.
@@ -245,10 +244,11 @@ impl Switch {
 }
 
 impl TypePlan {
-    /// The classes (category bits) that a discriminator code stands for.
-    pub fn class_of(&self, system: &[u8], code: &[u8]) -> u64 {
-        let systems = self.classes.get(code).map_or(&[][..], Vec::as_slice);
-        systems.iter().filter(|(known, _)| **known == *system).fold(0, |bits, (_, bit)| bits | bit)
+    /// The classes (category bits) that a code stands for in an element of the resource.
+    pub fn class_of(&self, element: u16, system: &[u8], code: &[u8]) -> u64 {
+        let lines = self.classes.get(code).map_or(&[][..], Vec::as_slice);
+        let fits = |(known, of, _): &&(Box<[u8]>, u16, u64)| **known == *system && *of == element;
+        lines.iter().filter(fits).fold(0, |bits, (_, _, bit)| bits | bit)
     }
 
     /// The root for a set of classes (category bits): the narrowest; two different masks count as none.

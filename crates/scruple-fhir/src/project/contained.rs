@@ -50,7 +50,7 @@ impl Pass<'_, '_> {
             self.scan.depth = depth;
             self.out.truncate(out_start);
             self.contained.references.truncate(references);
-            self.facts = Facts { codings: outer_facts.codings, ..Facts::default() };
+            self.facts = Facts::default();
             let chosen = plan.root(classes);
             self.open_resource(&plan, chosen.node, resource_type);
             shown = self.members(&plan, chosen.node, out_start)? && chosen.shows;
@@ -63,7 +63,6 @@ impl Pass<'_, '_> {
         let own = self.facts;
         self.facts = outer_facts;
         self.facts.segments = self.facts.segments.union(own.segments);
-        self.facts.codings = own.codings;
         let refused = own.implicit_rules || own.modifier_extension;
         let id = id.filter(|id| !id.is_empty());
         let dropped = !passed && id.is_none_or(|id| self.contained.dropped.contains(&id));

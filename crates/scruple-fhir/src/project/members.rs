@@ -8,7 +8,6 @@ pub(super) struct Members<'b> {
     pub(super) other_shown: bool,
     pub(super) comma: bool,
     pub(super) closed: bool,
-    pub(super) text: bool,
     pub(super) system: Option<&'b [u8]>,
     pub(super) code: Option<&'b [u8]>,
     /// How many references had shown when the object began.
@@ -24,7 +23,6 @@ impl Members<'_> {
             other_shown: false,
             comma,
             closed: false,
-            text: false,
             system: None,
             code: None,
             references,
@@ -37,6 +35,11 @@ impl Members<'_> {
         let first = *word & mask == 0;
         *word |= mask;
         first
+    }
+
+    /// Whether the key with this bit was seen.
+    pub(super) fn saw(&self, bit: usize) -> bool {
+        self.seen.get(bit / 64).is_some_and(|word| word & 1 << (bit % 64) != 0)
     }
 
     /// Whether the element stands in the record, as `x` or `_x`.

@@ -235,7 +235,6 @@ pub(crate) struct Facts {
     pub classes: u64,
     pub implicit_rules: bool,
     pub modifier_extension: bool,
-    pub codings: u32,
 }
 
 impl<'a> Projector<'a> {

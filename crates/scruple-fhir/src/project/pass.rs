@@ -292,7 +292,6 @@ impl<'p, 'b> Pass<'p, 'b> {
         let object = dictionary().get(node.object);
         let mut state = Members::new(self.out.len() > out_start + 1, self.contained.references.len());
         let mut needs_alignment = false;
-        let codings_before = self.facts.codings;
         let outer_entry = match node.kind {
             Kind::Entry | Kind::Parameter => self.entry.resource.take(),
             _ => None,
@@ -330,7 +329,6 @@ impl<'p, 'b> Pass<'p, 'b> {
                             state.code = Some(text)
                         }
                     }
-                    state.text |= index == node.text;
                 }
                 None if node.kind == Kind::Resource && key == b"resourceType" => {
                     if !state.first_time(RESOURCE_TYPE_BIT) {
@@ -350,7 +348,7 @@ impl<'p, 'b> Pass<'p, 'b> {
         if needs_alignment && !aligned {
             return Ok(Walked::Align);
         }
-        self.facts_of(plan, node, &state, codings_before);
+        self.facts_of(plan, node, &state);
         let shown = self.close(node, &mut state, out_start);
         if node.kind == Kind::Parameter {
             self.entry.resource = outer_entry;
@@ -440,10 +438,9 @@ impl<'p, 'b> Pass<'p, 'b> {
     }
 
     /// What a Coding or CodeableConcept tells about its resource.
-    pub(super) fn facts_of(&mut self, plan: &TypePlan, node: &Node, state: &Members<'b>, codings_before: u32) {
+    pub(super) fn facts_of(&mut self, plan: &TypePlan, node: &Node, state: &Members<'b>) {
         match node.kind {
             Kind::Coding { collect, .. } => {
-                self.facts.codings += 1;
                 let (system, code) = (plain(state.system), plain(state.code));
                 if collect.label {
                     let found = match (system, code) {
@@ -452,14 +449,14 @@ impl<'p, 'b> Pass<'p, 'b> {
                     };
                     self.facts.segments = self.facts.segments.union(found);
                 }
-                if collect.class
+                if let Some(element) = collect.class
                     && let (Some(system), Some(code)) = (system, code)
                 {
-                    self.facts.classes |= plan.class_of(system, code);
+                    self.facts.classes |= plan.class_of(element, system, code);
                 }
             }
-            Kind::CodeableConcept { collect }
-                if collect.label && state.text && self.facts.codings == codings_before =>
+            Kind::CodeableConcept { collect, text, coding }
+                if collect.label && state.saw(usize::from(text)) && !state.saw(usize::from(coding)) =>
             {
                 self.facts.segments = self.facts.segments.union(SegmentSet::UNCLASSIFIED);
             }

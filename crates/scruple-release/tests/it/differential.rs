@@ -117,3 +117,21 @@ fn on_us_core_examples_for_every_role() {
         differences[..differences.len().min(8)].join("\n")
     );
 }
+
+#[test]
+fn debug_seed() {
+    let Ok(seed) = std::env::var("DEBUG_SEED") else { return };
+    let seed: u64 = seed.parse().unwrap();
+    let roles = roles();
+    let table = if seed % 2 == 0 {
+        as_table(&tree::decision(&SLOW_PACK, seed))
+    } else {
+        let (role, purpose) = &roles[usize::try_from(seed).unwrap() % roles.len()];
+        println!("{role}");
+        role_table(role, purpose)
+    };
+    println!("{:?}", as_slow(&table));
+    for line in std::fs::read_to_string("/tmp/debug.ndjson").unwrap().lines() {
+        println!("I {line}\nF {:?}\nS {:?}", fast(&table, line.as_bytes()), slow(&as_slow(&table), line.as_bytes()));
+    }
+}

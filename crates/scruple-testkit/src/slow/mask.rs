@@ -121,7 +121,7 @@ impl Slow<'_> {
                 }
             }
             Function::Token if matches!(primitive, "string" | "id") => {
-                value.text().map_or(nothing, |raw| quoted((self.token)(primitive, raw)))
+                value.plain().map_or(nothing, |raw| quoted((self.token)(primitive, raw)))
             }
             Function::Shape => (shape(primitive, value), None),
             _ => nothing,
