@@ -612,7 +612,7 @@ impl Walk<'_> {
     fn act_shows(&mut self, act: Act) -> bool {
         let plan = self.plan;
         match act {
-            Act::Drop | Act::ModifierExtension(_) | Act::ImplicitRules | Act::Extensions(_) => false,
+            Act::Drop | Act::ModifierExtension(_) | Act::ImplicitRules(_) | Act::Extensions(_) => false,
             Act::Object(node) => self.node_shows(node),
             Act::Reference(table) => plan.references.get(usize::from(table)).is_some_and(|table| {
                 let shown = table.cases.iter().filter(|(_, visibility)| *visibility != Visibility::Hidden);

@@ -62,7 +62,7 @@ impl FuzzPack {
 
     /// A problem names a file and, where it names a line, one of that file.
     fn check_problem(files: &PackFiles, problem: &Problem) -> Result<(), String> {
-        if problem.file.is_empty() {
+        if problem.file.is_empty() && !files.0.contains_key("") {
             return Err("a problem names no file".to_owned());
         }
         if problem.what.is_empty() || problem.advice.is_empty() {

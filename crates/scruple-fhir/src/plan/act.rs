@@ -47,10 +47,12 @@ impl Compiler<'_> {
             (true, "meta") => return Act::Meta,
             (true, "contained") => return Act::Contained,
             (true, "implicitRules") if !key.pass => {
-                return if written.underscore {
-                    self.underscore(key, object, element, target_index, place, View::None)
-                } else {
-                    Act::ImplicitRules
+                let beside = written
+                    .underscore
+                    .then(|| self.underscore(key, object, element, target_index, place, View::None));
+                return match beside {
+                    Some(Act::Object(node)) => Act::ImplicitRules(Some(node)),
+                    _ => Act::ImplicitRules(None),
                 };
             }
             (true, "id" | "language") => {
@@ -64,8 +66,11 @@ impl Compiler<'_> {
             }
             (true, "text") if !key.pass => {
                 let Target::Object(id) = target else { return Act::Drop };
-                let looked = NodeKey { looked: true, ..NodeKey::of(*id) };
-                return if self.table.passes_full_types { Act::Object(self.id(looked)) } else { Act::Drop };
+                let looked = self.table.passes_full_types;
+                if !looked && !place.labelled {
+                    return Act::Drop;
+                }
+                return Act::Object(self.id(NodeKey { looked, labelled: place.labelled, ..NodeKey::of(*id) }));
             }
             (false, "id") if !key.pass => {
                 let closed = NodeKey { whole: false, ..key.clone() };
@@ -156,18 +161,18 @@ impl Compiler<'_> {
         if key.whole && !(object.name == "Reference" && element.name == "reference") {
             return Act::Copy;
         }
+        // Prose; beside a UCUM code it says nothing that the code does not.
+        let is_unit =
+            element.name == "unit" && matches!(object.name, "Quantity" | "Age" | "Count" | "Distance" | "Duration");
+        if is_unit
+            && function != MaskFunction::Keep
+            && self.step(place.view, &place.path(object, element), element, "string").0 == MaskFunction::Keep
+        {
+            return Act::Unit;
+        }
         match function {
             MaskFunction::Coding if element.type_names == ["code"] => Act::Mask(MaskFunction::Code),
-            MaskFunction::Withhold | MaskFunction::Into | MaskFunction::Coding | MaskFunction::Listed(_) => {
-                // Prose; beside a UCUM code it says nothing that the code does not.
-                let is_unit = element.name == "unit"
-                    && matches!(object.name, "Quantity" | "Age" | "Count" | "Distance" | "Duration");
-                let path = place.path(object, element);
-                if is_unit && self.step(place.view, &path, element, "string").0 == MaskFunction::Keep {
-                    return Act::Unit;
-                }
-                Act::Drop
-            }
+            MaskFunction::Withhold | MaskFunction::Into | MaskFunction::Coding | MaskFunction::Listed(_) => Act::Drop,
             MaskFunction::Keep if object.name == "Reference" && element.name == "reference" => {
                 let identifies = key
                     .target

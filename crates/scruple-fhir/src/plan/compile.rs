@@ -446,7 +446,7 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn act_shows(&self, act: Act) -> bool {
         match act {
-            Act::Drop | Act::ModifierExtension(_) | Act::ImplicitRules => false,
+            Act::Drop | Act::ModifierExtension(_) | Act::ImplicitRules(_) => false,
             Act::Object(id) => {
                 self.keys.get(usize::from(id)).is_some_and(|key| self.part_shows(key, key.object, key.inherit, 0))
             }

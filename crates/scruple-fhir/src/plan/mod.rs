@@ -33,8 +33,8 @@ pub(crate) enum Act {
     Extensions(u16),
     /// `modifierExtension`: closes what holds it; looked into for codes by a table of URLs, if there is one.
     ModifierExtension(Option<u16>),
-    /// `implicitRules`.
-    ImplicitRules,
+    /// `implicitRules`, or its `_x`, which is looked into for codes by a node, if there is one.
+    ImplicitRules(Option<u16>),
     /// A Reference, by a table of target types.
     Reference(u16),
     /// An item whose own code chooses its node.
@@ -89,9 +89,16 @@ pub(crate) struct Collect {
 pub(crate) enum Kind {
     Plain,
     Resource,
-    Coding { collect: Collect, check: Option<MaskFunction> },
+    Coding {
+        collect: Collect,
+        check: Option<MaskFunction>,
+    },
     /// With the bits of the keys `text` and `coding`.
-    CodeableConcept { collect: Collect, text: u16, coding: u16 },
+    CodeableConcept {
+        collect: Collect,
+        text: u16,
+        coding: u16,
+    },
     Entry,
     Parameter,
 }
@@ -172,7 +179,7 @@ pub(crate) struct TypePlan {
     default_class: Option<CategoryId>,
     pub discriminated: bool,
     /// What discriminator codes mean: by code, then by system and element.
-    classes: QuickMap<Vec<(Box<[u8]>, u16, u64)>>,
+    classes: QuickMap<Vec<ClassLine>>,
     /// Of a Bundle: the node of its entries.
     pub entry: Option<u16>,
     /// No class of the type shows: no need to look.
@@ -180,6 +187,9 @@ pub(crate) struct TypePlan {
     /// What the compiler found that a pack should not do: shown by `policy check`.
     pub findings: Vec<Finding>,
 }
+
+/// A system, an element of the resource, and the class that a code of both stands for, as a bit.
+type ClassLine = (Box<[u8]>, u16, u64);
 
 #[derive(Debug)]
 struct Root {
@@ -247,7 +257,7 @@ impl TypePlan {
     /// The classes (category bits) that a code stands for in an element of the resource.
     pub fn class_of(&self, element: u16, system: &[u8], code: &[u8]) -> u64 {
         let lines = self.classes.get(code).map_or(&[][..], Vec::as_slice);
-        let fits = |(known, of, _): &&(Box<[u8]>, u16, u64)| **known == *system && *of == element;
+        let fits = |(known, of, _): &&ClassLine| **known == *system && *of == element;
         lines.iter().filter(fits).fold(0, |bits, (_, _, bit)| bits | bit)
     }
 

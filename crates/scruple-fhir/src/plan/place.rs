@@ -50,7 +50,7 @@ impl<'a> Compiler<'a> {
             return ElementPlace::inherited(key, View::Full);
         }
         if object.is_in_resource() {
-            return self.place_in_resource(key, object, own, hidden_root);
+            return self.place_in_resource(key, object, self.lined(own, element), hidden_root);
         }
         if key.pass {
             return ElementPlace::inherited(key, View::Full);
@@ -77,6 +77,19 @@ impl<'a> Compiler<'a> {
             }
         }
         ElementPlace { narrow: self.narrowing(key, object, element, &own), ..ElementPlace::inherited(key, key.inherit) }
+    }
+
+    /// The path by which a part is found in `elements.csv`: where another part has the same content (`item.item`), and
+    /// no line names this one, that one's.
+    fn lined(&self, own: String, element: &Element) -> String {
+        match element.targets.first() {
+            Some(Target::Object(id)) if !self.annotation.places.contains_key(&own) => {
+                let content = self.object(*id);
+                let has_line = content.is_in_resource() && self.annotation.places.contains_key(content.name);
+                if has_line { content.name.to_owned() } else { own }
+            }
+            _ => own,
+        }
     }
 
     pub(super) fn place_in_resource(

@@ -121,6 +121,7 @@ impl<'b> ContainedState<'b> {
     pub(super) fn begin(&mut self) {
         self.shown.clear();
         self.references.clear();
+        self.mentions.clear();
         self.failed.clear();
         self.not_passed = false;
         self.count = 0;
@@ -129,7 +130,7 @@ impl<'b> ContainedState<'b> {
 
     /// After a round: drops what the container does not lead to. True if another round is needed.
     pub(super) fn unsettled(&mut self) -> bool {
-        if self.shown.is_empty() && self.references.is_empty() {
+        if self.shown.is_empty() && self.references.is_empty() && self.mentions.is_empty() {
             return false;
         }
         let known = self.dropped.len();
@@ -161,6 +162,12 @@ impl<'b> ContainedState<'b> {
             }
         }
         for (_, id) in &self.shown {
+            if !reached.contains(id) && !self.dropped.contains(id) {
+                self.dropped.push(id);
+            }
+        }
+        // A Reference whose literal is masked leads nowhere, and does not show without its target.
+        for id in &self.mentions {
             if !reached.contains(id) && !self.dropped.contains(id) {
                 self.dropped.push(id);
             }

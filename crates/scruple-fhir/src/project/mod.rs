@@ -18,9 +18,9 @@ use crate::codes::is_token;
 use crate::dictionary::{Key, TypeId, dictionary};
 use crate::json::{Fault, FaultKind, Scalar, Scanned, Scanner};
 use crate::mask;
-use crate::plan::{Act, BundlePart, Compiler, Kind, Node, Op, TypePlan, Visibility, Width, visibility};
+use crate::plan::{Act, BundlePart, Compiler, Kind, Node, Op, TypePlan, Visibility, Width, effective, visibility};
 use crate::reference::{Literal, literal};
-use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentSet, limits};
+use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentSet, View, limits};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
@@ -175,6 +175,14 @@ impl Projection {
     pub fn asks(&self) -> bool {
         let types = dictionary().resources().iter();
         types.into_iter().any(|id| visibility(&self.annotation, &self.table, *id) == Visibility::Ask)
+    }
+
+    /// Whether `meta.versionId` and `meta.lastUpdated` of a resource with these segments show.
+    pub(crate) fn shows_changes(&self, segments: SegmentSet) -> bool {
+        let category = self.annotation.change_metadata;
+        self.table.view(category) == View::Full
+            && (segments == SegmentSet::EMPTY
+                || effective(&self.table, &self.annotation, segments).get(usize::from(category.0)) == Some(&View::Full))
     }
 
     pub(crate) fn plan(&self, segments: SegmentSet, resource: TypeId) -> Arc<TypePlan> {
@@ -336,6 +344,8 @@ struct ContainedState<'b> {
     shown: Vec<(usize, &'b [u8])>,
     /// `#id` references that showed: (contained resource that holds it, or none for the container; id).
     references: Vec<(Option<usize>, &'b [u8])>,
+    /// Ids to which a Reference that showed points, with its literal or without.
+    mentions: Vec<&'b [u8]>,
     /// The contained resource at hand.
     current: Option<usize>,
     count: usize,

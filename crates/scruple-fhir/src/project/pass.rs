@@ -486,8 +486,15 @@ impl<'p, 'b> Pass<'p, 'b> {
                 self.skip_kind(element.many, written)?;
                 return Ok(MemberShown::No);
             }
-            Act::ImplicitRules => {
-                self.scan.scalar(Scalar::String)?;
+            Act::ImplicitRules(node) => {
+                match node {
+                    Some(node) => {
+                        let before = self.out.len();
+                        self.object(plan, node)?;
+                        self.out.truncate(before);
+                    }
+                    None => self.skip_kind(false, written)?,
+                }
                 self.facts.implicit_rules = true;
                 return Ok(MemberShown::No);
             }

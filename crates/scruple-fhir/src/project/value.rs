@@ -92,7 +92,7 @@ impl<'b> Pass<'_, 'b> {
             Act::Mask(function) => self.mask(function, written, object_start),
             Act::Unit => self.unit(object_start),
             Act::Bundle(part) => self.bundle_part(part, object_start),
-            Act::Drop | Act::ModifierExtension(_) | Act::ImplicitRules | Act::Meta | Act::Contained => {
+            Act::Drop | Act::ModifierExtension(_) | Act::ImplicitRules(_) | Act::Meta | Act::Contained => {
                 self.scan.skip()?;
                 Ok(false)
             }
@@ -209,6 +209,12 @@ impl<'b> Pass<'_, 'b> {
             && plan.nodes.get(usize::from(node)).is_some_and(Node::is_labelled)
         {
             self.facts.segments = self.facts.segments.union(*segments);
+        }
+        if let Some(Literal::Contained(id)) = parsed
+            && emitted
+            && shows
+        {
+            self.contained.mentions.push(id);
         }
         if !shows {
             self.broken |= table.whole;
@@ -375,7 +381,7 @@ impl<'b> Pass<'_, 'b> {
         }
         debug_assert_eq!(self.out.len(), before);
         if self.contained.current.is_none() {
-            let change = self.projection.table().view(self.annotation().change_metadata) == scruple_core::View::Full;
+            let change = self.projection.shows_changes(self.under);
             self.meta.clear();
             meta.write(change, &mut self.meta);
         }

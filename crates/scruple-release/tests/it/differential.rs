@@ -3,15 +3,6 @@
 use crate::world::{PACK, SLOW_PACK, as_slow, as_table, fast, role_table, shared, slow};
 use scruple_testkit::{crafted, tree};
 
-/// The two do not agree everywhere yet (docs/limits.md): these run when `SCRUPLE_DIFFERENTIAL` is set.
-fn is_asked_for() -> bool {
-    let asked = std::env::var_os("SCRUPLE_DIFFERENTIAL").is_some();
-    if !asked {
-        println!("differential: not run; set SCRUPLE_DIFFERENTIAL to run it");
-    }
-    asked
-}
-
 fn difference(fast: &Result<String, &str>, slow: &Result<String, &str>) -> Option<String> {
     if fast == slow {
         return None;
@@ -34,9 +25,6 @@ fn roles() -> Vec<(String, String)> {
 
 #[test]
 fn on_crafted_resources_for_every_role() {
-    if !is_asked_for() {
-        return;
-    }
     let mut differences = Vec::new();
     for (role, purpose) in roles() {
         let table = role_table(&role, &purpose);
@@ -58,12 +46,9 @@ fn on_crafted_resources_for_every_role() {
 
 #[test]
 fn on_made_resources_and_decisions() {
-    if !is_asked_for() {
-        return;
-    }
     let resources = tree::Resources::of(&SLOW_PACK);
     let mut differences = Vec::new();
-    let cases = std::env::var("SCRUPLE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(150);
+    let cases = std::env::var("SCRUPLE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(600);
     let from = std::env::var("SCRUPLE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0_u64);
     let roles = roles();
     for seed in from..from + cases {
@@ -88,9 +73,6 @@ fn on_made_resources_and_decisions() {
 
 #[test]
 fn on_us_core_examples_for_every_role() {
-    if !is_asked_for() {
-        return;
-    }
     let Some(shared) = shared() else {
         println!("skipped: no shared data");
         return;
@@ -116,22 +98,4 @@ fn on_us_core_examples_for_every_role() {
         differences.len(),
         differences[..differences.len().min(8)].join("\n")
     );
-}
-
-#[test]
-fn debug_seed() {
-    let Ok(seed) = std::env::var("DEBUG_SEED") else { return };
-    let seed: u64 = seed.parse().unwrap();
-    let roles = roles();
-    let table = if seed % 2 == 0 {
-        as_table(&tree::decision(&SLOW_PACK, seed))
-    } else {
-        let (role, purpose) = &roles[usize::try_from(seed).unwrap() % roles.len()];
-        println!("{role}");
-        role_table(role, purpose)
-    };
-    println!("{:?}", as_slow(&table));
-    for line in std::fs::read_to_string("/tmp/debug.ndjson").unwrap().lines() {
-        println!("I {line}\nF {:?}\nS {:?}", fast(&table, line.as_bytes()), slow(&as_slow(&table), line.as_bytes()));
-    }
 }

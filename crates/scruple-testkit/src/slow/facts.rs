@@ -36,8 +36,11 @@ impl Slow<'_> {
     fn labels_of_resource(&self, object: &'static ObjectType, value: &Value, labels: &mut Labels) {
         if let Some(meta) = value.get("meta") {
             for coding in meta.get("security").map(Value::items).unwrap_or_default() {
-                let meaning = system_and_code(coding).and_then(|(system, code)| self.security_label(system, code));
-                labels.add(meaning.unwrap_or("unclassified"));
+                let meanings = system_and_code(coding).map(|(system, code)| self.security_label(system, code));
+                match meanings.unwrap_or_default() {
+                    [] => labels.unclassified = true,
+                    meanings => meanings.iter().for_each(|meaning| labels.add(meaning)),
+                }
             }
             let source = meta.get("source").and_then(Value::text);
             self.label_by_source("meta.source", source, labels);
@@ -166,7 +169,7 @@ impl Slow<'_> {
                 labels.add(segment);
             }
         }
-        if let Some(meaning) = self.security_label(system, code) {
+        for meaning in self.security_label(system, code) {
             labels.add(meaning);
         }
         if !self.is_well_formed(system, code) {
@@ -174,8 +177,8 @@ impl Slow<'_> {
         }
     }
 
-    fn security_label(&self, system: &str, code: &str) -> Option<&str> {
-        self.pack.security_labels.get(&(system.to_owned(), code.to_owned())).map(String::as_str)
+    fn security_label(&self, system: &str, code: &str) -> &[String] {
+        self.pack.security_labels.get(&(system.to_owned(), code.to_owned())).map_or(&[], Vec::as_slice)
     }
 
     fn label_by_source(&self, kind: &str, value: Option<&str>, labels: &mut Labels) {
@@ -321,7 +324,7 @@ pub(super) fn system_and_code(coding: &Value) -> Option<(&str, &str)> {
 
 /// The paths under which `extensions.csv` may name the holder of an extension array: by its place, and by its type.
 pub(super) fn holders(here: &Here) -> Vec<String> {
-    let mut on = vec![here.literal.clone(), here.canonical.clone(), here.object.name.to_owned()];
+    let mut on = vec![here.path.clone(), here.object.name.to_owned()];
     if !here.object.is_in_resource() {
         on.push("Element".to_owned());
     }
@@ -330,7 +333,7 @@ pub(super) fn holders(here: &Here) -> Vec<String> {
 
 /// The same for the `_x` of a primitive: its places, its FHIR type, or `Element`.
 pub(super) fn primitive_holders(here: &Here, element: &Element, target: usize) -> Vec<String> {
-    let mut on = vec![format!("{}.{}", here.literal, element.name), format!("{}.{}", here.object.name, element.name)];
+    let mut on = vec![format!("{}.{}", here.path, element.name), format!("{}.{}", here.object.name, element.name)];
     on.extend(element.type_names.get(target).map(|name| (*name).to_owned()));
     on.push("Element".to_owned());
     on

@@ -133,14 +133,7 @@ impl Slow<'_> {
     }
 
     /// The `_x` of a primitive.
-    fn below_is_sound(
-        &self,
-        object: &ObjectType,
-        element: &Element,
-        key: Key,
-        value: &Value,
-        judged: &Judged,
-    ) -> bool {
+    fn below_is_sound(&self, object: &ObjectType, element: &Element, key: Key, value: &Value, judged: &Judged) -> bool {
         let Some(holder) = object_type("Element") else { return false };
         let path = format!("{}.{}", object.name, element.name);
         let primitive = element.type_names.get(key.target).copied();
@@ -182,14 +175,16 @@ impl Slow<'_> {
     /// Whether a value of a data type can neither show, for any class, nor carry facts, so that only its kind is judged.
     fn is_dull(&self, object: &ObjectType, element: &Element, inner: &ObjectType, judged: &Judged) -> bool {
         if object.is_resource && element.name == "text" {
-            return !self.decision.passes && self.faults == Faults::WhereSeen;
+            return !judged.labelled && !self.decision.passes && self.faults == Faults::WhereSeen;
         }
         if judged.looked || judged.labelled || inner.is_in_resource() {
             return false;
         }
-        let has_lines = self.pack.elements.keys().any(|line| {
-            line.strip_prefix(judged.path.as_str()).is_some_and(|rest| rest.starts_with('.'))
-        });
+        let has_lines = self
+            .pack
+            .elements
+            .keys()
+            .any(|line| line.strip_prefix(judged.path.as_str()).is_some_and(|rest| rest.starts_with('.')));
         let read = self.pack.discriminators.iter().any(|line| {
             judged.path.strip_prefix(line.element.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         });

@@ -260,8 +260,13 @@ impl Slow<'_> {
             };
             let (value, below) = (at(value), at(below));
             let mut view = self.seen(here, element, key.target, value.as_ref(), scope.facts);
-            if is_quantity(here.object) && element.name == "unit" && !view.own && !has_ucum_code(holder) {
-                view.view = view.view.meet(self.view("free_text", scope.facts));
+            if is_quantity(here.object) && element.name == "unit" && !view.own {
+                view.view = match (view.view, self.view("free_text", scope.facts)) {
+                    (View::Full, _) if has_ucum_code(holder) => View::Full,
+                    (View::Full, View::Full) => View::Full,
+                    (View::Full, _) => View::None,
+                    (masked, free_text) => masked.meet(free_text),
+                };
             }
             let function = match &view.view {
                 View::None => Function::None,

@@ -28,7 +28,7 @@ pub struct SlowPack {
     /// The codes of each segment that has a file.
     pub segment_codes: BTreeMap<String, Vec<SegmentCode>>,
     /// System and code to a segment, `none` or `unclassified`.
-    pub security_labels: BTreeMap<(String, String), String>,
+    pub security_labels: BTreeMap<(String, String), Vec<String>>,
     /// Kind, value and segment of `sources.csv`.
     pub sources: Vec<(String, String, String)>,
     /// System (or `system/*`) to form.
@@ -129,7 +129,7 @@ impl SlowPack {
         for [system, code, meaning] in
             table(&folder.join("security-labels.csv"))?.columns(["system", "code", "meaning"])?
         {
-            pack.security_labels.insert((system, code), meaning);
+            pack.security_labels.entry((system, code)).or_default().push(meaning);
         }
         for [kind, value, segment] in table(&folder.join("sources.csv"))?.columns(["kind", "value", "segment"])? {
             pack.sources.push((kind, value, segment));

@@ -21,7 +21,8 @@ impl Slow<'_> {
 
     /// The decision says so, and every category of the type is full.
     fn may_pass(&self, object: &ObjectType, facts: &Facts) -> bool {
-        if !self.decision.passes || matches!(object.name, "Bundle" | "Parameters") {
+        let has_home = self.home(object, facts) != View::None;
+        if !self.decision.passes || !has_home || matches!(object.name, "Bundle" | "Parameters") {
             return false;
         }
         let of_type = |path: &str| {

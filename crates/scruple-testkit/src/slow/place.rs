@@ -12,11 +12,8 @@ use std::collections::BTreeSet;
 pub(super) struct Here {
     /// Its type.
     pub object: &'static ObjectType,
-    /// The path from the resource, as it is walked.
-    pub literal: String,
-    /// The same by the dictionary's names: a part that refers to another's content has that part's path.
-    /// Reading: both paths are looked up and met, since the page does not say which one `its path` is.
-    pub canonical: String,
+    /// The path from the resource by the dictionary's names: a part with another's content has that part's path.
+    pub path: String,
     /// Paths from each data type on the way (`Reference.identifier`, `Identifier`); empty in resources and parts.
     pub data: Vec<String>,
     /// What holds for elements without a line of their own.
@@ -37,20 +34,15 @@ pub(super) struct Seen {
 }
 
 impl Here {
-    /// The paths of an element of this object: literal, by the dictionary, and that of the part whose content it has.
+    /// The paths of an element of this object: its own, and that of the part whose content it has.
     pub fn paths(&self, element: &Element, target: &Target) -> Vec<String> {
-        let mut paths = vec![format!("{}.{}", self.literal, element.name)];
-        let mut add = |path: String| {
-            if !paths.contains(&path) {
-                paths.push(path);
-            }
-        };
-        add(format!("{}.{}", self.canonical, element.name));
+        let mut paths = vec![format!("{}.{}", self.path, element.name)];
         if let Target::Object(_) = target
             && let Some(inner) = object_of(target)
             && inner.is_in_resource()
+            && inner.name != paths[0]
         {
-            add(inner.name.to_owned());
+            paths.push(inner.name.to_owned());
         }
         paths
     }
@@ -58,7 +50,6 @@ impl Here {
     /// The object that an element of this one holds.
     pub fn below(&self, element: &Element, target: &Target, seen: &Seen, base: View) -> Option<Self> {
         let object = object_of(target)?;
-        let literal = format!("{}.{}", self.literal, element.name);
         let data = if is_data_type(object.name) {
             let mut data = vec![object.name.to_owned()];
             if !seen.own || self.data.is_empty() {
@@ -68,13 +59,12 @@ impl Here {
         } else {
             Vec::new()
         };
-        let canonical =
-            if data.is_empty() { object.name.to_owned() } else { format!("{}.{}", self.canonical, element.name) };
+        let path = if data.is_empty() { object.name.to_owned() } else { format!("{}.{}", self.path, element.name) };
         let allowed = match target {
             Target::Reference(types) => types.iter().map(|id| scruple_fhir::dictionary().get(*id).name).collect(),
             _ => Vec::new(),
         };
-        Some(Self { object, literal, canonical, data, base, star: self.star && !seen.own, points_to: None, allowed })
+        Some(Self { object, path, data, base, star: self.star && !seen.own, points_to: None, allowed })
     }
 }
 
@@ -251,8 +241,7 @@ pub(super) fn top(slow: &Slow<'_>, object: &'static ObjectType, facts: &Facts) -
     };
     Here {
         object,
-        literal: object.name.to_owned(),
-        canonical: object.name.to_owned(),
+        path: object.name.to_owned(),
         data: Vec::new(),
         base,
         star: true,

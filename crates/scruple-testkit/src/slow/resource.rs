@@ -74,13 +74,13 @@ impl Slow<'_> {
         if self.home(object, &facts) == View::None { Err(Withheld::Policy) } else { Ok(()) }
     }
 
-    fn home(&self, object: &ObjectType, facts: &Facts) -> View {
+    pub(super) fn home(&self, object: &ObjectType, facts: &Facts) -> View {
         self.pack.elements.get(object.name).map_or(View::None, |category| self.view(category, facts))
     }
 
     /// What withholds a resource that has a home before its elements are looked at.
     fn may_show(&self, object: &'static ObjectType, value: &Value, facts: &Facts) -> Result<(), Withheld> {
-        if value.get("implicitRules").is_some() {
+        if value.get("implicitRules").is_some() || value.get("_implicitRules").is_some() {
             return Err(Withheld::ImplicitRules);
         }
         if value.get("modifierExtension").is_some() {
@@ -195,6 +195,11 @@ pub(super) fn refers_to(text: &str, id: &str) -> bool {
 /// What a Bundle shows instead of a primitive that shows; the outer `None`: as it is.
 pub(super) fn bundle_value(object: &str, element: &str, value: &Value, holder: &Value) -> Option<Option<String>> {
     let raw = value.text()?;
+    let judged =
+        matches!((object, element), ("Bundle", "type") | ("Bundle.entry", "fullUrl") | ("Bundle.entry.request", "url"));
+    if judged && raw.contains('\\') {
+        return Some(None);
+    }
     match (object, element) {
         ("Bundle", "type") if matches!(raw, "document" | "message") => Some(Some("\"collection\"".to_owned())),
         ("Bundle.entry", "fullUrl") => {

@@ -220,10 +220,12 @@ fn a_withheld_modifier_closes_its_object() {
         .masked("dates", "contact")
         .check(input, r#"{"resourceType":"Patient",META,"birthDate":"1980-01-01"}"#);
     // Patient.active has none, so the whole resource goes, whether or not it stood there.
-    sees("contact").masked("dates", "demographics").withholds(input, Withheld::Policy);
-    // A modifier that is not none by policy and is hidden by its data alone closes nothing.
+    sees("contact").masked("dates", "demographics").withholds(input, Withheld::Required);
+    // A modifier that its own data hides closes what holds it too; where it does not stand, nothing is closed.
+    let refuted = r#"{"resourceType":"Condition","verificationStatus":{"text":"refuted"},"recordedDate":"2020"}"#;
+    sees("").masked("coded", "problems").withholds(refuted, Withheld::Required);
     sees("").masked("coded", "problems").check(
-        r#"{"resourceType":"Condition","verificationStatus":{"text":"refuted"},"recordedDate":"2020"}"#,
+        r#"{"resourceType":"Condition","recordedDate":"2020"}"#,
         r#"{"resourceType":"Condition",META,"recordedDate":"2020","subject":MASKED}"#,
     );
 }
