@@ -47,9 +47,8 @@ impl Compiler<'_> {
             (true, "meta") => return Act::Meta,
             (true, "contained") => return Act::Contained,
             (true, "implicitRules") if !key.pass => {
-                let beside = written
-                    .underscore
-                    .then(|| self.underscore(key, object, element, target_index, place, View::None));
+                let beside =
+                    written.underscore.then(|| self.underscore(key, object, element, target_index, place, View::None));
                 return match beside {
                     Some(Act::Object(node)) => Act::ImplicitRules(Some(node)),
                     _ => Act::ImplicitRules(None),

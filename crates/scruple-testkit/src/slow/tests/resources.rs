@@ -7,12 +7,13 @@ fn meta_is_built_and_not_copied() {
     let input = r#"{"id":"p","meta":{"tag":[{"code":"x"}],"lastUpdated":"2026-01-01T00:00:00Z","source":"s","versionId":"7","profile":["http://own.example/p","http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"]},
         "language":"en","text":{"status":"generated","div":"<div>A</div>"},"resourceType":"Patient","_id":{"extension":[{"url":"https://scruple.example/ext/anywhere","valueBoolean":true}]}}"#;
     let with = |dates: &str| {
-        r#"{"resourceType":"Patient",META,"id":"p","language":"en"}"#
-        .replace(
+        r#"{"resourceType":"Patient",META,"id":"p","language":"en"}"#.replace(
             r#"META"#,
             &super::META.replace(
                 r#""meta":{"#,
-                &format!(r#""meta":{{{dates}"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"],"#),
+                &format!(
+                    r#""meta":{{{dates}"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"],"#
+                ),
             ),
         )
     };
