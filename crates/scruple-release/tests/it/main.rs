@@ -8,4 +8,5 @@
 )]
 
 mod differential;
+mod outputs;
 mod world;
