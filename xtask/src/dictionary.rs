@@ -23,6 +23,69 @@ const OUT: &str = "crates/scruple-fhir/src/dictionary";
 const GENERAL_CONSTRAINTS: [&str; 9] =
     ["ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6", "ref-1", "txt-1"];
 
+/// What the package adds to FHIR 4.0.1, of its own or from R5; `@types/fhir` (r4) does not have it.
+const NOT_R4: [&str; 38] = [
+    "Binary.url",
+    "DeviceDefinition.bodySite",
+    "DeviceDefinition.classification",
+    "EvidenceVariable.characteristic.definitionByCombination",
+    "EvidenceVariable.characteristic.definitionByTypeAndValue",
+    "EvidenceVariable.characteristic.definitionCanonical",
+    "EvidenceVariable.characteristic.definitionCodeableConcept",
+    "EvidenceVariable.characteristic.definitionExpression",
+    "EvidenceVariable.characteristic.definitionId",
+    "EvidenceVariable.characteristic.definitionReference",
+    "EvidenceVariable.characteristic.duration[x]",
+    "EvidenceVariable.characteristic.instances[x]",
+    "EvidenceVariable.characteristic.linkId",
+    "EvidenceVariable.characteristic.note",
+    "EvidenceVariable.characteristic.timeFromEvent",
+    "HealthcareService.offeredIn",
+    "Meta.account",
+    "Meta.accounts",
+    "Meta.author",
+    "Meta.compartment",
+    "Meta.deleted",
+    "Meta.onBehalfOf",
+    "Meta.project",
+    "ObservationDefinition.publisher",
+    "ResearchStudy.associatedParty",
+    "ResearchStudy.classifier",
+    "ResearchStudy.comparisonGroup",
+    "ResearchStudy.descriptionSummary",
+    "ResearchStudy.label",
+    "ResearchStudy.name",
+    "ResearchStudy.objective.description",
+    "ResearchStudy.outcomeMeasure",
+    "ResearchStudy.progressStatus",
+    "ResearchStudy.recruitment",
+    "ResearchStudy.region",
+    "ResearchStudy.result",
+    "ResearchStudy.studyDesign",
+    "ResearchStudy.whyStopped",
+];
+/// Elements of 4.0.1 that the package has in their R5 form alone: the type, the element, whether it is required, whether
+/// it repeats, and its types (FHIR R4, EvidenceVariable).
+const ONLY_R4: [(&str, &str, bool, bool, &[&str]); 5] = [
+    (
+        "EvidenceVariable.characteristic",
+        "definition[x]",
+        true,
+        false,
+        &["Reference(Group)", "canonical", "CodeableConcept", "Expression", "DataRequirement", "TriggerDefinition"],
+    ),
+    ("EvidenceVariable.characteristic", "usageContext", false, true, &["UsageContext"]),
+    (
+        "EvidenceVariable.characteristic",
+        "participantEffective[x]",
+        false,
+        false,
+        &["dateTime", "Period", "Duration", "Timing"],
+    ),
+    ("EvidenceVariable.characteristic", "timeFromStart", false, false, &["Duration"]),
+    ("EvidenceVariable.characteristic", "groupMeasure", false, false, &["code"]),
+];
+
 pub const HELP: &str = "\
 cargo xtask dictionary [--from DIR]
 
@@ -123,6 +186,7 @@ impl TypeGraph {
             }
         }
         ensure!(resources == RESOURCE_TYPES, "{resources} resource types, expected {RESOURCE_TYPES}");
+        correct(&mut types)?;
         let graph = Self { types };
         for (name, object) in &graph.types {
             for element in &object.elements {
@@ -184,6 +248,30 @@ impl TypeGraph {
         }
         Some(at)
     }
+}
+
+/// Takes out what is not in 4.0.1, and puts in what the package lost.
+fn correct(types: &mut BTreeMap<String, ObjectType>) -> Result<()> {
+    for path in NOT_R4 {
+        let (parent, name) = path.rsplit_once('.').unwrap_or_default();
+        let object = types.get_mut(parent).with_context(|| format!("no type {parent}"))?;
+        let before = object.elements.len();
+        object.elements.retain(|element| element.name != name);
+        ensure!(object.elements.len() < before, "{path} is not there: take it out of NOT_R4");
+        for (_, members) in &mut object.groups {
+            members.retain(|member| member != name);
+        }
+        object.groups.retain(|(_, members)| members.len() > 1);
+        let below = format!("{path}.");
+        types.retain(|name, _| name != path && !name.starts_with(&below));
+    }
+    for (parent, name, required, many, of) in ONLY_R4 {
+        let object = types.get_mut(parent).with_context(|| format!("no type {parent}"))?;
+        ensure!(object.elements.iter().all(|element| element.name != name), "{parent}.{name} is there");
+        let types = of.iter().map(|&name| name.to_owned()).collect();
+        object.elements.push(Element { name: name.to_owned(), required, many, modifier: false, types });
+    }
+    Ok(())
 }
 
 fn add_definition(types: &mut BTreeMap<String, ObjectType>, definition: &Value, is_resource: bool) -> Result<()> {

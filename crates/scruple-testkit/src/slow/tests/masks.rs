@@ -136,7 +136,7 @@ fn shapes_are_dummies() {
 #[test]
 fn a_required_instant_under_a_mask_withholds_its_resource_and_an_optional_one_itself() {
     let slot = r#"{"resourceType":"Slot","schedule":{"display":"x"},"status":"free","start":"2026-01-01T00:00:00Z","end":"2026-01-01T00:00:00Z"}"#;
-    sees("").masked("limited", "admin").withholds(slot, super::Withheld::Required);
+    sees("").masked("limited", "admin").withholds(slot, Withheld::Required);
     sees("").masked("limited", "admin").check(
         r#"{"resourceType":"Appointment","status":"proposed","start":"2026-01-01T00:00:00Z","end":"2026-01-01T00:00:00Z","created":"2026-01-02","participant":[{"status":"accepted"}]}"#,
         r#"{"resourceType":"Appointment",META,"status":"proposed","created":"2026","participant":[{"status":"accepted","type":[MASKED]}],"_start":MASKED,"_end":MASKED}"#,
