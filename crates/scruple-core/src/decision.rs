@@ -8,8 +8,8 @@ use std::fmt;
 
 /// Categories that one pack may have.
 pub const CATEGORIES_MAX: usize = 64;
-/// Segments that one pack may have, the built-in `unclassified` and the projector's own mark left out.
-pub const SEGMENTS_MAX: usize = 30;
+/// Segments that one pack may have; the three marks of [`SegmentSet`] are none of them.
+pub const SEGMENTS_MAX: usize = 29;
 /// Named conditions that one pack may have.
 pub const CONDITIONS_MAX: usize = 64;
 
@@ -34,6 +34,8 @@ impl SegmentSet {
     pub const EMPTY: Self = Self(0);
     /// A code that fits no listed code system stands in the resource: closed but to those who hold every segment.
     pub const UNCLASSIFIED: Self = Self(1 << 31);
+    /// A security label that nobody can read stands on the resource: it may mean any segment.
+    pub const UNREADABLE: Self = Self(1 << 29);
     /// No label: the projector's note that a resource must not pass as it is.
     pub const NO_PASS: Self = Self(1 << 30);
 
@@ -73,9 +75,15 @@ impl SegmentSet {
         self.0 & Self::UNCLASSIFIED.0 != 0
     }
 
+    /// Whether a security label was found that the pack does not list.
+    #[must_use]
+    pub const fn is_unreadable(self) -> bool {
+        self.0 & Self::UNREADABLE.0 != 0
+    }
+
     /// The segments of the set, in the pack's order.
     pub fn segments(self) -> impl Iterator<Item = SegmentId> {
-        (0..30_u8).map(SegmentId).filter(move |segment| self.contains(*segment))
+        (0..29_u8).map(SegmentId).filter(move |segment| self.contains(*segment))
     }
 }
 

@@ -14,3 +14,8 @@ pub const CHUNK_BYTES_MAX: usize = 1024 * 1024;
 pub const LEDGER_BATCH_MAX: usize = 512;
 /// Times a resource is projected again because its labels or contained resources asked for another table.
 pub const PROJECTION_PASSES_MAX: usize = 8;
+/// Bytes of objects that may be looked at for each byte of a resource, those of inner objects again for each outer one.
+/// A plain resource takes its depth, so at most [`JSON_DEPTH_MAX`]; resources in resources can take far more.
+pub const WORK_PER_BYTE_MAX: usize = 160;
+/// And so many more for every resource.
+pub const WORK_BYTES_FREE: usize = 1 << 20;

@@ -97,6 +97,8 @@ impl Mask {
 pub struct Annotation {
     /// Categories whose codes can put a segment on their resource, as bits.
     pub labelled: u64,
+    /// Categories that are nobody's PHI, as bits: what has its home in one never passes as it is.
+    pub not_phi: u64,
     /// The category of prose.
     pub free_text: CategoryId,
     /// The category of `meta.versionId` and `meta.lastUpdated`.

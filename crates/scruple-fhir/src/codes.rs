@@ -33,6 +33,8 @@ pub enum Form {
     Digits,
     /// A FHIR `code` of up to 128 plain characters.
     Token,
+    /// None: another address of a system whose codes are listed under its own.
+    Never,
 }
 
 impl Form {
@@ -53,6 +55,7 @@ impl Form {
             "nucc" => Self::Nucc,
             "digits" => Self::Digits,
             "token" => Self::Token,
+            "never" => Self::Never,
             _ => return None,
         })
     }
@@ -64,32 +67,36 @@ impl Form {
             Self::Loinc => is_loinc(code),
             Self::Snomed => is_snomed(code),
             Self::Icd10Cm => is_icd10cm(code),
-            Self::Icd10Pcs => code.len() == 7 && code.iter().all(u8::is_ascii_alphanumeric),
+            Self::Icd10Pcs => code.len() == 7 && code.iter().all(is_capital_or_digit),
             Self::Icd9Cm => is_icd9cm(code),
-            Self::RxNorm => digits(code, 1, 8),
+            Self::RxNorm => number(code, 8),
             Self::Cpt => {
                 code.len() == 5
-                    && code
-                        .split_last()
-                        .is_some_and(|(last, first)| digits(first, 4, 4) && last.is_ascii_alphanumeric())
+                    && code.split_last().is_some_and(|(last, first)| digits(first, 4, 4) && is_capital_or_digit(last))
             }
             Self::Hcpcs => {
                 code.len() == 5
-                    && code.split_first().is_some_and(|(first, rest)| first.is_ascii_alphabetic() && digits(rest, 4, 4))
+                    && code.split_first().is_some_and(|(first, rest)| first.is_ascii_uppercase() && digits(rest, 4, 4))
             }
-            Self::Cvx => digits(code, 1, 3),
+            Self::Cvx => digits(code, 2, 2) || code.len() == 3 && number(code, 3),
             Self::Ndc => {
                 (10..=14).contains(&code.len()) && code.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
             }
-            Self::Nucc => code.len() == 10 && code.ends_with(b"X") && code.iter().all(u8::is_ascii_alphanumeric),
+            Self::Nucc => code.len() == 10 && code.ends_with(b"X") && code.iter().all(is_capital_or_digit),
             Self::Digits => digits(code, 1, 64),
             Self::Token => is_token(code),
+            Self::Never => false,
         }
     }
 }
 
 /// Characters of a token. Some systems (Blue Button) use whole URLs as codes.
 const TOKEN_BYTES_MAX: usize = 128;
+
+/// The last part of an address: no version, no further path.
+fn is_name(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+}
 
 /// A FHIR `code` without white space, of plain characters.
 pub(crate) fn is_token(code: &[u8]) -> bool {
@@ -103,14 +110,23 @@ fn digits(code: &[u8], least: usize, most: usize) -> bool {
     (least..=most).contains(&code.len()) && code.iter().all(u8::is_ascii_digit)
 }
 
+/// A whole number as it is written once: no leading zero.
+fn number(code: &[u8], most: usize) -> bool {
+    digits(code, 1, most) && code.first() != Some(&b'0')
+}
+
+/// Codes are looked up as they are written, so that another spelling of one is no code.
+const fn is_capital_or_digit(byte: &u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit()
+}
+
 fn is_icd10cm(code: &[u8]) -> bool {
     let (head, tail) = match code.iter().position(|byte| *byte == b'.') {
         Some(dot) => (code.get(..dot).unwrap_or_default(), code.get(dot + 1..)),
         None => (code, None),
     };
-    let head_fits =
-        matches!(head, [a, b, c] if a.is_ascii_alphabetic() && b.is_ascii_digit() && c.is_ascii_alphanumeric());
-    head_fits && tail.is_none_or(|tail| (1..=4).contains(&tail.len()) && tail.iter().all(u8::is_ascii_alphanumeric))
+    let head_fits = matches!(head, [a, b, c] if a.is_ascii_uppercase() && b.is_ascii_digit() && is_capital_or_digit(c));
+    head_fits && tail.is_none_or(|tail| (1..=4).contains(&tail.len()) && tail.iter().all(is_capital_or_digit))
 }
 
 fn is_icd9cm(code: &[u8]) -> bool {
@@ -133,7 +149,7 @@ fn is_loinc(code: &[u8]) -> bool {
     let Some((number, [b'-', check])) = code.len().checked_sub(2).and_then(|at| code.split_at_checked(at)) else {
         return false;
     };
-    if !digits(number, 1, 7) {
+    if !self::number(number, 7) {
         return false;
     }
     let sum: u32 = number
@@ -286,7 +302,7 @@ impl CodeIndex {
     fn family(&self, system: &[u8]) -> Option<Form> {
         self.families
             .iter()
-            .find(|(family, _)| system.starts_with(family) && system.len() > family.len())
+            .find(|(family, _)| system.strip_prefix(&**family).is_some_and(is_name))
             .map(|(_, form)| *form)
     }
 
@@ -311,11 +327,11 @@ impl CodeIndex {
         if known.form.fits(code) { segments } else { segments.union(SegmentSet::UNCLASSIFIED) }
     }
 
-    /// What a code in `meta.security` means; one that is not listed is `UNCLASSIFIED`.
+    /// What a security label means; one that is not listed is `UNREADABLE`.
     #[must_use]
     pub fn security(&self, system: &[u8], code: &[u8]) -> SegmentSet {
         let key = (Box::from(system), Box::from(code));
-        self.security.get(&key).copied().unwrap_or(SegmentSet::UNCLASSIFIED)
+        self.security.get(&key).copied().unwrap_or(SegmentSet::UNREADABLE)
     }
 }
 
@@ -366,6 +382,6 @@ mod tests {
         check("http://terminology.hl7.org/CodeSystem/v3-ActCode", "HIV", hiv);
         check("http://terminology.hl7.org/CodeSystem/", "x", SegmentSet::UNCLASSIFIED);
         check("http://local", "x", SegmentSet::UNCLASSIFIED);
-        assert_eq!(index.security(b"http://local", b"x"), SegmentSet::UNCLASSIFIED);
+        assert_eq!(index.security(b"http://local", b"x"), SegmentSet::UNREADABLE);
     }
 }

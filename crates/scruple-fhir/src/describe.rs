@@ -501,7 +501,7 @@ impl Walk<'_> {
                 .map(|(_, op)| op.act)
                 .collect();
             let below = format!("{path}.{}", element.name);
-            let shows = acts.iter().any(|act| self.act_shows(*act) && *act != Act::Unit);
+            let shows = acts.iter().any(|act| self.act_shows(*act));
             if let (Some(place), false, false) = (line, shows, is_general(element.name) && element.name != "text") {
                 let (place, also) = match place {
                     Place::Category(category) => (place, Some(category)),

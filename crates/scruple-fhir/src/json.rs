@@ -8,6 +8,7 @@
 )]
 
 use scruple_core::limits;
+use std::borrow::Cow;
 
 /// What is wrong with a resource, and at which byte of it. Never holds a part of the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -46,9 +47,30 @@ pub enum FaultKind {
     /// No `resourceType`, or one that R4 does not have.
     #[error("no resource type of FHIR R4")]
     UnknownType,
+    /// To look at it would take too long: resources in resources.
+    #[error("nested resources take too long")]
+    Costly,
     /// Something follows the resource.
     #[error("text after the end")]
     Trailing,
+}
+
+/// The text with `\/` written as `/`: some senders escape every slash, and codes and references must be read all the same.
+pub(crate) fn plain_slashes(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memmem::find(text, br"\/").is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        let (before, from) = rest.split_at(at);
+        plain.extend_from_slice(before);
+        let (escape, after) = from.split_at(from.len().min(2));
+        plain.extend_from_slice(if escape == br"\/" { b"/" } else { escape });
+        rest = after;
+    }
+    plain.extend_from_slice(rest);
+    Cow::Owned(plain)
 }
 
 pub(crate) type Scanned<T> = Result<T, Fault>;
@@ -142,6 +164,11 @@ impl<'a> Scanner<'a> {
     /// Takes a string whose opening quote is next and returns the text between the quotes, escapes as written.
     #[inline]
     pub fn string(&mut self) -> Scanned<&'a [u8]> {
+        self.text::<true>()
+    }
+
+    #[inline]
+    fn text<const ESCAPES: bool>(&mut self) -> Scanned<&'a [u8]> {
         self.at += 1;
         let start = self.at;
         let bytes = self.bytes;
@@ -160,7 +187,7 @@ impl<'a> Scanner<'a> {
                 return Ok(&bytes[start..at]);
             }
             self.at = at;
-            self.escape()?;
+            self.escape(ESCAPES)?;
             at = self.at;
         }
         loop {
@@ -171,7 +198,7 @@ impl<'a> Scanner<'a> {
                     return Ok(&bytes[start..at]);
                 }
                 Some(b'\\' | 0..=0x1f) => {
-                    self.escape()?;
+                    self.escape(ESCAPES)?;
                     at = self.at;
                 }
                 Some(_) => at += 1,
@@ -180,10 +207,10 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes an escape sequence; a control character is a fault.
+    /// Takes an escape sequence, where one may stand; a control character is a fault.
     #[cold]
-    fn escape(&mut self) -> Scanned<()> {
-        if self.bytes[self.at] != b'\\' {
+    fn escape(&mut self, allowed: bool) -> Scanned<()> {
+        if self.bytes[self.at] != b'\\' || !allowed {
             return Err(self.fault(FaultKind::Syntax));
         }
         match self.bytes.get(self.at + 1) {
@@ -378,13 +405,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes a key and its colon; the text of the key, escapes as written.
+    /// Takes a key and its colon. A key with an escape is a fault: two spellings of one key would be two keys.
     #[inline]
     pub fn key(&mut self) -> Scanned<&'a [u8]> {
         if self.peek() != b'"' {
             return Err(self.fault(FaultKind::Syntax));
         }
-        let key = self.string()?;
+        let key = self.text::<false>()?;
         if self.bytes.get(self.at) == Some(&b':') {
             self.at += 1;
         } else {

@@ -1,5 +1,6 @@
 //! Mask functions on scalars. Each takes the text as written, quotes included, and returns what shows, or nothing.
 
+use crate::dictionary::dictionary;
 use crate::json::Scalar;
 use crate::marker::MASKED;
 
@@ -7,6 +8,56 @@ use crate::marker::MASKED;
 const AGE_YEARS_MAX: i32 = 90;
 /// The extension that carries an age in place of a birth date.
 const AGE_URL: &str = "https://scruple.example/fhir/StructureDefinition/age";
+
+/// Scalars that show only in the form of their type, so that a sender's words do not leave in the place of a code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Formed {
+    /// `code`: no white space but behind a semicolon (`text/plain; charset=utf-8`).
+    Code,
+    /// `id`
+    Id,
+    /// `date`, `dateTime`, `instant`, `time`
+    Time,
+    /// `Reference.type`: a resource type.
+    TypeName,
+}
+
+impl Formed {
+    /// The form of a primitive type, if it has one.
+    pub fn of(type_name: &str) -> Option<Self> {
+        Some(match type_name {
+            "code" => Self::Code,
+            "id" => Self::Id,
+            "date" | "dateTime" | "instant" | "time" => Self::Time,
+            _ => return None,
+        })
+    }
+
+    /// Whether a scalar, quotes included, has the form.
+    pub fn fits(self, text: &[u8]) -> bool {
+        let Some(value) = inner(text) else { return false };
+        match self {
+            Self::Code => {
+                let fits = |(place, byte): (usize, &u8)| {
+                    byte.is_ascii_graphic() || *byte == b' ' && place > 0 && value.get(place - 1) == Some(&b';')
+                };
+                (1..=CODE_BYTES_MAX).contains(&value.len()) && value.iter().enumerate().all(fits)
+            }
+            Self::Id => {
+                (1..=64).contains(&value.len())
+                    && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+            }
+            Self::Time => {
+                (2..=35).contains(&value.len())
+                    && value.iter().all(|byte| byte.is_ascii_digit() || b"-:.TZ+".contains(byte))
+            }
+            Self::TypeName => dictionary().resource_by_bytes(value).is_some(),
+        }
+    }
+}
+
+/// Characters of a `code` that shows. Some systems (Blue Button) use whole URLs as codes.
+const CODE_BYTES_MAX: usize = 128;
 
 fn inner(text: &[u8]) -> Option<&[u8]> {
     let inner = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;

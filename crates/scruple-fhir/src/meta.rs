@@ -72,22 +72,21 @@ pub(crate) fn read<'b>(scan: &mut Scanner<'b>, annotation: &Annotation) -> Scann
                     }
                     _ => scan.scalar(Scalar::String)?,
                 };
-                if text.get(1..).is_some_and(|text| text.starts_with(PUBLIC_PROFILES)) {
+                let name = text.get(1..text.len() - 1).unwrap_or_default();
+                if name.starts_with(PUBLIC_PROFILES)
+                    && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'\\')
+                {
                     meta.profiles.push(text);
                 }
                 Ok(())
             })?,
             b"security" => items(scan, |scan| {
-                if scan.peek() != b'{' {
-                    return Err(scan.wrong_value());
-                }
-                let [system, code] = scan.find([b"system", b"code"])?;
-                let label = match (scan.plain_string_at(system), scan.plain_string_at(code)) {
-                    (Some(system), Some(code)) => annotation.codes.security(system, code),
-                    _ => SegmentSet::UNCLASSIFIED,
+                let label = match coding(scan)? {
+                    [Some(system), Some(code)] => annotation.codes.security(system, code),
+                    _ => SegmentSet::UNREADABLE,
                 };
                 meta.segments = meta.segments.union(label);
-                scan.skip()
+                Ok(())
             })?,
             _ => match object.and_then(|object| Some((object, object.keys.get(usize::from(object.key(key)?))?))) {
                 Some((object, written)) => {
@@ -102,6 +101,38 @@ pub(crate) fn read<'b>(scan: &mut Scanner<'b>, annotation: &Annotation) -> Scann
     }
     scan.depth -= 1;
     Ok(meta)
+}
+
+/// System and code of the Coding that begins here, where they are strings without escapes.
+fn coding<'b>(scan: &mut Scanner<'b>) -> Scanned<[Option<&'b [u8]>; 2]> {
+    if scan.peek() != b'{' {
+        return Err(scan.wrong_value());
+    }
+    let mut found = [None; 2];
+    scan.enter()?;
+    scan.at += 1;
+    let mut more = scan.peek() != b'}';
+    if !more {
+        scan.at += 1;
+    }
+    while more {
+        let place = match scan.key()? {
+            b"system" => found.first_mut(),
+            b"code" => found.last_mut(),
+            _ => None,
+        };
+        match place {
+            Some(Some(_)) => return Err(scan.fault(FaultKind::Duplicate)),
+            Some(place) => *place = Some(scan.scalar(Scalar::String)?),
+            None => scan.skip()?,
+        }
+        more = scan.more(b'}')?;
+    }
+    scan.depth -= 1;
+    Ok(found.map(|text| {
+        let inner = text?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        (!inner.contains(&b'\\')).then_some(inner)
+    }))
 }
 
 fn items<'b>(scan: &mut Scanner<'b>, mut item: impl FnMut(&mut Scanner<'b>) -> Scanned<()>) -> Scanned<()> {

@@ -38,6 +38,12 @@ pub(crate) fn literal(text: &[u8]) -> Literal<'_> {
     }
 }
 
+/// The `Type/id` of a relative or absolute literal, without version.
+pub(crate) fn path(text: &[u8]) -> Option<&[u8]> {
+    let (base, resource_type, id) = type_and_id(text)?;
+    text.get(base.len()..base.len() + resource_type.len() + 1 + id.len())
+}
+
 /// Splits `base/Type/id` or `base/Type/id/_history/version`; the base is empty for a relative one.
 fn type_and_id(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let parts: Vec<&[u8]> = text.split(|byte| *byte == b'/').collect();
@@ -46,9 +52,14 @@ fn type_and_id(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
         _ => parts.len(),
     };
     let (resource_type, id) = (parts.get(end.checked_sub(2)?)?, parts.get(end - 1)?);
-    let is_id = (1..=64).contains(&id.len())
-        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
-    if !is_id || dictionary().resource_by_bytes(resource_type).is_none() {
+    let is_id = |id: &[u8]| {
+        (1..=64).contains(&id.len())
+            && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+    };
+    if !is_id(id)
+        || !parts.get(end + 1).is_none_or(|version| is_id(version))
+        || dictionary().resource_by_bytes(resource_type).is_none()
+    {
         return None;
     }
     let base: usize = parts.iter().take(end - 2).map(|part| part.len() + 1).sum();
@@ -75,6 +86,7 @@ mod tests {
         check("#c1", Literal::Contained(b"c1"));
         check("#", Literal::Container);
         check("urn:uuid:1", Literal::Urn(b"urn:uuid:1"));
+        check("Patient/1/_history/as he said", Literal::Foreign(None));
         check("Nothing/1", Literal::Foreign(None));
         check("Patient", Literal::Foreign(None));
         check("", Literal::Foreign(None));

@@ -59,8 +59,10 @@ impl Compiler<'_> {
                     self.underscore(key, object, element, target_index, place, View::None)
                 } else if written.underscore {
                     self.underscore(key, object, element, target_index, place, View::Full)
-                } else {
+                } else if key.pass {
                     Act::Copy
+                } else {
+                    Act::Formed(if element.name == "id" { Formed::Id } else { Formed::Code })
                 };
             }
             (true, "text") if !key.pass => {
@@ -109,7 +111,7 @@ impl Compiler<'_> {
             return self.underscore(key, object, element, target_index, place, shown);
         }
         match target {
-            Target::Primitive(_) => self.scalar(key, object, element, place, function),
+            Target::Primitive(_) => self.scalar(key, object, element, type_name, function),
             Target::Reference(allowed) => self.reference(key, place, allowed, function, view),
             Target::Object(id) => self.complex(key, object, element, place, *id, function, view),
             Target::Resource => Act::Resource,
@@ -151,34 +153,29 @@ impl Compiler<'_> {
         key: &NodeKey,
         object: &ObjectType,
         element: &Element,
-        place: &ElementPlace,
+        type_name: &str,
         function: MaskFunction,
     ) -> Act {
         if key.pass {
             return Act::Copy;
         }
+        let formed = || match (object.name, element.name) {
+            ("Reference", "type") => Act::Formed(Formed::TypeName),
+            _ => Formed::of(type_name).map_or(Act::Copy, Act::Formed),
+        };
         if key.whole && !(object.name == "Reference" && element.name == "reference") {
-            return Act::Copy;
-        }
-        // Prose; beside a UCUM code it says nothing that the code does not.
-        let is_unit =
-            element.name == "unit" && matches!(object.name, "Quantity" | "Age" | "Count" | "Distance" | "Duration");
-        if is_unit
-            && function != MaskFunction::Keep
-            && self.step(place.view, &place.path(object, element), element, "string").0 == MaskFunction::Keep
-        {
-            return Act::Unit;
+            return formed();
         }
         match function {
             MaskFunction::Coding if element.type_names == ["code"] => Act::Mask(MaskFunction::Code),
             MaskFunction::Withhold | MaskFunction::Into | MaskFunction::Coding | MaskFunction::Listed(_) => Act::Drop,
             MaskFunction::Keep if object.name == "Reference" && element.name == "reference" => {
-                let identifies = key
-                    .target
-                    .is_some_and(|target| meet(key.inherit, self.reference_view(target, "identifier")) == View::Full);
+                let identifies = key.target.is_some_and(|target| {
+                    meet(key.inherit, self.reference_view(target, &key.allowed, "identifier")) == View::Full
+                });
                 Act::Literal { token: false, identifies }
             }
-            MaskFunction::Keep => Act::Copy,
+            MaskFunction::Keep => formed(),
             MaskFunction::Token if object.name == "Reference" && element.name == "reference" => {
                 Act::Literal { token: true, identifies: false }
             }
@@ -265,6 +262,7 @@ impl Compiler<'_> {
             labelled,
             looked: place.looked,
             class_codes,
+            security: key.security || element.name == "securityLabel",
             pass: key.pass,
             whole: key.whole,
             class: key.class,
@@ -343,6 +341,7 @@ impl Compiler<'_> {
             pass: key.pass,
             whole: key.whole,
             target: Some(target),
+            allowed: if target == resources.len() { allowed.to_vec() } else { Vec::new() },
             place: place.known(),
             token,
             class: key.class,
@@ -356,11 +355,12 @@ impl Compiler<'_> {
             let node = if has_line { self.id(key_of(target)) } else { unknown };
             cases.push((node, if key.pass { Visibility::Shown } else { visibility }));
         }
-        let only = match allowed {
-            [only] => Some(*only),
-            _ => None,
-        };
-        self.plan.references.push(ReferenceTable { cases, only, pass: key.pass, whole: key.whole });
+        self.plan.references.push(ReferenceTable {
+            cases,
+            allowed: allowed.to_vec(),
+            pass: key.pass,
+            whole: key.whole,
+        });
         Act::Reference(u16::try_from(self.plan.references.len() - 1).unwrap_or(u16::MAX))
     }
 

@@ -15,6 +15,8 @@ pub(super) struct NodeKey {
     pub(super) looked: bool,
     /// The element of the resource whose codes choose the class, if this is in it.
     pub(super) class_codes: Option<u16>,
+    /// Its codes are security labels.
+    pub(super) security: bool,
     pub(super) pass: bool,
     /// Inside a known extension that shows whole.
     pub(super) whole: bool,
@@ -24,6 +26,8 @@ pub(super) struct NodeKey {
     pub(super) place: Option<String>,
     /// Target type of a Reference, by its place among the resource types.
     pub(super) target: Option<usize>,
+    /// The types that an unknown target may have.
+    pub(super) allowed: Vec<TypeId>,
     /// The mask function that a Coding must pass.
     pub(super) check: Option<MaskFunction>,
     /// Everything is shown or hidden by tokens: a Reference under `token`.
@@ -41,12 +45,14 @@ impl NodeKey {
             labelled: false,
             looked: false,
             class_codes: None,
+            security: false,
             pass: false,
             whole: false,
             category: None,
             class: None,
             place: None,
             target: None,
+            allowed: Vec::new(),
             check: None,
             token: false,
             primitive: None,
@@ -219,10 +225,9 @@ impl<'a> Compiler<'a> {
         let home = self.annotation.homes.get(name).copied().unwrap_or(Place::Withheld);
         let view = self.view_of(home, class);
         let pass = view.shows()
-            && self.table.passes_full_types
+            && may_pass(self.table, self.segments)
             && !matches!(name, "Bundle" | "Parameters")
-            && self.segments.intersect(SegmentSet::NO_PASS) == SegmentSet::EMPTY
-            && self.segments.intersect(self.table.never_pass) == SegmentSet::EMPTY
+            && category_of(home, class).is_none_or(|home| self.annotation.not_phi & 1 << (home.0 & 63) == 0)
             && self.is_full(name, class);
         let inherit = if pass {
             View::Full
@@ -314,7 +319,7 @@ impl<'a> Compiler<'a> {
     }
 
     pub(super) fn kind(&self, key: &NodeKey, object: &ObjectType) -> Kind {
-        let collect = Collect { label: key.labelled, class: key.class_codes };
+        let collect = Collect { label: key.labelled, class: key.class_codes, security: key.security };
         match object.name {
             "Coding" => Kind::Coding { collect, check: key.check },
             "CodeableConcept" => {

@@ -15,6 +15,7 @@ use crate::codes::QuickMap;
 use crate::dictionary::{Dictionary, Element, Key, ObjectType, Target, TypeId, dictionary};
 use crate::invariants::{INVARIANTS, Invariant};
 use crate::marker;
+use crate::mask::Formed;
 use scruple_core::{CATEGORIES_MAX, CategoryId, DecisionTable, MaskId, SegmentLimit, SegmentSet, View};
 use std::collections::{HashMap, HashSet};
 
@@ -45,8 +46,8 @@ pub(crate) enum Act {
     Resource,
     /// `meta` of a resource: facts, and what shows is written in front.
     Meta,
-    /// `Quantity.unit`: shows if a UCUM code stands beside.
-    Unit,
+    /// A scalar that shows only if it has the form of its type.
+    Formed(Formed),
     /// `Bundle.type`, `Bundle.entry.fullUrl`, `Bundle.entry.request.url`.
     Bundle(BundlePart),
     /// The literal of a Reference.
@@ -83,6 +84,8 @@ pub(crate) struct Collect {
     pub label: bool,
     /// It stands in this element of the resource, whose codes choose the class.
     pub class: Option<u16>,
+    /// It is a security label, wherever it stands.
+    pub security: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,8 +152,8 @@ pub(crate) enum Visibility {
 pub(crate) struct ReferenceTable {
     /// A node and visibility for each resource type, and last for an unknown one.
     pub cases: Vec<(u16, Visibility)>,
-    /// The only type that the element allows.
-    pub only: Option<TypeId>,
+    /// The types that the element allows; none: any.
+    pub allowed: Vec<TypeId>,
     /// Every target shows: the resource passes.
     pub pass: bool,
     /// A Reference that may not show takes the whole extension with it.
@@ -327,10 +330,22 @@ pub(crate) fn effective(
     for segment in segments.segments() {
         narrow(table.limit(segment));
     }
-    if segments.is_unclassified() && !holds_all(table, annotation.code_segments) {
+    let unclassified = segments.is_unclassified() && !holds_all(table, annotation.code_segments);
+    if unclassified || segments.is_unreadable() && !follows_all(table, annotation) {
         narrow(SegmentLimit::None);
     }
     views
+}
+
+/// Whether no segment of the pack limits the caller.
+fn follows_all(table: &DecisionTable, annotation: &Annotation) -> bool {
+    table.limits.iter().take(annotation.segments).all(|limit| *limit == SegmentLimit::Follow)
+}
+
+/// Whether a resource with these segments may pass as it is, if all its categories are full.
+pub(crate) fn may_pass(table: &DecisionTable, segments: SegmentSet) -> bool {
+    let never = table.never_pass.union(SegmentSet::NO_PASS).union(SegmentSet::UNREADABLE);
+    table.passes_full_types && segments.intersect(never) == SegmentSet::EMPTY
 }
 
 fn holds_all(table: &DecisionTable, segments: SegmentSet) -> bool {
@@ -359,8 +374,7 @@ pub(crate) fn visibility(annotation: &Annotation, table: &DecisionTable, id: Typ
             .any(|(_, place)| annotation.is_labelled(*place, name));
     let every = |class: Option<&crate::Discriminator>| class.is_none_or(|line| table.view(line.category).shows());
     let all_classes = annotation.class_lines(name).all(|line| every(Some(line)));
-    let all_segments = table.limits.iter().take(annotation.segments).all(|limit| *limit == SegmentLimit::Follow);
-    if labelled && !all_segments || !all_classes { Visibility::Ask } else { Visibility::Shown }
+    if labelled && !follows_all(table, annotation) || !all_classes { Visibility::Ask } else { Visibility::Shown }
 }
 
 fn category_of(place: Place, class: Option<CategoryId>) -> Option<CategoryId> {

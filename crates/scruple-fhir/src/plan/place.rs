@@ -40,10 +40,8 @@ impl<'a> Compiler<'a> {
     ) -> ElementPlace {
         let own = format!("{}.{}", object.name, element.name);
         if key.check.is_some() {
-            let part = matches!(
-                (object.name, element.name),
-                ("CodeableConcept", "coding") | ("Coding", "system" | "version" | "code")
-            );
+            let part =
+                matches!((object.name, element.name), ("CodeableConcept", "coding") | ("Coding", "system" | "code"));
             return ElementPlace::inherited(key, if part { View::Full } else { View::None });
         }
         if key.whole {
@@ -128,7 +126,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn narrowing(&self, key: &NodeKey, object: &ObjectType, element: &Element, own: &str) -> View {
         match (object.name, key.target) {
             ("Reference", Some(target)) if matches!(element.name, "display" | "identifier") => {
-                self.reference_view(target, element.name)
+                self.reference_view(target, &key.allowed, element.name)
             }
             _ => self.annotation.places.get(own).map_or(View::Full, |place| match place {
                 Place::Class => View::None,
@@ -137,8 +135,16 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The view of `Reference.display` or `.identifier` for a target type, or an unknown one.
-    pub(super) fn reference_view(&self, target: usize, element: &str) -> View {
+    /// The view of `Reference.display` or `.identifier` for a target type; for an unknown one what all types that it may
+    /// have allow.
+    pub(super) fn reference_view(&self, target: usize, allowed: &[TypeId], element: &str) -> View {
+        let resources = self.dictionary.resources();
+        if target >= resources.len() {
+            let may_be = |(_, id): &(usize, &TypeId)| allowed.is_empty() || allowed.contains(id);
+            let views =
+                resources.iter().enumerate().filter(may_be).map(|(place, _)| self.reference_view(place, &[], element));
+            return views.reduce(meet).unwrap_or_default();
+        }
         let name = self.dictionary.resources().get(target).map(|id| self.object(*id).name);
         let line = name.and_then(|name| self.annotation.references.get(&(name.to_owned(), element.to_owned())));
         let line = line.or_else(|| self.annotation.places.get(&format!("Reference.{element}")));

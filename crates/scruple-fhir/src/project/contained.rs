@@ -134,44 +134,36 @@ impl<'b> ContainedState<'b> {
             return false;
         }
         let known = self.dropped.len();
+        let mut drop = |id: &'b [u8]| {
+            self.dropped.insert(id);
+        };
+        let shown: HashMap<usize, &[u8]> = self.shown.iter().copied().collect();
+        let ids: HashSet<&[u8]> = self.shown.iter().map(|(_, id)| *id).collect();
+        let asked: HashSet<&[u8]> = self.references.iter().map(|(_, to)| *to).collect();
         // Of several with one id all must show.
-        for id in &self.failed {
-            let asked =
-                self.references.iter().any(|(_, to)| to == id) || self.shown.iter().any(|(_, shown)| shown == id);
-            if asked && !self.dropped.contains(id) {
-                self.dropped.push(id);
-            }
-        }
-        for (_, id) in &self.references {
-            if !self.shown.iter().any(|(_, shown)| shown == id) && !self.dropped.contains(id) {
-                self.dropped.push(id);
-            }
-        }
-        let mut reached: Vec<&[u8]> = Vec::new();
-        loop {
-            let before = reached.len();
-            for (holder, to) in &self.references {
-                let leads = holder
-                    .is_none_or(|holder| self.shown.iter().any(|(index, id)| *index == holder && reached.contains(id)));
-                if leads && !reached.contains(to) {
-                    reached.push(to);
+        self.failed.iter().filter(|id| asked.contains(*id) || ids.contains(*id)).for_each(|id| drop(id));
+        asked.iter().filter(|id| !ids.contains(*id)).for_each(|id| drop(id));
+        // What the container leads to.
+        let mut from: HashMap<&[u8], Vec<&[u8]>> = HashMap::new();
+        let mut open = Vec::new();
+        for (holder, to) in &self.references {
+            match holder {
+                None => open.push(*to),
+                Some(holder) => {
+                    if let Some(id) = shown.get(holder) {
+                        from.entry(id).or_default().push(to);
+                    }
                 }
             }
-            if reached.len() == before {
-                break;
-            }
         }
-        for (_, id) in &self.shown {
-            if !reached.contains(id) && !self.dropped.contains(id) {
-                self.dropped.push(id);
+        let mut reached: HashSet<&[u8]> = HashSet::new();
+        while let Some(id) = open.pop() {
+            if reached.insert(id) {
+                open.extend(from.get(id).into_iter().flatten());
             }
         }
         // A Reference whose literal is masked leads nowhere, and does not show without its target.
-        for id in &self.mentions {
-            if !reached.contains(id) && !self.dropped.contains(id) {
-                self.dropped.push(id);
-            }
-        }
+        ids.iter().chain(&self.mentions).filter(|id| !reached.contains(*id)).for_each(|id| drop(id));
         self.dropped.len() > known
     }
 }

@@ -16,12 +16,14 @@ use value::{malformed, plain};
 use crate::annotation::{Annotation, MaskFunction};
 use crate::codes::is_token;
 use crate::dictionary::{Key, TypeId, dictionary};
-use crate::json::{Fault, FaultKind, Scalar, Scanned, Scanner};
+use crate::json::{self, Fault, FaultKind, Scalar, Scanned, Scanner};
 use crate::mask;
-use crate::plan::{Act, BundlePart, Compiler, Kind, Node, Op, TypePlan, Visibility, Width, effective, visibility};
-use crate::reference::{Literal, literal};
+use crate::plan::{
+    Act, BundlePart, Compiler, Kind, Node, Op, TypePlan, Visibility, Width, effective, may_pass, visibility,
+};
+use crate::reference::{Literal, literal, path};
 use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentSet, View, limits};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 /// What the projector asks of the world around it.
@@ -150,7 +152,7 @@ pub struct Shown {
 pub struct Projection {
     annotation: Arc<Annotation>,
     table: DecisionTable,
-    plans: RwLock<HashMap<(SegmentSet, TypeId), Arc<TypePlan>>>,
+    plans: RwLock<HashMap<PlanKey, Arc<TypePlan>>>,
 }
 
 impl Projection {
@@ -164,6 +166,12 @@ impl Projection {
     #[must_use]
     pub const fn table(&self) -> &DecisionTable {
         &self.table
+    }
+
+    /// How many plans are kept.
+    #[must_use]
+    pub fn plans(&self) -> usize {
+        self.plans.read().map_or(0, |plans| plans.len())
     }
 
     pub(crate) const fn annotation(&self) -> &Arc<Annotation> {
@@ -186,7 +194,12 @@ impl Projection {
     }
 
     pub(crate) fn plan(&self, segments: SegmentSet, resource: TypeId) -> Arc<TypePlan> {
-        let key = (segments, resource);
+        // By what the segments do and not by the segments, of which a sender can think up any number of sets.
+        let key = PlanKey {
+            views: effective(&self.table, &self.annotation, segments),
+            may_pass: may_pass(&self.table, segments),
+            resource,
+        };
         if let Ok(plans) = self.plans.read()
             && let Some(plan) = plans.get(&key)
         {
@@ -198,6 +211,14 @@ impl Projection {
         }
         plan
     }
+}
+
+/// What a plan depends on beside decision and pack.
+#[derive(PartialEq, Eq, Hash)]
+struct PlanKey {
+    views: [View; CATEGORIES_MAX],
+    may_pass: bool,
+    resource: TypeId,
 }
 
 /// Projects resources, one after the other, with one decision. Each thread has its own.
@@ -282,7 +303,8 @@ impl<'a> Projector<'a> {
         if let Err(error) = std::str::from_utf8(bytes) {
             return Err(fault(FaultKind::Utf8, error.valid_up_to()));
         }
-        let mut pass = Pass::new(self.projection, self.around, bytes, out, &mut self.memory);
+        let plain = json::plain_slashes(bytes);
+        let mut pass = Pass::new(self.projection, self.around, &plain, out, &mut self.memory);
         let result = how(&mut pass);
         let counted = std::mem::take(&mut pass.counted);
         match result {
@@ -330,6 +352,10 @@ pub(crate) struct Pass<'p, 'b> {
     entry: EntryState,
     /// A known extension holds something that may not show.
     broken: bool,
+    /// The Reference just met is hidden by what it points to, and would have shown else.
+    hidden_by_target: bool,
+    /// Bytes of objects looked at, those of inner ones again for each outer one.
+    spent: usize,
 }
 
 #[derive(Default)]
@@ -339,7 +365,7 @@ struct ContainedState<'b> {
     /// Ids and types of the contained resources, in the order of ids, once someone asks.
     types: Option<Vec<(&'b [u8], Option<TypeId>)>>,
     /// Ids that do not show.
-    dropped: Vec<&'b [u8]>,
+    dropped: HashSet<&'b [u8]>,
     /// Contained resources that showed in this round: which, and its id.
     shown: Vec<(usize, &'b [u8])>,
     /// `#id` references that showed: (contained resource that holds it, or none for the container; id).

@@ -28,6 +28,8 @@ impl<'p, 'b> Pass<'p, 'b> {
             contained: ContainedState::default(),
             entry: EntryState::default(),
             broken: false,
+            hidden_by_target: false,
+            spent: 0,
         }
     }
 
@@ -200,8 +202,9 @@ impl<'p, 'b> Pass<'p, 'b> {
         if unlabelled.required {
             return Some(Withheld::Required);
         }
-        let without = self.under.without(SegmentSet::UNCLASSIFIED);
-        if self.under.is_unclassified() && self.plan(without, resource_type).root(classes).shows {
+        let without = self.under.without(SegmentSet::UNCLASSIFIED).without(SegmentSet::UNREADABLE);
+        let unsure = self.under.is_unclassified() || self.under.is_unreadable();
+        if unsure && self.plan(without, resource_type).root(classes).shows {
             return Some(Withheld::Unclassified);
         }
         Some(Withheld::Label)
@@ -345,6 +348,10 @@ impl<'p, 'b> Pass<'p, 'b> {
             more = self.scan.more(b'}')?;
         }
         self.scan.depth -= 1;
+        self.spent += self.scan.at - scan_start;
+        if self.spent > limits::WORK_PER_BYTE_MAX * self.scan.bytes.len() + limits::WORK_BYTES_FREE {
+            return Err(self.scan.fault(FaultKind::Costly));
+        }
         if needs_alignment && !aligned {
             return Ok(Walked::Align);
         }
@@ -449,6 +456,13 @@ impl<'p, 'b> Pass<'p, 'b> {
                     };
                     self.facts.segments = self.facts.segments.union(found);
                 }
+                if collect.security {
+                    let found = match (system, code) {
+                        (Some(system), Some(code)) => self.annotation().codes.security(system, code),
+                        _ => SegmentSet::UNREADABLE,
+                    };
+                    self.facts.segments = self.facts.segments.union(found);
+                }
                 if let Some(element) = collect.class
                     && let (Some(system), Some(code)) = (system, code)
                 {
@@ -456,9 +470,14 @@ impl<'p, 'b> Pass<'p, 'b> {
                 }
             }
             Kind::CodeableConcept { collect, text, coding }
-                if collect.label && state.saw(usize::from(text)) && !state.saw(usize::from(coding)) =>
+                if state.saw(usize::from(text)) && !state.saw(usize::from(coding)) =>
             {
-                self.facts.segments = self.facts.segments.union(SegmentSet::UNCLASSIFIED);
+                if collect.label {
+                    self.facts.segments = self.facts.segments.union(SegmentSet::UNCLASSIFIED);
+                }
+                if collect.security {
+                    self.facts.segments = self.facts.segments.union(SegmentSet::UNREADABLE);
+                }
             }
             _ => {}
         }
@@ -546,6 +565,11 @@ impl<'p, 'b> Pass<'p, 'b> {
             state.comma = true;
             state.show(usize::from(written.element));
         } else {
+            // Else a marker would tell that there is a target, and what stands beside it something of it.
+            state.closed |= element.required
+                && matches!(op.act, Act::Reference(_))
+                && self.hidden_by_target
+                && node.kind != Kind::Resource;
             self.out.truncate(before);
         }
         Ok(if needs_alignment { MemberShown::NeedsAlignment } else { MemberShown::No })

@@ -90,7 +90,14 @@ impl<'b> Pass<'_, 'b> {
                 Ok(shown)
             }
             Act::Mask(function) => self.mask(function, written, object_start),
-            Act::Unit => self.unit(object_start),
+            Act::Formed(form) => {
+                let text = self.scan.scalar(Scalar::String)?;
+                let fits = form.fits(text);
+                if fits {
+                    self.out.extend_from_slice(text);
+                }
+                Ok(fits)
+            }
             Act::Bundle(part) => self.bundle_part(part, object_start),
             Act::Drop | Act::ModifierExtension(_) | Act::ImplicitRules(_) | Act::Meta | Act::Contained => {
                 self.scan.skip()?;
@@ -191,7 +198,13 @@ impl<'b> Pass<'_, 'b> {
             Some(Literal::Urn(_)) => None,
             Some(Literal::Contained(id)) if self.contained_type(id).is_some() => self.contained_type(id),
             Some(Literal::Contained(_) | Literal::Container) | None => {
-                self.scan.plain_string_at(kind).and_then(named).or(table.only)
+                let named = self.scan.plain_string_at(kind).and_then(named);
+                let named = named.filter(|named| table.allowed.is_empty() || table.allowed.contains(named));
+                let only = match table.allowed.as_slice() {
+                    [only] => Some(*only),
+                    _ => None,
+                };
+                named.or(only)
             }
         };
         let case =
@@ -204,8 +217,8 @@ impl<'b> Pass<'_, 'b> {
         let emitted = self.object(plan, node)?;
         if !self.annotation().reference_sources.is_empty()
             && let Some(text) = self.scan.plain_string_at(reference)
-            && let Ok(text) = std::str::from_utf8(text)
-            && let Some(segments) = self.annotation().reference_sources.get(text)
+            && let Some(target) = path(text).and_then(|path| std::str::from_utf8(path).ok())
+            && let Some(segments) = self.annotation().reference_sources.get(target)
             && plan.nodes.get(usize::from(node)).is_some_and(Node::is_labelled)
         {
             self.facts.segments = self.facts.segments.union(*segments);
@@ -216,6 +229,7 @@ impl<'b> Pass<'_, 'b> {
         {
             self.contained.mentions.push(id);
         }
+        self.hidden_by_target = emitted && !shows;
         if !shows {
             self.broken |= table.whole;
             self.out.truncate(before);
@@ -301,18 +315,6 @@ impl<'b> Pass<'_, 'b> {
         Ok(true)
     }
 
-    pub(super) fn unit(&mut self, object_start: usize) -> Scanned<bool> {
-        let text = self.scan.scalar(Scalar::String)?;
-        let object = Scanner { bytes: self.scan.bytes, at: object_start, depth: 0 };
-        let [system, code] = object.find([b"system", b"code"])?;
-        let ucum = object.plain_string_at(system) == Some(b"http://unitsofmeasure.org");
-        if ucum && object.plain_string_at(code).is_some_and(|code| !code.is_empty()) {
-            self.out.extend_from_slice(text);
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
     pub(super) fn bundle_part(&mut self, part: BundlePart, object_start: usize) -> Scanned<bool> {
         let text = self.scan.scalar(Scalar::String)?;
         let Some(value) = plain(Some(text)) else { return Ok(false) };
@@ -323,9 +325,9 @@ impl<'b> Pass<'_, 'b> {
                 Ok(true)
             }
             BundlePart::FullUrl => {
-                let shows = value.starts_with(b"urn:uuid:")
-                    || value.starts_with(b"urn:oid:")
-                    || self.names_its_resource(value, object_start)?;
+                let urn = value.starts_with(b"urn:uuid:") || value.starts_with(b"urn:oid:");
+                let shows =
+                    urn && value.iter().all(u8::is_ascii_graphic) || self.names_its_resource(value, object_start)?;
                 if shows {
                     self.out.extend_from_slice(text);
                 }

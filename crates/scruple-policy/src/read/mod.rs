@@ -140,7 +140,10 @@ impl Reader<'_> {
         let conditions = self.conditions();
         let segments = self.segments();
         let (masks, lists) = self.masks();
-        let mut annotation = Annotation { labelled, masks, lists, segments: segments.len(), ..Annotation::default() };
+        let not_phi = (0_u32..).zip(&categories).filter(|(_, category)| !category.phi);
+        let not_phi = not_phi.fold(0, |bits, (index, _)| bits | 1_u64 << (index & 63));
+        let mut annotation =
+            Annotation { labelled, not_phi, masks, lists, segments: segments.len(), ..Annotation::default() };
         let names =
             Names { categories: &categories, purposes: &purposes, conditions: &conditions, segments: &segments };
         self.head(head.as_ref(), &names, &mut annotation);

@@ -1,7 +1,9 @@
 //! The fast projector and the slow one agree, byte by byte.
 
-use crate::world::{PACK, SLOW_PACK, as_slow, as_table, fast, role_table, shared, slow};
+use crate::world::{PACK, SLOW_PACK, as_slow, as_table, fast, fast_with, role_table, shared, slow};
+use scruple_fhir::Projection;
 use scruple_testkit::{crafted, tree};
+use std::sync::Arc;
 
 fn difference(fast: &Result<String, &str>, slow: &Result<String, &str>) -> Option<String> {
     if fast == slow {
@@ -29,9 +31,10 @@ fn on_crafted_resources_for_every_role() {
     for (role, purpose) in roles() {
         let table = role_table(&role, &purpose);
         let decision = as_slow(&table);
+        let projection = Projection::new(Arc::clone(&PACK.annotation), table);
         for case in crafted::all().unwrap() {
             let text = case.text.as_bytes();
-            if let Some(difference) = difference(&fast(&table, text), &slow(&decision, text)) {
+            if let Some(difference) = difference(&fast_with(&projection, text), &slow(&decision, text)) {
                 differences.push(format!("{role} {}\n{difference}\n", case.file));
             }
         }
@@ -81,13 +84,14 @@ fn on_us_core_examples_for_every_role() {
     for (role, purpose) in roles() {
         let table = role_table(&role, &purpose);
         let decision = as_slow(&table);
+        let projection = Projection::new(Arc::clone(&PACK.annotation), table);
         for entry in std::fs::read_dir(shared.join("fhir/us-core-examples")).unwrap() {
             let path = entry.unwrap().path();
             let text = std::fs::read(&path).unwrap();
             if path.extension().is_none_or(|extension| extension != "json") || text.len() > 4_000 {
                 continue;
             }
-            if let Some(difference) = difference(&fast(&table, &text), &slow(&decision, &text)) {
+            if let Some(difference) = difference(&fast_with(&projection, &text), &slow(&decision, &text)) {
                 differences.push(format!("{role} {}\n{difference}\n", path.file_name().unwrap().to_string_lossy()));
             }
         }

@@ -7,6 +7,7 @@
     reason = "a test that finds something else fails loudly"
 )]
 
+mod attacks;
 mod differential;
 mod outputs;
 mod world;

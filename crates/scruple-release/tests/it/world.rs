@@ -117,9 +117,12 @@ fn visible(text: &str) -> BTreeSet<String> {
     found
 }
 
+pub fn projection_of(table: &DecisionTable) -> Projection {
+    Projection::new(Arc::clone(&PACK.annotation), table.clone())
+}
+
 pub fn fast(table: &DecisionTable, text: &[u8]) -> Result<String, &'static str> {
-    let projection = Projection::new(Arc::clone(&PACK.annotation), table.clone());
-    fast_with(&projection, text)
+    fast_with(&projection_of(table), text)
 }
 
 pub fn fast_with(projection: &Projection, text: &[u8]) -> Result<String, &'static str> {

@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 pub(super) struct Labels {
     pub segments: BTreeSet<String>,
     pub unclassified: bool,
+    /// A security label that the pack does not list.
+    pub unreadable: bool,
 }
 
 /// What is known of a resource as a whole.
@@ -36,11 +38,7 @@ impl Slow<'_> {
     fn labels_of_resource(&self, object: &'static ObjectType, value: &Value, labels: &mut Labels) {
         if let Some(meta) = value.get("meta") {
             for coding in meta.get("security").map(Value::items).unwrap_or_default() {
-                let meanings = system_and_code(coding).map(|(system, code)| self.security_label(system, code));
-                match meanings.unwrap_or_default() {
-                    [] => labels.unclassified = true,
-                    meanings => meanings.iter().for_each(|meaning| labels.add(meaning)),
-                }
+                self.label_security(coding, labels);
             }
             let source = meta.get("source").and_then(Value::text);
             self.label_by_source("meta.source", source, labels);
@@ -61,18 +59,19 @@ impl Slow<'_> {
                 continue;
             }
             if let Some(key) = key(object, &member.key) {
-                self.labels_of_member(&here, key, &member.value, false, top_labelled, labels);
+                self.labels_of_member(&here, key, &member.value, (false, false), top_labelled, labels);
             }
         }
     }
 
-    /// `inherited`: an element above is labelled. `strangers`: extensions that are not known are labelled here.
+    /// `inherited`: an element above is labelled; it is a security label. `strangers`: extensions that are not known are
+    /// labelled here.
     fn labels_of_member(
         &self,
         here: &Here,
         key: Key,
         value: &Value,
-        inherited: bool,
+        (inherited, security): (bool, bool),
         strangers: bool,
         labels: &mut Labels,
     ) {
@@ -93,6 +92,7 @@ impl Slow<'_> {
         }
         let paths = here.paths(element, target);
         let labelled = inherited || paths.iter().any(|path| self.is_labelled_place(path));
+        let security = security || element.name == "securityLabel";
         for item in value.items() {
             if key.underscore {
                 let on = primitive_holders(here, element, key.target);
@@ -105,9 +105,16 @@ impl Slow<'_> {
                 if labelled {
                     self.label_object(inner, item, labels);
                 }
+                match inner.name {
+                    "Coding" if security => self.label_security(item, labels),
+                    "CodeableConcept" if security && item.get("text").is_some() && item.get("coding").is_none() => {
+                        labels.unreadable = true;
+                    }
+                    _ => {}
+                }
                 for member in item.members() {
                     if let Some(key) = super::model::key(inner, &member.key) {
-                        self.labels_of_member(&below, key, &member.value, labelled, labelled, labels);
+                        self.labels_of_member(&below, key, &member.value, (labelled, security), labelled, labels);
                     }
                 }
             }
@@ -150,7 +157,10 @@ impl Slow<'_> {
             "CodeableConcept" if value.get("text").is_some() && value.get("coding").is_none() => {
                 labels.unclassified = true
             }
-            "Reference" => self.label_by_source("reference", value.get("reference").and_then(Value::text), labels),
+            "Reference" => {
+                let target = value.get("reference").and_then(Value::plain).and_then(super::reference::type_and_id);
+                self.label_by_source("reference", target.as_deref(), labels);
+            }
             _ => {}
         }
     }
@@ -177,6 +187,15 @@ impl Slow<'_> {
         }
     }
 
+    /// A Coding that is a security label, wherever it stands.
+    fn label_security(&self, coding: &Value, labels: &mut Labels) {
+        let meanings = system_and_code(coding).map(|(system, code)| self.security_label(system, code));
+        match meanings.unwrap_or_default() {
+            [] => labels.unreadable = true,
+            meanings => meanings.iter().for_each(|meaning| labels.add(meaning)),
+        }
+    }
+
     fn security_label(&self, system: &str, code: &str) -> &[String] {
         self.pack.security_labels.get(&(system.to_owned(), code.to_owned())).map_or(&[], Vec::as_slice)
     }
@@ -194,7 +213,13 @@ impl Slow<'_> {
         let form = self.pack.code_systems.get(system).or_else(|| {
             // Reading: of several `system/*` the longest.
             let stars = self.pack.code_systems.iter().filter(|(listed, _)| {
-                listed.strip_suffix('*').is_some_and(|prefix| prefix.ends_with('/') && system.starts_with(prefix))
+                listed.strip_suffix('*').is_some_and(|prefix| {
+                    let is_name = |name: &str| {
+                        !name.is_empty()
+                            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+                    };
+                    prefix.ends_with('/') && system.strip_prefix(prefix).is_some_and(is_name)
+                })
             });
             stars.max_by_key(|(listed, _)| listed.len()).map(|(_, form)| form)
         });

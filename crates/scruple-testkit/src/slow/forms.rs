@@ -4,7 +4,9 @@
 #[must_use]
 pub fn fits(form: &str, code: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let letters_or_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    // As the codes are written: capitals.
+    let letters_or_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+    let unpadded = |text: &str| digits(text) && !text.starts_with('0');
     if !code.is_ascii() {
         return false;
     }
@@ -15,7 +17,11 @@ pub fn fits(form: &str, code: &str) -> bool {
                 // Parts, groups, answers and answer lists have a digit that is not checked.
                 let prefixed = ["LP", "LG", "LA", "LL"].iter().find_map(|prefix| number.strip_prefix(prefix));
                 let plain = prefixed.unwrap_or(number);
-                let is_number = digits(plain) && plain.len() <= 7 && check.len() == 1 && digits(check);
+                let is_number = digits(plain)
+                    && (prefixed.is_some() || unpadded(plain))
+                    && plain.len() <= 7
+                    && check.len() == 1
+                    && digits(check);
                 is_number && (prefixed.is_some() || check == mod_10(number))
             }
             None => false,
@@ -28,9 +34,9 @@ pub fn fits(form: &str, code: &str) -> bool {
             };
             let mut bytes = category.bytes();
             category.len() == 3
-                && bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
+                && bytes.next().is_some_and(|byte| byte.is_ascii_uppercase())
                 && bytes.next().is_some_and(|byte| byte.is_ascii_digit())
-                && bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+                && category.get(2..).is_some_and(letters_or_digits)
                 && rest.is_none_or(|rest| (1..=4).contains(&rest.len()) && letters_or_digits(rest))
         }
         "icd10pcs" => length == 7 && letters_or_digits(code),
@@ -44,14 +50,14 @@ pub fn fits(form: &str, code: &str) -> bool {
                 && digits(number)
                 && rest.is_none_or(|rest| (1..=2).contains(&rest.len()) && digits(rest))
         }
-        "rxnorm" => length <= 8 && digits(code),
+        "rxnorm" => length <= 8 && unpadded(code),
         "cpt" => length == 5 && code.get(..4).is_some_and(digits) && letters_or_digits(code),
         "hcpcs" => {
             length == 5
-                && code.starts_with(|first: char| first.is_ascii_alphabetic())
+                && code.starts_with(|first: char| first.is_ascii_uppercase())
                 && code.get(1..).is_some_and(digits)
         }
-        "cvx" => length <= 3 && digits(code),
+        "cvx" => length == 2 && digits(code) || length == 3 && unpadded(code),
         "ndc" => (10..=14).contains(&length) && code.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'),
         "nucc" => length == 10 && letters_or_digits(code) && code.ends_with('X'),
         "digits" => digits(code),

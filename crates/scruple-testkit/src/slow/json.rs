@@ -106,11 +106,32 @@ impl Value {
 /// What is not UTF-8, not RFC 8259, has a lone surrogate escape, or nests deeper than [`DEPTH_MAX`].
 pub fn parse(input: &[u8]) -> Result<Value, Fault> {
     let text = std::str::from_utf8(input).map_err(|error| Fault { at: error.valid_up_to(), what: "not UTF-8" })?;
+    let text = &with_plain_slashes(text);
     let mut reader = Reader { text, bytes: text.as_bytes(), at: 0 };
     reader.white();
     let value = reader.value(0)?;
     reader.white();
     if reader.at == text.len() { Ok(value) } else { Err(reader.fault("more after the value")) }
+}
+
+/// `\/` is `/`.
+fn with_plain_slashes(text: &str) -> String {
+    let mut plain = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            plain.push(letter);
+            continue;
+        }
+        match letters.next() {
+            Some('/') => plain.push('/'),
+            next => {
+                plain.push('\\');
+                plain.extend(next);
+            }
+        }
+    }
+    plain
 }
 
 struct Reader<'a> {
@@ -174,6 +195,9 @@ impl Reader<'_> {
             self.white();
             let at = self.at;
             let key = self.string()?;
+            if key.contains('\\') {
+                return Err(self.fault("a key with an escape"));
+            }
             self.white();
             self.take(b':', "no colon")?;
             self.white();

@@ -134,7 +134,7 @@ impl Slow<'_> {
         Some(format!("{name}/{}", (self.token)(name, id)))
     }
 
-    /// A Coding under `coding` or `listed`: system, version and code, if the system is listed and the code well formed.
+    /// A Coding under `coding` or `listed`: system and code, if the system is listed and the code well formed.
     pub(super) fn mask_coding(&self, function: &Function, here: &Here, value: &Value, facts: &Facts) -> Option<String> {
         let (system, code) = system_and_code(value)?;
         if !self.is_well_formed(system, code) {
@@ -145,9 +145,7 @@ impl Slow<'_> {
         }
         let coding = known("Coding");
         let mut kept = Vec::new();
-        for member in
-            value.members().iter().filter(|member| matches!(member.key.as_str(), "system" | "version" | "code"))
-        {
+        for member in value.members().iter().filter(|member| matches!(member.key.as_str(), "system" | "code")) {
             let key = key(coding, &member.key)?;
             // Reading: what narrows a Coding's own elements holds here too.
             let seen = self.seen(here, &coding.elements[key.element], key.target, None, facts);

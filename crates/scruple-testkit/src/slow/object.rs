@@ -4,10 +4,11 @@ use super::facts::{Facts, holders};
 use super::json::Value;
 use super::mask::Function;
 use super::model::{Key, json_name, key, object_of};
-use super::place::{Here, is_quantity, known};
+use super::place::{Here, known};
 use super::reference::Contained;
 use super::{MARKER, Slow, View};
 use scruple_fhir::{Element, ObjectType, Target};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
@@ -15,6 +16,8 @@ use std::sync::LazyLock;
 pub(super) struct Scope<'a> {
     pub facts: &'a Facts,
     pub contained: &'a Contained,
+    /// The Reference just met is hidden by what it points to, and would have shown else.
+    pub hidden_by_target: Cell<bool>,
 }
 
 /// What shows of an object: keys with their text, and which elements these are.
@@ -22,6 +25,8 @@ pub(super) struct Scope<'a> {
 pub(super) struct Shown {
     pub members: Vec<(String, String)>,
     pub elements: BTreeSet<usize>,
+    /// A required Reference is hidden by what it points to.
+    pub closed: bool,
 }
 
 impl Shown {
@@ -48,9 +53,10 @@ impl Slow<'_> {
         }
         if here.object.name == "Reference" {
             here.points_to = self.target_type(&here, value, scope.contained);
-            if self.is_reference_hidden(here.points_to, value, scope.contained) {
-                return None;
-            }
+            let text = self.object_text(scope, &here, value);
+            let hidden = self.is_reference_hidden(here.points_to, value, scope.contained);
+            scope.hidden_by_target.set(hidden && text.is_some());
+            return text.filter(|_| !hidden);
         }
         // Reading: an entry without a resource is removed (reason `reference`), and a parameter whose resource does
         // not show is removed whole, as an entry is.
@@ -62,15 +68,19 @@ impl Slow<'_> {
             }
             _ => {}
         }
-        let none = self.none_by_policy(&here, scope.facts);
-        if self.is_closed_by_policy(&here, &none, scope.facts) {
+        self.object_text(scope, &here, value)
+    }
+
+    fn object_text(&self, scope: &Scope<'_>, here: &Here, value: &Value) -> Option<String> {
+        let none = self.none_by_policy(here, scope.facts);
+        if self.is_closed_by_policy(here, &none, scope.facts) {
             return None;
         }
-        let mut shown = self.members(scope, &here, &none, value);
-        if shown.members.is_empty() {
+        let mut shown = self.members(scope, here, &none, value);
+        if shown.members.is_empty() || shown.closed {
             return None;
         }
-        self.complete(&here, scope.facts, value, &mut shown).ok()?;
+        self.complete(here, scope.facts, value, &mut shown).ok()?;
         Some(shown.print())
     }
 
@@ -178,6 +188,13 @@ impl Slow<'_> {
                 _ => {
                     let texts: Vec<String> =
                         member.value.items().iter().filter_map(|item| self.item(scope, here, key, item)).collect();
+                    let is_reference = matches!(element.targets[key.target], Target::Reference(_));
+                    // Else a marker would tell that there is a target, and what stands beside it something of it.
+                    shown.closed |= texts.is_empty()
+                        && element.required
+                        && is_reference
+                        && scope.hidden_by_target.get()
+                        && !here.object.is_resource;
                     if !texts.is_empty() {
                         let text = texts.join(",");
                         shown.add(
@@ -196,7 +213,10 @@ impl Slow<'_> {
     fn own_rule(&self, scope: &Scope<'_>, here: &Here, element: &Element, key: Key, value: &Value) -> Option<String> {
         match element.name {
             "id" | "language" if here.object.is_resource && key.underscore => None,
-            "id" | "language" if here.object.is_resource => Some(value.print()),
+            "id" | "language" if here.object.is_resource => {
+                let form = if element.name == "id" { "id" } else { "code" };
+                has_form(here.object.name, element.name, form, value).then(|| value.print())
+            }
             "extension" => {
                 let holder = if here.object.is_resource { View::Full } else { here.base.clone() };
                 self.extensions(scope, &holders(here), value, &holder)
@@ -228,11 +248,10 @@ impl Slow<'_> {
             (Function::Token, _) if matches!(target, Target::Reference(_)) => {
                 let reference = here.below(element, target, &seen, View::Full)?;
                 let points_to = self.target_type(&reference, item, scope.contained);
-                if self.is_reference_hidden(points_to, item, scope.contained) {
-                    return None;
-                }
-                let literal = self.token_literal(item.get("reference")?.text()?)?;
-                return Some(format!("{{\"reference\":\"{literal}\"}}"));
+                let hidden = self.is_reference_hidden(points_to, item, scope.contained);
+                let literal = item.get("reference").and_then(Value::text).and_then(|raw| self.token_literal(raw));
+                scope.hidden_by_target.set(hidden && literal.is_some());
+                return literal.filter(|_| !hidden).map(|literal| format!("{{\"reference\":\"{literal}\"}}"));
             }
             _ => View::None,
         };
@@ -259,15 +278,7 @@ impl Slow<'_> {
                 list.and_then(|list| list.items().get(place)).filter(|item| **item != Value::Null).cloned()
             };
             let (value, below) = (at(value), at(below));
-            let mut view = self.seen(here, element, key.target, value.as_ref(), scope.facts);
-            if is_quantity(here.object) && element.name == "unit" && !view.own {
-                view.view = match (view.view, self.view("free_text", scope.facts)) {
-                    (View::Full, _) if has_ucum_code(holder) => View::Full,
-                    (View::Full, View::Full) => View::Full,
-                    (View::Full, _) => View::None,
-                    (masked, free_text) => masked.meet(free_text),
-                };
-            }
+            let view = self.seen(here, element, key.target, value.as_ref(), scope.facts);
             let function = match &view.view {
                 View::None => Function::None,
                 View::Full => Function::Keep,
@@ -278,7 +289,10 @@ impl Slow<'_> {
                 Function::Keep => {
                     let below = below
                         .and_then(|below| self.below_primitive(scope, here, element, key.target, &below, &View::Full));
-                    (value.and_then(|value| self.kept_primitive(scope, here, element, &value, holder)), below)
+                    (
+                        value.and_then(|value| self.kept_primitive(scope, here, element, primitive, &value, holder)),
+                        below,
+                    )
                 }
                 masking => match value {
                     Some(value) => {
@@ -301,6 +315,7 @@ impl Slow<'_> {
         scope: &Scope<'_>,
         here: &Here,
         element: &Element,
+        primitive: &str,
         value: &Value,
         holder: &Value,
     ) -> Option<String> {
@@ -309,6 +324,9 @@ impl Slow<'_> {
             if !self.may_literal_show(here.points_to, raw, &here.base, scope.facts) {
                 return None;
             }
+        }
+        if !has_form(here.object.name, element.name, primitive, value) {
+            return None;
         }
         super::resource::bundle_value(here.object.name, element.name, value, holder)
             .unwrap_or_else(|| Some(value.print()))
@@ -376,9 +394,11 @@ impl Slow<'_> {
                 continue;
             }
             let target = &element.targets[key.target];
-            if let Target::Primitive(_) = target {
+            if let Target::Primitive(primitive) = target {
                 let name = json_name(element, key.target);
-                let (values, belows) = self.whole_primitive(scope, value.get(&name), value.get(&format!("_{name}")))?;
+                let form = |value: &Value| has_form(object.name, element.name, primitive, value);
+                let (values, belows) =
+                    self.whole_primitive(scope, value.get(&name), value.get(&format!("_{name}")), &form)?;
                 if let Some(text) = written(if key.underscore { belows } else { values }, element.many) {
                     shown.add(key.element, member.key.clone(), text);
                 }
@@ -417,12 +437,13 @@ impl Slow<'_> {
         scope: &Scope<'_>,
         value: Option<&Value>,
         below: Option<&Value>,
+        form: &dyn Fn(&Value) -> bool,
     ) -> Result<Pairs, Closed> {
         let items = |value: Option<&Value>| value.map(|value| value.items().to_vec()).unwrap_or_default();
         let (values, belows) = (items(value), items(below));
         let mut left = Vec::new();
         for place in 0..values.len().max(belows.len()) {
-            let text = values.get(place).filter(|value| **value != Value::Null).map(Value::print);
+            let text = values.get(place).filter(|value| **value != Value::Null && form(value)).map(Value::print);
             let below = match belows.get(place) {
                 Some(below @ Value::Object(_)) => self.whole_below(scope, below)?,
                 _ => None,
@@ -519,8 +540,24 @@ fn is_hidden_in_bundle(object: &str, element: &str) -> bool {
     }
 }
 
-fn has_ucum_code(quantity: &Value) -> bool {
-    quantity.get("code").is_some() && quantity.get("system").and_then(Value::text) == Some("http://unitsofmeasure.org")
+/// Whether a scalar has the form of its type, where that says something.
+pub(super) fn has_form(object: &str, element: &str, type_name: &str, value: &Value) -> bool {
+    let Some(raw) = value.text() else { return true };
+    let only = |fits: &dyn Fn(u8) -> bool, most: usize, least: usize| {
+        (least..=most).contains(&raw.len()) && raw.bytes().all(fits)
+    };
+    match type_name {
+        _ if object == "Reference" && element == "type" => scruple_fhir::dictionary().resource(raw).is_some(),
+        "code" => {
+            let bare = raw.replace("; ", ";");
+            (1..=128).contains(&raw.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        }
+        "id" => only(&|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte), 64, 1),
+        "date" | "dateTime" | "instant" | "time" => {
+            only(&|byte| byte.is_ascii_digit() || b"-:.TZ+".contains(&byte), 35, 2)
+        }
+        _ => true,
+    }
 }
 
 /// The key and text of the marker of an element; `None` where it cannot be marked.
@@ -564,7 +601,7 @@ fn part_marker(object: &'static ObjectType) -> Option<String> {
     if members.is_empty() {
         return Some(MARKER.to_owned());
     }
-    Some(Shown { members, elements: standing }.print())
+    Some(Shown { members, elements: standing, closed: false }.print())
 }
 
 /// A line of `invariants.txt`.

@@ -35,6 +35,8 @@ pub struct SlowPack {
     pub code_systems: BTreeMap<String, String>,
     /// Categories that a `coded` limit leaves coded.
     pub coded_categories: BTreeSet<String>,
+    /// Categories that are nobody's PHI.
+    pub not_phi: BTreeSet<String>,
 }
 
 /// A line of `discriminators.csv`.
@@ -137,6 +139,7 @@ impl SlowPack {
         for [system, form] in table(&folder.join("code-systems.csv"))?.columns(["system", "form"])? {
             pack.code_systems.insert(system, form);
         }
+        pack.not_phi = strings_of(&text(&folder.join("pack.toml"))?, "not_phi");
         pack.coded_categories = strings_of(&text(&folder.join("pack.toml"))?, "coded_categories");
         Ok(pack)
     }

@@ -21,7 +21,9 @@ impl Slow<'_> {
 
     /// The decision says so, and every category of the type is full.
     fn may_pass(&self, object: &ObjectType, facts: &Facts) -> bool {
-        let has_home = self.home(object, facts) != View::None;
+        let home = self.pack.elements.get(object.name);
+        let is_phi = home.is_some_and(|category| !self.pack.not_phi.contains(category));
+        let has_home = is_phi && self.home(object, facts) != View::None && !facts.labels.unreadable;
         if !self.decision.passes || !has_home || matches!(object.name, "Bundle" | "Parameters") {
             return false;
         }

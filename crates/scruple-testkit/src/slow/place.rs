@@ -93,6 +93,9 @@ impl Slow<'_> {
         {
             view = View::None;
         }
+        if facts.labels.unreadable && self.pack.all_segments().any(|segment| self.limit(segment) != Limit::Follow) {
+            view = View::None;
+        }
         view
     }
 
@@ -167,24 +170,43 @@ impl Slow<'_> {
 
     /// What the lines of data types say.
     fn narrowing(&self, here: &Here, element: &Element, facts: &Facts) -> View {
-        // `type` goes with the element; the unit is judged by the code beside it.
-        if here.object.name == "Reference" && element.name == "type"
-            || is_quantity(here.object) && element.name == "unit"
-        {
+        // `type` goes with the element.
+        if here.object.name == "Reference" && element.name == "type" {
             return View::Full;
         }
         let mut view = View::Full;
         for path in &here.data {
-            let line = if path == "Reference" {
-                self.reference_line(here.points_to, element.name)
-            } else {
-                self.pack.elements.get(&format!("{path}.{}", element.name)).map(String::as_str)
-            };
-            if let Some(category) = line {
+            if path == "Reference" {
+                view = view.meet(self.reference_view(here.points_to, &here.allowed, element.name, facts));
+            } else if let Some(category) = self.pack.elements.get(&format!("{path}.{}", element.name)) {
                 view = view.meet(self.view(category, facts));
             }
         }
         view
+    }
+
+    /// The view of `Reference.display` or `.identifier` for a target type; for an unknown one what all that may be allow.
+    pub(super) fn reference_view(
+        &self,
+        points_to: Option<&str>,
+        allowed: &[&'static str],
+        element: &str,
+        facts: &Facts,
+    ) -> View {
+        let of = |name: Option<&str>| match self.reference_line(name, element) {
+            Some(category) => self.view(category, facts),
+            None => View::Full,
+        };
+        match points_to {
+            None => scruple_fhir::dictionary()
+                .resources()
+                .iter()
+                .map(|id| scruple_fhir::dictionary().get(*id).name)
+                .filter(|name| allowed.is_empty() || allowed.contains(name))
+                .map(|name| of(Some(name)))
+                .fold(View::Full, View::meet),
+            name => of(name),
+        }
     }
 
     /// The category of `Reference(Type).display` where there is such a line, else of `Reference.display`.
@@ -226,11 +248,6 @@ impl Slow<'_> {
             below.iter().any(|path| line.starts_with(path.as_str())) && self.view(category, facts) != View::None
         })
     }
-}
-
-/// Quantity and its kinds.
-pub(super) fn is_quantity(object: &ObjectType) -> bool {
-    matches!(object.name, "Quantity" | "Age" | "Count" | "Distance" | "Duration")
 }
 
 /// The top of a resource.

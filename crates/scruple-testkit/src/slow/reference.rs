@@ -63,7 +63,15 @@ fn type_named(name: &str) -> Option<&'static str> {
 }
 
 fn is_id(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+}
+
+/// `Type/id` of a relative or absolute literal.
+pub(super) fn type_and_id(raw: &str) -> Option<String> {
+    let mut parts = without_version(raw).rsplitn(3, '/');
+    let (id, name) = (parts.next()?, parts.next()?);
+    let plain = !raw.starts_with('#') && !raw.contains('?') && !raw.starts_with("urn:");
+    (plain && is_id(id) && type_named(name).is_some()).then(|| format!("{name}/{id}"))
 }
 
 /// `Type/id` and nothing more.
@@ -82,6 +90,7 @@ pub(super) fn without_version(raw: &str) -> &str {
 impl Slow<'_> {
     /// The resource type that a Reference points to, where it can be told.
     pub(super) fn target_type(&self, here: &Here, value: &Value, contained: &Contained) -> Option<&'static str> {
+        let may_be = |name: &&str| here.allowed.is_empty() || here.allowed.contains(name);
         let of_literal = match value.get("reference").and_then(Value::text).map(Literal::read) {
             Some(Literal::Relative(name) | Literal::Query(name)) => Some(name),
             // A literal that does not tell its type has none, whatever stands beside.
@@ -90,12 +99,12 @@ impl Slow<'_> {
             Some(Literal::Local(id)) => contained.get(&id).map(|(name, _)| *name),
             None => None,
         };
-        of_literal.or_else(|| value.get("type").and_then(Value::plain).and_then(type_named)).or(
-            match here.allowed.as_slice() {
+        of_literal
+            .or_else(|| value.get("type").and_then(Value::plain).and_then(type_named).filter(|name| may_be(name)))
+            .or(match here.allowed.as_slice() {
                 [only] => Some(*only),
                 _ => None,
-            },
-        )
+            })
     }
 
     /// Whether the whole Reference is hidden by what its literal points to.
@@ -152,10 +161,7 @@ impl Slow<'_> {
     pub(super) fn may_literal_show(&self, points_to: Option<&str>, raw: &str, view: &View, facts: &Facts) -> bool {
         match Literal::read(raw) {
             Literal::Query(_) | Literal::Absolute(_) => {
-                let identifier = match self.reference_line(points_to, "identifier") {
-                    Some(category) => self.view(category, facts),
-                    None => View::Full,
-                };
+                let identifier = self.reference_view(points_to, &[], "identifier", facts);
                 view.clone().meet(identifier) == View::Full
             }
             _ => true,

@@ -9,6 +9,8 @@ use super::reference::{Contained, plain_literal};
 use super::{Slow, View, Withheld};
 use scruple_fhir::{ObjectType, dictionary};
 
+use std::cell::Cell;
+
 const OBSERVATION_VALUE: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 
 impl Slow<'_> {
@@ -95,10 +97,15 @@ impl Slow<'_> {
         if shows(facts) {
             return if closed(facts) { Err(Withheld::Required) } else { Ok(()) };
         }
-        let classified = under(Labels { unclassified: false, ..facts.labels.clone() });
+        let classified = under(Labels { unclassified: false, unreadable: false, ..facts.labels.clone() });
         Err(match () {
             () if closed(&under(Labels::default())) => Withheld::Required,
-            () if facts.labels.unclassified && shows(&classified) && !closed(&classified) => Withheld::Unclassified,
+            () if (facts.labels.unclassified || facts.labels.unreadable)
+                && shows(&classified)
+                && !closed(&classified) =>
+            {
+                Withheld::Unclassified
+            }
             () => Withheld::Label,
         })
     }
@@ -111,7 +118,7 @@ impl Slow<'_> {
         facts: &Facts,
         contained: &Contained,
     ) -> Result<Shown, Withheld> {
-        let scope = Scope { facts, contained };
+        let scope = Scope { facts, contained, hidden_by_target: Cell::new(false) };
         let here = top(self, object, facts);
         let none = self.none_by_policy(&here, facts);
         let mut shown = self.members(&scope, &here, &none, value);
@@ -153,7 +160,10 @@ impl Slow<'_> {
         let profiles = meta.and_then(|meta| meta.get("profile")).map(Value::items).unwrap_or_default();
         let profiles: Vec<String> = profiles
             .iter()
-            .filter(|profile| profile.text().is_some_and(|raw| raw.starts_with("http://hl7.org/fhir/")))
+            .filter(|profile| {
+                let is_url = |raw: &str| raw.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+                profile.text().is_some_and(|raw| raw.starts_with("http://hl7.org/fhir/") && is_url(raw))
+            })
             .map(Value::print)
             .collect();
         if !profiles.is_empty() {
@@ -206,8 +216,8 @@ pub(super) fn bundle_value(object: &str, element: &str, value: &Value, holder: &
             let resource = holder.get("resource");
             let of = |key: &str| resource.and_then(|resource| resource.get(key)).and_then(Value::text);
             let end = of("resourceType").zip(of("id")).map(|(name, id)| format!("/{name}/{id}"));
-            let shows = raw.starts_with("urn:uuid:")
-                || raw.starts_with("urn:oid:")
+            let urn = raw.starts_with("urn:uuid:") || raw.starts_with("urn:oid:");
+            let shows = urn && raw.bytes().all(|byte| byte.is_ascii_graphic())
                 || raw.starts_with("http") && !raw.contains('?') && end.is_some_and(|end| raw.ends_with(&end));
             Some(shows.then(|| value.print()))
         }
