@@ -1,0 +1,15 @@
+//! The program as its users run it: every test starts the real binary with a state folder of its own and looks at exit
+//! code, output, errors and files.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that finds something else fails loudly"
+)]
+
+mod bad_input;
+mod lines;
+mod search;
+mod support;
