@@ -33,7 +33,7 @@ fn what_is_no_resource_is_withheld_and_told_by_position_alone() {
         ("unknown type", unknown.into_bytes(), "no resource type of FHIR R4 at byte 0"),
         ("no type", none.into_bytes(), "no resource type of FHIR R4 at byte 0"),
         ("array", format!(r#"["{CANARY}"]"#).into_bytes(), "malformed JSON at byte 0"),
-        ("twice", twice.into_bytes(), "at byte "),
+        ("twice", twice.into_bytes(), "an element stands twice at byte 40"),
     ];
     for (index, (name, bytes, what)) in cases.iter().enumerate() {
         let input = world.input(&format!("{index}.json"), bytes);

@@ -10,6 +10,9 @@
 )]
 
 mod bad_input;
+mod inputs;
+mod ledger_down;
 mod lines;
+mod recorded;
 mod search;
 mod support;

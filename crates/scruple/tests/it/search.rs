@@ -95,22 +95,28 @@ fn base64_cores(canary: &[u8]) -> Vec<String> {
 fn unescaped(bytes: &[u8]) -> Option<Vec<u8>> {
     memchr::memchr(b'\\', bytes)?;
     let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let rest = &bytes[at..];
-        let code = rest.strip_prefix(b"\\u").and_then(|rest| rest.get(..4));
+    let mut rest = bytes;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        plain.extend_from_slice(&rest[..at]);
+        rest = &rest[at..];
+        let code = rest.get(2..6).filter(|_| rest.starts_with(b"\\u"));
         let letter = code.and_then(|code| u32::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
-        if let Some(letter) = letter {
-            plain.extend(char::from_u32(letter).unwrap_or('?').to_string().bytes());
-            at += 6;
-        } else {
-            if let [b'\\', b'\\' | b'/' | b'"', ..] = rest {
-                at += 1;
+        match (letter, rest.get(1)) {
+            (Some(letter), _) => {
+                plain.extend(char::from_u32(letter).unwrap_or('?').to_string().bytes());
+                rest = &rest[6..];
             }
-            plain.push(bytes[at]);
-            at += 1;
+            (None, Some(b'\\' | b'/' | b'"')) => {
+                plain.push(rest[1]);
+                rest = &rest[2..];
+            }
+            _ => {
+                plain.push(b'\\');
+                rest = &rest[1..];
+            }
         }
     }
+    plain.extend_from_slice(rest);
     Some(plain)
 }
 
