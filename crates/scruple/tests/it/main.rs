@@ -11,8 +11,13 @@
 
 mod bad_input;
 mod inputs;
+mod killed;
+mod ledger;
 mod ledger_down;
 mod lines;
+mod memory;
+mod others;
+mod policy;
 mod recorded;
 mod search;
 mod support;

@@ -169,7 +169,7 @@ fn a_full_disk_releases_nothing_that_is_not_recorded() {
     // A file system of its own, gone with the process; what the ledger has become is copied out of it.
     let inside = |fill: &str, input: &Path| {
         let script = format!(
-            "mount -t tmpfs -o size=66m none disk && cp -r state/ledger disk/ledger && {fill}; \
+            "mount -t tmpfs -o size=66m none disk && cp -r state/ledger disk/ledger && {{ {fill}; }}; \
              \"$@\" --ledger disk/ledger; code=$?; rm -rf copy; rm -f disk/fill; cp -r disk/ledger copy; exit $code"
         );
         let args = ["--mount", "sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_scruple")].map(str::to_owned);
@@ -186,7 +186,8 @@ fn a_full_disk_releases_nothing_that_is_not_recorded() {
     assert_eq!(ran.out, b"");
     // Full in the middle.
     let whole = world.filter(&pack, &input, &["--ledger", "other"]).ends(0).out;
-    let ran = inside("true", &input).ends(2).tells(&["the ledger does not record", "disk is full"]);
+    let fill = "dd if=/dev/zero of=disk/fill bs=4k 2>/dev/null; truncate -s -64k disk/fill";
+    let ran = inside(fill, &input).ends(2).tells(&["the ledger does not record", "disk is full"]);
     assert!(!ran.out.is_empty() && ran.out.len() < whole.len(), "{} of {}", ran.out.len(), whole.len());
     assert!(whole.starts_with(&ran.out));
     let entries = entries_of(&world.run(["ledger", "show", "--json", "copy"]));

@@ -42,7 +42,8 @@ impl Ran {
     /// The exit code is this one.
     #[track_caller]
     pub fn ends(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{}\n{}", String::from_utf8_lossy(&self.out), self.err);
+        let out = String::from_utf8_lossy(&self.out[..self.out.len().min(2_000)]);
+        assert_eq!(self.code, Some(code), "{out}\n{}", self.err);
         self
     }
 
