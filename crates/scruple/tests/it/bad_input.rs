@@ -79,7 +79,8 @@ fn an_unknown_role_purpose_or_condition_is_refused_before_the_input_is_read() {
         keeps_quiet(&world, &ran);
         ran
     };
-    ask("bilker", "HPAYMT", &[]).tells(&["unknown role `bilker`", "; the pack has biller, individual, treating_provider\n"]);
+    ask("bilker", "HPAYMT", &[])
+        .tells(&["unknown role `bilker`", "; the pack has biller, individual, treating_provider\n"]);
     ask("biller", "HPAYMENT", &[]).tells(&["unknown purpose `HPAYMENT`", "the pack has TREAT, "]);
     ask("biller", "TREAT", &[]).tells(&["role `biller` does not act for purpose `TREAT`", "HPAYMT, REMITADV"]);
     ask("biller", "HPAYMT", &["--with", "relation"]).tells(&["unknown condition `relation`", "relationship"]);
@@ -125,7 +126,11 @@ fn a_pack_with_errors_decides_nothing_and_each_error_has_file_and_line() {
     let pack = pack.to_str().unwrap();
     let ran = world.run(["policy", "check", "--policy", pack]).ends(1);
     assert!(ran.text().lines().any(|line| line.starts_with(&place) && line.contains("id_nothing")), "{}", ran.text());
-    assert!(ran.text().ends_with(" errors; the pack is not used\n") || ran.text().contains("1 error"), "{}", ran.text());
+    assert!(
+        ran.text().ends_with(" errors; the pack is not used\n") || ran.text().contains("1 error"),
+        "{}",
+        ran.text()
+    );
     let report = world.run(["policy", "check", "--policy", pack, "--json"]).ends(1).json();
     assert_eq!(report["publishable"], false);
     assert_eq!(report["proved_cells"], serde_json::Value::Null);

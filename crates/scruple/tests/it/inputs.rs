@@ -93,7 +93,10 @@ fn a_folder_is_named_by_ordinals_and_nothing_is_written_over() {
     world.filter_to(&pack, &one, &to.join("000001.json"), &[]).ends(2).tells(&["is there already; remove it"]);
     world.filter_to(&pack, &one, &one, &[]).ends(2).tells(&["is there already"]);
     world.filter_to(&pack, &one, &to, &[]).ends(2).tells(&["is a folder, and the input is a file"]);
-    world.filter_to(&pack, &from, &to.join("000001.json"), &[]).ends(2).tells(&["is a file, and the input is a folder"]);
+    world
+        .filter_to(&pack, &from, &to.join("000001.json"), &[])
+        .ends(2)
+        .tells(&["is a file, and the input is a folder"]);
     std::fs::write(world.path("left.json.partial"), "left").unwrap();
     world.filter_to(&pack, &one, &world.path("left.json"), &[]).ends(2).tells(&["is left from a run that stopped"]);
     assert_eq!(std::fs::read(world.path("left.json.partial")).unwrap(), b"left");

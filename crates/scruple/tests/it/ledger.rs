@@ -63,7 +63,8 @@ fn verify_tells_what_it_rests_on_and_finds_a_flipped_byte_and_a_rollback() {
 fn entries_that_are_not_yet_under_a_checkpoint_are_told() {
     let world = World::new();
     let pack = world.pack(&["biller"]);
-    let input = world.input("in.ndjson", (0..20_000).map(|n| patient(&format!("p{n}"), "A") + "\n").collect::<String>());
+    let input =
+        world.input("in.ndjson", (0..20_000).map(|n| patient(&format!("p{n}"), "A") + "\n").collect::<String>());
     let mut child = world.command(crate::support::biller(&pack, &input, std::path::Path::new("-"))).spawn().unwrap();
     // Some of it: entries are in the log, and the program stands still because nobody reads on.
     std::io::Read::read_exact(&mut child.stdout.take().unwrap(), &mut [0; 100_000]).unwrap();
@@ -74,7 +75,11 @@ fn entries_that_are_not_yet_under_a_checkpoint_are_told() {
     assert!(number("entries") >= 2, "{json}");
     assert_eq!(number("not_under_checkpoint"), number("entries") - number("checkpoint_size"));
     let words = world.run(["ledger", "verify"]).ends(0);
-    let line = format!("{} under the signed checkpoint, {} not yet", number("checkpoint_size"), number("not_under_checkpoint"));
+    let line = format!(
+        "{} under the signed checkpoint, {} not yet",
+        number("checkpoint_size"),
+        number("not_under_checkpoint")
+    );
     assert!(words.text().contains(&line), "{}", words.text());
     assert_eq!(world.entries().len() as u64, number("entries"));
 }

@@ -55,7 +55,11 @@ fn a_ledger_that_another_process_holds_releases_nothing() {
     stdin.write_all(lines.as_bytes()).unwrap();
 
     let ran = world.filter_to(&pack, &input, &world.path("out.json"), &[]);
-    releases_nothing(&world, ran, &["nothing is released without the ledger", "; wait until that ends, or name another"]);
+    releases_nothing(
+        &world,
+        ran,
+        &["nothing is released without the ledger", "; wait until that ends, or name another"],
+    );
     // Reading and verifying do not need it.
     world.run(["ledger", "show"]).ends(0);
     world.run(["ledger", "verify"]).ends(0);

@@ -10,6 +10,7 @@
 )]
 
 mod bad_input;
+mod canaries;
 mod inputs;
 mod killed;
 mod ledger;

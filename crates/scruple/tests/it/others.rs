@@ -14,7 +14,8 @@ fn the_demo_shows_one_patient_to_five_roles_and_verifies_the_ledger() {
     for (row, role) in rows.iter().zip(["front_desk", "biller", "nurse", "physician", "quality_analyst"]) {
         assert!(row.trim().starts_with(role) && row.contains("name "), "{row}");
         let all = files(&world.path("try").join(role));
-        let shown = all.iter().any(|file| std::fs::read_to_string(file).unwrap().contains(&format!("\"id\":\"{patient}\"")));
+        let shown =
+            all.iter().any(|file| std::fs::read_to_string(file).unwrap().contains(&format!("\"id\":\"{patient}\"")));
         assert!(shown, "{patient} is in the output for {role}");
     }
     assert!(rows[1] != rows[4].replace("quality_analyst", "biller"), "an analyst does not see what a biller sees");
@@ -33,7 +34,8 @@ fn the_same_seed_makes_the_same_hospital() {
         let args = ["synth", "--patients", "3", "--seed", seed, "--as-of", "2026-03-01T08:00:00Z", "--format", format];
         let totals = world.run(args.iter().copied().chain(["--json", "--out", out])).ends(0).json();
         let names = files(&world.path(out));
-        let bytes: Vec<_> = names.iter().map(|path| (path.file_name().unwrap().to_owned(), std::fs::read(path).unwrap())).collect();
+        let bytes: Vec<_> =
+            names.iter().map(|path| (path.file_name().unwrap().to_owned(), std::fs::read(path).unwrap())).collect();
         let written: usize = bytes.iter().map(|(_, bytes)| bytes.len()).sum();
         assert_eq!((&totals["bytes"], &totals["patients"]), (&written.into(), &3.into()));
         bytes
@@ -57,9 +59,14 @@ fn the_help_of_every_command_says_how_it_is_used() {
     while let Some(command) = left.pop() {
         let ran = world.run(command.iter().map(String::as_str).chain(["--help"])).ends(0);
         let text = ran.text();
-        assert!(text.contains(&format!("Usage: {}", [&["scruple".to_owned()], command.as_slice()].concat().join(" "))), "{text}");
+        assert!(
+            text.contains(&format!("Usage: {}", [&["scruple".to_owned()], command.as_slice()].concat().join(" "))),
+            "{text}"
+        );
         let listed = text.split_once("\nCommands:\n").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap());
-        let names = listed.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|name| !name.is_empty()));
+        let names = listed
+            .lines()
+            .filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|name| !name.is_empty()));
         for name in names.filter(|name| *name != "help") {
             left.push([command.as_slice(), &[name.to_owned()]].concat());
         }

@@ -43,10 +43,12 @@ fn explain_has_view_category_rule_and_task_of_each_element_and_cedar_agrees() {
     assert_eq!((view("Patient.name"), view("Patient.photo")), ("full".into(), "none".into()));
 
     // One record: its elements alone, and none of its values.
-    let text = patient("a", "CANARY-77aa").replace("\"gender\"", "\"_gender\":{\"id\":\"x\"},\"deceasedBoolean\":false,\"gender\"");
+    let text = patient("a", "CANARY-77aa")
+        .replace("\"gender\"", "\"_gender\":{\"id\":\"x\"},\"deceasedBoolean\":false,\"gender\"");
     let file = world.input("one.json", text);
     let one = ask(&["--resource", file.to_str().unwrap(), "--json"]).ends(0);
-    let paths: BTreeSet<String> = rows(&one.json()).iter().map(|row| row["path"].as_str().unwrap().to_owned()).collect();
+    let paths: BTreeSet<String> =
+        rows(&one.json()).iter().map(|row| row["path"].as_str().unwrap().to_owned()).collect();
     assert_eq!(paths.into_iter().collect::<Vec<_>>(), ["Patient.deceased[x]", "Patient.gender", "Patient.name"]);
     let words = ask(&["--resource", file.to_str().unwrap()]).ends(0);
     assert!(words.text().contains("Patient.name"), "{}", words.text());
@@ -72,7 +74,12 @@ fn the_shipped_pack_is_good_and_an_exported_one_is_the_same() {
     let own = files(&world.path("own"));
     for path in &own {
         let name = path.strip_prefix(world.path("own")).unwrap();
-        assert_eq!(std::fs::read(path).unwrap(), std::fs::read(shipped_pack().join(name)).unwrap(), "{}", name.display());
+        assert_eq!(
+            std::fs::read(path).unwrap(),
+            std::fs::read(shipped_pack().join(name)).unwrap(),
+            "{}",
+            name.display()
+        );
     }
     assert!(own.len() > 40, "{}", own.len());
     let words = world.run(["policy", "check", "--policy", "own"]).ends(0);

