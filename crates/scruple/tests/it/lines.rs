@@ -45,8 +45,10 @@ fn empty_lines_crlf_a_byte_order_mark_and_a_last_line_without_end_change_nothing
         let input = world.input(&format!("{name}.ndjson"), &text);
         let ran = world.filter(&pack, &input, &[]).ends(0).tells(&["3 of 3 resources"]);
         assert_eq!(ran.out, plain, "{name}");
-        let ran = world.filter_through(&pack, text.as_bytes(), &[]).ends(0);
-        assert_eq!(ran.out, plain, "{name} by standard input");
+        if name == "all" {
+            let ran = world.filter_through(&pack, text.as_bytes(), &[]).ends(0);
+            assert_eq!(ran.out, plain, "{name} by standard input");
+        }
     }
     let ran = world.filter(&pack, &world.input("none.ndjson", ""), &[]).ends(0).tells(&["0 of 0 resources"]);
     assert_eq!(ran.out, b"");

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 /// Bytes of the input, many times what may be in memory of it at once.
 const INPUT_BYTES: usize = 60 << 20;
-/// Twice what was measured, in kibibytes.
+/// About twice what was measured, in kibibytes.
 const PEAK_KIB_MAX: u64 = 160 << 10;
 
 #[test]

@@ -185,9 +185,9 @@ fn a_full_disk_releases_nothing_that_is_not_recorded() {
     let ran = inside("dd if=/dev/zero of=disk/fill bs=4k 2>/dev/null", &one).ends(2);
     let ran = ran.tells(&["disk is full"]);
     assert_eq!(ran.out, b"");
-    // Full before the first chunk of many is recorded.
+    // Full soon after: whether at a chunk or at the end is a matter of time.
     let fill = "dd if=/dev/zero of=disk/fill bs=4k 2>/dev/null; truncate -s -64k disk/fill";
-    let ran = inside(fill, &input).ends(2).tells(&["the ledger does not record", "disk is full"]);
+    let ran = inside(fill, &input).ends(2).tells(&["disk is full"]);
     let entries = entries_of(&world.run(["ledger", "show", "--json", "copy"]));
     let recorded: usize = chunks(&entries).iter().skip(1).map(|(_, bytes)| bytes).sum();
     assert!(ran.out.len() <= recorded, "{} came out, {recorded} are recorded", ran.out.len());
