@@ -16,12 +16,15 @@ fn ids_of_bundle(bytes: &[u8]) -> Vec<String> {
     bundle["entry"].as_array().unwrap().iter().map(id).collect()
 }
 
+/// Reads the ids out of an output.
+type Ids = fn(&[u8]) -> Vec<String>;
+
 #[test]
 fn every_kind_of_input_gives_the_same_by_file_by_gzip_and_by_standard_input() {
     let world = World::new();
     let pack = world.pack(&["biller"]);
     let lines = [patient("c", "A"), patient("d", "A")].join("\n");
-    let kinds: [(&str, String, fn(&[u8]) -> Vec<String>, &[&str]); 3] = [
+    let kinds: [(&str, String, Ids, &[&str]); 3] = [
         ("one.json", patient("a", "A"), ids, &["a"]),
         ("some.json", bundle(&["x", "y", "z"]), ids_of_bundle, &["x", "y", "z"]),
         ("many.ndjson", lines, ids, &["c", "d"]),
