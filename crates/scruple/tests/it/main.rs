@@ -1,0 +1,24 @@
+//! The program as its users run it: every test starts the real binary with a state folder of its own and looks at exit
+//! code, output, errors and files.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that finds something else fails loudly"
+)]
+
+mod bad_input;
+mod canaries;
+mod inputs;
+mod killed;
+mod ledger;
+mod ledger_down;
+mod lines;
+mod memory;
+mod others;
+mod policy;
+mod recorded;
+mod search;
+mod support;
