@@ -297,6 +297,7 @@ impl<'a> Compiler<'a> {
             kind: self.kind(key, object),
             closed: hidden_root,
             pass: key.pass,
+            goes_with_target: self.goes_with_target(object),
             whole: key.whole,
             labelled: key.labelled,
             ops: ops.into(),
@@ -312,6 +313,14 @@ impl<'a> Compiler<'a> {
             self.close_or_mark(object, &places, &mut node);
         }
         node
+    }
+
+    fn goes_with_target(&self, object: &ObjectType) -> bool {
+        let part = object.name.rsplit_once('.').and_then(|(parent, name)| {
+            let parent = self.dictionary.find(parent)?;
+            self.object(parent).element(name)
+        });
+        !object.is_resource && !part.is_some_and(|element| element.modifier)
     }
 
     pub(super) fn home_shows(&self, name: &str, class: Option<CategoryId>) -> bool {

@@ -113,6 +113,9 @@ pub(crate) struct Node {
     /// Nothing of it shows, whatever its ops say.
     pub closed: bool,
     pub pass: bool,
+    /// A part that goes where a Reference that it requires is hidden by what it points to: no resource, and no modifier
+    /// (`Patient.link`), whose absence would close more than it hides.
+    pub goes_with_target: bool,
     /// Inside a known extension that shows whole or not at all.
     pub whole: bool,
     labelled: bool,

@@ -569,7 +569,7 @@ impl<'p, 'b> Pass<'p, 'b> {
             state.closed |= element.required
                 && matches!(op.act, Act::Reference(_))
                 && self.hidden_by_target
-                && node.kind != Kind::Resource;
+                && node.goes_with_target;
             self.out.truncate(before);
         }
         Ok(if needs_alignment { MemberShown::NeedsAlignment } else { MemberShown::No })

@@ -194,7 +194,7 @@ impl Slow<'_> {
                         && element.required
                         && is_reference
                         && scope.hidden_by_target.get()
-                        && !here.object.is_resource;
+                        && goes_with_target(here.object);
                     if !texts.is_empty() {
                         let text = texts.join(",");
                         shown.add(
@@ -520,6 +520,15 @@ fn written(values: Vec<Option<String>>, many: bool) -> Option<String> {
     }
     let texts: Vec<String> = values.into_iter().map(|value| value.unwrap_or_else(|| "null".to_owned())).collect();
     Some(if many { format!("[{}]", texts.join(",")) } else { texts.join(",") })
+}
+
+/// A part that goes where a Reference that it requires is hidden by what it points to.
+fn goes_with_target(object: &ObjectType) -> bool {
+    let part = object.name.rsplit_once('.').and_then(|(parent, name)| {
+        let parent = super::model::object_type(parent)?;
+        parent.elements.iter().find(|element| element.name == name)
+    });
+    !object.is_resource && part.is_none_or(|element| !element.modifier)
 }
 
 /// Elements that have a rule of their own, whatever `elements.csv` says.
