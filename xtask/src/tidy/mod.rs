@@ -73,6 +73,7 @@ const RULES: &[(&str, Rule)] = &[
     ("sleep-in-test", source::sleeps),
     ("allow", source::allows),
     ("unsafe", source::unsafe_code),
+    ("decision", source::past_the_decision),
     ("file-length", source::file_lengths),
     ("crate-length", source::crate_lengths),
     ("module-doc", source::module_docs),

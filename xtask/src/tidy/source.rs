@@ -51,6 +51,29 @@ pub fn allows(tree: &Tree, _: &Edges) -> Vec<Finding> {
     })
 }
 
+/// Who may name what stands between PHI and a caller, in code that is no test: what projects, and what decides.
+/// Everybody else goes through `scruple-release`, which decides, projects and records.
+const DECISION: [(&str, &[&str]); 3] = [
+    ("Projector", &["scruple-fhir", "scruple-release", "scruple-bench"]),
+    ("Projection", &["scruple-fhir", "scruple-release", "scruple-bench"]),
+    ("DecisionTable", &["scruple-core", "scruple-policy", "scruple-fhir", "scruple-release", "scruple-bench"]),
+];
+
+/// No path of code reaches PHI past the decision (PF-09).
+pub fn past_the_decision(tree: &Tree, _: &Edges) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (path, _, rust) in tree.rust() {
+        let package = tree.package_of(path).map(|package| package.name.as_str());
+        for (word, may) in DECISION.iter().filter(|(_, may)| !package.is_some_and(|name| may.contains(&name))) {
+            for line in rust.lines_with_word(word).filter(|line| !rust.is_test(*line)) {
+                let text = format!("`{word}` is for {} alone: release through scruple-release", may.join(", "));
+                findings.push(Finding::new("decision", path, line, text));
+            }
+        }
+    }
+    findings
+}
+
 /// No unsafe code, and no way round the lint that forbids it.
 pub fn unsafe_code(tree: &Tree, _: &Edges) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -196,6 +196,14 @@ fn ignored_tests_are_found() {
 }
 
 #[test]
+fn a_way_past_the_decision_is_found() {
+    core("fn f() { Projector::new(); }\n", &[("decision", 3)]);
+    core("fn f() -> Projection { g() }\n", &[("decision", 3)]);
+    core("#[cfg(test)]\nmod tests {\n    fn f() { Projector::new(); }\n}\n", &[]);
+    core("fn f(_: &DecisionTable) {}\n", &[]);
+}
+
+#[test]
 fn sleeping_tests_are_found() {
     core("#[cfg(test)]\nmod tests {\n    fn a() { std::thread::sleep(d); }\n}\n", &[("sleep-in-test", 5)]);
     core("fn a() { tokio::time::sleep(d); }\n", &[]);
