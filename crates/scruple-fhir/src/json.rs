@@ -405,6 +405,17 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Takes a key and its colon if they are `expected` (`"name":`).
+    #[inline]
+    pub fn take(&mut self, expected: &[u8]) -> bool {
+        let end = self.at + expected.len();
+        let fits = self.bytes.get(self.at..end) == Some(expected);
+        if fits {
+            self.at = end;
+        }
+        fits
+    }
+
     /// Takes a key and its colon. A key with an escape is a fault: two spellings of one key would be two keys.
     #[inline]
     pub fn key(&mut self) -> Scanned<&'a [u8]> {

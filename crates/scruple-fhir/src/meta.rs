@@ -40,7 +40,7 @@ impl Meta<'_> {
 pub(crate) fn read<'b>(scan: &mut Scanner<'b>, annotation: &Annotation) -> Scanned<Meta<'b>> {
     let mut meta = Meta::default();
     let object = dictionary().find("Meta").map(|id| dictionary().get(id));
-    let mut seen: Vec<&[u8]> = Vec::new();
+    let mut seen = 0_u64;
     scan.enter()?;
     scan.at += 1;
     let mut more = scan.peek() != b'}';
@@ -49,11 +49,13 @@ pub(crate) fn read<'b>(scan: &mut Scanner<'b>, annotation: &Annotation) -> Scann
     }
     while more {
         let key = scan.key()?;
-        let known = object.is_some_and(|object| object.key(key).is_some());
-        if known && seen.contains(&key) {
+        let index = object.and_then(|object| object.key(key));
+        // Meta has no more than 32 keys.
+        let bit = index.map_or(0, |index| 1_u64 << (index & 63));
+        if seen & bit != 0 {
             return Err(scan.fault(FaultKind::Duplicate));
         }
-        seen.push(key);
+        seen |= bit;
         match key {
             b"versionId" => meta.version_id = Some(scan.scalar(Scalar::String)?),
             b"lastUpdated" => meta.last_updated = Some(scan.scalar(Scalar::String)?),
@@ -88,7 +90,10 @@ pub(crate) fn read<'b>(scan: &mut Scanner<'b>, annotation: &Annotation) -> Scann
                 meta.segments = meta.segments.union(label);
                 Ok(())
             })?,
-            _ => match object.and_then(|object| Some((object, object.keys.get(usize::from(object.key(key)?))?))) {
+            _ => match object
+                .zip(index)
+                .and_then(|(object, index)| Some((object, object.keys.get(usize::from(index))?)))
+            {
                 Some((object, written)) => {
                     let many = object.elements.get(usize::from(written.element)).is_some_and(|element| element.many);
                     let kind = written.scalar.filter(|_| !written.underscore);

@@ -46,24 +46,32 @@ pub(crate) fn path(text: &[u8]) -> Option<&[u8]> {
 
 /// Splits `base/Type/id` or `base/Type/id/_history/version`; the base is empty for a relative one.
 fn type_and_id(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let parts: Vec<&[u8]> = text.split(|byte| *byte == b'/').collect();
-    let end = match parts.as_slice() {
-        [.., history, _] if *history == b"_history" => parts.len() - 2,
-        _ => parts.len(),
-    };
-    let (resource_type, id) = (parts.get(end.checked_sub(2)?)?, parts.get(end - 1)?);
-    let is_id = |id: &[u8]| {
-        (1..=64).contains(&id.len())
-            && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
-    };
-    if !is_id(id)
-        || !parts.get(end + 1).is_none_or(|version| is_id(version))
-        || dictionary().resource_by_bytes(resource_type).is_none()
-    {
+    let (mut before, mut id) = last_segment(text);
+    if let Some((rest, b"_history")) = before.map(last_segment) {
+        if !is_id(id) {
+            return None;
+        }
+        (before, id) = last_segment(rest?);
+    }
+    let (base, resource_type) = last_segment(before?);
+    if !is_id(id) || dictionary().resource_by_bytes(resource_type).is_none() {
         return None;
     }
-    let base: usize = parts.iter().take(end - 2).map(|part| part.len() + 1).sum();
+    let base = base.map_or(0, |base| base.len() + 1);
     Some((text.get(..base)?, resource_type, id))
+}
+
+/// What stands before the last slash, if there is one, and behind it.
+fn last_segment(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    match text.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (text.get(..at), text.get(at + 1..).unwrap_or_default()),
+        None => (None, text),
+    }
+}
+
+fn is_id(id: &[u8]) -> bool {
+    (1..=64).contains(&id.len())
+        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }
 
 fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {

@@ -61,6 +61,8 @@ pub(crate) struct Key {
     pub target: u8,
     /// The `_x` beside a primitive `x`.
     pub underscore: bool,
+    /// The element repeats.
+    pub many: bool,
     /// The JSON type of the value, where it is a primitive.
     pub scalar: Option<Scalar>,
     /// The FHIR name of the type.
@@ -258,6 +260,7 @@ impl Dictionary {
                 element: 0,
                 target: 0,
                 underscore: false,
+                many: false,
                 scalar: None,
                 type_name: "",
             })
@@ -340,6 +343,7 @@ fn keys_of(elements: &[Element]) -> Vec<Key> {
                 element: number,
                 target,
                 underscore: false,
+                many: element.many,
                 scalar,
                 type_name,
             });
@@ -349,6 +353,7 @@ fn keys_of(elements: &[Element]) -> Vec<Key> {
                     element: number,
                     target,
                     underscore: true,
+                    many: element.many,
                     scalar: None,
                     type_name,
                 });

@@ -238,6 +238,13 @@ struct Memory {
     types: Vec<Remembered>,
     /// An empty list, kept for its room.
     counted: Vec<Op>,
+    /// By object type and key the key that followed it last: senders write keys in one order.
+    follows: Vec<Vec<u16>>,
+}
+
+/// The next of the definition.
+fn first_guess(after: usize) -> u16 {
+    u16::try_from(after).unwrap_or_default()
 }
 
 #[derive(Clone, Default)]
@@ -247,6 +254,17 @@ struct Remembered {
 }
 
 impl Memory {
+    /// The key that followed last, to read and to set: `after` is 0 at the beginning of an object, else the key's place
+    /// and 1.
+    #[inline]
+    fn follows(&mut self, object: TypeId, after: usize) -> Option<&mut u16> {
+        if self.follows.is_empty() {
+            let types = dictionary().types();
+            self.follows = types.iter().map(|object| (0..=object.keys.len()).map(first_guess).collect()).collect();
+        }
+        self.follows.get_mut(object.index())?.get_mut(after)
+    }
+
     fn of(&mut self, resource: TypeId) -> &mut Remembered {
         if self.types.is_empty() {
             self.types = vec![Remembered::default(); dictionary().types().len()];

@@ -305,25 +305,45 @@ impl<'p, 'b> Pass<'p, 'b> {
         if !more {
             self.scan.at += 1;
         }
+        let mut after = 0;
         while more {
-            let key = self.scan.key()?;
-            match object.key(key) {
+            self.scan.peek();
+            let guess = self.memory.follows(node.object, after).map_or(NO_KEY, |next| *next);
+            let guessed = object.keys.get(usize::from(guess)).is_some_and(|key| self.scan.take(key.emit.as_bytes()));
+            let (index, key) = if guessed {
+                (Some(guess), &b""[..])
+            } else {
+                let key = self.scan.key()?;
+                (object.key(key), key)
+            };
+            match index {
                 Some(index) => {
                     let (Some(written), Some(op)) =
                         (object.keys.get(usize::from(index)), node.ops.get(usize::from(index)))
                     else {
                         return Err(self.scan.fault(FaultKind::Syntax));
                     };
+                    if !guessed && let Some(next) = self.memory.follows(node.object, after) {
+                        *next = index;
+                    }
+                    after = usize::from(index) + 1;
                     if !state.first_time(written.bit()) {
                         return Err(self.scan.fault(FaultKind::Duplicate));
                     }
                     if self.counting && op.category.is_some() {
                         self.counted.push(*op);
                     }
+                    let key_end = self.scan.at;
                     self.scan.peek();
                     let value_start = self.scan.at;
-                    let shown = self.member(plan, node, index, written, op, scan_start, &mut state, aligned)?;
-                    needs_alignment |= shown == MemberShown::NeedsAlignment;
+                    if let (true, false, Some(scalar), Act::Copy | Act::Formed(_)) =
+                        (guessed, written.many, written.scalar, op.act)
+                    {
+                        self.plain_member(&mut state, written, op, scalar, key_end)?;
+                    } else {
+                        let shown = self.member(plan, node, index, written, op, scan_start, &mut state, aligned)?;
+                        needs_alignment |= shown == MemberShown::NeedsAlignment;
+                    }
                     if node.capture.contains(&index) {
                         let text = self.scan.bytes.get(value_start..self.scan.at).unwrap_or_default();
                         if node.capture.first() == Some(&index) {
@@ -361,6 +381,37 @@ impl<'p, 'b> Pass<'p, 'b> {
             self.entry.resource = outer_entry;
         }
         Ok(Walked::Done(shown))
+    }
+
+    /// A scalar as written, by far the most frequent member; key and value at once where nothing stands between them.
+    #[inline]
+    fn plain_member(
+        &mut self,
+        state: &mut Members<'b>,
+        written: &Key,
+        op: &Op,
+        scalar: Scalar,
+        key_end: usize,
+    ) -> Scanned<()> {
+        let value_start = self.scan.at;
+        let text = self.scan.scalar(scalar)?;
+        if let Act::Formed(form) = op.act
+            && !form.fits(text)
+        {
+            return Ok(());
+        }
+        if std::mem::replace(&mut state.comma, true) {
+            self.out.push(b',');
+        }
+        if value_start == key_end {
+            let both = self.scan.bytes.get(key_end - written.emit.len()..self.scan.at).unwrap_or_default();
+            self.out.extend_from_slice(both);
+        } else {
+            self.out.extend_from_slice(written.emit.as_bytes());
+            self.out.extend_from_slice(text);
+        }
+        state.show(usize::from(written.element));
+        Ok(())
     }
 
     pub(super) fn resource_type_key(&mut self, node: &Node, state: &mut Members<'b>) -> Scanned<()> {
@@ -593,6 +644,8 @@ pub(super) enum Walked {
     Align,
 }
 
+/// No key of any object type.
+const NO_KEY: u16 = u16::MAX;
 /// A bit above those of the largest object type (ElementDefinition has 2 x 51).
 pub(super) const RESOURCE_TYPE_BIT: usize = 319;
 

@@ -189,7 +189,7 @@ impl<'b> Pass<'_, 'b> {
             return Err(self.scan.fault(FaultKind::Syntax));
         };
         let unknown = table.cases.len() - 1;
-        let [reference, kind] = self.scan.find([b"reference", b"type"])?;
+        let [reference] = self.scan.find([b"reference"])?;
         let parsed = reference.map(|at| self.scan.plain_string_at(Some(at)).map_or(Literal::Foreign(None), literal));
         let named = |name: &[u8]| dictionary().resource_by_bytes(name);
         let target = match parsed {
@@ -198,6 +198,7 @@ impl<'b> Pass<'_, 'b> {
             Some(Literal::Urn(_)) => None,
             Some(Literal::Contained(id)) if self.contained_type(id).is_some() => self.contained_type(id),
             Some(Literal::Contained(_) | Literal::Container) | None => {
+                let [kind] = self.scan.find([b"type"])?;
                 let named = self.scan.plain_string_at(kind).and_then(named);
                 let named = named.filter(|named| table.allowed.is_empty() || table.allowed.contains(named));
                 let only = match table.allowed.as_slice() {
