@@ -202,6 +202,7 @@ impl Compiler<'_> {
             looked: place.looked,
             pass: key.pass,
             whole: key.whole,
+            inside: key.inside,
             place: Some(format!("{}.{}", object.name, element.name)),
             primitive: element.type_names.get(target).copied(),
             ..NodeKey::of(id)
@@ -265,6 +266,7 @@ impl Compiler<'_> {
             security: key.security || element.name == "securityLabel",
             pass: key.pass,
             whole: key.whole,
+            inside: key.inside,
             class: key.class,
             place: place.known(),
             check,
@@ -340,6 +342,7 @@ impl Compiler<'_> {
             looked: place.looked,
             pass: key.pass,
             whole: key.whole,
+            inside: key.inside,
             target: Some(target),
             allowed: if target == resources.len() { allowed.to_vec() } else { Vec::new() },
             place: place.known(),
@@ -347,12 +350,19 @@ impl Compiler<'_> {
             class: key.class,
             ..NodeKey::of(id)
         };
-        // Types without a line of their own share the node of an unknown type.
+        // Types without a line of their own share a node.
         let unknown = self.id(key_of(resources.len()));
+        let plain =
+            (0..resources.len()).find(|target| self.targets.get(*target).is_some_and(|(has_line, _)| !has_line));
+        let plain = plain.map_or(unknown, |target| self.id(key_of(target)));
         let mut cases = Vec::with_capacity(resources.len() + 1);
         for target in 0..=(if self.dry { 0 } else { resources.len() }) {
             let (has_line, visibility) = self.targets.get(target).copied().unwrap_or((false, Visibility::Ask));
-            let node = if has_line { self.id(key_of(target)) } else { unknown };
+            let node = match has_line {
+                _ if target == resources.len() => unknown,
+                true => self.id(key_of(target)),
+                false => plain,
+            };
             cases.push((node, if key.pass { Visibility::Shown } else { visibility }));
         }
         self.plan.references.push(ReferenceTable {
@@ -374,7 +384,7 @@ impl Compiler<'_> {
         let Some(id) = self.dictionary.find("Extension").filter(|_| !self.dry) else { return Act::Drop };
         let labelled = if object.is_resource { key.labelled } else { place.labelled };
         let all = self.table.passes_full_types;
-        if object.name == "Extension" {
+        if object.name == "Extension" || key.inside {
             // Inside an extension that was judged by its URL: the same for what it holds.
             if !key.pass && !key.whole && !labelled && !key.looked {
                 return Act::Drop;
@@ -385,6 +395,7 @@ impl Compiler<'_> {
                 looked: key.looked,
                 pass: key.pass,
                 whole: key.whole,
+                inside: key.inside,
                 ..NodeKey::of(id)
             }));
         }
@@ -394,6 +405,7 @@ impl Compiler<'_> {
                 labelled,
                 looked: key.looked,
                 whole: true,
+                inside: true,
                 ..NodeKey::of(id)
             }));
         }
@@ -412,6 +424,7 @@ impl Compiler<'_> {
                     looked,
                     pass: shown && key.pass,
                     whole: shown && !key.pass,
+                    inside: true,
                     ..NodeKey::of(id)
                 }))
             } else {

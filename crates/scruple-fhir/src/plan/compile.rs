@@ -20,6 +20,8 @@ pub(super) struct NodeKey {
     pub(super) pass: bool,
     /// Inside a known extension that shows whole.
     pub(super) whole: bool,
+    /// Inside an extension, where all is as the extension.
+    pub(super) inside: bool,
     pub(super) category: Option<CategoryId>,
     pub(super) class: Option<CategoryId>,
     /// Element path of a data type's place, where longer lines exist below it, or of an `_x`.
@@ -48,6 +50,7 @@ impl NodeKey {
             security: false,
             pass: false,
             whole: false,
+            inside: false,
             category: None,
             class: None,
             place: None,

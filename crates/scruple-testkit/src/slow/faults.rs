@@ -29,6 +29,7 @@ impl Slow<'_> {
             looked: self.faults == Faults::Everywhere
                 || rest.is_some_and(|category| self.is_looked_at(category, object.name)),
             primitive: None,
+            inside: false,
         };
         self.object_is_sound(object, value, &judged)
     }
@@ -129,7 +130,7 @@ impl Slow<'_> {
             None => (judged.labelled, judged.looked),
         };
         let looked = looked || self.is_discriminated(&path);
-        Judged { path, labelled, looked, primitive: None }
+        Judged { path, labelled, looked, primitive: None, inside: judged.inside }
     }
 
     /// The `_x` of a primitive.
@@ -149,15 +150,15 @@ impl Slow<'_> {
         if !holder.is_in_resource() {
             on.push("Element".to_owned());
         }
-        let nested = holder.name == "Extension";
+        let nested = holder.name == "Extension" || judged.inside;
         let lines = if nested { Vec::new() } else { self.extension_lines(&on, value) };
         let in_resource = holder.is_in_resource();
         let inherited = judged.looked || self.decision.passes || self.faults == Faults::Everywhere;
         let judged = if nested {
-            Judged { path: "Extension".to_owned(), primitive: None, ..judged.clone() }
+            Judged { path: "Extension".to_owned(), primitive: None, inside: true, ..judged.clone() }
         } else if lines.is_empty() {
             let looked = self.decision.passes || self.faults == Faults::Everywhere;
-            Judged { path: "Extension".to_owned(), labelled: judged.labelled, looked, primitive: None }
+            Judged { path: "Extension".to_owned(), labelled: judged.labelled, looked, primitive: None, inside: true }
         } else {
             let labelled = lines.iter().any(|category| match *category {
                 "structure" => judged.labelled && !holder.is_resource,
@@ -167,7 +168,7 @@ impl Slow<'_> {
                 "structure" => inherited || holder.is_resource,
                 category => (inherited || in_resource) && self.is_looked_at(category, ""),
             });
-            Judged { path: "Extension".to_owned(), labelled, looked, primitive: None }
+            Judged { path: "Extension".to_owned(), labelled, looked, primitive: None, inside: true }
         };
         !judged.looked && !judged.labelled || self.object_is_sound(object, value, &judged)
     }
@@ -203,6 +204,8 @@ struct Judged {
     looked: bool,
     /// The FHIR type of the primitive beside which it stands.
     primitive: Option<&'static str>,
+    /// It is inside an extension, where all is as the extension.
+    inside: bool,
 }
 
 /// Of `meta` only the kinds of its members are judged.

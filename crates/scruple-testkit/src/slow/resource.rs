@@ -85,7 +85,7 @@ impl Slow<'_> {
         if value.get("implicitRules").is_some() || value.get("_implicitRules").is_some() {
             return Err(Withheld::ImplicitRules);
         }
-        if value.get("modifierExtension").is_some() {
+        if object.element("modifierExtension").is_some() && value.get("modifierExtension").is_some() {
             return Err(Withheld::ModifierExtension);
         }
         let under = |labels: Labels| Facts { labels, class: facts.class.clone() };
