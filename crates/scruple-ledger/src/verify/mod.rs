@@ -228,11 +228,11 @@ impl Check<'_, '_> {
         {
             self.find_in(FindingKind::Changed, VKEY, "is not the key that was given");
         }
-        let verifier = given.or(public).or_else(|| signer.map(|signer| signer.verifier()));
-        if verifier.is_none() {
-            self.find_in(FindingKind::Missing, VKEY, "no key to verify with");
+        // The ledger always writes it, and nothing can be read without it, whatever key is given.
+        if public.is_none() {
+            self.find_in(FindingKind::Missing, VKEY, "is not there");
         }
-        verifier
+        given.or(public).or_else(|| signer.map(|signer| signer.verifier()))
     }
 
     fn outside_checkpoint(&mut self, verifier: &NoteVerifier, outside: Option<&[u8]>) {

@@ -228,7 +228,16 @@ fn meta_is_sound(value: &Value) -> bool {
             Value::Object(_) => primitive.is_none(),
             Value::List(_) => false,
         };
+        // A label has one system and one code, both strings.
+        let is_label = |item: &Value| {
+            ["system", "code"].iter().all(|name| {
+                let mut of = item.members().iter().filter(|member| member.key == *name);
+                of.next().is_none_or(|member| matches!(member.value, Value::Text(_))) && of.next().is_none()
+            })
+        };
+        let labels = element.name != "security" || member.value.items().iter().all(is_label);
         seen.insert(member.key.clone())
+            && labels
             && match &member.value {
                 Value::List(items) => element.many && !items.is_empty() && items.iter().all(fits),
                 single => !element.many && fits(single),

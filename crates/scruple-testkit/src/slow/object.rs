@@ -321,7 +321,7 @@ impl Slow<'_> {
     ) -> Option<String> {
         if here.object.name == "Reference" && element.name == "reference" {
             let raw = value.text()?;
-            if !self.may_literal_show(here.points_to, raw, &here.base, scope.facts) {
+            if !self.may_literal_show(here, raw, &here.base, scope.facts) {
                 return None;
             }
         }
@@ -378,7 +378,7 @@ impl Slow<'_> {
             here.allowed = allowed.to_vec();
             here.points_to = self.target_type(&here, value, scope.contained);
             let raw = value.get("reference").and_then(Value::text);
-            let may_show = raw.is_none_or(|raw| self.may_literal_show(here.points_to, raw, &View::Full, scope.facts));
+            let may_show = raw.is_none_or(|raw| self.may_literal_show(&here, raw, &View::Full, scope.facts));
             if self.is_reference_hidden(here.points_to, value, scope.contained) || !may_show {
                 return Err(Closed);
             }

@@ -158,10 +158,10 @@ impl Slow<'_> {
     }
 
     /// Whether `Reference.reference` itself may show: literals that carry identifiers need the identifier's view.
-    pub(super) fn may_literal_show(&self, points_to: Option<&str>, raw: &str, view: &View, facts: &Facts) -> bool {
+    pub(super) fn may_literal_show(&self, here: &Here, raw: &str, view: &View, facts: &Facts) -> bool {
         match Literal::read(raw) {
-            Literal::Query(_) | Literal::Absolute(_) => {
-                let identifier = self.reference_view(points_to, &[], "identifier", facts);
+            Literal::Query(_) | Literal::Absolute(_) | Literal::Other => {
+                let identifier = self.reference_view(here.points_to, &here.allowed, "identifier", facts);
                 view.clone().meet(identifier) == View::Full
             }
             _ => true,
