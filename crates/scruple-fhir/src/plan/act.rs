@@ -230,6 +230,7 @@ impl Compiler<'_> {
             let node = self.id(NodeKey {
                 inherit: if matches!(function, MaskFunction::Keep | MaskFunction::Into) { view } else { View::None },
                 rest: place.rest,
+                security: key.security || element.name == "securityLabel",
                 labelled: place.labelled,
                 looked: place.looked,
                 pass: key.pass,
