@@ -90,8 +90,8 @@ impl Form {
     }
 }
 
-/// Characters of a token. Some systems (Blue Button) use whole URLs as codes.
-const TOKEN_BYTES_MAX: usize = 128;
+/// Bytes of a token, and of a `code` that shows. Some systems (Blue Button) use whole URLs as codes.
+pub(crate) const TOKEN_BYTES_MAX: usize = 128;
 
 /// The last part of an address: no version, no further path.
 fn is_name(text: &[u8]) -> bool {

@@ -7,6 +7,7 @@
     reason = "each index is compared with the length before; the scanner is the hot path"
 )]
 
+use crate::dictionary::Key;
 use scruple_core::limits;
 use std::borrow::Cow;
 
@@ -80,6 +81,29 @@ pub(crate) struct Scanner<'a> {
     pub bytes: &'a [u8],
     pub at: usize,
     pub depth: usize,
+    /// No string in the bytes has an escape.
+    unescaped: bool,
+}
+
+/// A key as it is written, with what is needed to compare it quickly.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// `"name":`
+    pub text: String,
+    /// Its first eight bytes, and which of them it has.
+    head: u64,
+    mask: u64,
+}
+
+impl Written {
+    pub fn new(name: &str) -> Self {
+        let text = format!("\"{name}\":");
+        let (mut head, mut mask) = ([0; 8], [0; 8]);
+        for ((head, mask), byte) in head.iter_mut().zip(&mut mask).zip(text.bytes()) {
+            (*head, *mask) = (byte, u8::MAX);
+        }
+        Self { text, head: u64::from_le_bytes(head), mask: u64::from_le_bytes(mask) }
+    }
 }
 
 /// The JSON type of a scalar.
@@ -105,8 +129,8 @@ const fn string_stops(word: u64) -> u64 {
 }
 
 impl<'a> Scanner<'a> {
-    pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, depth: 0 }
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, depth: 0, unescaped: memchr::memchr(b'\\', bytes).is_none() }
     }
 
     #[cold]
@@ -159,6 +183,36 @@ impl<'a> Scanner<'a> {
     pub fn enter(&mut self) -> Scanned<()> {
         self.depth += 1;
         if self.depth > limits::JSON_DEPTH_MAX { Err(self.fault(FaultKind::Depth)) } else { Ok(()) }
+    }
+
+    /// Takes the opening brace or bracket that is next. True if something follows before `close`, which is taken else.
+    #[inline]
+    pub fn open(&mut self, close: u8) -> Scanned<bool> {
+        self.enter()?;
+        self.at += 1;
+        let more = self.peek() != close;
+        if !more {
+            self.at += 1;
+            self.depth -= 1;
+        }
+        Ok(more)
+    }
+
+    /// Faults unless an object is next.
+    #[inline]
+    pub fn at_object(&mut self) -> Scanned<()> {
+        if self.peek() == b'{' { Ok(()) } else { Err(self.wrong_value()) }
+    }
+
+    /// Takes the bracket of an array, which FHIR does not allow to be empty.
+    #[inline]
+    pub fn open_array(&mut self) -> Scanned<()> {
+        if self.peek() != b'[' {
+            return Err(self.wrong_value());
+        }
+        self.enter()?;
+        self.at += 1;
+        if self.peek() == b']' { Err(self.fault(FaultKind::WrongType)) } else { Ok(()) }
     }
 
     /// Takes a string whose opening quote is next and returns the text between the quotes, escapes as written.
@@ -296,7 +350,6 @@ impl<'a> Scanner<'a> {
     /// Takes a scalar of the given type, as written, quotes included.
     #[inline]
     pub fn scalar(&mut self, expected: Scalar) -> Scanned<&'a [u8]> {
-        let start = self.at;
         match (self.peek(), expected) {
             (b'"', Scalar::String) => {
                 let start = self.at;
@@ -306,10 +359,7 @@ impl<'a> Scanner<'a> {
             (b'-' | b'0'..=b'9', Scalar::Number) => self.number(),
             (b't', Scalar::Bool) => self.word(b"true"),
             (b'f', Scalar::Bool) => self.word(b"false"),
-            _ => {
-                self.at = self.at.max(start);
-                Err(self.wrong_value())
-            }
+            _ => Err(self.wrong_value()),
         }
     }
 
@@ -331,42 +381,30 @@ impl<'a> Scanner<'a> {
             b'f' => self.word(b"false").map(drop),
             b'n' => self.word(b"null").map(drop),
             b'[' => {
-                self.enter()?;
-                self.at += 1;
-                if self.peek() == b']' {
-                    self.at += 1;
-                } else {
-                    loop {
-                        self.skip()?;
-                        if self.more(b']')? {
-                            continue;
-                        }
-                        break;
-                    }
+                let mut more = self.open(b']')?;
+                while more {
+                    self.skip()?;
+                    more = self.more(b']')?;
                 }
-                self.depth -= 1;
                 Ok(())
             }
             b'{' => {
-                self.enter()?;
-                self.at += 1;
-                if self.peek() == b'}' {
-                    self.at += 1;
-                } else {
-                    loop {
-                        self.key()?;
-                        self.skip()?;
-                        if self.more(b'}')? {
-                            continue;
-                        }
-                        break;
-                    }
+                let mut more = self.open(b'}')?;
+                while more {
+                    self.key()?;
+                    self.skip()?;
+                    more = self.more(b'}')?;
                 }
-                self.depth -= 1;
                 Ok(())
             }
             _ => Err(self.fault(FaultKind::Syntax)),
         }
+    }
+
+    /// Takes the value of a key, of which only the kind is checked.
+    pub fn skip_member(&mut self, key: &Key) -> Scanned<()> {
+        let kind = key.scalar.filter(|_| !key.underscore);
+        self.skip_kind(key.many, kind, key.scalar.is_some() || key.underscore)
     }
 
     /// Takes a value of which only the kind is checked: a scalar, or an object (`None`), or an array of at least one of
@@ -375,41 +413,46 @@ impl<'a> Scanner<'a> {
         if !many {
             return self.skip_one(kind);
         }
-        if self.peek() != b'[' {
-            return Err(self.wrong_value());
-        }
-        self.enter()?;
-        self.at += 1;
-        if self.peek() == b']' {
-            return Err(self.fault(FaultKind::WrongType));
-        }
+        self.items(
+            |scan| {
+                if nullable && scan.peek() == b'n' { scan.word(b"null").map(drop) } else { scan.skip_one(kind) }
+            },
+        )
+    }
+
+    /// Takes an array of at least one item, each by `item`.
+    #[inline]
+    pub fn items(&mut self, mut item: impl FnMut(&mut Self) -> Scanned<()>) -> Scanned<()> {
+        self.open_array()?;
         loop {
-            if nullable && self.peek() == b'n' {
-                self.word(b"null")?;
-            } else {
-                self.skip_one(kind)?;
-            }
+            item(self)?;
             if !self.more(b']')? {
-                break;
+                return Ok(());
             }
         }
-        self.depth -= 1;
-        Ok(())
     }
 
     fn skip_one(&mut self, kind: Option<Scalar>) -> Scanned<()> {
         match kind {
             Some(scalar) => self.scalar(scalar).map(drop),
-            None if self.peek() == b'{' => self.skip(),
-            None => Err(self.wrong_value()),
+            None => self.at_object().and_then(|()| self.skip()),
         }
     }
 
-    /// Takes a key and its colon if they are `expected` (`"name":`).
+    /// Takes a key and its colon if they are `expected`.
     #[inline]
-    pub fn take(&mut self, expected: &[u8]) -> bool {
-        let end = self.at + expected.len();
-        let fits = self.bytes.get(self.at..end) == Some(expected);
+    pub fn take(&mut self, expected: &Written) -> bool {
+        let text = expected.text.as_bytes();
+        let end = self.at + text.len();
+        let fits = match self.bytes.get(self.at..self.at + 8) {
+            Some(eight) => {
+                let mut word = [0; 8];
+                word.copy_from_slice(eight);
+                u64::from_le_bytes(word) & expected.mask == expected.head
+                    && (text.len() <= 8 || self.bytes.get(self.at + 8..end) == Some(&text[8..]))
+            }
+            None => self.bytes.get(self.at..end) == Some(text),
+        };
         if fits {
             self.at = end;
         }
@@ -431,7 +474,7 @@ impl<'a> Scanner<'a> {
         Ok(key)
     }
 
-    /// After an item: takes a comma (true) or `close` (false).
+    /// After an item of what [`Self::open`] or [`Self::open_array`] began: takes a comma (true) or `close` (false).
     #[inline]
     pub fn more(&mut self, close: u8) -> Scanned<bool> {
         let byte = self.peek();
@@ -440,32 +483,29 @@ impl<'a> Scanner<'a> {
             Ok(true)
         } else if byte == close {
             self.at += 1;
+            self.depth -= 1;
             Ok(false)
         } else {
             Err(self.fault(FaultKind::Syntax))
         }
     }
 
-    /// A scanner at the same place, to look ahead with.
-    pub const fn fork(&self) -> Scanner<'a> {
-        Scanner { bytes: self.bytes, at: self.at, depth: self.depth }
+    /// A scanner at another place, to look at what the pass itself checks sooner or later.
+    pub const fn fork(&self, at: usize) -> Scanner<'a> {
+        Scanner { bytes: self.bytes, at, depth: 0, unescaped: self.unescaped }
     }
 
     /// Looks ahead for the keys `wanted` of the object that begins here; `found[i]` is where the value of `wanted[i]`
     /// begins. Stops as soon as all are found. Keys with escapes do not count.
     pub fn find<const N: usize>(&self, wanted: [&[u8]; N]) -> Scanned<[Option<usize>; N]> {
         let mut found = [None; N];
-        let mut ahead = self.fork();
+        let mut ahead = Scanner { depth: self.depth, ..self.fork(self.at) };
         if ahead.peek() != b'{' {
             return Ok(found);
         }
-        ahead.enter()?;
-        ahead.at += 1;
-        if ahead.peek() == b'}' {
-            return Ok(found);
-        }
         let mut missing = N;
-        loop {
+        let mut more = ahead.open(b'}')?;
+        while more {
             let key = ahead.key()?;
             ahead.peek();
             if let Some(which) = wanted.iter().position(|name| *name == key)
@@ -478,18 +518,24 @@ impl<'a> Scanner<'a> {
                 }
             }
             ahead.skip()?;
-            if !ahead.more(b'}')? {
-                return Ok(found);
-            }
+            more = ahead.more(b'}')?;
         }
+        Ok(found)
+    }
+
+    /// The text of a scalar string without its quotes, if it has no escapes.
+    #[inline]
+    pub fn plain(&self, scalar: Option<&'a [u8]>) -> Option<&'a [u8]> {
+        let inner = scalar?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        (self.unescaped || memchr::memchr(b'\\', inner).is_none()).then_some(inner)
     }
 
     /// The text of the string at `at`, if a string without escapes stands there.
     pub fn plain_string_at(&self, at: Option<usize>) -> Option<&'a [u8]> {
-        let mut ahead = Scanner { bytes: self.bytes, at: at?, depth: self.depth };
+        let mut ahead = self.fork(at?);
         if ahead.peek() != b'"' {
             return None;
         }
-        ahead.string().ok().filter(|text| !text.contains(&b'\\'))
+        ahead.string().ok().filter(|text| self.unescaped || memchr::memchr(b'\\', text).is_none())
     }
 }

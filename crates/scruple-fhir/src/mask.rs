@@ -1,8 +1,10 @@
 //! Mask functions on scalars. Each takes the text as written, quotes included, and returns what shows, or nothing.
 
+use crate::codes::TOKEN_BYTES_MAX;
 use crate::dictionary::dictionary;
 use crate::json::Scalar;
 use crate::marker::MASKED;
+use crate::reference::is_id;
 
 /// Ages of this many years and over are given as one (45 CFR 164.514(b)(2)(i)(C)).
 const AGE_YEARS_MAX: i32 = 90;
@@ -35,29 +37,49 @@ impl Formed {
 
     /// Whether a scalar, quotes included, has the form.
     pub fn fits(self, text: &[u8]) -> bool {
-        let Some(value) = inner(text) else { return false };
+        // None of the classes has the backslash.
+        let Some(value) = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")) else { return false };
         match self {
             Self::Code => {
-                let fits = |(place, byte): (usize, &u8)| {
-                    byte.is_ascii_graphic() || *byte == b' ' && place > 0 && value.get(place - 1) == Some(&b';')
+                let spaced = |(place, byte): (usize, &u8)| {
+                    is_of(*byte, CODE) || *byte == b' ' && place > 0 && value.get(place - 1) == Some(&b';')
                 };
-                (1..=CODE_BYTES_MAX).contains(&value.len()) && value.iter().enumerate().all(fits)
+                (1..=TOKEN_BYTES_MAX).contains(&value.len())
+                    && (value.iter().all(|byte| is_of(*byte, CODE)) || value.iter().enumerate().all(spaced))
             }
-            Self::Id => {
-                (1..=64).contains(&value.len())
-                    && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
-            }
-            Self::Time => {
-                (2..=35).contains(&value.len())
-                    && value.iter().all(|byte| byte.is_ascii_digit() || b"-:.TZ+".contains(byte))
-            }
+            Self::Id => is_id(value),
+            Self::Time => (2..=35).contains(&value.len()) && value.iter().all(|byte| is_of(*byte, TIME)),
             Self::TypeName => dictionary().resource_by_bytes(value).is_some(),
         }
     }
 }
 
-/// Characters of a `code` that shows. Some systems (Blue Button) use whole URLs as codes.
-const CODE_BYTES_MAX: usize = 128;
+/// Classes of bytes, one bit each.
+const CODE: u8 = 1;
+const TIME: u8 = 2;
+
+#[expect(clippy::indexing_slicing, reason = "a byte is always within 256")]
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        if byte.is_ascii_graphic() && byte != b'\\' {
+            classes[byte as usize] |= CODE;
+        }
+        if byte.is_ascii_digit() || matches!(byte, b'-' | b':' | b'.' | b'T' | b'Z' | b'+') {
+            classes[byte as usize] |= TIME;
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    classes
+};
+
+fn is_of(byte: u8, class: u8) -> bool {
+    CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & class != 0)
+}
 
 fn inner(text: &[u8]) -> Option<&[u8]> {
     let inner = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;

@@ -1,9 +1,10 @@
 //! `meta`: the labels that it holds, and what of it shows.
 
 use crate::annotation::Annotation;
-use crate::dictionary::dictionary;
+use crate::dictionary::{ObjectType, dictionary};
 use crate::json::{FaultKind, Scalar, Scanned, Scanner};
 use scruple_core::SegmentSet;
+use std::sync::LazyLock;
 
 /// Profiles that are named in public; others can name a condition or a study.
 const PUBLIC_PROFILES: &[u8] = b"http://hl7.org/fhir/";
@@ -19,18 +20,22 @@ pub(crate) struct Meta<'b> {
 impl Meta<'_> {
     /// Writes the members that show, each with a comma behind it.
     pub fn write(&self, change: bool, out: &mut Vec<u8>) {
-        let mut member = |name: &str, value: Option<&[u8]>| {
+        let mut member = |key: &[u8], value: Option<&[u8]>| {
             if let Some(value) = value.filter(|_| change) {
-                out.extend_from_slice(format!("\"{name}\":").as_bytes());
+                out.extend_from_slice(key);
                 out.extend_from_slice(value);
                 out.push(b',');
             }
         };
-        member("versionId", self.version_id);
-        member("lastUpdated", self.last_updated);
-        if !self.profiles.is_empty() {
+        member(b"\"versionId\":", self.version_id);
+        member(b"\"lastUpdated\":", self.last_updated);
+        if let Some((last, others)) = self.profiles.split_last() {
             out.extend_from_slice(b"\"profile\":[");
-            out.extend_from_slice(&self.profiles.join(&b','));
+            for profile in others {
+                out.extend_from_slice(profile);
+                out.push(b',');
+            }
+            out.extend_from_slice(last);
             out.extend_from_slice(b"],");
         }
     }
@@ -39,14 +44,11 @@ impl Meta<'_> {
 /// Reads the object that begins here.
 pub(crate) fn read<'b>(scan: &mut Scanner<'b>, annotation: &Annotation) -> Scanned<Meta<'b>> {
     let mut meta = Meta::default();
-    let object = dictionary().find("Meta").map(|id| dictionary().get(id));
+    static META: LazyLock<Option<&ObjectType>> =
+        LazyLock::new(|| dictionary().find("Meta").map(|id| dictionary().get(id)));
+    let object = *META;
     let mut seen = 0_u64;
-    scan.enter()?;
-    scan.at += 1;
-    let mut more = scan.peek() != b'}';
-    if !more {
-        scan.at += 1;
-    }
+    let mut more = scan.open(b'}')?;
     while more {
         let key = scan.key()?;
         let index = object.and_then(|object| object.key(key));
@@ -66,14 +68,11 @@ pub(crate) fn read<'b>(scan: &mut Scanner<'b>, annotation: &Annotation) -> Scann
                     meta.segments = meta.segments.union(*segments);
                 }
             }
-            b"profile" => items(scan, |scan| {
-                let text = match scan.peek() {
-                    b'n' => {
-                        scan.word(b"null")?;
-                        return Ok(());
-                    }
-                    _ => scan.scalar(Scalar::String)?,
-                };
+            b"profile" => scan.items(|scan| {
+                if scan.peek() == b'n' {
+                    return scan.word(b"null").map(drop);
+                }
+                let text = scan.scalar(Scalar::String)?;
                 let name = text.get(1..text.len() - 1).unwrap_or_default();
                 if name.starts_with(PUBLIC_PROFILES)
                     && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'\\')
@@ -82,7 +81,7 @@ pub(crate) fn read<'b>(scan: &mut Scanner<'b>, annotation: &Annotation) -> Scann
                 }
                 Ok(())
             })?,
-            b"security" => items(scan, |scan| {
+            b"security" => scan.items(|scan| {
                 let label = match coding(scan)? {
                     [Some(system), Some(code)] => annotation.codes.security(system, code),
                     _ => SegmentSet::UNREADABLE,
@@ -90,36 +89,21 @@ pub(crate) fn read<'b>(scan: &mut Scanner<'b>, annotation: &Annotation) -> Scann
                 meta.segments = meta.segments.union(label);
                 Ok(())
             })?,
-            _ => match object
-                .zip(index)
-                .and_then(|(object, index)| Some((object, object.keys.get(usize::from(index))?)))
-            {
-                Some((object, written)) => {
-                    let many = object.elements.get(usize::from(written.element)).is_some_and(|element| element.many);
-                    let kind = written.scalar.filter(|_| !written.underscore);
-                    scan.skip_kind(many, kind, written.scalar.is_some() || written.underscore)?;
-                }
+            _ => match index.and_then(|index| object?.keys.get(usize::from(index))) {
+                Some(written) => scan.skip_member(written)?,
                 None => scan.skip()?,
             },
         }
         more = scan.more(b'}')?;
     }
-    scan.depth -= 1;
     Ok(meta)
 }
 
 /// System and code of the Coding that begins here, where they are strings without escapes.
 fn coding<'b>(scan: &mut Scanner<'b>) -> Scanned<[Option<&'b [u8]>; 2]> {
-    if scan.peek() != b'{' {
-        return Err(scan.wrong_value());
-    }
+    scan.at_object()?;
     let mut found = [None; 2];
-    scan.enter()?;
-    scan.at += 1;
-    let mut more = scan.peek() != b'}';
-    if !more {
-        scan.at += 1;
-    }
+    let mut more = scan.open(b'}')?;
     while more {
         let place = match scan.key()? {
             b"system" => found.first_mut(),
@@ -133,28 +117,5 @@ fn coding<'b>(scan: &mut Scanner<'b>) -> Scanned<[Option<&'b [u8]>; 2]> {
         }
         more = scan.more(b'}')?;
     }
-    scan.depth -= 1;
-    Ok(found.map(|text| {
-        let inner = text?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        (!inner.contains(&b'\\')).then_some(inner)
-    }))
-}
-
-fn items<'b>(scan: &mut Scanner<'b>, mut item: impl FnMut(&mut Scanner<'b>) -> Scanned<()>) -> Scanned<()> {
-    if scan.peek() != b'[' {
-        return Err(scan.wrong_value());
-    }
-    scan.enter()?;
-    scan.at += 1;
-    if scan.peek() == b']' {
-        return Err(scan.fault(FaultKind::WrongType));
-    }
-    loop {
-        item(scan)?;
-        if !scan.more(b']')? {
-            break;
-        }
-    }
-    scan.depth -= 1;
-    Ok(())
+    Ok(found.map(|text| scan.plain(text)))
 }

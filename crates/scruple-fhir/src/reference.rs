@@ -69,7 +69,7 @@ fn last_segment(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
     }
 }
 
-fn is_id(id: &[u8]) -> bool {
+pub(crate) fn is_id(id: &[u8]) -> bool {
     (1..=64).contains(&id.len())
         && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }

@@ -3,7 +3,7 @@
 //! `r4.txt` and `search.txt` are made by `cargo xtask dictionary` from the official definitions. Categories are not
 //! here: they are the policy pack's.
 
-use crate::json::Scalar;
+use crate::json::{Scalar, Written};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -53,8 +53,7 @@ pub struct Element {
 /// A JSON key of an object type.
 #[derive(Debug)]
 pub(crate) struct Key {
-    /// `"name":`, as it is written.
-    pub emit: String,
+    pub written: Written,
     /// Which element.
     pub element: u16,
     /// Which of its targets.
@@ -71,13 +70,14 @@ pub(crate) struct Key {
 
 impl Key {
     pub fn name(&self) -> &str {
-        self.emit.trim_start_matches('"').trim_end_matches("\":")
+        self.written.text.trim_start_matches('"').trim_end_matches("\":")
     }
+}
 
-    /// One bit for `x` (all types of a choice), one for `_x`.
-    pub const fn bit(&self) -> usize {
-        self.element as usize * 2 + self.underscore as usize
-    }
+/// The bit of an element, by its place in its object type: no type has more than 62.
+#[inline]
+pub(crate) const fn bit(element: usize) -> u64 {
+    1 << (element & 63)
 }
 
 /// An object type: a resource, a part of one, or a data type.
@@ -92,6 +92,8 @@ pub struct ObjectType {
     /// Elements tied by a constraint of severity error: the constraint's key and the elements' names.
     pub constraints: Vec<(&'static str, Vec<&'static str>)>,
     pub(crate) keys: Vec<Key>,
+    /// How many keys all object types before it have, and one for each of these.
+    pub(crate) first_key: usize,
     lookup: Lookup,
     in_resource: bool,
 }
@@ -112,6 +114,11 @@ impl ObjectType {
     #[inline]
     pub(crate) fn key(&self, name: &[u8]) -> Option<u16> {
         self.lookup.get(name, &self.keys)
+    }
+
+    /// The bit of the element of that name; none if it has none.
+    pub(crate) fn bit_of(&self, name: &str) -> u64 {
+        self.elements.iter().position(|element| element.name == name).map_or(0, bit)
     }
 
     pub(crate) fn key_of(&self, name: &str) -> Option<u16> {
@@ -176,6 +183,11 @@ impl Dictionary {
         &self.resource_ids
     }
 
+    /// The place of a resource type among [`Self::resources`].
+    pub(crate) fn resource_place(&self, id: TypeId) -> Option<usize> {
+        self.resource_ids.binary_search(&id).ok()
+    }
+
     #[inline]
     pub(crate) fn resource_by_bytes(&self, name: &[u8]) -> Option<TypeId> {
         self.resources.get(name, &self.resource_keys).and_then(|key| self.resource_ids.get(usize::from(key)).copied())
@@ -233,6 +245,7 @@ impl Dictionary {
                     elements: Vec::new(),
                     constraints: Vec::new(),
                     keys: Vec::new(),
+                    first_key: 0,
                     lookup: Lookup::default(),
                     in_resource: false,
                 });
@@ -242,10 +255,13 @@ impl Dictionary {
         }
         let roots: std::collections::HashSet<&str> =
             types.iter().filter(|object| object.is_resource).map(|object| object.name).collect();
+        let mut first_key = 0;
         for object in &mut types {
             object.in_resource = object.name.split('.').next().is_some_and(|root| roots.contains(root));
             object.keys = keys_of(&object.elements);
             object.lookup = Lookup::new(&object.keys);
+            object.first_key = first_key;
+            first_key += object.keys.len() + 1;
         }
         let resource_ids: Vec<TypeId> = types
             .iter()
@@ -256,7 +272,7 @@ impl Dictionary {
             .iter()
             .filter(|object| object.is_resource)
             .map(|object| Key {
-                emit: format!("\"{}\":", object.name),
+                written: Written::new(object.name),
                 element: 0,
                 target: 0,
                 underscore: false,
@@ -339,7 +355,7 @@ fn keys_of(elements: &[Element]) -> Vec<Key> {
             let type_name = element.type_names.get(target_index).copied().unwrap_or_default();
             let target = u8::try_from(target_index).unwrap_or(u8::MAX);
             keys.push(Key {
-                emit: format!("\"{name}\":"),
+                written: Written::new(&name),
                 element: number,
                 target,
                 underscore: false,
@@ -349,7 +365,7 @@ fn keys_of(elements: &[Element]) -> Vec<Key> {
             });
             if scalar.is_some() {
                 keys.push(Key {
-                    emit: format!("\"_{name}\":"),
+                    written: Written::new(&format!("_{name}")),
                     element: number,
                     target,
                     underscore: true,
@@ -425,8 +441,8 @@ impl Lookup {
             if index == FREE {
                 return None;
             }
-            let emit = keys.get(usize::from(index))?.emit.as_bytes();
-            if emit.len() == name.len() + 3 && emit.get(1..=name.len()) == Some(name) {
+            let text = keys.get(usize::from(index))?.written.text.as_bytes();
+            if text.len() == name.len() + 3 && text.get(1..=name.len()) == Some(name) {
                 return Some(index);
             }
             slot = (slot + 1) & mask;

@@ -47,3 +47,9 @@ fn every_search_path_is_an_element() {
     assert_eq!(withheld, ["DomainResource?_text", "InsurancePlan?name", "Resource?_content", "Resource?_query"]);
     println!("{} search parameters, {} withheld", dictionary().search.len(), withheld.len());
 }
+
+#[test]
+fn the_elements_of_every_type_fit_into_the_bits_of_a_word_beside_the_resource_type() {
+    let most = dictionary().types().iter().map(|object| object.elements.len()).max();
+    assert!(most.is_some_and(|most| most < 63), "{most:?}");
+}

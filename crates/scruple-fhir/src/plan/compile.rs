@@ -129,6 +129,7 @@ impl<'a> Compiler<'a> {
                 classes: QuickMap::default(),
                 entry: None,
                 hidden: false,
+                shows_changes: false,
                 findings: Vec::new(),
             },
         };
@@ -149,6 +150,7 @@ impl<'a> Compiler<'a> {
         let is_entry = |node: &Node| Some(node.object) == entry && !node.closed;
         compiler.plan.entry = compiler.plan.nodes.iter().position(is_entry).and_then(|node| u16::try_from(node).ok());
         compiler.plan.hidden = compiler.plan.roots.iter().all(|root| !root.view.shows());
+        compiler.plan.shows_changes = compiler.view(annotation.change_metadata) == View::Full;
         compiler.plan.findings.sort();
         compiler.plan.findings.dedup();
         compiler.plan
@@ -250,7 +252,7 @@ impl<'a> Compiler<'a> {
             ..NodeKey::of(resource)
         });
         // Where the home is none, every element is none: the root is compiled closed.
-        Root { category: class, node, view, required: false }
+        Root { category: class, node, view, required: false, pass }
     }
 
     /// Whether every category that the type's elements have at their places, and prose, is full.
@@ -305,7 +307,9 @@ impl<'a> Compiler<'a> {
             labelled: key.labelled,
             ops: ops.into(),
             required: Box::default(),
-            closing: Box::default(),
+            required_bits: 0,
+            closing_where_stood: 0,
+            closing: 0,
             constraints: Box::default(),
             capture: [NO_KEY; 2],
         };
@@ -335,11 +339,7 @@ impl<'a> Compiler<'a> {
         match object.name {
             "Coding" => Kind::Coding { collect, check: key.check },
             "CodeableConcept" => {
-                let bit = |name: &str| {
-                    let key = object.key_of(name).and_then(|key| object.keys.get(usize::from(key)));
-                    key.and_then(|key| u16::try_from(key.bit()).ok()).unwrap_or(NO_KEY)
-                };
-                Kind::CodeableConcept { collect, text: bit("text"), coding: bit("coding") }
+                Kind::CodeableConcept { collect, text: object.bit_of("text"), coding: object.bit_of("coding") }
             }
             "Bundle.entry" => Kind::Entry,
             "Parameters.parameter" => Kind::Parameter,
@@ -411,11 +411,10 @@ impl<'a> Compiler<'a> {
             return;
         }
         let mut required = Vec::new();
-        let mut closing = Vec::new();
         for (index, element) in object.elements.iter().enumerate() {
-            let bit = u16::try_from(index).unwrap_or(u16::MAX);
             if element.modifier && !general(element.name) {
-                closing.push((bit, element.required));
+                let closing = if element.required { &mut node.closing } else { &mut node.closing_where_stood };
+                *closing |= bit(index);
             }
             if !element.required || (object.name == "Extension" && element.name == "url") {
                 continue;
@@ -424,10 +423,12 @@ impl<'a> Compiler<'a> {
             let unmarkable = element.modifier || (masked && element.type_names == ["instant"]);
             let made = marker::marker(self.dictionary, element);
             if made.is_none() || unmarkable && !element.modifier {
-                closing.push((bit, true));
+                node.closing |= bit(index);
             }
             match made {
-                Some(bytes) if !unmarkable || shown_of(element.name) => required.push((bit, bytes.into_bytes().into())),
+                Some(bytes) if !unmarkable || shown_of(element.name) => {
+                    required.push((bit(index), bytes.into_bytes().into()));
+                }
                 _ if any && !shown_of(element.name) => {
                     node.closed = true;
                     return;
@@ -435,8 +436,8 @@ impl<'a> Compiler<'a> {
                 _ => {}
             }
         }
+        node.required_bits = required.iter().fold(0, |bits, (bit, _)| bits | bit);
         node.required = required.into();
-        node.closing = closing.into();
         node.constraints = constraints(self.dictionary, object).into();
     }
 

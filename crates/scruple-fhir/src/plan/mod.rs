@@ -12,7 +12,7 @@ pub(crate) use compile::Compiler;
 
 use crate::annotation::{Annotation, Mask, MaskFunction, Place};
 use crate::codes::QuickMap;
-use crate::dictionary::{Dictionary, Element, Key, ObjectType, Target, TypeId, dictionary};
+use crate::dictionary::{Dictionary, Element, Key, ObjectType, Target, TypeId, bit, dictionary};
 use crate::invariants::{INVARIANTS, Invariant};
 use crate::marker;
 use crate::mask::Formed;
@@ -77,6 +77,14 @@ pub(crate) struct Op {
     pub width: Width,
 }
 
+impl Op {
+    /// Where an element with this op is counted: by category, then by width.
+    #[inline]
+    pub fn counter(&self) -> Option<u8> {
+        self.category.map(|category| (category.0 % CATEGORIES_MAX as u8) * 3 + self.width as u8)
+    }
+}
+
 /// What a Coding under this node tells.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Collect {
@@ -96,11 +104,11 @@ pub(crate) enum Kind {
         collect: Collect,
         check: Option<MaskFunction>,
     },
-    /// With the bits of the keys `text` and `coding`.
+    /// With the bits of the elements `text` and `coding`.
     CodeableConcept {
         collect: Collect,
-        text: u16,
-        coding: u16,
+        text: u64,
+        coding: u64,
     },
     Entry,
     Parameter,
@@ -118,12 +126,17 @@ pub(crate) struct Node {
     pub goes_with_target: bool,
     /// Inside a known extension that shows whole or not at all.
     pub whole: bool,
-    labelled: bool,
+    /// Codes and sources below it label the resource.
+    pub labelled: bool,
     pub ops: Box<[Op]>,
-    /// Required elements: (element bit, marker). Written where the element does not show.
-    pub required: Box<[(u16, Box<[u8]>)]>,
-    /// Elements that close the object where they stand, or if true must stand, and nothing of them shows.
-    pub closing: Box<[(u16, bool)]>,
+    /// Required elements: bit and marker. Written where the element does not show.
+    pub required: Box<[(u64, Box<[u8]>)]>,
+    /// The bits of them all.
+    pub required_bits: u64,
+    /// Elements that close the object where they stand and nothing of them shows.
+    pub closing_where_stood: u64,
+    /// Elements that close the object where nothing of them shows.
+    pub closing: u64,
     /// Constraints: if one of the left bits shows and none of the right ones, the marker.
     pub constraints: Box<[Constraint]>,
     /// Keys whose text is captured: system and code of a Coding.
@@ -132,8 +145,10 @@ pub(crate) struct Node {
 
 #[derive(Debug)]
 pub(crate) struct Constraint {
-    pub left: Vec<u16>,
-    pub right: Vec<u16>,
+    pub left: u64,
+    pub right: u64,
+    /// The one of the right for which the marker stands.
+    pub marked: u64,
     pub marker: Box<[u8]>,
 }
 
@@ -190,6 +205,8 @@ pub(crate) struct TypePlan {
     pub entry: Option<u16>,
     /// No class of the type shows: no need to look.
     pub hidden: bool,
+    /// `meta.versionId` and `meta.lastUpdated` show.
+    pub shows_changes: bool,
     /// What the compiler found that a pack should not do: shown by `policy check`.
     pub findings: Vec<Finding>,
 }
@@ -203,6 +220,8 @@ struct Root {
     node: u16,
     view: View,
     required: bool,
+    /// The resource shows as it is.
+    pass: bool,
 }
 
 /// The root for a class.
@@ -212,6 +231,8 @@ pub(crate) struct Chosen {
     pub shows: bool,
     /// Hidden because a required element cannot be withheld.
     pub required: bool,
+    /// It shows as it is.
+    pub pass: bool,
 }
 
 /// What the plan's compiler found wrong with a pack.
@@ -229,13 +250,6 @@ pub enum Finding {
         /// The elements.
         elements: Vec<String>,
     },
-}
-
-impl Node {
-    /// Whether codes and sources below it label the resource.
-    pub const fn is_labelled(&self) -> bool {
-        self.labelled
-    }
 }
 
 impl Switch {
@@ -269,33 +283,21 @@ impl TypePlan {
 
     /// The root for a set of classes (category bits): the narrowest; two different masks count as none.
     pub fn root(&self, classes: u64) -> Chosen {
-        let mut matched: Vec<&Root> = self
-            .roots
-            .iter()
-            .filter(|root| root.category.is_none_or(|category| classes & 1 << (category.0 & 63) != 0))
-            .collect();
-        if matched.is_empty() {
-            matched = self.roots.iter().filter(|root| root.category == self.default_class).collect();
-        }
-        if matched.is_empty() {
-            matched = self.roots.iter().collect();
-        }
-        let mut chosen: Option<(&Root, View)> = None;
-        for root in matched {
-            chosen = Some(match chosen {
-                None => (root, root.view),
-                Some((best, view)) => {
-                    let narrow = meet(view, root.view);
-                    if root.view == narrow && view != narrow { (root, narrow) } else { (best, narrow) }
-                }
-            });
-        }
-        match chosen {
+        let narrowest = |matches: &dyn Fn(&Root) -> bool| {
+            let roots = self.roots.iter().filter(|root| matches(root)).map(|root| (root, root.view));
+            roots.reduce(|(best, view), (root, other)| {
+                let narrow = meet(view, other);
+                if other == narrow && view != narrow { (root, narrow) } else { (best, narrow) }
+            })
+        };
+        let named = narrowest(&|root| root.category.is_none_or(|category| classes & 1 << (category.0 & 63) != 0));
+        let default = || narrowest(&|root| root.category == self.default_class);
+        match named.or_else(default).or_else(|| narrowest(&|_| true)) {
             Some((root, view)) if view.shows() => {
-                Chosen { node: root.node, shows: !root.required, required: root.required }
+                Chosen { node: root.node, shows: !root.required, required: root.required, pass: root.pass }
             }
-            Some((root, _)) => Chosen { node: root.node, shows: false, required: false },
-            None => Chosen { node: 0, shows: false, required: false },
+            Some((root, _)) => Chosen { node: root.node, shows: false, required: false, pass: root.pass },
+            None => Chosen { node: 0, shows: false, required: false, pass: false },
         }
     }
 }
@@ -398,19 +400,15 @@ fn bundle_part(object: &str, element: &str) -> Option<BundlePart> {
 }
 
 fn constraints(dictionary: &Dictionary, object: &ObjectType) -> Vec<Constraint> {
-    let bits = |names: &[&str]| -> Vec<u16> {
-        names
-            .iter()
-            .filter_map(|name| object.elements.iter().position(|element| element.name == *name))
-            .filter_map(|index| u16::try_from(index).ok())
-            .collect()
-    };
+    let bits = |names: &[&str]| names.iter().fold(0, |bits, name| bits | object.bit_of(name));
     let made =
         INVARIANTS.iter().filter(|invariant| invariant.object == object.name).filter_map(|invariant: &Invariant| {
-            let first = invariant.right.first().and_then(|name| object.element(name))?;
+            let name = invariant.right.first()?;
+            let first = object.element(name)?;
             Some(Constraint {
                 left: bits(&invariant.left),
                 right: bits(&invariant.right),
+                marked: object.bit_of(name),
                 marker: marker::marker(dictionary, first)?.into_bytes().into(),
             })
         });

@@ -12,7 +12,7 @@ impl<'b> Pass<'_, 'b> {
         op: &Op,
         object_start: usize,
         state: &mut Members<'b>,
-    ) -> Scanned<MemberShown> {
+    ) -> Scanned<()> {
         let object = dictionary().get(node.object);
         let partner = object.keys.iter().zip(node.ops.iter()).find(|(key, _)| {
             key.element == written.element && key.target == written.target && key.underscore != written.underscore
@@ -21,7 +21,7 @@ impl<'b> Pass<'_, 'b> {
         let end = self.scan.at;
         let mut other = Vec::new();
         if let Some((partner, partner_op)) = partner {
-            let ahead = Scanner { bytes: self.scan.bytes, at: object_start, depth: self.scan.depth };
+            let ahead = self.scan.fork(object_start);
             let [at] = ahead.find([partner.name().as_bytes()])?;
             if let Some(at) = at
                 && partner_op.act != Act::Drop
@@ -54,9 +54,9 @@ impl<'b> Pass<'_, 'b> {
             self.write_key(state, written.name().as_bytes());
             self.out.append(&mut text);
             self.out.push(b']');
-            state.show(usize::from(written.element));
+            state.show(written);
         }
-        Ok(MemberShown::No)
+        Ok(())
     }
 
     /// The items of an array of primitives or of their extensions, each projected; `None` where nothing shows.
@@ -67,14 +67,7 @@ impl<'b> Pass<'_, 'b> {
         written: &Key,
         object_start: usize,
     ) -> Scanned<Vec<Option<Vec<u8>>>> {
-        if self.scan.peek() != b'[' {
-            return Err(self.scan.wrong_value());
-        }
-        self.scan.enter()?;
-        self.scan.at += 1;
-        if self.scan.peek() == b']' {
-            return Err(self.scan.fault(FaultKind::WrongType));
-        }
+        self.scan.open_array()?;
         let mut items = Vec::new();
         loop {
             let before = self.out.len();
@@ -87,10 +80,8 @@ impl<'b> Pass<'_, 'b> {
             items.push(shown.then(|| self.out.get(before..).unwrap_or_default().to_vec()));
             self.out.truncate(before);
             if !self.scan.more(b']')? {
-                break;
+                return Ok(items);
             }
         }
-        self.scan.depth -= 1;
-        Ok(items)
     }
 }

@@ -3,31 +3,26 @@
 use super::*;
 
 impl Pass<'_, '_> {
-    /// The items of `contained`; `start` is where the array begins in the output.
-    pub(super) fn contained_items(&mut self, start: usize) -> Scanned<bool> {
+    /// The items of `contained`.
+    pub(super) fn contained_items(&mut self) -> Scanned<bool> {
         // One that is contained in a contained one never shows; its codes label all the same.
         let nested = self.contained.current.is_some();
-        self.contained.not_passed |= nested;
         let mut any = false;
         loop {
             let before = self.out.len();
             if any {
                 self.out.push(b',');
             }
-            if self.scan.peek() != b'{' {
-                return Err(self.scan.wrong_value());
-            }
+            self.scan.at_object()?;
             if self.contained_item(nested)? {
                 any = true;
             } else {
                 self.out.truncate(before);
             }
             if !self.scan.more(b']')? {
-                break;
+                return Ok(any);
             }
         }
-        debug_assert!(self.out.len() > start);
-        Ok(any)
     }
 
     fn contained_item(&mut self, nested: bool) -> Scanned<bool> {
@@ -35,13 +30,14 @@ impl Pass<'_, '_> {
         let [id] = self.scan.find([b"id"])?;
         let id = self.scan.plain_string_at(id);
         let (start, out_start, depth) = (self.scan.at, self.out.len(), self.scan.depth);
-        let outer = self.contained.current.replace(self.contained.count);
+        let (which, counted) = (self.contained.count, self.counted.len());
+        let outer = self.contained.current.replace(which);
         self.contained.count += 1;
         let outer_facts = self.facts;
         let projected = !self.contained.passing && self.projection.table().passes_full_types;
         let under = if projected { self.under.union(SegmentSet::NO_PASS) } else { self.under };
         let plan = self.plan(under, resource_type);
-        let mut classes = if plan.discriminated { 1 << 63 } else { 0 };
+        let mut classes = if plan.discriminated { self.memory.of(resource_type).class.unwrap_or(1 << 63) } else { 0 };
         let (references, inner) = (self.contained.references.len(), self.contained.shown.len());
         let mut shown = false;
         let mut passed = false;
@@ -49,18 +45,22 @@ impl Pass<'_, '_> {
             self.scan.at = start;
             self.scan.depth = depth;
             self.out.truncate(out_start);
+            self.counted.truncate(counted);
             self.contained.references.truncate(references);
             self.facts = Facts::default();
             let chosen = plan.root(classes);
-            self.open_resource(&plan, chosen.node, resource_type);
+            self.open_resource(chosen, resource_type);
             shown = self.members(&plan, chosen.node, out_start)? && chosen.shows;
-            passed = plan.nodes.get(usize::from(chosen.node)).is_some_and(|node| node.pass);
+            passed = chosen.pass;
             if !plan.discriminated || plan.root(self.facts.classes) == chosen {
                 break;
             }
             classes = self.facts.classes;
         }
         let own = self.facts;
+        if plan.discriminated {
+            self.memory.of(resource_type).class = Some(own.classes);
+        }
         self.facts = outer_facts;
         self.facts.segments = self.facts.segments.union(own.segments);
         let refused = own.implicit_rules || own.modifier_extension;
@@ -69,9 +69,10 @@ impl Pass<'_, '_> {
         let shown = shown && !refused && !dropped && !nested;
         self.contained.not_passed |= !(passed && shown);
         if shown {
-            self.contained.shown.push((self.contained.count - 1, id.unwrap_or_default()));
+            self.contained.shown.push((which, id.unwrap_or_default()));
         } else {
             self.out.truncate(out_start);
+            self.counted.truncate(counted);
             self.contained.references.truncate(references);
             self.contained.shown.truncate(inner);
             if !nested {
@@ -97,11 +98,11 @@ impl<'b> Pass<'_, 'b> {
     }
 
     fn contained_types(&self) -> Scanned<Vec<(&'b [u8], Option<TypeId>)>> {
-        let container = Scanner { bytes: self.scan.bytes, at: self.contained.container, depth: 0 };
+        let container = self.scan.fork(self.contained.container);
         let mut types = Vec::new();
         let [Some(list)] = container.find([b"contained"])? else { return Ok(types) };
-        let mut items = Scanner { bytes: self.scan.bytes, at: list, depth: 0 };
-        items.expect(b'[')?;
+        let mut items = self.scan.fork(list);
+        items.open_array()?;
         loop {
             items.peek();
             let [id, kind] = items.find([b"id", b"resourceType"])?;

@@ -1,77 +1,74 @@
 //! The members of one object: what was seen, what shows.
 
-/// The members of one object so far.
+use crate::dictionary::{Key, bit};
+
+/// The members of one object so far. Elements are bits, by their place in the object type; the dictionary's tests see to
+/// it that none is beyond 62.
 pub(super) struct Members<'b> {
-    pub(super) seen: [u64; 5],
-    pub(super) shown: [u64; 3],
-    pub(super) marked: [u64; 3],
-    pub(super) other_shown: bool,
+    /// Keys that were met: `x`, and `_x`.
+    seen: [u64; 2],
+    /// Elements that show.
+    pub(super) shown: u64,
+    /// Elements in whose place a marker stands.
+    pub(super) marked: u64,
     pub(super) comma: bool,
     pub(super) closed: bool,
+    /// An array of primitives has an array of extensions beside it, or a null, so that places must be kept.
+    pub(super) align: bool,
     pub(super) system: Option<&'b [u8]>,
     pub(super) code: Option<&'b [u8]>,
     /// How many references had shown when the object began.
     pub(super) references: usize,
 }
 
+/// `resourceType` is no element.
+const RESOURCE_TYPE: u64 = 1 << 63;
+
 impl Members<'_> {
     pub(super) const fn new(comma: bool, references: usize) -> Self {
         Self {
-            seen: [0; 5],
-            shown: [0; 3],
-            marked: [0; 3],
-            other_shown: false,
+            seen: [0; 2],
+            shown: 0,
+            marked: 0,
             comma,
             closed: false,
+            align: false,
             system: None,
             code: None,
             references,
         }
     }
 
-    pub(super) fn first_time(&mut self, bit: usize) -> bool {
-        let Some(word) = self.seen.get_mut(bit / 64) else { return false };
-        let mask = 1 << (bit % 64);
-        let first = *word & mask == 0;
-        *word |= mask;
+    /// Notes that a key was met. False if it was before.
+    #[inline]
+    pub(super) const fn first_time(&mut self, key: &Key) -> bool {
+        self.note(key.underscore as usize, bit(key.element as usize))
+    }
+
+    pub(super) const fn first_resource_type(&mut self) -> bool {
+        self.note(0, RESOURCE_TYPE)
+    }
+
+    const fn note(&mut self, which: usize, bit: u64) -> bool {
+        let [plain, underscore] = &mut self.seen;
+        let seen = if which == 0 { plain } else { underscore };
+        let first = *seen & bit == 0;
+        *seen |= bit;
         first
     }
 
-    /// Whether the key with this bit was seen.
-    pub(super) fn saw(&self, bit: usize) -> bool {
-        self.seen.get(bit / 64).is_some_and(|word| word & 1 << (bit % 64) != 0)
+    /// Whether the key `x` of an element was met.
+    pub(super) const fn saw(&self, bit: u64) -> bool {
+        self.seen[0] & bit != 0
     }
 
-    /// Whether the element stands in the record, as `x` or `_x`.
-    pub(super) fn stood(&self, element: usize) -> bool {
-        self.seen.get(element / 32).is_some_and(|word| word & 3 << (element % 32 * 2) != 0)
+    /// The elements that stand in the record, as `x` or `_x`.
+    pub(super) const fn stood(&self) -> u64 {
+        self.seen[0] | self.seen[1]
     }
 
-    pub(super) fn show(&mut self, element: usize) {
-        if let Some(word) = self.shown.get_mut(element / 64) {
-            *word |= 1 << (element % 64);
-        }
-    }
-
-    pub(super) const fn show_other(&mut self) {
-        self.other_shown = true;
-    }
-
-    pub(super) fn stands(&mut self, element: usize) {
-        if let Some(word) = self.marked.get_mut(element / 64) {
-            *word |= 1 << (element % 64);
-        }
-    }
-
-    pub(super) fn shows(&self, element: usize) -> bool {
-        self.shown.get(element / 64).is_some_and(|word| word & 1 << (element % 64) != 0)
-    }
-
-    pub(super) fn is_marked(&self, element: usize) -> bool {
-        self.marked.get(element / 64).is_some_and(|word| word & 1 << (element % 64) != 0)
-    }
-
-    pub(super) const fn any_shown(&self) -> bool {
-        self.other_shown || self.shown[0] | self.shown[1] | self.shown[2] != 0
+    #[inline]
+    pub(super) const fn show(&mut self, key: &Key) {
+        self.shown |= bit(key.element as usize);
     }
 }

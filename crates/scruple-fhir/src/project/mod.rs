@@ -5,13 +5,14 @@
 
 mod aligned;
 mod contained;
+mod facts;
 mod members;
 mod pass;
+mod resource;
 mod value;
 
+use facts::codings_at;
 use members::Members;
-use pass::MemberShown;
-use value::{malformed, plain};
 
 use crate::annotation::{Annotation, MaskFunction};
 use crate::codes::is_token;
@@ -19,7 +20,7 @@ use crate::dictionary::{Key, TypeId, dictionary};
 use crate::json::{self, Fault, FaultKind, Scalar, Scanned, Scanner};
 use crate::mask;
 use crate::plan::{
-    Act, BundlePart, Compiler, Kind, Node, Op, TypePlan, Visibility, Width, effective, may_pass, visibility,
+    Act, BundlePart, Chosen, Compiler, Kind, Node, Op, TypePlan, Visibility, effective, may_pass, visibility,
 };
 use crate::reference::{Literal, literal, path};
 use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentSet, View, limits};
@@ -119,15 +120,9 @@ impl ElementCounts {
         }
     }
 
-    fn count(&mut self, op: &Op) {
-        if let Some(category) = op.category
-            && let Some(counts) = self.0.get_mut(usize::from(category.0))
-            && let Some(count) = counts.get_mut(match op.width {
-                Width::None => 0,
-                Width::Masked => 1,
-                Width::Full => 2,
-            })
-        {
+    /// See [`Op::counter`].
+    fn count(&mut self, counter: u8) {
+        if let Some(count) = self.0.as_flattened_mut().get_mut(usize::from(counter)) {
             *count += 1;
         }
     }
@@ -185,14 +180,6 @@ impl Projection {
         types.into_iter().any(|id| visibility(&self.annotation, &self.table, *id) == Visibility::Ask)
     }
 
-    /// Whether `meta.versionId` and `meta.lastUpdated` of a resource with these segments show.
-    pub(crate) fn shows_changes(&self, segments: SegmentSet) -> bool {
-        let category = self.annotation.change_metadata;
-        self.table.view(category) == View::Full
-            && (segments == SegmentSet::EMPTY
-                || effective(&self.table, &self.annotation, segments).get(usize::from(category.0)) == Some(&View::Full))
-    }
-
     pub(crate) fn plan(&self, segments: SegmentSet, resource: TypeId) -> Arc<TypePlan> {
         // By what the segments do and not by the segments, of which a sender can think up any number of sets.
         let key = PlanKey {
@@ -232,43 +219,40 @@ pub struct Projector<'a> {
 }
 
 /// What one thread remembers from resource to resource.
-#[derive(Default)]
 struct Memory {
-    /// The plan of the unlabelled and the last class, by object type: the first guess for the next resource of the type.
+    /// The plans and the class of the last resources, by object type: the first guess for the next one of the type.
     types: Vec<Remembered>,
     /// An empty list, kept for its room.
-    counted: Vec<Op>,
-    /// By object type and key the key that followed it last: senders write keys in one order.
-    follows: Vec<Vec<u16>>,
-}
-
-/// The next of the definition.
-fn first_guess(after: usize) -> u16 {
-    u16::try_from(after).unwrap_or_default()
+    counted: Vec<u8>,
+    /// An empty buffer for what shows of `meta`.
+    meta: Vec<u8>,
+    /// For each key of each object type the one that followed it last: senders write keys in one order.
+    follows: Vec<u16>,
 }
 
 #[derive(Clone, Default)]
 struct Remembered {
     plan: Option<Arc<TypePlan>>,
+    /// The plan for the segments that came last.
+    labelled: Option<(SegmentSet, Arc<TypePlan>)>,
     class: Option<u64>,
 }
 
 impl Memory {
-    /// The key that followed last, to read and to set: `after` is 0 at the beginning of an object, else the key's place
-    /// and 1.
-    #[inline]
-    fn follows(&mut self, object: TypeId, after: usize) -> Option<&mut u16> {
-        if self.follows.is_empty() {
-            let types = dictionary().types();
-            self.follows = types.iter().map(|object| (0..=object.keys.len()).map(first_guess).collect()).collect();
+    fn new() -> Self {
+        // At first, the next of the definition.
+        let types = dictionary().types();
+        let first =
+            types.iter().flat_map(|object| (0..=object.keys.len()).map(|after| u16::try_from(after).unwrap_or(0)));
+        Self {
+            types: vec![Remembered::default(); types.len()],
+            counted: Vec::new(),
+            meta: Vec::new(),
+            follows: first.collect(),
         }
-        self.follows.get_mut(object.index())?.get_mut(after)
     }
 
     fn of(&mut self, resource: TypeId) -> &mut Remembered {
-        if self.types.is_empty() {
-            self.types = vec![Remembered::default(); dictionary().types().len()];
-        }
         let last = self.types.len() - 1;
         #[expect(clippy::indexing_slicing, reason = "not beyond the last")]
         &mut self.types[resource.index().min(last)]
@@ -288,7 +272,7 @@ impl<'a> Projector<'a> {
     /// A projector for one thread.
     #[must_use]
     pub fn new(projection: &'a Projection, around: &'a dyn Surroundings) -> Self {
-        Self { projection, around, memory: Memory::default(), counts: ElementCounts::default() }
+        Self { projection, around, memory: Memory::new(), counts: ElementCounts::default() }
     }
 
     /// Appends to `out` what shows of the resource in `bytes`.
@@ -324,18 +308,14 @@ impl<'a> Projector<'a> {
         let plain = json::plain_slashes(bytes);
         let mut pass = Pass::new(self.projection, self.around, &plain, out, &mut self.memory);
         let result = how(&mut pass);
-        let counted = std::mem::take(&mut pass.counted);
-        match result {
-            Ok(shown) => {
-                counted.iter().for_each(|op| self.counts.count(op));
-                self.memory.counted = counted;
-                Ok(shown)
-            }
-            Err(withheld) => {
-                out.truncate(start);
-                Err(withheld)
-            }
+        let (counted, meta) = (std::mem::take(&mut pass.counted), std::mem::take(&mut pass.meta));
+        if result.is_ok() {
+            counted.iter().for_each(|counter| self.counts.count(*counter));
+        } else {
+            out.truncate(start);
         }
+        (self.memory.counted, self.memory.meta) = (counted, meta);
+        result
     }
 
     /// Whether the resource would show, without its bytes: for deciding about references to it.
@@ -359,7 +339,7 @@ pub(crate) struct Pass<'p, 'b> {
     out: &'p mut Vec<u8>,
     memory: &'p mut Memory,
     /// Categories and widths of the elements met, of the passes that count.
-    counted: Vec<Op>,
+    counted: Vec<u8>,
     counting: bool,
     facts: Facts,
     /// The segments under which the resource at hand is projected: contained ones take the same.

@@ -3,7 +3,7 @@
 use super::*;
 
 impl<'b> Pass<'_, 'b> {
-    #[expect(clippy::too_many_arguments, reason = "the state of one object, on the hot path")]
+    /// An array, of which `gap` says afterwards whether it holds a null. True if something of it was written.
     pub(super) fn array(
         &mut self,
         plan: &TypePlan,
@@ -11,24 +11,15 @@ impl<'b> Pass<'_, 'b> {
         op: &Op,
         written: &Key,
         object_start: usize,
-        beside: bool,
-        needs_alignment: &mut bool,
+        gap: &mut bool,
     ) -> Scanned<bool> {
-        if self.scan.peek() != b'[' {
-            return Err(self.scan.wrong_value());
-        }
-        self.scan.enter()?;
-        self.scan.at += 1;
-        if self.scan.peek() == b']' {
-            return Err(self.scan.fault(FaultKind::WrongType));
-        }
+        self.scan.open_array()?;
         let nullable = written.scalar.is_some() || written.underscore;
-        *needs_alignment |= written.underscore && beside;
         let start = self.out.len();
         self.out.push(b'[');
         let mut any = false;
         if op.act == Act::Contained {
-            any = self.contained_items(start)?;
+            any = self.contained_items()?;
         } else {
             loop {
                 let before = self.out.len();
@@ -37,7 +28,7 @@ impl<'b> Pass<'_, 'b> {
                 }
                 let shown = if nullable && self.scan.peek() == b'n' {
                     self.scan.word(b"null")?;
-                    *needs_alignment |= beside;
+                    *gap = true;
                     if node.pass {
                         self.out.extend_from_slice(b"null");
                     }
@@ -55,7 +46,6 @@ impl<'b> Pass<'_, 'b> {
                 }
             }
         }
-        self.scan.depth -= 1;
         if any {
             self.out.push(b']');
         } else {
@@ -79,9 +69,7 @@ impl<'b> Pass<'_, 'b> {
             Act::Switch(switch) => self.switch(plan, switch),
             Act::Literal { token, identifies } => self.literal(token, identifies),
             Act::Resource => {
-                if self.scan.peek() != b'{' {
-                    return Err(self.scan.wrong_value());
-                }
+                self.scan.at_object()?;
                 let current = self.contained.current.take();
                 let result = self.resource()?;
                 self.contained.current = current;
@@ -111,13 +99,8 @@ impl<'b> Pass<'_, 'b> {
         match self.scan.peek() {
             open @ (b'{' | b'[') => {
                 let close = if open == b'{' { b'}' } else { b']' };
-                self.scan.enter()?;
-                self.scan.at += 1;
                 self.out.push(open);
-                let mut more = self.scan.peek() != close;
-                if !more {
-                    self.scan.at += 1;
-                }
+                let mut more = self.scan.open(close)?;
                 while more {
                     if open == b'{' {
                         let key = self.scan.key()?;
@@ -132,7 +115,6 @@ impl<'b> Pass<'_, 'b> {
                     }
                 }
                 self.out.push(close);
-                self.scan.depth -= 1;
                 Ok(())
             }
             _ => {
@@ -165,10 +147,7 @@ impl<'b> Pass<'_, 'b> {
             }
             Act::Object(node) => self.object(plan, node),
             _ => {
-                if self.scan.peek() != b'{' {
-                    return Err(self.scan.wrong_value());
-                }
-                self.scan.skip()?;
+                self.scan.skip_kind(false, None, false)?;
                 Ok(false)
             }
         }
@@ -196,8 +175,11 @@ impl<'b> Pass<'_, 'b> {
             Some(Literal::Relative { resource_type, .. } | Literal::Query { resource_type }) => named(resource_type),
             Some(Literal::Foreign(resource_type)) => resource_type.and_then(named),
             Some(Literal::Urn(_)) => None,
-            Some(Literal::Contained(id)) if self.contained_type(id).is_some() => self.contained_type(id),
-            Some(Literal::Contained(_) | Literal::Container) | None => {
+            Some(Literal::Contained(id)) => self.contained_type(id),
+            Some(Literal::Container) | None => None,
+        };
+        let target = match (target, parsed) {
+            (None, Some(Literal::Contained(_) | Literal::Container) | None) => {
                 let [kind] = self.scan.find([b"type"])?;
                 let named = self.scan.plain_string_at(kind).and_then(named);
                 let named = named.filter(|named| table.allowed.is_empty() || table.allowed.contains(named));
@@ -207,9 +189,9 @@ impl<'b> Pass<'_, 'b> {
                 };
                 named.or(only)
             }
+            _ => target,
         };
-        let case =
-            target.and_then(|target| dictionary().resources().iter().position(|id| *id == target)).unwrap_or(unknown);
+        let case = target.and_then(|target| dictionary().resource_place(target)).unwrap_or(unknown);
         let Some((node, visibility)) = table.cases.get(case).copied() else {
             return Err(self.scan.fault(FaultKind::Syntax));
         };
@@ -217,10 +199,10 @@ impl<'b> Pass<'_, 'b> {
         let (before, references) = (self.out.len(), self.contained.references.len());
         let emitted = self.object(plan, node)?;
         if !self.annotation().reference_sources.is_empty()
+            && plan.nodes.get(usize::from(node)).is_some_and(|node| node.labelled)
             && let Some(text) = self.scan.plain_string_at(reference)
             && let Some(target) = path(text).and_then(|path| std::str::from_utf8(path).ok())
             && let Some(segments) = self.annotation().reference_sources.get(target)
-            && plan.nodes.get(usize::from(node)).is_some_and(Node::is_labelled)
         {
             self.facts.segments = self.facts.segments.union(*segments);
         }
@@ -260,8 +242,7 @@ impl<'b> Pass<'_, 'b> {
     /// The literal of a reference. Whether its target shows was decided for the whole Reference.
     pub(super) fn literal(&mut self, token: bool, identifies: bool) -> Scanned<bool> {
         let text = self.scan.scalar(Scalar::String)?;
-        let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
-        let parsed = if inner.contains(&b'\\') { Literal::Foreign(None) } else { literal(inner) };
+        let parsed = self.scan.plain(Some(text)).map_or(Literal::Foreign(None), literal);
         match parsed {
             Literal::Relative { resource_type, id } if token => {
                 let (Ok(resource_type), Ok(id)) = (std::str::from_utf8(resource_type), std::str::from_utf8(id)) else {
@@ -290,16 +271,16 @@ impl<'b> Pass<'_, 'b> {
         let Some(scalar) = written.scalar else { return Err(self.scan.wrong_value()) };
         let text = self.scan.scalar(scalar)?;
         let shown = match function {
-            MaskFunction::Code => plain(Some(text)).filter(|code| is_token(code)).map(|_| text.to_vec()),
+            MaskFunction::Code => self.scan.plain(Some(text)).filter(|code| is_token(code)).map(|_| text.to_vec()),
             MaskFunction::Year => mask::year(text),
             MaskFunction::Zip3 => {
-                let object = Scanner { bytes: self.scan.bytes, at: object_start, depth: 0 };
+                let object = self.scan.fork(object_start);
                 let [country] = object.find([b"country"])?;
                 let country = country.map(|at| object.plain_string_at(Some(at)).unwrap_or(b"?"));
                 mask::zip3(text, country)
             }
             MaskFunction::Last4 => mask::last4(text),
-            MaskFunction::Token => plain(Some(text)).and_then(|value| {
+            MaskFunction::Token => self.scan.plain(Some(text)).and_then(|value| {
                 let value = std::str::from_utf8(value).ok()?;
                 Some(format!("\"{}\"", self.around.token(written.type_name, value)).into_bytes())
             }),
@@ -318,7 +299,7 @@ impl<'b> Pass<'_, 'b> {
 
     pub(super) fn bundle_part(&mut self, part: BundlePart, object_start: usize) -> Scanned<bool> {
         let text = self.scan.scalar(Scalar::String)?;
-        let Some(value) = plain(Some(text)) else { return Ok(false) };
+        let Some(value) = self.scan.plain(Some(text)) else { return Ok(false) };
         match part {
             BundlePart::Type => {
                 let changed = matches!(value, b"document" | b"message");
@@ -351,76 +332,18 @@ impl<'b> Pass<'_, 'b> {
 
     /// Whether a `fullUrl` ends with `/Type/id` of the resource beside it.
     pub(super) fn names_its_resource(&self, url: &[u8], object_start: usize) -> Scanned<bool> {
-        let entry = Scanner { bytes: self.scan.bytes, at: object_start, depth: 0 };
+        if !url.starts_with(b"http") || url.contains(&b'?') {
+            return Ok(false);
+        }
+        let entry = self.scan.fork(object_start);
         let [resource] = entry.find([b"resource"])?;
         let Some(at) = resource else { return Ok(false) };
-        let resource = Scanner { bytes: self.scan.bytes, at, depth: 0 };
+        let resource = self.scan.fork(at);
         let [kind, id] = resource.find([b"resourceType", b"id"])?;
         let (Some(kind), Some(id)) = (resource.plain_string_at(kind), resource.plain_string_at(id)) else {
             return Ok(false);
         };
-        let tail = [b"/", kind, b"/", id].concat();
-        Ok(url.starts_with(b"http") && url.ends_with(&tail) && !url.contains(&b'?'))
-    }
-
-    /// `meta`: labels of the resource, and what of it shows.
-    pub(super) fn meta_member(&mut self, node: &Node, state: &mut Members<'b>) -> Scanned<MemberShown> {
-        let start = self.scan.at;
-        if self.scan.peek() != b'{' {
-            return Err(self.scan.wrong_value());
-        }
-        let before = self.out.len();
-        let annotation = self.annotation();
-        let meta = crate::meta::read(&mut self.scan, annotation)?;
-        self.facts.segments = self.facts.segments.union(meta.segments);
-        if node.pass {
-            let end = self.scan.at;
-            self.scan.at = start;
-            self.write_key(state, b"meta");
-            self.raw()?;
-            debug_assert_eq!(self.scan.at, end);
-            state.show_other();
-            return Ok(MemberShown::No);
-        }
-        debug_assert_eq!(self.out.len(), before);
-        if self.contained.current.is_none() {
-            let change = self.projection.shows_changes(self.under);
-            self.meta.clear();
-            meta.write(change, &mut self.meta);
-        }
-        Ok(MemberShown::No)
-    }
-}
-
-pub(super) fn malformed(fault: Fault) -> Withheld {
-    Withheld::Malformed(MalformedAt(fault))
-}
-
-/// The text of a scalar string without its quotes, if it has no escapes.
-pub(super) fn plain(scalar: Option<&[u8]>) -> Option<&[u8]> {
-    let inner = scalar?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    (!inner.contains(&b'\\')).then_some(inner)
-}
-
-/// System and code of each Coding in the CodeableConcept, or of the Coding, that begins at `at`.
-pub(super) fn codings_at<'b>(scan: &Scanner<'b>, at: usize) -> Vec<(&'b [u8], &'b [u8])> {
-    let one = |at: usize| {
-        let coding = Scanner { bytes: scan.bytes, at, depth: scan.depth };
-        let [system, code] = coding.find([b"system", b"code"]).ok()?;
-        Some((coding.plain_string_at(system)?, coding.plain_string_at(code)?))
-    };
-    let concept = Scanner { bytes: scan.bytes, at, depth: scan.depth };
-    let Ok([Some(list)]) = concept.find([b"coding"]) else { return one(at).into_iter().collect() };
-    let mut found = Vec::new();
-    let mut items = Scanner { bytes: scan.bytes, at: list, depth: scan.depth };
-    if items.expect(b'[').is_err() {
-        return found;
-    }
-    loop {
-        items.peek();
-        found.extend(one(items.at));
-        if items.skip().is_err() || !matches!(items.more(b']'), Ok(true)) {
-            return found;
-        }
+        let before = url.strip_suffix(id).and_then(|url| url.strip_suffix(b"/")).and_then(|url| url.strip_suffix(kind));
+        Ok(before.is_some_and(|before| before.ends_with(b"/")))
     }
 }

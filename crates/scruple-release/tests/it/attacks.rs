@@ -1,6 +1,7 @@
 //! What attackers and careless senders have tried: each a case that once let something out, or took too long.
 
-use crate::world::{fast, role_table};
+use crate::world::{World, as_slow, fast, projection_of, role_table, slow};
+use scruple_fhir::Projector;
 use std::fmt::Write as _;
 
 const NURSE: (&str, &str) = ("nurse", "TREAT");
@@ -211,7 +212,7 @@ fn nesting_takes_no_time_that_grows_with_its_power() {
 
 #[test]
 fn plans_are_kept_by_what_labels_do_and_not_for_each_set_of_labels() {
-    let projection = crate::world::projection_of(&role_table("researcher", "HRESCH"));
+    let projection = projection_of(&role_table("researcher", "HRESCH"));
     let codes = ["HIV", "PSY", "SDV", "SEX", "STD", "VIP", "GDIS", "ETH", "BH", "42CFRPart2"];
     for set in 0..1_usize << codes.len() {
         let chosen = codes.iter().enumerate().filter(|(bit, _)| set & 1 << bit != 0).map(|(_, code)| {
@@ -223,4 +224,60 @@ fn plans_are_kept_by_what_labels_do_and_not_for_each_set_of_labels() {
         let _ = crate::world::fast_with(&projection, text.as_bytes());
     }
     assert!(projection.plans() < 16, "{}", projection.plans());
+}
+
+#[test]
+fn what_a_contained_resource_refers_to_shows_beside_one_nested_in_it() {
+    let claim = r##"{"resourceType":"Claim","id":"c","status":"active","use":"claim",
+        "type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/claim-type","code":"professional"}]},
+        "patient":{"reference":"Patient/b"},"created":"2026-01-02",
+        "contained":[
+            {"resourceType":"PractitionerRole","id":"role","practitioner":{"reference":"#who"},
+             "contained":[{"resourceType":"Organization","id":"nested","name":"NESTED"}]},
+            {"resourceType":"Practitioner","id":"who","name":[{"family":"Osei"}]}],
+        "provider":{"reference":"#role"},
+        "priority":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/processpriority","code":"normal"}]},
+        "insurance":[{"sequence":1,"focal":true,"coverage":{"reference":"Coverage/b"}}]}"##;
+    let table = role_table(BILLER.0, BILLER.1);
+    let shown = fast(&table, claim.as_bytes()).unwrap();
+    assert!(shown.contains("Osei") && shown.contains("#who") && !shown.contains("NESTED"), "{shown}");
+    assert_eq!(Ok(shown), slow(&as_slow(&table), claim.as_bytes()));
+}
+
+#[test]
+fn elements_are_counted_once_however_often_a_resource_is_looked_at() {
+    let coded = |code: &str| {
+        format!(
+            r#"{{"resourceType":"Observation","id":"o","status":"final",
+            "category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"{code}"}}]}}],
+            "code":{{"coding":[{{"system":"http://loinc.org","code":"718-7"}}]}},"subject":{{"reference":"Patient/b"}},
+            "valueQuantity":{{"value":1}}}}"#
+        )
+    };
+    let report = |code: &str| {
+        format!(
+            r##"{{"resourceType":"DiagnosticReport","id":"r","status":"final","contained":[{}],
+            "code":{{"coding":[{{"system":"http://loinc.org","code":"58410-2"}}]}},
+            "category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/v2-0074","code":"LAB"}}]}}],
+            "subject":{{"reference":"Patient/b"}},"result":[{{"reference":"#o"}}]}}"##,
+            coded(code)
+        )
+    };
+    let projection = projection_of(&role_table("coder", "HPAYMT"));
+    let counted = |texts: &[String]| {
+        let mut projector = Projector::new(&projection, &World);
+        texts.iter().for_each(|text| drop(projector.project(text.as_bytes(), &mut Vec::new())));
+        (0..64).map(|category| projector.counts.of(category)).collect::<Vec<_>>()
+    };
+    for make in [&coded as &dyn Fn(&str) -> String, &report] {
+        // The class of the last one is the first guess for the next one.
+        let (one, other) = (make("laboratory"), make("vital-signs"));
+        let alone = counted(std::slice::from_ref(&one));
+        let twice: Vec<_> = alone.iter().map(|counts| counts.map(|count| count * 2)).collect();
+        let last = counted(&[one.clone(), other.clone(), one.clone()]);
+        let rest: Vec<_> =
+            counted(&[other]).iter().zip(&twice).map(|(a, b)| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]).collect();
+        assert!(alone.iter().flatten().sum::<u64>() > 0);
+        assert_eq!(last, rest);
+    }
 }
