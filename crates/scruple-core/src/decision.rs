@@ -25,13 +25,15 @@ pub struct SegmentId(pub u8);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConditionId(pub u8);
 
-/// A set of segments found on a resource; `UNCLASSIFIED` is one of them.
+/// A set of segments found on a resource, with three marks that are no segments.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct SegmentSet(pub u32);
 
 impl SegmentSet {
     /// No label.
     pub const EMPTY: Self = Self(0);
+    /// Every segment that a pack can have.
+    pub const ALL: Self = Self((1 << SEGMENTS_MAX) - 1);
     /// A code that fits no listed code system stands in the resource: closed but to those who hold every segment.
     pub const UNCLASSIFIED: Self = Self(1 << 31);
     /// A security label that nobody can read stands on the resource: it may mean any segment.
@@ -83,7 +85,7 @@ impl SegmentSet {
 
     /// The segments of the set, in the pack's order.
     pub fn segments(self) -> impl Iterator<Item = SegmentId> {
-        (0..29_u8).map(SegmentId).filter(move |segment| self.contains(*segment))
+        (0..SEGMENTS_MAX as u8).map(SegmentId).filter(move |segment| self.contains(*segment))
     }
 }
 
@@ -105,6 +107,25 @@ impl ConditionMask {
     #[must_use]
     pub const fn covers(self, needed: Self) -> bool {
         self.0 & needed.0 == needed.0
+    }
+
+    /// The mask with the conditions of both.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// How many conditions it names.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// Every set of conditions out of this one, the empty one first.
+    pub fn subsets(self) -> impl Iterator<Item = Self> {
+        let next =
+            move |held: &Self| Some(Self(held.0.wrapping_sub(self.0) & self.0)).filter(|next| *next != Self::NONE);
+        std::iter::successors(Some(Self::NONE), next)
     }
 
     /// The conditions that both masks name.

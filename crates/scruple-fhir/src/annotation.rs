@@ -149,6 +149,11 @@ impl Annotation {
         }
     }
 
+    /// The lines of the elements whose path begins with `prefix` (`Patient.`).
+    pub(crate) fn places_below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a Place)> {
+        self.places.range(prefix.to_owned()..).take_while(move |(path, _)| path.starts_with(prefix))
+    }
+
     /// The discriminator lines that choose the class of a resource type.
     pub fn class_lines<'a>(&'a self, type_name: &'a str) -> impl Iterator<Item = &'a Discriminator> {
         self.discriminators.iter().filter(move |line| {

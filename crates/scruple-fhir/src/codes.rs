@@ -238,16 +238,13 @@ struct System {
     prefix_lengths: Vec<usize>,
 }
 
-/// System and code.
-type Coded = (Box<[u8]>, Box<[u8]>);
-
 /// The known code systems, and the codes that put a segment on their resource.
 #[derive(Debug, Default)]
 pub struct CodeIndex {
     systems: QuickMap<System>,
     families: Vec<(Box<[u8]>, Form)>,
-    /// What a code in `meta.security` means.
-    security: HashMap<Coded, SegmentSet>,
+    /// What a security label means, by system and code.
+    security: QuickMap<QuickMap<SegmentSet>>,
 }
 
 impl CodeIndex {
@@ -283,9 +280,10 @@ impl CodeIndex {
         true
     }
 
-    /// Says what a code means in `meta.security`; it means the same elsewhere.
+    /// Says what a code means as a security label; it means the same elsewhere.
     pub fn add_security_label(&mut self, system: &str, code: &str, segments: SegmentSet) {
-        let known = self.security.entry((system.as_bytes().into(), code.as_bytes().into())).or_default();
+        let codes = self.security.entry(system.as_bytes().into()).or_default();
+        let known = codes.entry(code.as_bytes().into()).or_default();
         *known = known.union(segments);
         if self.form(system.as_bytes()).is_none() {
             self.add_system(system, Form::Token);
@@ -330,8 +328,8 @@ impl CodeIndex {
     /// What a security label means; one that is not listed is `UNREADABLE`.
     #[must_use]
     pub fn security(&self, system: &[u8], code: &[u8]) -> SegmentSet {
-        let key = (Box::from(system), Box::from(code));
-        self.security.get(&key).copied().unwrap_or(SegmentSet::UNREADABLE)
+        let codes = self.security.get(system);
+        codes.and_then(|codes| codes.get(code)).copied().unwrap_or(SegmentSet::UNREADABLE)
     }
 }
 

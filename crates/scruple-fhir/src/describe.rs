@@ -4,8 +4,8 @@
 
 use crate::annotation::{Annotation, MaskFunction, Place};
 use crate::dictionary::{Dictionary, Element, ObjectType, Target, TypeId, dictionary};
-use crate::plan::{Act, Compiler, Finding, Op, ReferenceTable, Switch, TypePlan, Visibility, Width};
-use scruple_core::{CategoryId, DecisionTable, MaskId, SegmentId, SegmentLimit, SegmentSet, View};
+use crate::plan::{Act, Compiler, Finding, Op, ReferenceTable, Switch, TypePlan, Visibility, Width, is_general};
+use scruple_core::{CategoryId, DecisionTable, MaskId, SegmentLimit, SegmentSet, View};
 use std::collections::{BTreeSet, HashMap};
 
 /// Levels of data types below an element that are looked into for what is narrower than the element.
@@ -56,7 +56,7 @@ pub fn classes(annotation: &Annotation, id: TypeId) -> Vec<CategoryId> {
 pub fn categories(annotation: &Annotation, id: TypeId) -> BTreeSet<CategoryId> {
     let name = dictionary().get(id).name;
     let prefix = format!("{name}.");
-    let own = annotation.places.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
+    let own = annotation.places_below(&prefix);
     let lines = own.map(|(_, place)| place).chain(annotation.rest.get(name)).chain(annotation.homes.get(name));
     let named = lines.filter_map(|place| match place {
         Place::Category(category) => Some(*category),
@@ -204,7 +204,7 @@ impl<'a> Inspector<'a> {
         let mut table = table.clone();
         // What passes is not projected; what a label keeps from passing is.
         table.passes_full_types = false;
-        let coded = (0..31).map(SegmentId).find(|segment| table.limit(*segment) == SegmentLimit::Coded);
+        let coded = SegmentSet::ALL.segments().find(|segment| table.limit(*segment) == SegmentLimit::Coded);
         let sets = std::iter::once(SegmentSet::EMPTY).chain(coded.map(|segment| SegmentSet::EMPTY.with(segment)));
         let mut found = Vec::new();
         for segments in sets {
@@ -255,7 +255,7 @@ pub fn describe(annotation: &Annotation, table: &DecisionTable, id: TypeId, clas
     walk.part(chosen.node, name, Inherited { place: rest, prose: true, shows: chosen.shows });
     TypeView {
         shows: chosen.shows,
-        passes: plan.nodes.get(usize::from(chosen.node)).is_some_and(|node| node.pass),
+        passes: chosen.pass,
         home: settled(annotation.homes.get(name).copied()),
         rows: walk.rows,
     }
@@ -281,14 +281,6 @@ struct Walk<'a> {
     memo: Vec<Option<bool>>,
     stack: Vec<TypeId>,
     rows: Vec<ElementView>,
-}
-
-/// Elements with rules of their own, whatever the pack says.
-fn is_general(name: &str) -> bool {
-    matches!(
-        name,
-        "id" | "meta" | "implicitRules" | "language" | "text" | "contained" | "extension" | "modifierExtension"
-    )
 }
 
 impl Walk<'_> {
@@ -359,7 +351,6 @@ impl Walk<'_> {
         if all_alike && let Some((row, _)) = rows.first() {
             self.rows.push(ElementView { path: format!("{path}.{}", element.name), ..row.clone() });
         }
-        let targets: Vec<&Target> = element.targets.iter().collect();
         for (index, (row, act)) in rows.into_iter().enumerate() {
             // What a mask leaves of a data type, the mask says.
             let full = row.view == View::Full;
@@ -367,7 +358,7 @@ impl Walk<'_> {
             if !all_alike {
                 self.rows.push(ElementView { path: below.clone(), ..row });
             }
-            match (act, targets.get(index)) {
+            match (act, element.targets.get(index)) {
                 (Act::Object(node), Some(Target::Object(id))) if self.dictionary.get(*id).is_in_resource() => {
                     self.part(node, &below, Inherited { place, prose, ..inherited });
                 }

@@ -5,7 +5,7 @@
 
 use crate::decide::{Question, Refusal, Rule, admit, explain, table};
 use crate::model::{Pack, Role};
-use scruple_core::{CategoryId, View};
+use scruple_core::{CategoryId, DecisionTable, View};
 use scruple_fhir::{ElementView, MaskFunction, Place, TypeView, classes, describe, dictionary};
 use serde::Serialize;
 
@@ -54,6 +54,9 @@ pub struct ElementRow {
     pub missing: Vec<String>,
     /// Why it is none where its category is not.
     pub because: Option<String>,
+    /// What another engine says of its category, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cedar: Option<String>,
 }
 
 /// Explains a resource type under a question.
@@ -70,7 +73,7 @@ pub fn explain_type(pack: &Pack, question: &Question, type_name: &str) -> Result
     }
     let explained = roots.into_iter().map(|class| {
         let view = describe(&pack.annotation, &table, id, class);
-        let explainer = Explainer { pack, role, question, view: &view };
+        let explainer = Explainer { pack, role, question, table: &table, view: &view };
         TypeExplanation {
             type_name: type_name.to_owned(),
             class: class.map(|class| pack.category_name(class).to_owned()),
@@ -87,17 +90,14 @@ struct Explainer<'a> {
     pack: &'a Pack,
     role: &'a Role,
     question: &'a Question,
+    table: &'a DecisionTable,
     view: &'a TypeView,
 }
 
 impl Explainer<'_> {
-    fn view_of(&self, category: CategoryId) -> View {
-        table(self.pack, self.question).map_or(View::None, |table| table.view(category))
-    }
-
     fn hidden(&self) -> String {
         match self.view.home {
-            Place::Category(home) if !self.view_of(home).shows() => {
+            Place::Category(home) if !self.table.view(home).shows() => {
                 format!("the type's home `{}` is none", self.pack.category_name(home))
             }
             Place::Withheld => "the type is withheld from everyone".to_owned(),
@@ -107,14 +107,13 @@ impl Explainer<'_> {
 
     fn row(&self, row: &ElementView) -> ElementRow {
         // Of two categories the one that takes more away is the reason.
-        let category =
-            match (row.place, row.also) {
-                (Place::Category(place), Some(also)) if self.view_of(place).shows() => {
-                    if self.view_of(also) == View::Full { Some(place) } else { Some(also) }
-                }
-                (Place::Category(place), _) => Some(place),
-                (Place::Class | Place::Structure | Place::Withheld, also) => also,
-            };
+        let category = match (row.place, row.also) {
+            (Place::Category(place), Some(also)) if self.table.view(place).shows() => {
+                if self.table.view(also) == View::Full { Some(place) } else { Some(also) }
+            }
+            (Place::Category(place), _) => Some(place),
+            (Place::Class | Place::Structure | Place::Withheld, also) => also,
+        };
         let (rule, missing) =
             category.map_or((None, Vec::new()), |category| explain(self.pack, self.role, self.question, category));
         let named = match (row.place, category) {
@@ -123,7 +122,7 @@ impl Explainer<'_> {
             (Place::Structure, None) => "structure".to_owned(),
             (Place::Class | Place::Category(_), None) => "class".to_owned(),
         };
-        let open = category.is_some_and(|category| self.view_of(category).shows());
+        let open = category.is_some_and(|category| self.table.view(category).shows());
         let because = match row.view {
             View::None if row.place == Place::Withheld => Some("withheld from everyone".to_owned()),
             View::None if !self.view.shows => Some(self.hidden()),
@@ -141,12 +140,13 @@ impl Explainer<'_> {
             rule,
             missing,
             because,
+            cedar: None,
         }
     }
 
     /// Why an element is none although its category is not.
     fn taken(&self, category: Option<CategoryId>) -> String {
-        match category.map(|category| self.view_of(category)) {
+        match category.map(|category| self.table.view(category)) {
             Some(view @ View::Masked(_)) => format!("{} does not carry it", self.pack.view_name(view)),
             _ => "what it belongs to is withheld".to_owned(),
         }

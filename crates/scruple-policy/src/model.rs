@@ -147,6 +147,12 @@ pub struct Role {
 }
 
 impl Role {
+    /// The conditions that its permits use.
+    #[must_use]
+    pub fn conditions(&self) -> ConditionMask {
+        self.permits.iter().fold(ConditionMask::NONE, |used, permit| used.union(permit.when))
+    }
+
     /// Every purpose that the role may choose.
     #[must_use]
     pub fn purposes(&self) -> Vec<&str> {

@@ -120,12 +120,12 @@ struct Prover<'a> {
 
 impl Prover<'_> {
     fn role(&mut self, role: &Role) -> Result<(), ProofError> {
-        let by_permits = role.permits.iter().fold(0, |bits, permit| bits | permit.when.0);
+        let by_permits = role.conditions();
         let by_words = role.segments.iter().filter_map(|word| word.condition);
-        let by_words = by_words.fold(ConditionMask::NONE, ConditionMask::with).0;
+        let by_words = by_words.fold(ConditionMask::NONE, ConditionMask::with);
         for used in [by_permits, by_words] {
-            if used.count_ones() > PROOF_CONDITIONS_MAX {
-                let conditions = used.count_ones();
+            let conditions = used.count();
+            if conditions > PROOF_CONDITIONS_MAX {
                 return Err(ProofError::TooManyConditions { role: role.name.clone(), conditions });
             }
         }
@@ -139,19 +139,13 @@ impl Prover<'_> {
     }
 
     /// Asks every set of these conditions, with all others false and with all others true.
-    fn every(&mut self, role: &Role, purpose: &str, used: u64, ask: fn(&mut Self, &Question)) {
+    fn every(&mut self, role: &Role, purpose: &str, used: ConditionMask, ask: fn(&mut Self, &Question)) {
         let all = u64::MAX.checked_shr(64 - u32::try_from(self.pack.conditions.len()).unwrap_or(64)).unwrap_or(0);
-        let mut held = 0;
-        loop {
-            for others in [0, all & !used] {
-                let conditions = ConditionMask(held | others);
+        for held in used.subsets() {
+            for others in [0, all & !used.0] {
+                let conditions = held.union(ConditionMask(others));
                 ask(self, &Question { role: role.name.clone(), purpose: purpose.to_owned(), conditions });
                 self.questions += 1;
-            }
-            // The next subset of `used`.
-            held = held.wrapping_sub(used) & used;
-            if held == 0 {
-                return;
             }
         }
     }
@@ -195,8 +189,8 @@ impl Prover<'_> {
     }
 }
 
-fn with(used: u64, condition: Option<ConditionId>) -> u64 {
-    condition.map_or(used, |condition| ConditionMask(used).with(condition).0)
+fn with(used: ConditionMask, condition: Option<ConditionId>) -> ConditionMask {
+    condition.map_or(used, |condition| used.with(condition))
 }
 
 /// A limit in words.

@@ -50,7 +50,11 @@ impl fmt::Display for Problem {
             Severity::Warning => "warning: ",
             Severity::Information => "note: ",
         };
-        write!(f, "{}:{}: {weight}{}; {}", self.file, self.line, self.what, self.advice)
+        match self.line {
+            0 => write!(f, "{}: ", self.file)?,
+            line => write!(f, "{}:{line}: ", self.file)?,
+        }
+        write!(f, "{weight}{}; {}", self.what, self.advice)
     }
 }
 
@@ -104,7 +108,7 @@ impl PackFiles {
         PackHash(hash)
     }
 
-    /// Whether a file of that name belongs to a pack; what else lies in the folder is not read.
+    /// Whether a file of that name belongs to a pack; another .csv, .toml or .cedar in its folder refuses it.
     #[must_use]
     pub fn belongs(name: &str) -> bool {
         let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));

@@ -27,7 +27,6 @@ pub enum ContainerError {
 }
 
 /// A part of the stream.
-#[derive(Debug)]
 pub enum Part {
     /// A resource, an entry, or something malformed.
     Item(Item),

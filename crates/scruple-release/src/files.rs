@@ -174,8 +174,9 @@ pub fn filter(
     let (elements, bytes) = match result {
         Ok(ran) => ran,
         Err(error) => {
-            // What was recorded so far may have left; the end of the chain says that it stopped.
-            if !matches!(error, FilterError::Release(_)) {
+            // What was recorded so far may have left; the end of the chain says that it stopped, if anything is recorded.
+            let records = !matches!(error, FilterError::Release(ReleaseError::NotRecorded(_) | ReleaseError::Entry(_)));
+            if records {
                 stream.stop(&summary.counts())?;
             }
             return Err(error);
@@ -399,15 +400,9 @@ struct Writer<'a, 'b> {
     stream: &'a mut ReleaseStream<'b>,
     /// Inputs of the chunks that the stream still holds.
     waiting: VecDeque<u64>,
-    /// In a Bundle: the chunk that waits for what comes behind it, and whether an entry was written.
-    bundle: Option<BundleState>,
+    /// In a Bundle: the chunk that waits for what comes behind it, if an entry was written.
+    bundle: Option<Option<Chunk>>,
     summary: &'a mut Summary,
-}
-
-#[derive(Default)]
-struct BundleState {
-    held: Option<Chunk>,
-    any: bool,
 }
 
 impl Writer<'_, '_> {
@@ -418,7 +413,7 @@ impl Writer<'_, '_> {
                 chunks.into_iter().try_for_each(|chunk| self.chunk(done.input, chunk))
             }
             Done::BundleBegins => {
-                self.bundle = Some(BundleState::default());
+                self.bundle = Some(None);
                 Ok(())
             }
             Done::BundleEnds { members, summary } => {
@@ -430,22 +425,26 @@ impl Writer<'_, '_> {
     }
 
     fn chunk(&mut self, input: u64, mut chunk: Chunk) -> Result<(), FilterError> {
-        let Some(bundle) = &mut self.bundle else { return self.send(input, chunk) };
-        let lead: &[u8] = if bundle.any { b"," } else { br#"{"resourceType":"Bundle","entry":["# };
-        bundle.any = true;
-        chunk.bytes.splice(0..0, lead.iter().copied());
-        match bundle.held.replace(chunk) {
-            Some(held) => self.send(input, held),
-            None => Ok(()),
-        }
+        let Some(held) = &mut self.bundle else { return self.send(input, chunk) };
+        let Some(mut before) = held.take() else {
+            chunk.bytes.splice(0..0, br#"{"resourceType":"Bundle","entry":["#.iter().copied());
+            *held = Some(chunk);
+            return Ok(());
+        };
+        *held = Some(chunk);
+        before.bytes.push(b',');
+        self.send(input, before)
     }
 
     fn bundle_ends(&mut self, input: u64, members: &[u8]) -> Result<(), FilterError> {
         let Some(bundle) = self.bundle.take() else { return Ok(()) };
-        let mut chunk = bundle.held.unwrap_or_else(|| Chunk::frame(br#"{"resourceType":"Bundle""#));
-        if bundle.any {
-            chunk.bytes.push(b']');
-        }
+        let mut chunk = match bundle {
+            Some(mut last) => {
+                last.bytes.push(b']');
+                last
+            }
+            None => Chunk::frame(br#"{"resourceType":"Bundle""#),
+        };
         chunk.bytes.extend_from_slice(members);
         chunk.bytes.push(b'\n');
         self.send(input, chunk)

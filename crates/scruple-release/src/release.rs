@@ -45,10 +45,9 @@ pub enum ReleaseError {
 
 /// Bytes whose record is durable. Nothing else can make one.
 // INVARIANT (record-before-release): made only from a receipt.
-#[derive(Debug)]
 pub struct Released {
     bytes: Vec<u8>,
-    receipt: Receipt,
+    _receipt: Receipt,
 }
 
 impl Released {
@@ -56,12 +55,6 @@ impl Released {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
-    }
-
-    /// Where their record stands.
-    #[must_use]
-    pub const fn receipt(&self) -> &Receipt {
-        &self.receipt
     }
 }
 
@@ -186,7 +179,7 @@ impl<'a> ReleaseStream<'a> {
             counts: counts.clone(),
         };
         let receipt = record(self.ledger, &Entry::new(now, body))?;
-        Ok((!bytes.is_empty()).then_some(Released { bytes, receipt }))
+        Ok((!bytes.is_empty()).then_some(Released { bytes, _receipt: receipt }))
     }
 
     /// Ends a release that cannot go on. A chunk that waits does not leave, and is not recorded as if it had.
@@ -195,6 +188,10 @@ impl<'a> ReleaseStream<'a> {
     /// The end cannot be recorded.
     pub fn stop(mut self, counts: &Counts) -> Result<(), ReleaseError> {
         let now = self.clock.now();
+        if !self.opened && now >= self.decision.valid_until {
+            // Nothing left, and a decision that has run out begins nothing.
+            return Ok(());
+        }
         self.begin(now)?;
         let counts = Counts { released: self.resources, ..counts.clone() };
         let body =
@@ -227,7 +224,7 @@ impl<'a> ReleaseStream<'a> {
         let receipt = record(self.ledger, &Entry::new(self.clock.now(), body))?;
         self.chunks += 1;
         self.resources += resources;
-        Ok(Released { bytes: chunk.bytes, receipt })
+        Ok(Released { bytes: chunk.bytes, _receipt: receipt })
     }
 }
 

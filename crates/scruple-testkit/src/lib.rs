@@ -1,4 +1,4 @@
-//! Tools for tests, and for nothing else: no crate depends on it but as a dev-dependency.
+//! Tools for tests and long runs: no crate that ships depends on it but as a dev-dependency.
 //!
 //! * [`slow`]: the second projector, on a tree, written from `docs/projection.md` alone. The projector of `scruple-fhir`
 //!   is held against it byte by byte.

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use scruple_core::CategoryId;
 use scruple_fhir::dictionary;
 use scruple_policy::{Active, Cedar, ElementRow, Question, TypeExplanation, explain_type};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -86,10 +86,12 @@ pub fn run(args: &ExplainArgs) -> Result<ExitCode> {
 /// Puts Cedar's view of each category beside ours; they are equal, or the pack would not be active.
 fn ask_cedar(active: &Active, question: &Question, explained: &mut [TypeExplanation]) -> Result<()> {
     let cedar = Cedar::compile(active.pack.clone())?;
-    let answer = |category: CategoryId| active.pack.view_name(cedar.ask(question, category));
+    let mut answers: BTreeMap<CategoryId, String> = BTreeMap::new();
     for row in explained.iter_mut().flat_map(|one| &mut one.rows) {
         if let Some(category) = active.pack.category(&row.category) {
-            row.because = Some(format!("Cedar: {} {}", row.category, answer(category)));
+            let answer =
+                answers.entry(category).or_insert_with(|| active.pack.view_name(cedar.ask(question, category)));
+            row.cedar = Some(answer.clone());
         }
     }
     Ok(())
@@ -143,9 +145,7 @@ fn words(question: &Question, explained: &[TypeExplanation]) -> String {
         let class = one.class.as_ref().map_or_else(String::new, |class| format!(" ({class})"));
         let how = match (&one.because, one.passes, one.shows) {
             (Some(because), _, false) => format!("does not show: {because}"),
-            (_, true, _) => {
-                "passes as it is: every kind of information in it is full for own treating staff".to_owned()
-            }
+            (_, true, _) => "passes as it is: every kind of information in it is full for this role".to_owned(),
             (_, _, true) => "shows in part".to_owned(),
             _ => "does not show".to_owned(),
         };
@@ -162,5 +162,6 @@ fn row(row: &ElementRow) -> String {
         (None, None) if !row.missing.is_empty() => format!("needs {}", row.missing.join(", ")),
         (None, None) => String::new(),
     };
-    format!("  {:<52} {:<16} {:<20} {why}", row.path, row.view, row.category)
+    let cedar = row.cedar.as_ref().map_or_else(String::new, |cedar| format!(" Cedar: {} {cedar}", row.category));
+    format!("  {:<52} {:<16} {:<20} {why}{cedar}", row.path, row.view, row.category)
 }

@@ -5,7 +5,7 @@ mod output;
 mod words;
 
 use crate::{pack, state, terminal};
-use anyhow::{Context as _, Error, Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use scruple_core::Relationship;
@@ -18,8 +18,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Exit code when resources were withheld because they are malformed, and all else went well.
-const EXIT_MALFORMED: u8 = 1;
+/// Exit code when all that may leave has left, and somebody should look at the summary all the same.
+const EXIT_LOOK: u8 = 1;
 
 /// Gives a role what it needs of FHIR R4 files: a resource, a Bundle, NDJSON, any of these with gzip, a folder of them,
 /// or standard input. What the role may not see is not in the output; what leaves is in the ledger first.
@@ -32,7 +32,8 @@ const EXIT_MALFORMED: u8 = 1;
 Inputs of a folder are numbered in the order of their paths, from 1. Output files are named by these numbers, and the summary
 names inputs and items by number only: the names of inputs can be PHI. Where nothing of an input is released, no file is written.
 
-Exit codes: 0 all went well; 1 some items were malformed and withheld (the summary tells where); 2 nothing, or no more, was released.")]
+Exit codes: 0 all went well; 1 all went out, but look at the summary: items were malformed and withheld, or the ledger
+did not close; 2 nothing, or no more, was released.")]
 pub struct FilterArgs {
     /// Role, as in the policy pack (see `scruple policy show`)
     #[arg(long)]
@@ -98,7 +99,14 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode> {
             });
         }
     };
-    ledger.close().context("the ledger did not close; what was released is recorded")?;
+    let closed = ledger.close();
+    if let Err(error) = &closed {
+        summary.notes.push(format!(
+            "the ledger did not close ({}): all that was released is recorded, and its last entries come under a signed \
+             checkpoint at the next start",
+            terminal::chain(error)
+        ));
+    }
     if found.others > 0 {
         summary.notes.push(format!(
             "{} of the folder not read: of another kind than .json, .ndjson, .jsonl",
@@ -112,7 +120,7 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode> {
         Err(error) if error.is::<terminal::Gone>() => {}
         told => told?,
     }
-    Ok(if summary.has_faults() { ExitCode::from(EXIT_MALFORMED) } else { ExitCode::SUCCESS })
+    Ok(if summary.has_faults() || closed.is_err() { ExitCode::from(EXIT_LOOK) } else { ExitCode::SUCCESS })
 }
 
 /// Filters the files of a folder into another.
@@ -150,9 +158,6 @@ fn with_advice(error: FilterError, decider: &Decider) -> Error {
 }
 
 fn asked(args: &FilterArgs, decider: &Decider) -> Result<Asked> {
-    if args.no_relationship && args.with.iter().any(|name| name == "relationship") {
-        bail!("`--no-relationship` and `--with relationship` contradict each other");
-    }
     let conditions = pack::conditions(decider.pack(), &args.with, !args.no_relationship)?;
     let account = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
     Ok(Asked {

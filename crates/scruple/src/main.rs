@@ -70,9 +70,7 @@ fn run() -> ExitCode {
         if error.is::<terminal::Gone>() {
             return ExitCode::SUCCESS;
         }
-        // One line: each cause says what the one before it does not.
-        let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
-        terminal::tell(&format!("scruple: {}", chain.join(": ")));
+        terminal::tell(&format!("scruple: {}", terminal::chain(error.as_ref())));
         ExitCode::from(EXIT_FAILED)
     })
 }

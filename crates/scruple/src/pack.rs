@@ -55,6 +55,9 @@ pub fn activate(dir: Option<&Path>) -> Result<Active> {
 
 /// The conditions with these names, and the relationship unless it is denied.
 pub fn conditions(pack: &Pack, names: &[String], relationship: bool) -> Result<ConditionMask> {
+    if !relationship && names.iter().any(|name| name == "relationship") {
+        bail!("`--no-relationship` and `--with relationship` contradict each other");
+    }
     let mut mask = ConditionMask::NONE;
     for name in names {
         let Some(condition) = pack.condition(name) else {

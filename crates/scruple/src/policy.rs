@@ -113,7 +113,7 @@ fn run_check(args: &CheckArgs) -> Result<ExitCode> {
     let errors = of(Severity::Error).count();
     if args.json {
         let list = |problems: Vec<&Problem>| -> Vec<serde_json::Value> {
-            let one = |problem: &&Problem| serde_json::json!({ "file": problem.file, "line": problem.line, "what": problem.what, "advice": problem.advice });
+            let one = |problem: &&Problem| serde_json::json!({ "file": problem.file, "line": (problem.line > 0).then_some(problem.line), "what": problem.what, "advice": problem.advice });
             problems.iter().map(one).collect()
         };
         let report = serde_json::json!({

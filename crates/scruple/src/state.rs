@@ -1,6 +1,7 @@
 //! The state folder of this account, the machine's clock, and the ledger and keys in the folder.
 
-use anyhow::{Context as _, Error, Result, anyhow, bail};
+use crate::terminal;
+use anyhow::{Context as _, Result, anyhow, bail};
 use scruple_core::{Clock, Timestamp};
 use scruple_ledger::{Ledger, LedgerError, OpenOptions};
 use scruple_seal::{RootKey, Secret, SystemRng, TokenKey};
@@ -51,8 +52,8 @@ pub fn open_ledger(dir: &Path) -> Result<Ledger> {
             LedgerError::Damaged(_) => "; `scruple ledger verify` tells all that is wrong",
             _ => "",
         };
-        let chain: Vec<String> = Error::from(error).chain().map(ToString::to_string).collect();
-        anyhow!("nothing is released without the ledger in `{}`: {}{advice}", dir.display(), chain.join(": "))
+        let why = terminal::chain(&error);
+        anyhow!("nothing is released without the ledger in `{}`: {why}{advice}", dir.display())
     })
 }
 

@@ -1,6 +1,7 @@
 //! Words for the terminal: what is written, and what happens when nobody reads it.
 
 use anyhow::Result;
+use std::error::Error;
 use std::io::{self, Write as _};
 
 /// Who read the output has gone (`scruple ledger show | head`): no failure, and no more is written.
@@ -23,6 +24,18 @@ pub fn say(text: &str) -> Result<()> {
 /// Writes a line to standard error, where somebody reads it.
 pub fn tell(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// An error in one line: each cause says what the one before it does not.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
 }
 
 /// Keeps the words of a panic to itself: they can quote the text that was worked on, and that can be PHI.

@@ -55,10 +55,9 @@ impl Compiler<'_> {
                 };
             }
             (true, "id" | "language") => {
-                return if written.underscore && !key.pass {
-                    self.underscore(key, object, element, target_index, place, View::None)
-                } else if written.underscore {
-                    self.underscore(key, object, element, target_index, place, View::Full)
+                return if written.underscore {
+                    let shown = if key.pass { View::Full } else { View::None };
+                    self.underscore(key, object, element, target_index, place, shown)
                 } else if key.pass {
                     Act::Copy
                 } else {
@@ -95,9 +94,6 @@ impl Compiler<'_> {
             && let Some(part) = bundle_part(object.name, element.name)
         {
             return if place.view.shows() { Act::Bundle(part) } else { Act::Drop };
-        }
-        if matches!(target, Target::Resource) {
-            return Act::Resource;
         }
         if key.token && object.name == "Reference" {
             return match element.name {
@@ -198,14 +194,9 @@ impl Compiler<'_> {
         let Some(id) = self.dictionary.find("Element") else { return Act::Drop };
         let node = self.id(NodeKey {
             inherit: shown,
-            labelled: place.labelled,
-            looked: place.looked,
-            pass: key.pass,
-            whole: key.whole,
-            inside: key.inside,
             place: Some(format!("{}.{}", object.name, element.name)),
             primitive: element.type_names.get(target).copied(),
-            ..NodeKey::of(id)
+            ..key.below(id, place)
         });
         Act::Object(node)
     }
@@ -255,23 +246,17 @@ impl Compiler<'_> {
             MaskFunction::Coding | MaskFunction::Listed(_) if inherit.shows() => Some(function),
             _ => None,
         };
-        let labelled = place.labelled;
-        if !inherit.shows() && !labelled && !place.looked && class_codes.is_none() && place.longer.is_none() {
+        if !inherit.shows() && !place.labelled && !place.looked && class_codes.is_none() && place.longer.is_none() {
             return Act::Drop;
         }
         let node = self.id(NodeKey {
             inherit,
-            labelled,
-            looked: place.looked,
             class_codes,
             security: key.security || element.name == "securityLabel",
-            pass: key.pass,
-            whole: key.whole,
-            inside: key.inside,
             class: key.class,
             place: place.known(),
             check,
-            ..NodeKey::of(id)
+            ..key.below(id, place)
         });
         Act::Object(node)
     }
@@ -339,17 +324,12 @@ impl Compiler<'_> {
         }
         let key_of = |target: usize| NodeKey {
             inherit: if shows && !token { view } else { View::None },
-            labelled: place.labelled,
-            looked: place.looked,
-            pass: key.pass,
-            whole: key.whole,
-            inside: key.inside,
             target: Some(target),
             allowed: if target == resources.len() { allowed.to_vec() } else { Vec::new() },
             place: place.known(),
             token,
             class: key.class,
-            ..NodeKey::of(id)
+            ..key.below(id, place)
         };
         // Types without a line of their own share a node.
         let unknown = self.id(key_of(resources.len()));

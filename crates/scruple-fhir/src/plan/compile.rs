@@ -39,6 +39,18 @@ pub(super) struct NodeKey {
 }
 
 impl NodeKey {
+    /// A part of this one, at a place: what no part can be without is taken over.
+    pub(super) fn below(&self, object: TypeId, place: &ElementPlace) -> Self {
+        Self {
+            labelled: place.labelled,
+            looked: place.looked,
+            pass: self.pass,
+            whole: self.whole,
+            inside: self.inside,
+            ..Self::of(object)
+        }
+    }
+
     pub(super) fn of(object: TypeId) -> Self {
         Self {
             object,
@@ -167,15 +179,7 @@ impl<'a> Compiler<'a> {
     /// Whether faults are looked for in values of this place: by the decision alone, not by class or labels, so that
     /// what is malformed never depends on what was guessed.
     pub(super) fn looks_at(&self, place: Place, type_name: &str) -> bool {
-        self.table.passes_full_types
-            || match place {
-                Place::Category(category) => self.table.view(category).shows(),
-                Place::Class => {
-                    self.annotation.class_lines(type_name).any(|line| self.table.view(line.category).shows())
-                }
-                Place::Structure => true,
-                Place::Withheld => false,
-            }
+        self.table.passes_full_types || place_shows(self.annotation, self.table, place, type_name)
     }
 
     pub(super) fn view_of(&self, place: Place, class: Option<CategoryId>) -> View {
@@ -262,9 +266,8 @@ impl<'a> Compiler<'a> {
             Place::Category(category) if *category == self.annotation.change_metadata => true,
             place => self.view_of(*place, class) == View::Full,
         };
-        let mut prefix = name.to_owned();
-        prefix.push('.');
-        let own = self.annotation.places.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
+        let prefix = format!("{name}.");
+        let own = self.annotation.places_below(&prefix);
         own.filter(|(path, _)| self.annotation.item_lines(path).next().is_none()).map(|(_, place)| place).all(is_full)
             && self.annotation.discriminators.iter().all(|line| {
                 !line.element.starts_with(&prefix)
@@ -388,15 +391,9 @@ impl<'a> Compiler<'a> {
                     && self.act_shows(op.act)
             })
         };
-        let general = |name: &str| {
-            matches!(
-                name,
-                "id" | "meta" | "implicitRules" | "language" | "text" | "contained" | "extension" | "modifierExtension"
-            )
-        };
-        let any = object.elements.iter().any(|element| !general(element.name) && shown_of(element.name));
+        let any = object.elements.iter().any(|element| !is_general(element.name) && shown_of(element.name));
         let mut findings = Vec::new();
-        for element in object.elements.iter().filter(|element| any && element.modifier && !general(element.name)) {
+        for element in object.elements.iter().filter(|element| any && element.modifier && !is_general(element.name)) {
             if !shown_of(element.name) {
                 findings.push(Finding::ModifierAlone { path: format!("{}.{}", object.name, element.name) });
             }
@@ -412,7 +409,7 @@ impl<'a> Compiler<'a> {
         }
         let mut required = Vec::new();
         for (index, element) in object.elements.iter().enumerate() {
-            if element.modifier && !general(element.name) {
+            if element.modifier && !is_general(element.name) {
                 let closing = if element.required { &mut node.closing } else { &mut node.closing_where_stood };
                 *closing |= bit(index);
             }

@@ -181,7 +181,7 @@ pub(crate) struct ReferenceTable {
 #[derive(Debug)]
 pub(crate) struct Switch {
     pub key: &'static str,
-    /// (system, code, category, node), and the default.
+    /// (system, code, view, node), and the default.
     pub cases: Vec<(String, String, View, u16)>,
     pub default: u16,
     pub hidden: u16,
@@ -243,7 +243,7 @@ pub enum Finding {
         /// Its path.
         path: String,
     },
-    /// A mask carries nothing of any element of a category.
+    /// An element of a group is withheld, and the others with it.
     SplitGroup {
         /// The type.
         object: String,
@@ -357,28 +357,35 @@ fn holds_all(table: &DecisionTable, segments: SegmentSet) -> bool {
     segments.segments().all(|segment| table.limit(segment) == SegmentLimit::Follow)
 }
 
+/// Whether what has this place shows under a decision, for some class and before any label.
+fn place_shows(annotation: &Annotation, table: &DecisionTable, place: Place, type_name: &str) -> bool {
+    match place {
+        Place::Category(category) => table.view(category).shows(),
+        Place::Class => annotation.class_lines(type_name).any(|line| table.view(line.category).shows()),
+        Place::Structure => true,
+        Place::Withheld => false,
+    }
+}
+
+/// Elements with rules of their own, whatever the pack says.
+pub(crate) fn is_general(name: &str) -> bool {
+    matches!(
+        name,
+        "id" | "meta" | "implicitRules" | "language" | "text" | "contained" | "extension" | "modifierExtension"
+    )
+}
+
 /// Whether resources of a type show under a decision, before any label, and whether a label can hide them.
 pub(crate) fn visibility(annotation: &Annotation, table: &DecisionTable, id: TypeId) -> Visibility {
     let name = dictionary().get(id).name;
-    let view = |place: Place| match place {
-        Place::Category(category) => table.view(category).shows(),
-        Place::Class => annotation.class_lines(name).any(|line| table.view(line.category).shows()),
-        Place::Structure => true,
-        Place::Withheld => false,
-    };
-    if !annotation.homes.get(name).is_some_and(|home| view(*home)) {
+    if !annotation.homes.get(name).is_some_and(|home| place_shows(annotation, table, *home, name)) {
         return Visibility::Hidden;
     }
     let prefix = format!("{name}.");
-    let labelled = annotation.homes.get(name).is_some_and(|place| annotation.is_labelled(*place, name))
-        || annotation.rest.get(name).is_some_and(|place| annotation.is_labelled(*place, name))
-        || annotation
-            .places
-            .range(prefix.clone()..)
-            .take_while(|(path, _)| path.starts_with(&prefix))
-            .any(|(_, place)| annotation.is_labelled(*place, name));
-    let every = |class: Option<&crate::Discriminator>| class.is_none_or(|line| table.view(line.category).shows());
-    let all_classes = annotation.class_lines(name).all(|line| every(Some(line)));
+    let own = annotation.places_below(&prefix).map(|(_, place)| place);
+    let mut places = own.chain(annotation.homes.get(name)).chain(annotation.rest.get(name));
+    let labelled = places.any(|place| annotation.is_labelled(*place, name));
+    let all_classes = annotation.class_lines(name).all(|line| table.view(line.category).shows());
     if labelled && !follows_all(table, annotation) || !all_classes { Visibility::Ask } else { Visibility::Shown }
 }
 

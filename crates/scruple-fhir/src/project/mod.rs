@@ -317,18 +317,6 @@ impl<'a> Projector<'a> {
         (self.memory.counted, self.memory.meta) = (counted, meta);
         result
     }
-
-    /// Whether the resource would show, without its bytes: for deciding about references to it.
-    ///
-    /// # Errors
-    /// Why it would be withheld.
-    pub fn judge(&mut self, bytes: &[u8], scratch: &mut Vec<u8>) -> Result<Shown, Withheld> {
-        let counts = self.counts.clone();
-        scratch.clear();
-        let judged = self.project(bytes, scratch);
-        self.counts = counts;
-        judged
-    }
 }
 
 /// The state of projecting one top-level resource.
@@ -346,8 +334,8 @@ pub(crate) struct Pass<'p, 'b> {
     under: SegmentSet,
     meta: Vec<u8>,
     contained: ContainedState<'b>,
-    /// The Bundle.type was written as another one, or the entry's resource did not show.
-    entry: EntryState,
+    /// What became of the resource inside the Bundle's entry, or the parameter, at hand.
+    inner: Option<Result<Shown, Withheld>>,
     /// A known extension holds something that may not show.
     broken: bool,
     /// The Reference just met is hidden by what it points to, and would have shown else.
@@ -379,9 +367,4 @@ struct ContainedState<'b> {
     passing: bool,
     /// One of them does not pass, so that the container does not.
     not_passed: bool,
-}
-
-#[derive(Default)]
-struct EntryState {
-    resource: Option<Result<Shown, Withheld>>,
 }

@@ -21,7 +21,7 @@ impl<'p, 'b> Pass<'p, 'b> {
             under: SegmentSet::EMPTY,
             meta: emptied(&mut memory.meta),
             contained: ContainedState::default(),
-            entry: EntryState::default(),
+            inner: None,
             broken: false,
             hidden_by_target: false,
             spent: 0,
@@ -80,7 +80,7 @@ impl<'p, 'b> Pass<'p, 'b> {
         let object = dictionary().get(node.object);
         let mut state = Members::new(self.out.len() > out_start + 1, self.contained.references.len());
         let outer_entry = match node.kind {
-            Kind::Entry | Kind::Parameter => self.entry.resource.take(),
+            Kind::Entry | Kind::Parameter => self.inner.take(),
             _ => None,
         };
         let mut more = self.scan.open(b'}')?;
@@ -157,7 +157,7 @@ impl<'p, 'b> Pass<'p, 'b> {
         self.facts_of(plan, node, &state);
         let shown = self.close(node, &mut state, out_start);
         if node.kind == Kind::Parameter {
-            self.entry.resource = outer_entry;
+            self.inner = outer_entry;
         }
         Ok(Walked::Done(shown))
     }
@@ -216,8 +216,8 @@ impl<'p, 'b> Pass<'p, 'b> {
         let is_resource = node.kind == Kind::Resource;
         let keep = match node.kind {
             Kind::Coding { check: Some(function), .. } => self.coding_fits(function, state),
-            Kind::Entry => matches!(self.entry.resource, Some(Ok(_))),
-            Kind::Parameter => !matches!(self.entry.resource, Some(Err(_))),
+            Kind::Entry => matches!(self.inner, Some(Ok(_))),
+            Kind::Parameter => !matches!(self.inner, Some(Err(_))),
             _ => true,
         };
         let empty = !node.pass && !is_resource && state.shown == 0;

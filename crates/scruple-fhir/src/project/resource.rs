@@ -20,7 +20,7 @@ impl<'b> Pass<'_, 'b> {
         let node = plan.entry.ok_or(Withheld::Policy)?;
         let emitted = self.object(&plan, node).map_err(malformed)?;
         self.end()?;
-        match self.entry.resource.take() {
+        match self.inner.take() {
             Some(Ok(shown)) if emitted => Ok(Shown { urn, ..shown }),
             Some(Err(withheld)) => Err(withheld),
             _ => Err(Withheld::Policy),

@@ -74,7 +74,7 @@ impl<'b> Pass<'_, 'b> {
                 let result = self.resource()?;
                 self.contained.current = current;
                 let shown = result.is_ok();
-                self.entry.resource = Some(result);
+                self.inner = Some(result);
                 Ok(shown)
             }
             Act::Mask(function) => self.mask(function, written, object_start),

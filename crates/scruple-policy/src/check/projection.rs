@@ -24,23 +24,18 @@ pub(super) fn check(pack: &Pack, lines: &Lines, problems: &mut Vec<Problem>) {
 
 /// The tables of a role: for each purpose, under every set of the conditions that its permits use.
 fn tables_of(pack: &Pack, role: &Role) -> Vec<DecisionTable> {
-    let used = role.permits.iter().fold(0, |bits, permit| bits | permit.when.0);
     let elevation = pack.condition("emergency_elevation");
     let mut tables: Vec<DecisionTable> = Vec::new();
     for purpose in role.purposes() {
-        let mut held = 0_u64;
-        loop {
-            let conditions = elevation.map_or(ConditionMask(held), |id| ConditionMask(held).with(id));
+        // The proof refuses a role that uses too many conditions; here the first sets are enough.
+        let few = |held: &ConditionMask| held.count() <= crate::prove::PROOF_CONDITIONS_MAX;
+        for held in role.conditions().subsets().take_while(few) {
+            let conditions = elevation.map_or(held, |id| held.with(id));
             let question = Question { role: role.name.clone(), purpose: purpose.to_owned(), conditions };
             if let Ok(table) = native(pack, &question, None)
                 && !tables.contains(&table)
             {
                 tables.push(table);
-            }
-            held = held.wrapping_sub(used) & used;
-            // The proof refuses a role that uses too many conditions; here the first sets are enough.
-            if held == 0 || held.count_ones() > crate::prove::PROOF_CONDITIONS_MAX {
-                break;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What must hold of every decision, and of the roles that ship.
 
-use crate::{ACTIVE, PACK, categories, conditions, question, sets, view};
+use crate::{ACTIVE, PACK, categories, conditions, question, view};
 use proptest::prelude::*;
 use scruple_core::{CategoryId, ConditionMask, ENGINE_VERSION, SegmentId, SegmentLimit, View};
 use scruple_policy::{Cedar, Question, Refusal, Role, admit, explain, table};
@@ -258,7 +258,7 @@ proptest! {
 fn the_biller_has_no_document_no_note_no_prose() {
     let pack = &PACK;
     for purpose in ["HPAYMT", "REMITADV"] {
-        for held in sets(u64::MAX >> (64 - pack.conditions.len().min(6))) {
+        for held in ConditionMask(u64::MAX >> (64 - pack.conditions.len().min(6))).subsets() {
             let question = Question { role: "biller".to_owned(), purpose: purpose.to_owned(), conditions: held };
             for category in
                 ["documents", "free_text", "messages", "psychotherapy_notes", "labs", "assessments", "unmapped"]

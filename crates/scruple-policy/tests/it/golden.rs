@@ -1,6 +1,6 @@
 //! What the shipped pack decides, in full: a change of the pack is a change of these files.
 
-use crate::{ACTIVE, PACK, categories, sets};
+use crate::{ACTIVE, PACK, categories};
 use scruple_core::{ConditionMask, SegmentLimit, View};
 use scruple_fhir::Inspector;
 use scruple_policy::{Pack, Question, Role, table};
@@ -13,10 +13,9 @@ fn named(pack: &Pack, conditions: ConditionMask) -> String {
 }
 
 fn views(pack: &Pack, role: &Role, purpose: &str) -> String {
-    let used = role.permits.iter().fold(0, |bits, permit| bits | permit.when.0);
     let elevation = pack.condition("emergency_elevation").unwrap();
     let mut out = format!("{} {purpose}\n", role.name);
-    for held in sets(used) {
+    for held in role.conditions().subsets() {
         let conditions = if purpose == "BTG" { held.with(elevation) } else { held };
         let question = Question { role: role.name.clone(), purpose: purpose.to_owned(), conditions };
         let table = table(pack, &question).unwrap();
@@ -86,8 +85,7 @@ fn findings_are_those_of_each_table() {
     for (index, role) in pack.roles.values().enumerate() {
         let purposes = role.purposes();
         let purpose = purposes[index % purposes.len()];
-        let used = role.permits.iter().fold(0, |bits, permit| bits | permit.when.0);
-        let conditions = ConditionMask(used | crate::conditions(&pack, &["emergency_elevation"]).0);
+        let conditions = role.conditions().union(crate::conditions(&pack, &["emergency_elevation"]));
         let question = Question { role: role.name.clone(), purpose: purpose.to_owned(), conditions };
         let table = table(&pack, &question).unwrap();
         let findings = inspector.findings(&table);

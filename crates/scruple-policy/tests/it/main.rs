@@ -38,19 +38,6 @@ fn categories(pack: &Pack) -> impl Iterator<Item = CategoryId> {
     (0..pack.categories.len()).map(|index| CategoryId(u8::try_from(index).unwrap()))
 }
 
-/// Every set of the conditions that the permits of a role use.
-fn sets(used: u64) -> Vec<ConditionMask> {
-    let mut sets = vec![ConditionMask(0)];
-    let mut held = 0_u64;
-    loop {
-        held = held.wrapping_sub(used) & used;
-        if held == 0 {
-            return sets;
-        }
-        sets.push(ConditionMask(held));
-    }
-}
-
 fn view(pack: &Pack, question: &Question, category: &str) -> View {
     scruple_policy::table(pack, question).unwrap().view(pack.category(category).unwrap())
 }

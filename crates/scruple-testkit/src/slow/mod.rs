@@ -129,8 +129,6 @@ pub enum Withheld {
     Required,
     /// Longer than [`RESOURCE_BYTES_MAX`].
     TooLarge,
-    /// An entry without a resource.
-    Reference,
 }
 
 impl Withheld {
@@ -146,7 +144,6 @@ impl Withheld {
             Self::ModifierExtension => "modifier_extension",
             Self::Required => "required",
             Self::TooLarge => "too_large",
-            Self::Reference => "reference",
         }
     }
 }

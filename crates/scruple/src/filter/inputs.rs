@@ -115,7 +115,7 @@ fn unpacked<'a>(from: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     }
     let packed = head == [0x1f, 0x8b];
     let from = io::Cursor::new(head).take(read as u64).chain(from);
-    Ok(if packed { Box::new(Unpacker(MultiGzDecoder::new(BufReader::new(from)))) } else { Box::new(from) })
+    Ok(if packed { Box::new(Unpacker(MultiGzDecoder::new(from))) } else { Box::new(from) })
 }
 
 /// A decoder whose errors say what they are about.

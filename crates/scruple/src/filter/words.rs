@@ -57,7 +57,6 @@ fn in_words(reason: &str) -> &str {
         "modifier_extension" => "with a modifier extension",
         "required" => "with a required element that can be neither shown nor marked",
         "contained" => "with contained resources that do not settle",
-        "reference" => "in an entry without a resource",
         other => other,
     }
 }
