@@ -13,6 +13,7 @@ pub mod pack;
 
 mod facts;
 mod faults;
+mod markers;
 mod mask;
 mod object;
 mod passing;

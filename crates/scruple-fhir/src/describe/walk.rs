@@ -1,291 +1,32 @@
-//! What a decision means for a resource type, element by element: for people who read a policy, and for the pack's check.
-//!
-//! It reads the same compiled plan as the projector, so that it cannot tell another story. It is not in the data path.
+//! The walk over a compiled plan that finds a row for each element.
 
-use crate::annotation::{Annotation, MaskFunction, Place};
-use crate::dictionary::{Dictionary, Element, ObjectType, Target, TypeId, dictionary};
-use crate::plan::{Act, Compiler, Finding, Op, ReferenceTable, Switch, TypePlan, Visibility, Width, is_general};
-use scruple_core::{CategoryId, DecisionTable, MaskId, SegmentLimit, SegmentSet, View};
-use std::collections::{BTreeSet, HashMap};
-
-/// Levels of data types below an element that are looked into for what is narrower than the element.
-const DEPTH_MAX: usize = 6;
-
-/// One element of a resource type under a decision.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ElementView {
-    /// `Patient.name`, `Observation.valueString`, `Condition.code.text`, `Patient.identifier(MR|AN)`.
-    pub path: String,
-    /// Where it belongs; the class in place of `class`.
-    pub place: Place,
-    /// A category that it is in as well: prose, or what the data type's own line says. It narrows.
-    pub also: Option<CategoryId>,
-    /// What shows.
-    pub view: View,
-    /// What the mask does to it.
-    pub function: Option<MaskFunction>,
-}
-
-/// A resource type under a decision.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TypeView {
-    /// Whether a resource of the type shows, before any label.
-    pub shows: bool,
-    /// It passes as it is, unknown extensions and narrative included.
-    pub passes: bool,
-    /// The home of the type: where it is none, the resource is withheld.
-    pub home: Place,
-    /// Its elements, nested parts too, in the order of the definitions. Of data types only what is narrower than the element.
-    pub rows: Vec<ElementView>,
-}
-
-/// The classes that the discriminators of a type choose among; empty if it has none.
-#[must_use]
-pub fn classes(annotation: &Annotation, id: TypeId) -> Vec<CategoryId> {
-    let mut classes = Vec::new();
-    for line in annotation.class_lines(dictionary().get(id).name) {
-        if !classes.contains(&line.category) {
-            classes.push(line.category);
-        }
-    }
-    classes
-}
-
-/// The categories that the elements of a type have at their places, its home's included.
-#[must_use]
-pub fn categories(annotation: &Annotation, id: TypeId) -> BTreeSet<CategoryId> {
-    let name = dictionary().get(id).name;
-    let prefix = format!("{name}.");
-    let own = annotation.places_below(&prefix);
-    let lines = own.map(|(_, place)| place).chain(annotation.rest.get(name)).chain(annotation.homes.get(name));
-    let named = lines.filter_map(|place| match place {
-        Place::Category(category) => Some(*category),
-        Place::Class | Place::Structure | Place::Withheld => None,
-    });
-    let chosen = annotation.discriminators.iter().filter(|line| line.element.starts_with(&prefix));
-    named.chain(chosen.map(|line| line.category)).collect()
-}
-
-/// Whether one mask shows all that another does, on every element of FHIR R4.
-#[must_use]
-pub fn mask_covers(annotation: &Annotation, wide: MaskId, narrow: MaskId) -> bool {
-    let mask = |id: MaskId| annotation.masks.get(usize::from(id.0));
-    let (Some(wide), Some(narrow)) = (mask(wide), mask(narrow)) else { return false };
-    dictionary().types().iter().all(|object| {
-        object.elements.iter().all(|element| {
-            let path = format!("{}.{}", object.name, element.name);
-            element.type_names.iter().all(|type_name| {
-                let function = |mask: &crate::Mask| mask.function(&path, element.name, type_name);
-                let (wide, narrow) = (function(wide), function(narrow));
-                narrow == MaskFunction::Withhold || wide == MaskFunction::Keep || wide == narrow
-            })
-        })
-    })
-}
-
-/// Whether a mask shows anything of a category, on any type, where all else shows.
-#[must_use]
-pub fn mask_carries(annotation: &Annotation, category: CategoryId, mask: MaskId) -> bool {
-    let Some(mask) = annotation.masks.get(usize::from(mask.0)) else { return false };
-    let carrier = Carrier { annotation, category, mask };
-    let mut types = dictionary().resources().iter().filter(|id| categories(annotation, **id).contains(&category));
-    types.any(|id| {
-        let rest = annotation.rest.get(dictionary().get(*id).name).copied().unwrap_or(Place::Withheld);
-        carrier.part(*id, dictionary().get(*id).name, carrier.is_in(rest, dictionary().get(*id).name), &mut Vec::new())
-    })
-}
-
-/// Looks for an element of a category that a mask shows.
-struct Carrier<'a> {
-    annotation: &'a Annotation,
-    category: CategoryId,
-    mask: &'a crate::Mask,
-}
-
-impl Carrier<'_> {
-    fn is_in(&self, place: Place, resource: &str) -> bool {
-        match place {
-            Place::Category(category) => category == self.category,
-            Place::Class => self.annotation.class_lines(resource).any(|line| line.category == self.category),
-            Place::Structure | Place::Withheld => false,
-        }
-    }
-
-    /// A resource or a part of one. `inherited`: what has no line of its own is in the category.
-    fn part(&self, id: TypeId, resource: &str, inherited: bool, stack: &mut Vec<TypeId>) -> bool {
-        if stack.contains(&id) {
-            return false;
-        }
-        stack.push(id);
-        let object = dictionary().get(id);
-        let shown = object.elements.iter().filter(|element| !is_general(element.name)).any(|element| {
-            let own = format!("{}.{}", object.name, element.name);
-            let by_item = self.annotation.item_lines(&own).any(|(_, line)| line.category == self.category);
-            let line = self.annotation.places.get(&own);
-            let inside = by_item || line.map_or(inherited, |place| self.is_in(*place, resource));
-            element.targets.iter().zip(&element.type_names).any(|(target, type_name)| match target {
-                Target::Object(part) if dictionary().get(*part).is_in_resource() => {
-                    let function = self.mask.function(&own, element.name, type_name);
-                    let below = match function {
-                        MaskFunction::Keep if inside => return true,
-                        MaskFunction::Into => inside,
-                        _ => false,
-                    };
-                    self.part(*part, resource, below, stack)
-                }
-                target => inside && self.shows(&own, element.name, type_name, target, 0),
-            })
-        });
-        stack.pop();
-        shown
-    }
-
-    /// An element of a data type, or one that holds it.
-    fn shows(&self, path: &str, name: &str, type_name: &str, target: &Target, depth: usize) -> bool {
-        match (self.mask.function(path, name, type_name), target) {
-            (MaskFunction::Withhold, _) => false,
-            (MaskFunction::Into, Target::Primitive(_) | Target::Resource) => false,
-            (MaskFunction::Into, Target::Object(id)) => self.any_shows(*id, depth),
-            (MaskFunction::Into, Target::Reference(_)) => {
-                dictionary().find("Reference").is_some_and(|id| self.any_shows(id, depth))
-            }
-            _ => true,
-        }
-    }
-
-    fn any_shows(&self, id: TypeId, depth: usize) -> bool {
-        let object = dictionary().get(id);
-        depth < DEPTH_MAX
-            && object.elements.iter().filter(|element| !is_general(element.name)).any(|element| {
-                let path = format!("{}.{}", object.name, element.name);
-                let types = element.targets.iter().zip(&element.type_names);
-                types.into_iter().any(|(target, name)| self.shows(&path, element.name, name, target, depth + 1))
-            })
-    }
-}
-
-/// What the plans of many decisions find wrong with a pack, each distinct plan judged once.
-pub struct Inspector<'a> {
-    annotation: &'a Annotation,
-    /// Types that anyone may see, each with the categories that its findings can depend on.
-    by_type: Vec<(TypeId, Vec<CategoryId>)>,
-    seen: HashMap<(TypeId, Vec<View>), Vec<Finding>>,
-}
-
-impl<'a> Inspector<'a> {
-    /// Inspects plans under an annotation.
-    #[must_use]
-    pub fn new(annotation: &'a Annotation) -> Self {
-        let seen_by_any = |id: &&TypeId| {
-            annotation.homes.get(dictionary().get(**id).name).is_some_and(|home| *home != Place::Withheld)
-        };
-        // Of the lines of data types those matter that stand beside a modifier or in a group, and prose.
-        let matters = |path: &str| {
-            let object = path.rsplit_once('.').and_then(|(object, _)| dictionary().find(object));
-            object.map(|id| dictionary().get(id)).is_some_and(|object| {
-                !object.is_in_resource()
-                    && (object.elements.iter().any(|element| element.modifier && !is_general(element.name))
-                        || annotation.groups.iter().any(|(name, _)| name == object.name))
-            })
-        };
-        let lines = annotation.places.iter().filter(|(path, _)| matters(path));
-        let general = lines.filter_map(|(_, place)| match place {
-            Place::Category(category) => Some(*category),
-            Place::Class | Place::Structure | Place::Withheld => None,
-        });
-        let general: BTreeSet<CategoryId> = general.chain([annotation.free_text]).collect();
-        let categories_of = |id: &TypeId| categories(annotation, *id).union(&general).copied().collect();
-        let by_type = dictionary().resources().iter().filter(seen_by_any).map(|id| (*id, categories_of(id))).collect();
-        Self { annotation, by_type, seen: HashMap::new() }
-    }
-
-    /// The findings of a decision over all resource types, without label and under a label that leaves codes only.
-    pub fn findings(&mut self, table: &DecisionTable) -> Vec<(TypeId, Finding)> {
-        let mut table = table.clone();
-        // What passes is not projected; what a label keeps from passing is.
-        table.passes_full_types = false;
-        let coded = SegmentSet::ALL.segments().find(|segment| table.limit(*segment) == SegmentLimit::Coded);
-        let sets = std::iter::once(SegmentSet::EMPTY).chain(coded.map(|segment| SegmentSet::EMPTY.with(segment)));
-        let mut found = Vec::new();
-        for segments in sets {
-            let views = crate::plan::effective(&table, self.annotation, segments);
-            for (id, categories) in &self.by_type {
-                let key =
-                    categories.iter().filter_map(|category| views.get(usize::from(category.0)).copied()).collect();
-                let findings = self
-                    .seen
-                    .entry((*id, key))
-                    .or_insert_with(|| Compiler::findings(self.annotation, &table, segments, *id));
-                found.extend(findings.iter().map(|finding| (*id, finding.clone())));
-            }
-        }
-        found.sort();
-        found.dedup();
-        found
-    }
-
-    /// How many plans were compiled.
-    #[must_use]
-    pub fn plans(&self) -> usize {
-        self.seen.len()
-    }
-}
-
-/// Describes a resource type under a decision. `class` is the class of a type with discriminators: one of [`classes`].
-#[must_use]
-pub fn describe(annotation: &Annotation, table: &DecisionTable, id: TypeId, class: Option<CategoryId>) -> TypeView {
-    let plan = Compiler::compile(annotation, table, SegmentSet::EMPTY, id);
-    let chosen = plan.root(class.map_or(0, |class| 1 << (class.0 & 63)));
-    let name = dictionary().get(id).name;
-    let settled = |place: Option<Place>| match (place.unwrap_or(Place::Withheld), class) {
-        (Place::Class, Some(class)) => Place::Category(class),
-        (place, _) => place,
-    };
-    let mut walk = Walk {
-        annotation,
-        table,
-        dictionary: dictionary(),
-        class,
-        memo: vec![None; plan.nodes.len()],
-        plan: &plan,
-        stack: Vec::new(),
-        rows: Vec::new(),
-    };
-    let rest = settled(annotation.rest.get(name).copied());
-    walk.part(chosen.node, name, Inherited { place: rest, prose: true, shows: chosen.shows });
-    TypeView {
-        shows: chosen.shows,
-        passes: chosen.pass,
-        home: settled(annotation.homes.get(name).copied()),
-        rows: walk.rows,
-    }
-}
+use super::*;
 
 /// What an element without a line of its own takes over.
 #[derive(Clone, Copy)]
-struct Inherited {
-    place: Place,
+pub(super) struct Inherited {
+    pub(super) place: Place,
     /// From `Type.*`: prose is free text too.
-    prose: bool,
+    pub(super) prose: bool,
     /// What holds it shows.
-    shows: bool,
+    pub(super) shows: bool,
 }
 
-struct Walk<'a> {
-    annotation: &'a Annotation,
-    table: &'a DecisionTable,
-    dictionary: &'static Dictionary,
-    class: Option<CategoryId>,
-    plan: &'a TypePlan,
+pub(super) struct Walk<'a> {
+    pub(super) annotation: &'a Annotation,
+    pub(super) table: &'a DecisionTable,
+    pub(super) dictionary: &'static Dictionary,
+    pub(super) class: Option<CategoryId>,
+    pub(super) plan: &'a TypePlan,
     /// Whether anything of a node shows.
-    memo: Vec<Option<bool>>,
-    stack: Vec<TypeId>,
-    rows: Vec<ElementView>,
+    pub(super) memo: Vec<Option<bool>>,
+    pub(super) stack: Vec<TypeId>,
+    pub(super) rows: Vec<ElementView>,
 }
 
 impl Walk<'_> {
     /// A resource or a part of one.
-    fn part(&mut self, node: u16, path: &str, inherited: Inherited) {
+    pub(super) fn part(&mut self, node: u16, path: &str, inherited: Inherited) {
         let plan = self.plan;
         let Some(compiled) = plan.nodes.get(usize::from(node)) else { return };
         if self.stack.contains(&compiled.object) {
