@@ -14,16 +14,8 @@ pub fn root() -> PathBuf {
 /// The cargo that started us.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root()).env("CARGO_TARGET_DIR", target_dir());
+    command.current_dir(root());
     command
-}
-
-/// Where artefacts are kept: own crates are rebuilt for each clone, third-party ones are not.
-pub fn target_dir() -> PathBuf {
-    let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    set("CARGO_TARGET_DIR")
-        .or_else(|| set("HOME").map(|home| home.join(".cache/scruple/target")))
-        .unwrap_or_else(|| root().join("target"))
 }
 
 pub fn git() -> Command {

@@ -19,7 +19,7 @@ once, runs every test of the workspace, then `tidy` and `trace`. PostgreSQL is s
 
 environment:
   SCRUPLE_TEST_POSTGRES   address of a server to use; none is started then
-  CARGO_TARGET_DIR        artefacts; default: $HOME/.cache/scruple/target";
+  CARGO_TARGET_DIR        artefacts; default: target/, as for cargo itself";
 
 /// How tests are told where PostgreSQL is.
 pub const POSTGRES_VARIABLE: &str = "SCRUPLE_TEST_POSTGRES";
