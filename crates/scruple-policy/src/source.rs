@@ -29,12 +29,26 @@ pub struct Problem {
     pub advice: String,
     /// How much it weighs.
     pub severity: Severity,
+    /// The file could not be read at all, so that others can seem wrong.
+    pub(crate) unread: bool,
 }
 
 impl Problem {
     /// Something that refuses the pack.
     pub(crate) fn error(file: &str, line: usize, what: impl Into<String>, advice: &str) -> Self {
-        Self { file: file.to_owned(), line, what: what.into(), advice: advice.to_owned(), severity: Severity::Error }
+        Self {
+            file: file.to_owned(),
+            line,
+            what: what.into(),
+            advice: advice.to_owned(),
+            severity: Severity::Error,
+            unread: false,
+        }
+    }
+
+    /// The same, of a file of which nothing could be read.
+    pub(crate) fn unread(self) -> Self {
+        Self { unread: true, ..self }
     }
 
     /// The same, weighing less.
@@ -150,7 +164,8 @@ impl Table {
     pub fn read(files: &PackFiles, file: &str, columns: &[&str], problems: &mut Vec<Problem>) -> Self {
         let mut table = Self { file: file.to_owned(), header: Vec::new(), rows: Vec::new() };
         let Some(text) = files.0.get(file) else {
-            problems.push(table.problem(0, "the file is missing".to_owned(), "add it, with its header line"));
+            let missing = table.problem(0, "the file is missing".to_owned(), "add it, with its header line");
+            problems.push(missing.unread());
             return table;
         };
         for (index, line) in text.lines().enumerate() {
@@ -168,11 +183,8 @@ impl Table {
             if table.header.is_empty() {
                 if !columns.iter().zip(&fields).all(|(want, have)| want == have) || fields.len() < columns.len() {
                     let expected = columns.join(",");
-                    problems.push(table.problem(
-                        index + 1,
-                        "the header line is another one".to_owned(),
-                        &format!("begin with `{expected}`"),
-                    ));
+                    let what = "the header line is another one".to_owned();
+                    problems.push(table.problem(index + 1, what, &format!("begin with `{expected}`")).unread());
                     return table;
                 }
                 table.header = fields;

@@ -73,7 +73,7 @@ pub fn run(args: &ExplainArgs) -> Result<ExitCode> {
     let mut explained = explain_type(&active.pack, &question, &type_name)?;
     if let Some(present) = present {
         for one in &mut explained {
-            one.rows.retain(|row| present.contains(&row.path));
+            one.rows.retain(|row| present.contains(stands_at(&row.path)));
         }
     }
     if args.engine == Engine::Cedar {
@@ -95,6 +95,11 @@ fn ask_cedar(active: &Active, question: &Question, explained: &mut [TypeExplanat
         }
     }
     Ok(())
+}
+
+/// The element that a row is about: `Patient.identifier(MR|AN)` and `Patient.extension(race)` name a part of one.
+fn stands_at(path: &str) -> &str {
+    path.split('(').next().unwrap_or(path)
 }
 
 /// The type of the resource in a file, and the paths of the elements that stand in it.

@@ -31,6 +31,7 @@ const EXIT_LOOK: u8 = 1;
 
 Inputs of a folder are numbered in the order of their paths, from 1. Output files are named by these numbers, and the summary
 names inputs and items by number only: the names of inputs can be PHI. Where nothing of an input is released, no file is written.
+A reference shows only if its target is in the same run and shows: give the files of one export together, as a folder.
 
 Exit codes: 0 all went well; 1 all went out, but look at the summary: items were malformed and withheld, or the ledger
 did not close; 2 nothing, or no more, was released.")]

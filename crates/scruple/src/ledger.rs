@@ -213,7 +213,7 @@ fn report_json(report: &Report) -> serde_json::Value {
         "root": report.root.to_string(),
         "opened": report.opened,
         "erased": report.erased,
-        "trust": report.trust.to_string(),
+        "trust": report.is_good().then(|| report.trust.to_string()),
         "findings": report.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "notes": report.notes,
     })
@@ -232,11 +232,11 @@ fn report_words(report: &Report) -> String {
     lines.push(format!("root {}", report.root));
     lines.extend(report.findings.iter().map(|finding| format!("FOUND {finding}")));
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
-    lines.push(report.trust.to_string());
-    lines.push(if report.is_good() {
-        "verified: nothing is wrong".to_owned()
+    if report.is_good() {
+        lines.push(report.trust.to_string());
+        lines.push("verified: nothing is wrong".to_owned());
     } else {
-        format!("NOT verified: {}", count(report.findings.len() as u64, "finding"))
-    });
+        lines.push(format!("NOT verified: {}", count(report.findings.len() as u64, "finding")));
+    }
     lines.join("\n")
 }

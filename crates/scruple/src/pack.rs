@@ -35,7 +35,8 @@ fn collect(root: &Path, dir: &Path, files: &mut PackFiles) -> Result<()> {
             }
             let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
             let name = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
-            files.0.insert(name, text);
+            // What some programs write at the beginning of a text.
+            files.0.insert(name, text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned));
         }
     }
     Ok(())

@@ -46,6 +46,10 @@ pub fn read(files: &PackFiles) -> Result<Pack, Vec<Problem>> {
             Err(problems) => reader.problems = problems,
         }
     }
+    if reader.problems.iter().any(|problem| problem.unread) {
+        // What follows from a file that cannot be read would only hide it.
+        reader.problems.retain(|problem| problem.unread);
+    }
     reader.problems.sort();
     reader.problems.dedup();
     if reader.problems.is_empty() { Ok(pack) } else { Err(reader.problems) }
@@ -67,7 +71,7 @@ impl Reader<'_> {
 
     fn toml<T: for<'de> Deserialize<'de>>(&mut self, file: &str) -> Option<T> {
         let Some(text) = self.files.0.get(file) else {
-            self.problem(file, 0, "the file is missing".to_owned(), "add it");
+            self.problems.push(Problem::error(file, 0, "the file is missing", "add it").unread());
             return None;
         };
         match toml::from_str(text) {
@@ -158,7 +162,9 @@ impl Reader<'_> {
         let mut broad = self.broad();
         let mut roles = self.roles(&names, &annotation, &by_role, &mut broad);
         self.profiles(&names, &mut roles);
-        for name in by_role.keys().filter(|name| !roles.contains_key(*name)) {
+        let has_file = |name: &str| self.files.0.contains_key(&format!("roles/{name}.toml"));
+        let alone: Vec<&String> = by_role.keys().filter(|name| !roles.contains_key(*name) && !has_file(name)).collect();
+        for name in alone {
             self.problem(
                 "segment-by-role.csv",
                 0,

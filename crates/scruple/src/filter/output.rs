@@ -63,6 +63,15 @@ pub struct FileOutput {
     made: Vec<Partial>,
 }
 
+/// Whether a path, which need not be there yet, is a folder or below it.
+fn is_inside(path: &Path, folder: &Path) -> bool {
+    let there = path.ancestors().find_map(|ancestor| {
+        let ancestor = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
+        ancestor.canonicalize().ok()
+    });
+    there.zip(folder.canonicalize().ok()).is_some_and(|(there, folder)| there.starts_with(folder))
+}
+
 /// Makes the output ready.
 ///
 /// # Errors
@@ -78,6 +87,12 @@ pub fn prepare(path: &Path, input: &Path, inputs: &[PathBuf]) -> Result<FileOutp
     if input.is_dir() {
         let endings = inputs.iter().map(|path| own(path)).collect();
         let output = FileOutput { to: To::Folder(path.to_owned()), endings, current: None, made: Vec::new() };
+        if is_inside(path, input) {
+            bail!(
+                "output `{}` is inside the input; the next run would read it again: name another folder",
+                path.display()
+            );
+        }
         if path.exists() && !path.is_dir() {
             bail!("output `{}` is a file, and the input is a folder; name a folder", path.display());
         }

@@ -48,9 +48,9 @@ pub fn of(summary: &Summary) -> String {
 
 fn in_words(reason: &str) -> &str {
     match reason {
-        "policy" => "of types that this role does not get",
+        "policy" => "of types that this role does not get for this purpose under these conditions",
         "label" => "specially protected",
-        "unclassified" => "with a code that is in no listed code system",
+        "unclassified" => "restricted without a reason, or with a code that is in no listed code system",
         "malformed" => "malformed",
         "too_large" => "too large",
         "implicit_rules" => "with implicit rules",

@@ -138,3 +138,35 @@ fn a_pack_with_errors_decides_nothing_and_each_error_has_file_and_line() {
     assert_eq!((&error["file"], &error["line"]), (&"roles/biller.toml".into(), &(line + 1).into()), "{report}");
     world.run(["policy", "check", "--policy", "in"]).ends(2).tells(&["holds no policy pack"]);
 }
+
+#[test]
+fn a_pack_file_that_cannot_be_read_is_told_alone_and_what_some_programs_write_before_a_text_is_no_error() {
+    let world = World::new();
+    let pack = world.pack(&["biller"]);
+    let file = pack.join("elements.csv");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let check = || world.run(["policy", "check", "--policy", pack.to_str().unwrap()]);
+    std::fs::write(&file, text.replacen("category", "catgory", 1)).unwrap();
+    let ran = check().ends(1);
+    let first = ran.text().lines().next().unwrap();
+    assert!(first.starts_with("elements.csv:1: the header line is another one; begin with `path,category"), "{first}");
+    assert_eq!(ran.text().lines().count(), 2, "{}", ran.text());
+    std::fs::remove_file(&file).unwrap();
+    assert!(check().ends(1).text().starts_with("elements.csv: the file is missing; add it"));
+    std::fs::write(&file, format!("\u{feff}{text}")).unwrap();
+    check().ends(0);
+}
+
+#[test]
+fn an_output_inside_the_input_is_refused() {
+    let world = World::new();
+    let pack = world.pack(&["biller"]);
+    let input = world.input("some/in.json", patient("a", "A"));
+    let folder = input.parent().unwrap();
+    for inside in [folder.join("out"), folder.to_owned(), folder.join("../some/out/below")] {
+        let args = ["filter", "--role", "biller", "--purpose", "HPAYMT", "--policy", pack.to_str().unwrap()];
+        let paths = ["--in", folder.to_str().unwrap(), "--out", inside.to_str().unwrap()];
+        world.run(args.into_iter().chain(paths)).ends(2).tells(&["is inside the input"]);
+        assert!(!folder.join("out").exists());
+    }
+}

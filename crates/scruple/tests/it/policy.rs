@@ -54,6 +54,17 @@ fn explain_has_view_category_rule_and_task_of_each_element_and_cedar_agrees() {
     assert!(words.text().contains("Patient.name"), "{}", words.text());
     assert_eq!(crate::search::find(&[one.out, words.out].concat(), &["CANARY-77aa"]), []);
 
+    // What a row names a part of stands in the record too.
+    let parted = patient("a", "A").replace(
+        "\"gender\"",
+        "\"identifier\":[{\"value\":\"1\"}],\"extension\":[{\"url\":\"http://hl7.org/fhir/us/core/StructureDefinition/us-core-race\"}],\"gender\"",
+    );
+    let file = world.input("parted.json", parted);
+    let one = ask(&["--resource", file.to_str().unwrap(), "--json"]).ends(0).json();
+    for part in ["Patient.identifier(", "Patient.extension("] {
+        assert!(rows(&one).iter().any(|row| row["path"].as_str().unwrap().starts_with(part)), "{part}");
+    }
+
     ask(&["--type", "Patience"]).ends(2).tells(&["FHIR R4 has no resource type `Patience`"]);
     let cut = world.input("cut.json", r#"{"resourceType":"Patient","CANARY-77aa"#);
     let ran = ask(&["--resource", cut.to_str().unwrap()]).ends(2).tells(&["is no JSON: line 1, column 38"]);
