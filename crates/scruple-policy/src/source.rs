@@ -30,7 +30,7 @@ pub struct Problem {
     /// How much it weighs.
     pub severity: Severity,
     /// The file could not be read at all, so that others can seem wrong.
-    pub(crate) unread: bool,
+    pub unread: bool,
 }
 
 impl Problem {

@@ -195,6 +195,7 @@ mod tests {
             what: "x".to_owned(),
             advice: "y".to_owned(),
             severity: Severity::Error,
+            unread: false,
         };
         assert_eq!(FuzzPack::check_problem(&files, &problem("a.csv", 2)), Ok(()));
         assert_eq!(FuzzPack::check_problem(&files, &problem("missing.csv", 0)), Ok(()));
