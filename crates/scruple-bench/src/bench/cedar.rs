@@ -53,14 +53,17 @@ impl BareCedar {
                 let categories: Vec<String> =
                     permit.categories.iter().map(|one| format!("Category::\"{}\"", pack.category_name(*one))).collect();
                 let purposes: Vec<String> = permit.purposes.iter().map(|code| format!("\"{code}\"")).collect();
-                let mut when = format!("[{}].contains(context.purpose)", purposes.join(", "));
+                let mut when = format!(
+                    "[{}].contains(resource) && [{}].contains(context.purpose)",
+                    categories.join(", "),
+                    purposes.join(", ")
+                );
                 for name in pack.condition_names(permit.when) {
                     when += &format!(" && context.{name}");
                 }
                 let text = format!(
-                    "permit (principal == Role::\"{}\", action == Action::\"see\", resource in [{}]) when {{ {when} }};",
-                    role.name,
-                    categories.join(", ")
+                    "permit (principal == Role::\"{}\", action == Action::\"see\", resource) when {{ {when} }};",
+                    role.name
                 );
                 let policy = Policy::parse(Some(id.clone()), &text).map_err(|error| anyhow!("{id}: {error}"))?;
                 slice.add(policy.clone())?;
@@ -99,18 +102,10 @@ impl BareCedar {
             let response = self.authorizer.is_authorized(&request, policies, &self.entities);
             if response.decision() == Decision::Allow {
                 for id in response.diagnostics().reason() {
-                    *view = wider(*view, self.views.get(id).copied().unwrap_or(View::None));
+                    *view = pack.join(*view, self.views.get(id).copied().unwrap_or(View::None));
                 }
             }
         }
         Ok(views)
-    }
-}
-
-fn wider(a: View, b: View) -> View {
-    match (a, b) {
-        (View::Full, _) | (_, View::Full) => View::Full,
-        (View::None, other) | (other, View::None) => other,
-        (one, _) => one,
     }
 }
