@@ -65,6 +65,31 @@ pub struct DecisionFacts {
     pub valid_until: Timestamp,
     /// What the access rests on: tasks of the role, an order number, a case.
     pub justification: String,
+    /// The grant by which the subject holds the role; none for an operator of the command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
+}
+
+/// What was asked over FHIR. Of a search the names of its parameters; their values may be PHI and are nowhere.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RequestFacts {
+    /// `read`, `search`, `capabilities`, or what was tried.
+    pub interaction: String,
+    /// The resource type, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<String>,
+    /// The id that was asked for, where it has the form of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Names of known search parameters, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<String>,
+    /// The id of the HTTP request, as in the answer and the logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The address that asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// What a release held, in numbers.
@@ -90,8 +115,14 @@ pub enum EntryBody {
         actor: Actor,
         /// Under which decision.
         decision: DecisionFacts,
+        /// What was asked; none for the command line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestFacts>,
         /// `Type/id` of each released resource.
         references: Vec<String>,
+        /// `Patient/id` of each patient that these concern.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        patients: Vec<String>,
         /// SHA-256 of the released bytes, in hexadecimal.
         sha256: String,
         /// Released bytes.
@@ -107,6 +138,9 @@ pub enum EntryBody {
         actor: Actor,
         /// Under which decision.
         decision: DecisionFacts,
+        /// What was asked; none for the command line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestFacts>,
     },
     /// One chunk of a release, durable before the chunk leaves.
     ReleaseChunk {
@@ -116,6 +150,9 @@ pub enum EntryBody {
         chunk: u64,
         /// `Type/id` of each released resource.
         references: Vec<String>,
+        /// `Patient/id` of each patient that these concern.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        patients: Vec<String>,
         /// SHA-256 of the chunk, in hexadecimal.
         sha256: String,
         /// Bytes of the chunk.
@@ -140,6 +177,16 @@ pub enum EntryBody {
         purpose: Option<String>,
         /// Stable code of the reason.
         code: String,
+        /// What was asked; none for the command line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestFacts>,
+    },
+    /// Something that Scruple itself did or met: a start, a policy that was not taken, a reserve that was merged.
+    Notice {
+        /// Stable code.
+        code: String,
+        /// Facts, by name. No PHI.
+        facts: BTreeMap<String, String>,
     },
     /// A change of state from the store's event table.
     Event {
@@ -258,7 +305,9 @@ mod tests {
                     relationship: Relationship::Asserted,
                     valid_until: at.plus_micros(1),
                     justification: "build and correct claims".to_owned(),
+                    grant: None,
                 },
+                request: None,
             },
         )
     }

@@ -16,7 +16,7 @@ pub use decision::{
     CATEGORIES_MAX, CONDITIONS_MAX, CategoryId, ConditionId, ConditionMask, DecisionTable, PackHash, SEGMENTS_MAX,
     SegmentId, SegmentLimit, SegmentSet,
 };
-pub use entry::{Actor, Counts, DecisionFacts, Entry, EntryBody, EntryError, Relationship};
+pub use entry::{Actor, Counts, DecisionFacts, Entry, EntryBody, EntryError, Relationship, RequestFacts};
 pub use id::{Id, new_id};
 pub use phi::Phi;
 pub use view::{MaskId, View};

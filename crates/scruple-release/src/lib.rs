@@ -10,6 +10,7 @@ mod release;
 mod spool;
 mod summary;
 mod targets;
+mod upstream;
 
 pub use chunk::{Chunk, Item, project};
 pub use container::{ContainerError, Part, Splitter};
@@ -18,3 +19,4 @@ pub use release::{Asked, ReleaseError, ReleaseStream, Released};
 pub use spool::Spool;
 pub use summary::{Fault, Summary};
 pub use targets::Targets;
+pub use upstream::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};

@@ -99,6 +99,7 @@ impl<'a> ReleaseStream<'a> {
                     actor: Actor { role, ..actor },
                     purpose: Some(asked.question.purpose.clone()).filter(known),
                     code: refusal.code().to_owned(),
+                    request: None,
                 };
                 record(ledger, &Entry::new(now, body))?;
                 return Err(refusal.into());
@@ -173,7 +174,9 @@ impl<'a> ReleaseStream<'a> {
             release: self.id,
             actor: self.actor,
             decision: self.decision,
+            request: None,
             references,
+            patients: Vec::new(),
             sha256: sha256(&bytes),
             bytes: bytes.len() as u64,
             counts: counts.clone(),
@@ -205,6 +208,7 @@ impl<'a> ReleaseStream<'a> {
                 release: self.id.clone(),
                 actor: self.actor.clone(),
                 decision: self.decision.clone(),
+                request: None,
             };
             record(self.ledger, &Entry::new(now, body))?;
             self.opened = true;
@@ -218,6 +222,7 @@ impl<'a> ReleaseStream<'a> {
             release: self.id.clone(),
             chunk: self.chunks,
             references: chunk.references,
+            patients: Vec::new(),
             sha256: sha256(&chunk.bytes),
             bytes: chunk.bytes.len() as u64,
         };
@@ -271,6 +276,7 @@ fn facts(
         relationship: asked.relationship,
         valid_until: table.valid_until.map_or(limit, |until| until.min(limit)),
         justification: format!("tasks of {}: {}", role.label, tasks.join("; ")),
+        grant: None,
     })
 }
 

@@ -150,7 +150,7 @@ fn sentence(entry: &Entry) -> String {
             count(references.len() as u64, "resource"),
             decision.justification
         ),
-        Body::ReleaseOpen { release, actor, decision } => {
+        Body::ReleaseOpen { release, actor, decision, .. } => {
             format!(
                 "{at}  {} as {} for {}: release {release} begins ({})",
                 actor.subject, actor.role, decision.purpose, decision.justification
@@ -170,13 +170,17 @@ fn sentence(entry: &Entry) -> String {
                 count(*chunks, "chunk")
             )
         }
-        Body::Refusal { actor, purpose, code } => {
+        Body::Refusal { actor, purpose, code, .. } => {
             let role = if actor.role.is_empty() { "an unknown role" } else { &actor.role };
             format!(
                 "{at}  {} as {role} for {}: refused, {code}",
                 actor.subject,
                 purpose.as_deref().unwrap_or("an unknown purpose")
             )
+        }
+        Body::Notice { code, facts } => {
+            let facts: Vec<String> = facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            format!("{at}  {code}: {}", facts.join(", "))
         }
         Body::Event { event, aggregate, version, .. } => format!("{at}  {event} on {aggregate}, version {version}"),
     }

@@ -1,0 +1,1 @@
+//! The FHIR gateway: a thin edge over the release pipeline.

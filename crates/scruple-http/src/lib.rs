@@ -1,0 +1,1 @@
+//! Listeners: TLS, request ids, limits, problem details, graceful stop; knows no domain.

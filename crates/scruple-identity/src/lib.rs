@@ -1,0 +1,1 @@
+//! Who calls: RFC 9068 access tokens, JWKS; protocol only.

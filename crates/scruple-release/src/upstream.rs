@@ -1,0 +1,84 @@
+//! The FHIR server behind us, as a trait: what the pipeline asks of it, and what it may answer.
+//!
+//! Bytes come back as the server sent them. Nothing of them may leave but through a projection, an error's text least of all.
+
+use std::pin::Pin;
+
+/// What an upstream call returns.
+pub type UpstreamFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, UpstreamError>> + Send + 'a>>;
+
+/// A FHIR R4 server that can be read and searched.
+pub trait Upstream: Send + Sync {
+    /// The resource of this type and id, as JSON. `None`: there is none (404, 410).
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>>;
+
+    /// The first page of a search: a `searchset` Bundle, as JSON. It goes by POST `_search` where the server can, so that its
+    /// logs hold no query.
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>>;
+
+    /// The page that a `next` link of an earlier page names. A link that leaves the server's base is
+    /// [`UpstreamError::ForeignLink`].
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>>;
+}
+
+/// A search as it goes upstream.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UpstreamQuery {
+    /// The resource type.
+    pub resource_type: String,
+    /// Names and values, decoded, in the order in which they are sent.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// Why there is no answer to be used. None holds a byte of one.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// It cannot be reached, or ended the connection.
+    #[error("upstream cannot be reached")]
+    Unreachable,
+    /// It did not answer in time.
+    #[error("upstream did not answer within {limit_ms} ms")]
+    Timeout {
+        /// The limit.
+        limit_ms: u64,
+    },
+    /// It answered with a status that is no answer.
+    #[error("upstream answered with status {0}")]
+    Status(u16),
+    /// It does not know us any more.
+    #[error("upstream refuses our credential with status {0}")]
+    Credential(u16),
+    /// Not JSON by its content type (XML, HTML, none).
+    #[error("upstream answered with something that is not FHIR JSON")]
+    NotJson,
+    /// More bytes than are taken.
+    #[error("upstream's answer is over {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// Not what was asked for: no Bundle, another type or id, malformed.
+    #[error("upstream's answer is not what was asked for: {0}")]
+    Malformed(&'static str),
+    /// A `next` link that leaves the server's base.
+    #[error("upstream's next link leaves its base")]
+    ForeignLink,
+}
+
+impl UpstreamError {
+    /// The stable code of the reason.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable => "upstream_unreachable",
+            Self::Timeout { .. } => "upstream_timeout",
+            Self::Status(_) => "upstream_status",
+            Self::Credential(_) => "upstream_credential",
+            Self::NotJson => "upstream_not_json",
+            Self::TooLarge { .. } => "upstream_too_large",
+            Self::Malformed(_) => "upstream_malformed",
+            Self::ForeignLink => "upstream_foreign_link",
+        }
+    }
+}
