@@ -15,6 +15,8 @@ mod meta;
 mod plan;
 mod project;
 mod reference;
+pub mod request;
+pub mod search;
 
 pub use annotation::{Annotation, Discriminator, KnownExtension, Mask, MaskFunction, Place};
 pub use codes::{CodeIndex, Form};
