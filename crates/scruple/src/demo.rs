@@ -127,6 +127,7 @@ fn asked(active: &Active, role: &str, purpose: &str) -> Result<Asked> {
         subject: "operator:demo".to_owned(),
         question: question(active, role, purpose)?,
         relationship: Relationship::Asserted,
+        grant: None,
     })
 }
 

@@ -4,8 +4,8 @@
 //! Then whoever matches on its projection matches upstream as well, so that a search upstream leaves nothing out, and the
 //! criterion that is evaluated again on the projections tells nothing but of them.
 
+use super::Criterion;
 use super::reads::{Path, Step};
-use super::{Criterion, Search};
 use crate::annotation::MaskFunction;
 use crate::dictionary::{TypeId, dictionary};
 use crate::plan::{Act, Kind, Node, TypePlan, Visibility, visibility};
@@ -52,15 +52,11 @@ impl Projection {
             && !self.plan(SegmentSet::EMPTY, resource_type).hidden
     }
 
-    /// Whether the caller may search so.
+    /// Whether the caller may search by a criterion. The answer is the same for all values of its parameter.
     ///
     /// # Errors
-    /// The first parameter that reads what may be changed, or never shows.
-    pub fn permits(&self, search: &Search) -> Result<(), NotPermitted> {
-        search.criteria.iter().try_for_each(|criterion| self.permits_one(search.resource_type, criterion))
-    }
-
-    fn permits_one(&self, resource_type: TypeId, criterion: &Criterion) -> Result<(), NotPermitted> {
+    /// The parameter reads what may be changed, or never shows.
+    pub fn permits(&self, resource_type: TypeId, criterion: &Criterion) -> Result<(), NotPermitted> {
         // The labels that narrow a resource without hiding it all narrow it alike: to codes.
         let coded = (0..SEGMENTS_MAX).filter_map(|index| u8::try_from(index).ok()).map(SegmentId);
         let coded = coded.into_iter().find(|segment| self.table().limit(*segment) == SegmentLimit::Coded);
