@@ -1,8 +1,8 @@
 //! [`TokenCache`]: verified tokens by their hash, and the tokens that are revoked. It holds no token's text.
 
+use crate::TokenError;
 use crate::token::{NAME_BYTES_MAX, Token};
 use crate::verifier::{LEEWAY_SECONDS_MAX, Verifier, check_length};
-use crate::TokenError;
 use aws_lc_rs::digest::{Context, SHA256};
 use scruple_core::Timestamp;
 use std::collections::HashMap;

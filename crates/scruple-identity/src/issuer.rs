@@ -141,9 +141,10 @@ impl Issuer {
             exp: iat + i64::from(claims.lifetime_seconds),
             jti: new_id::<Token>(now, rng).to_string(),
             roles: &claims.roles,
-            extensions: claims.purpose.as_ref().map(|code| {
-                json!({"ihe_iua": {"purpose_of_use": [{"system": PURPOSE_SYSTEM, "code": code}]}})
-            }),
+            extensions: claims
+                .purpose
+                .as_ref()
+                .map(|code| json!({"ihe_iua": {"purpose_of_use": [{"system": PURPOSE_SYSTEM, "code": code}]}})),
         };
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some("at+jwt".to_owned());

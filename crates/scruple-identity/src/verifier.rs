@@ -6,8 +6,8 @@ use crate::token::{self, Token};
 use crate::{Parties, TokenError};
 use aws_lc_rs::digest::{Context, SHA256};
 use scruple_core::Timestamp;
-use serde::de::{Deserializer, IgnoredAny};
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
 use std::fmt;
 
 /// Bytes of a token.

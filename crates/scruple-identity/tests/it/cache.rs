@@ -2,7 +2,9 @@
 
 use crate::{CANARY, NOW, claims, issuer, rng, verifier};
 use scruple_core::Timestamp;
-use scruple_identity::{Issuer, REVOKED_MAX, RevocationsFull, TOKEN_BYTES_MAX, TOKENS_CACHED_MAX, TokenCache, TokenError};
+use scruple_identity::{
+    Issuer, REVOKED_MAX, RevocationsFull, TOKEN_BYTES_MAX, TOKENS_CACHED_MAX, TokenCache, TokenError,
+};
 use std::sync::Arc;
 
 fn token(issuer: &Issuer, seed: u64) -> String {

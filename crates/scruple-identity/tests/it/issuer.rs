@@ -2,6 +2,8 @@
 
 use crate::{NOW, base64url, claims, decoded, issuer, parties, rng, verifier};
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use insta::assert_snapshot;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, TryCryptoRng, TryRng};
@@ -14,20 +16,16 @@ fn a_token_says_what_rfc_9068_asks() {
     let issuer = issuer(1);
     let token = issuer.issue(&claims(), NOW, &mut rng(2)).unwrap();
     let [header, payload, _] = token.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
-    assert_snapshot!(decoded(header), @"");
-    assert_snapshot!(decoded(payload), @"");
-    assert_snapshot!(issuer.jwks(), @"");
+    assert_snapshot!(decoded(header), @r#"{"typ":"at+jwt","alg":"ES256","kid":"m_n-bONnCMWA0YwpPX7gUPOLeJRsdqKZ4wwUcS1JzTA"}"#);
+    assert_snapshot!(decoded(payload), @r#"{"iss":"https://idp.example","aud":"https://gateway.example/fhir","sub":"Zq7CANARY-sub","client_id":"ehr","iat":1795824000,"exp":1795824300,"jti":"01a21f73-9c00-751b-8a31-c98b9fe13065","roles":["nurse"],"extensions":{"ihe_iua":{"purpose_of_use":[{"code":"TREAT","system":"http://terminology.hl7.org/CodeSystem/v3-ActReason"}]}}}"#);
+    assert_snapshot!(issuer.jwks(), @r#"{"keys":[{"use":"sig","alg":"ES256","kid":"m_n-bONnCMWA0YwpPX7gUPOLeJRsdqKZ4wwUcS1JzTA","kty":"EC","crv":"P-256","x":"oO-YBpSfOWsVtDvfSPuM3z9AfN6W56Hk_KvYxb_jdEA","y":"66tmkPfZb9C-zm21ltzOeIh9nt5OctXPC4p9tWSU7Ak"}]}"#);
     let read = verifier(&issuer).verify(&token, NOW).unwrap();
     assert_eq!(read.subject(), claims().subject);
     assert_eq!(read.client_id(), "ehr");
     assert_eq!(read.roles(), ["nurse"]);
     assert_eq!(read.purpose(), Some("TREAT"));
     assert_eq!(read.expires_at(), NOW.plus_micros(300_000_000));
-    assert!(payload_holds_jti(payload, read.jti()));
-}
-
-fn payload_holds_jti(payload: &str, jti: &str) -> bool {
-    decoded(payload).contains(&format!(r#""jti":"{jti}""#))
+    assert_eq!(read.jti(), "01a21f73-9c00-751b-8a31-c98b9fe13065");
 }
 
 #[test]
@@ -92,10 +90,7 @@ fn a_number_that_is_no_private_key_is_drawn_again() {
 #[test]
 fn only_a_p256_key_in_pkcs8_is_loaded() {
     let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
-    let other_curve = base64::Engine::encode(
-        &base64::engine::general_purpose::STANDARD,
-        pair.to_pkcs8v1().unwrap().as_ref(),
-    );
+    let other_curve = STANDARD.encode(pair.to_pkcs8v1().unwrap().as_ref());
     for pem in [
         String::new(),
         base64url("no key"),

@@ -1,10 +1,14 @@
 //! Tokens from the outside: what is accepted, what is refused and by which code, what the cache remembers.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that finds something else fails loudly")]
+
 mod cache;
 mod issuer;
 mod keys;
 mod verify;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -53,13 +57,11 @@ fn sign(issuer: &Issuer, header: &str, payload: &str) -> String {
 }
 
 fn base64url(bytes: impl AsRef<[u8]>) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 fn decoded(part: &str) -> String {
-    use base64::Engine as _;
-    String::from_utf8(base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Every way in which a token is refused, and the code of each.
 
-use crate::{CANARY, NOW, NOW_SECONDS, base64url, claims, decoded, issuer, rng, sign, verifier};
+use crate::{CANARY, NOW, NOW_SECONDS, base64url, claims, decoded, issuer, parties, rng, sign, verifier};
 use insta::assert_snapshot;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use proptest::prelude::*;
@@ -59,6 +59,23 @@ fn code(result: Result<Token, TokenError>) -> &'static str {
     result.map_or_else(TokenError::code, |_| "accepted")
 }
 
+/// Made once with another library (pyca/cryptography), so that two errors of ours cannot agree.
+#[test]
+fn a_token_of_another_hand_is_read() {
+    let jwks = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"2026-11",
+        "x":"hfXcDeotgd_0eSaOK1nfZG0jJl73g0J0SuCM6b7bsZI","y":"IkI1xemxhahIKbmJfv-9Nvoat0yRW7uvYjSc72JBoFg"}]}"#;
+    let token = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMTEifQ.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlI\
+        iwiYXVkIjpbImh0dHBzOi8vZ2F0ZXdheS5leGFtcGxlL2ZoaXIiXSwic3ViIjoidTEiLCJjbGllbnRfaWQiOiJlaHIiLCJqdGkiO\
+        iJ0MSIsImlhdCI6MTc5NTgyNDAwMCwiZXhwIjoxNzk1ODI0MzAwLCJyb2xlcyI6WyJudXJzZSJdLCJleHRlbnNpb25zIjp7ImloZ\
+        V9pdWEiOnsicHVycG9zZV9vZl91c2UiOlt7InN5c3RlbSI6InVybjpvaWQ6Mi4xNi44NDAuMS4xMTM4ODMuNS44IiwiY29kZSI6I\
+        lRSRUFUIn1dfX19.rDGmSkhDW_rgo5Kolk0L5n6ib5-NHCbcE5YclTvQxrlx0w2eu-\
+        8kdi8v_P9eo3uUGpvxo7SjDL0FxFrw84rqYQ";
+    let read = Verifier::new(jwks, parties(), 0).unwrap().verify(token, NOW).unwrap();
+    assert_eq!((read.subject(), read.client_id(), read.jti()), ("u1", "ehr", "t1"));
+    assert_eq!((read.roles(), read.purpose()), (&["nurse".to_owned()][..], Some("TREAT")));
+    assert_eq!(read.expires_at(), NOW.plus_micros(300_000_000));
+}
+
 #[test]
 fn a_header_says_es256_at_jwt_and_a_known_key() {
     let case = Case::new();
@@ -114,7 +131,10 @@ fn a_signature_is_by_the_known_key_alone() {
     let none = edited(&case.header, "alg", json!("none")).to_string();
     assert_eq!(refused(&format!("{}.{}.", base64url(&none), base64url(&payload))), "token_algorithm");
     assert_eq!(refused(&format!("{}.{}.", base64url(&header), base64url(&payload))), "token_signature");
-    assert_eq!(refused(&format!("{}.{}.{}", base64url(&header), base64url(&payload), base64url([0; 64]))), "token_signature");
+    assert_eq!(
+        refused(&format!("{}.{}.{}", base64url(&header), base64url(&payload), base64url([0; 64]))),
+        "token_signature"
+    );
     // The public key taken for a shared secret, whether the token says HS256 or still ES256.
     let hs256 = edited(&case.header, "alg", json!("HS256")).to_string();
     for (header, expected) in [(&hs256, "token_algorithm"), (&header, "token_signature")] {
@@ -303,7 +323,7 @@ fn a_purpose_is_one_code_of_act_reason() {
 #[test]
 fn nothing_printed_holds_a_part_of_the_token() {
     let case = Case::new();
-    assert_snapshot!(format!("{:?}", case.claim("jti", json!(CANARY)).unwrap()), @"");
+    assert_snapshot!(format!("{:?}", case.claim("jti", json!(CANARY)).unwrap()), @r#"Token { subject: .., client_id: "ehr", jti: .., valid_from: 2026-11-28T00:00:00.000000Z, expires_at: 2026-11-28T00:05:00.000000Z, roles: ["nurse"], purpose: Some("TREAT") }"#);
     let mut said = String::new();
     for name in ["alg", "typ", "kid", "crit"] {
         let refused = case.header(name, json!(CANARY)).unwrap_err();
@@ -316,7 +336,26 @@ fn nothing_printed_holds_a_part_of_the_token() {
         said.push_str(&format!("{refused:?}\n"));
     }
     assert!(!said.contains(CANARY));
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r#"
+    token_algorithm: access token is not signed with ES256
+    Algorithm
+    token_malformed: access token is malformed: its `typ` is not `at+jwt`
+    Malformed { what: "its `typ` is not `at+jwt`" }
+    token_key_unknown: access token names a key that is not known
+    KeyUnknown
+    token_malformed: access token is malformed: the header has `crit`
+    Malformed { what: "the header has `crit`" }
+    token_issuer: access token comes from another issuer
+    Issuer
+    token_audience: access token is meant for another audience
+    Audience
+    token_claims: claim `*` of the access token is missing or unusable
+    Claims { claim: "*" }
+    token_claims: claim `*` of the access token is missing or unusable
+    Claims { claim: "*" }
+    token_claims: claim `*` of the access token is missing or unusable
+    Claims { claim: "*" }
+    "#);
 }
 
 proptest! {
