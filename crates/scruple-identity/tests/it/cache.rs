@@ -3,7 +3,7 @@
 use crate::{CANARY, NOW, claims, issuer, rng, verifier};
 use scruple_core::Timestamp;
 use scruple_identity::{
-    Issuer, REVOKED_MAX, RevocationsFull, TOKEN_BYTES_MAX, TOKENS_CACHED_MAX, TokenCache, TokenError,
+    Issuer, Parties, REVOKED_MAX, RevocationsFull, TOKEN_BYTES_MAX, TOKENS_CACHED_MAX, TokenCache, TokenError, Verifier,
 };
 use std::sync::Arc;
 
@@ -71,10 +71,13 @@ fn other_keys_and_names_do_not_meet_old_entries() {
     let (cache, text) = (TokenCache::new(), token(&old, 3));
     cache.verify_cached(&verifier(&old), &text, NOW).unwrap();
     assert_eq!(cache.verify_cached(&verifier(&new), &text, NOW), Err(TokenError::KeyUnknown));
-    let mut elsewhere = crate::parties();
-    elsewhere.audience.push('/');
-    let elsewhere = scruple_identity::Verifier::new(old.jwks(), elsewhere, 5).unwrap();
-    assert_eq!(cache.verify_cached(&elsewhere, &text, NOW), Err(TokenError::Audience));
+    let elsewhere = |issuer: &str, audience: &str| {
+        let parties = Parties { issuer: issuer.to_owned(), audience: audience.to_owned() };
+        cache.verify_cached(&Verifier::new(old.jwks(), parties, 5).unwrap(), &text, NOW)
+    };
+    assert!(elsewhere("https://idp.example", "https://gateway.example/fhir").is_ok());
+    assert_eq!(elsewhere("https://idp.example", "https://gateway.example/fhir/"), Err(TokenError::Audience));
+    assert_eq!(elsewhere("https://idp.exampleh", "ttps://gateway.example/fhir"), Err(TokenError::Issuer));
 }
 
 #[test]
@@ -90,13 +93,16 @@ fn a_full_cache_drops_what_expired_first_and_never_grows() {
     for text in &texts {
         assert!(cache.verify_cached(&verifier, text, NOW).is_ok(), "dropped is verified again");
     }
-    let later = NOW.plus_micros(3_600_000_000);
-    for seed in 0..200 {
-        let text = issuer.issue(&claims(), later, &mut rng(seed)).unwrap();
-        cache.verify_cached(&verifier, &text, later).unwrap();
-        let again = cache.verify_cached(&verifier, &text, later).unwrap();
-        assert!(again.expires_at() > later && cache.held() <= 64);
+    // Two fit in a shard: where the new one comes to, both old ones have expired and go.
+    let (cache, later) = (TokenCache::with_limits(32, 1), NOW.plus_micros(3_600_000_000));
+    for seed in 0..400 {
+        cache.verify_cached(&verifier, &token(&issuer, seed), NOW).unwrap();
     }
+    let fresh = issuer.issue(&claims(), later, &mut rng(1)).unwrap();
+    assert_eq!(cache.held(), 32);
+    let kept = cache.verify_cached(&verifier, &fresh, later).unwrap();
+    assert_eq!(cache.held(), 31);
+    assert!(Arc::ptr_eq(&kept, &cache.verify_cached(&verifier, &fresh, later).unwrap()));
     assert!(TOKENS_CACHED_MAX.is_multiple_of(16) && REVOKED_MAX > TOKENS_CACHED_MAX);
 }
 
