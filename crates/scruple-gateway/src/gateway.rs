@@ -13,7 +13,7 @@ use scruple_fhir::search::{decode_pairs, is_json};
 use scruple_fhir::{TypeId, dictionary};
 use scruple_http::{BodyError, read_body};
 use scruple_identity::{TokenCache, Verifier};
-use scruple_release::{Answer, Asked, No, Pipeline, Policy, Request, RequestRng};
+use scruple_release::{Asked, No, Pipeline, Policy, Request, RequestRng};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 

@@ -60,11 +60,11 @@ pub(crate) async fn caller(
     token: &Token,
     now: Timestamp,
 ) -> Result<Asked, Unknown> {
-    let known = || Asked { subject: token.subject.clone(), ..nobody() };
+    let known = || Asked { subject: token.subject().to_owned(), ..nobody() };
     let refused = |asked: Asked, status, code, words: &str| Unknown { asked, no: No::new(status, code, words) };
-    let held = match access.try_held(&token.subject, now) {
+    let held = match access.try_held(token.subject(), now) {
         Some(held) => Some(held),
-        None => access.held(&token.subject, now).await.map_err(|error| match error {
+        None => access.held(token.subject(), now).await.map_err(|error| match error {
             AccessError::Stale => {
                 refused(known(), 503, "access_feed_stale", "Who may see what cannot be told right now. Try again.")
             }
@@ -74,7 +74,7 @@ pub(crate) async fn caller(
     let Some(held) = held else {
         return Err(refused(known(), 403, "role_not_selected", "No role is granted to you. Ask your manager."));
     };
-    let selected = select_role(&held, &token.roles, now).map_err(|error| {
+    let selected = select_role(&held, token.roles(), now).map_err(|error| {
         let words = match error {
             RoleError::NotSelected => "The token must name one role, because you hold several, or none.",
             RoleError::NotGranted => "The role that the token names is not granted to you.",
@@ -87,13 +87,13 @@ pub(crate) async fn caller(
         }
     };
     let asked = |purpose: String| Asked {
-        subject: token.subject.clone(),
+        subject: token.subject().to_owned(),
         question: Question { role: selected.role.to_string(), purpose, conditions },
         relationship: Relationship::Assumed,
         grant: Some(selected.grant.to_string()),
     };
-    match &token.purpose {
-        Some(purpose) => Ok(asked(purpose.clone())),
+    match token.purpose() {
+        Some(purpose) => Ok(asked(purpose.to_owned())),
         None => Err(refused(
             asked(String::new()),
             403,

@@ -154,7 +154,11 @@ impl Server {
                 let held = shelf.resource(id);
                 held.map(Response::resource).ok_or_else(|| Refusal::new(404, "not-found", "there is no such resource"))
             }
-            _ => Err(Refusal::new(404, "not-supported", "the server reads, searches by type, and says what it can at /metadata")),
+            _ => Err(Refusal::new(
+                404,
+                "not-supported",
+                "the server reads, searches by type, and says what it can at /metadata",
+            )),
         }
     }
 

@@ -267,8 +267,7 @@ impl Kept {
 
     fn overtook(&self, held: &Held) -> bool {
         let lacks = |vector: &ShardVector| !held.vector().covers(vector);
-        lacks(&self.forgotten)
-            || self.looks.iter().any(|look| lacks(&look.vector) && held.is_touched_by(&look.touched))
+        lacks(&self.forgotten) || self.looks.iter().any(|look| lacks(&look.vector) && held.is_touched_by(&look.touched))
     }
 
     /// Drops what was not asked for since room was last made; where all was, one entry.
