@@ -5,10 +5,12 @@
 //! * [`valid`]: whether an output is valid FHIR R4 (`docs/validity.md`).
 //! * [`tree`]: made resources, seeded and shrinkable.
 //! * [`crafted`]: resources written by hand, each for one rule.
+//! * [`upstream_faults`]: an HTTP server that misbehaves on demand.
 //!
 //! It shares the dictionary with `scruple-fhir` and no other code with it.
 
 pub mod crafted;
 pub mod slow;
 pub mod tree;
+pub mod upstream_faults;
 pub mod valid;
