@@ -349,13 +349,10 @@ impl Recorder {
 
     fn recover_once(&self) -> Result<Recovered, RecoverError> {
         // First of all, that care goes on: a reserve that had stopped may be sound again.
-        let reserves = {
-            let mut reserves = self.line.reserves();
-            reserves.reopen()
-        };
+        let reserves = self.line.reserves().reopen();
         let mut recovered = Recovered { reopened: self.reopen_main().map_err(RecoverError::Main)?, ..Recovered::default() };
         let Some(main) = self.main() else { return Ok(recovered) };
-        recovered.merged = self.line.reserves().merge(main.as_ref(), self.notices.as_ref())?;
+        let merged = self.line.reserves().merge(main.as_ref(), self.notices.as_ref());
         let refused = lock(&self.refused).clone();
         if refused.total() > 0 {
             main.append(&self.notices.refused(&refused), None)?;
@@ -365,6 +362,7 @@ impl Recorder {
         if self.writes() {
             *lock(&self.since) = None;
         }
+        recovered.merged = merged?;
         reserves?;
         Ok(recovered)
     }
@@ -426,7 +424,7 @@ impl std::fmt::Debug for Recorder {
 }
 
 /// What the reserves need of the main ledger's folder and options.
-fn env(dir: &Path, options: OpenOptions) -> Result<Env, LedgerError> {
+pub(crate) fn env(dir: &Path, options: OpenOptions) -> Result<Env, LedgerError> {
     let folder = Folder::new(dir, Arc::clone(&options.storage));
     let missing = || LedgerError::Missing(dir.to_owned());
     let provider = match options.provider {

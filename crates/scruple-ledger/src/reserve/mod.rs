@@ -29,8 +29,7 @@ use crate::tree::{Hash, chain_link};
 use crate::wal::{BATCH_BYTES_MAX, Receipt, frame_bytes};
 use format::{Content, FRAMES_AT, Generation, Header, Scanned, State, read_header, scan};
 use rand_core::CryptoRng;
-use scruple_core::Clock;
-use scruple_seal::{FreshKey, KeyId, KeyProvider, OpeningKey, Place, Sealer, WrappedKey};
+use scruple_seal::{FreshKey, KeyId, KeyProvider, OpeningKey, Place, SealError, Sealer, WrappedKey};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -52,7 +51,7 @@ struct RunKey {
 }
 
 impl RunKey {
-    fn make(shard: u32, hour: i64, provider: &dyn KeyProvider, rng: &mut dyn CryptoRng) -> Result<Self, Stop> {
+    fn make(shard: u32, hour: i64, provider: &dyn KeyProvider, rng: &mut dyn CryptoRng) -> Result<Self, SealError> {
         let key = FreshKey::generate(shard, hour, rng);
         let wrapped = WrappedKey::wrap(provider, &key, rng)?;
         let sealer = key.into_sealer()?;
@@ -96,7 +95,7 @@ impl Reserve {
         };
         let hour = env.clock.now().hour();
         let key = RunKey::make(header.shard, hour, env.provider.as_ref(), env.rng.as_mut());
-        let key = key.map_err(|stop| env.key_error(&path, stop))?;
+        let key = key.map_err(|source| LedgerError::Key { path, source })?;
         let mut reserve = Self {
             folder: Arc::clone(folder),
             file: folder.open(RESERVE_LOG)?,

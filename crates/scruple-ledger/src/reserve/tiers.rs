@@ -10,8 +10,8 @@ use super::format::Generation;
 use super::{RESERVE_BYTES_MAX, RESERVE_BYTES_MIN, RESERVE_SHARDS, Reserve};
 use crate::core::Core;
 use crate::entries::{Payload, entries};
-use crate::error::{AppendError, Damage, LedgerError, Stop};
-use crate::folder::{Folder, RESERVE_LOG};
+use crate::error::{AppendError, Damage, LedgerError};
+use crate::folder::{Folder, RESERVE_LOG, RESERVE_NEW};
 use crate::frame::Origin;
 use crate::ledger::Ledger;
 use crate::recorder::RefusedCounts;
@@ -23,7 +23,7 @@ use scruple_core::Clock;
 use scruple_core::limits::LEDGER_BATCH_MAX;
 use scruple_seal::KeyProvider;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The bit of a generation that tells the first reserve from the others.
@@ -41,16 +41,6 @@ pub(crate) struct Env {
     pub provider: Arc<dyn KeyProvider>,
     pub log: [u8; 16],
     pub main_dir: PathBuf,
-}
-
-impl Env {
-    pub(super) fn key_error(&self, path: &Path, stop: Stop) -> LedgerError {
-        match stop {
-            Stop::Storage(error) => error.into(),
-            Stop::Seal(source) => LedgerError::Key { path: path.to_owned(), source },
-            Stop::Thread => LedgerError::Missing(self.main_dir.clone()),
-        }
-    }
 }
 
 /// A reserve that was merged: all its entries stand in the main ledger, read back and compared.
@@ -181,20 +171,12 @@ impl Reserves {
                 return Err(LedgerError::Option("`reserve` is out of range"));
             }
             let folder = Arc::new(Folder::new(dir, Arc::clone(&reserves.env.storage)));
+            let mut tier = Tier { folder, lock: None, reserve: None, problem: None, held: None };
             if let Some(main) = main {
-                let there = folder.list("")?.iter().any(|item| item.name == RESERVE_LOG);
-                if !there {
-                    folder.create_own_dir()?;
-                }
-                let held = folder.lock()?;
-                if !there {
-                    let shard = draw(if number == 0 { 0 } else { SECOND }, reserves.env.rng.as_mut(), main);
-                    Reserve::create(&folder, *bytes, shard, reserves.env.log)?;
-                }
-                reserves.tiers.push(Tier { folder, lock: Some(held), reserve: None, problem: None, held: None });
-            } else {
-                reserves.tiers.push(Tier { folder, lock: None, reserve: None, problem: None, held: None });
+                let bit = if number == 0 { 0 } else { SECOND };
+                tier.make(*bytes, bit, &mut reserves.env, main)?;
             }
+            reserves.tiers.push(tier);
         }
         match reserves.reopen() {
             Err(error @ LedgerError::Locked(_)) => Err(error),
@@ -290,6 +272,23 @@ impl Reserves {
 }
 
 impl Tier {
+    /// Makes the reserve if it is not there.
+    fn make(&mut self, bytes: u64, bit: u32, env: &mut Env, main: &dyn Main) -> Result<(), LedgerError> {
+        // A folder that does not read is left closed: it may hold entries.
+        let Ok(items) = self.folder.list("") else { return Ok(()) };
+        let is_there = |name: &str| items.iter().any(|item| item.name == name);
+        if is_there(RESERVE_LOG) {
+            if is_there(RESERVE_NEW) {
+                self.lock = Some(self.folder.lock()?);
+                self.folder.remove(RESERVE_NEW)?;
+            }
+            return Ok(());
+        }
+        self.folder.create_own_dir()?;
+        self.lock = Some(self.folder.lock()?);
+        Ok(Reserve::create(&self.folder, bytes, draw(bit, env.rng.as_mut(), main), env.log)?)
+    }
+
     fn open(&mut self, env: &mut Env) -> Result<Reserve, LedgerError> {
         if self.lock.is_none() {
             self.lock = Some(self.folder.lock()?);
