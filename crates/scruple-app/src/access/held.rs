@@ -151,7 +151,8 @@ pub(crate) mod tests {
     #[test]
     fn of_two_grants_of_a_role_the_one_that_ends_last_counts() {
         let held = held(None, &[(1, "nurse", 0, 20), (2, "biller", 5, 9), (3, "nurse", 10, 30), (4, "nurse", 0, 20)]);
-        let named = |list: &[(&str, u128)]| list.iter().map(|(role, n)| ((*role).to_owned(), id(*n))).collect::<Vec<_>>();
+        let named =
+            |list: &[(&str, u128)]| list.iter().map(|(role, n)| ((*role).to_owned(), id(*n))).collect::<Vec<_>>();
         for (second, expected, change) in [
             (0, named(&[("nurse", 1)]), Some(5)),
             (5, named(&[("biller", 2), ("nurse", 1)]), Some(9)),
