@@ -9,7 +9,7 @@ pub const ACCESS_LOADS_MAX: usize = 4;
 /// How often one load is tried again because the feed overtook it.
 pub const ACCESS_LOAD_ATTEMPTS_MAX: u32 = 4;
 /// How long a load may take, its tries and its waiting for a turn together.
-pub const ACCESS_LOAD_TIMEOUT: Duration = Duration::from_millis(2_000);
+pub const ACCESS_LOAD_TIMEOUT: Duration = Duration::from_millis(3_000);
 /// Looks at the feed that are remembered, to compare loads with that began before them.
 pub const FEED_LOOKS_MAX: usize = 64;
 /// How often the feed is looked at.

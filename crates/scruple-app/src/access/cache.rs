@@ -62,6 +62,7 @@ pub struct AccessCache {
     kept: RwLock<Kept>,
 }
 
+#[derive(Default)]
 struct Kept {
     entries: HashMap<Box<str>, Entry>,
     /// How far the feed has been processed.
@@ -96,19 +97,12 @@ impl AccessCache {
     /// The same with another limit of entries, at least one.
     #[must_use]
     pub fn with_limit(store: Store, entries_max: usize) -> Self {
-        let kept = Kept {
-            entries: HashMap::new(),
-            seen: ShardVector::default(),
-            looks: VecDeque::new(),
-            forgotten: ShardVector::default(),
-            restores: 0,
-        };
         Self {
             store,
             entries_max: entries_max.max(1),
             loads: Semaphore::new(ACCESS_LOADS_MAX),
             fresh: Freshness::default(),
-            kept: RwLock::new(kept),
+            kept: RwLock::default(),
         }
     }
 
@@ -336,6 +330,30 @@ fn is_near(started: i64, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::held::tests::held;
+
+    #[test]
+    fn room_is_made_by_who_was_not_asked_for_and_else_by_one() {
+        let mut kept = Kept::default();
+        let put = |kept: &mut Kept, name: &str, used| {
+            let held = Arc::new(held(None, &[]));
+            kept.entries.insert(name.into(), Entry { held, used: AtomicBool::new(used) });
+        };
+        for (name, used) in [("a", true), ("b", false), ("c", true)] {
+            put(&mut kept, name, used);
+        }
+        let names =
+            |kept: &Kept| kept.entries.keys().map(ToString::to_string).collect::<std::collections::BTreeSet<_>>();
+        kept.make_room(3);
+        assert_eq!(names(&kept), ["a", "c"].map(str::to_owned).into());
+        put(&mut kept, "d", true);
+        kept.make_room(3);
+        assert_eq!(names(&kept), ["d".to_owned()].into());
+        put(&mut kept, "e", true);
+        kept.entries["d"].used.store(true, Ordering::Relaxed);
+        kept.make_room(2);
+        assert_eq!(kept.entries.len(), 1);
+    }
 
     #[test]
     fn the_feed_is_fresh_for_one_second_and_stale_until_the_next_look() {
