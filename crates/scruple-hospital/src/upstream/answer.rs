@@ -57,7 +57,9 @@ pub(super) fn capabilities(base: &str, shelves: &BTreeMap<String, Shelf>, now: T
     out.text(scruple_core::ENGINE_VERSION);
     out.raw(r#"},"implementation":{"description":"A synthetic hospital, for trying. Nobody in it exists.","url":"#);
     out.text(base);
-    out.raw(r#"},"fhirVersion":"4.0.1","format":["json","application/fhir+json"],"rest":[{"mode":"server","resource":["#);
+    out.raw(
+        r#"},"fhirVersion":"4.0.1","format":["json","application/fhir+json"],"rest":[{"mode":"server","resource":["#,
+    );
     for (place, (resource_type, shelf)) in shelves.iter().enumerate() {
         out.raw(if place == 0 { r#"{"type":"# } else { r#",{"type":"# });
         out.text(resource_type);

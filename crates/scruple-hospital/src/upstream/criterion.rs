@@ -18,11 +18,17 @@ pub(super) struct Criterion {
 
 /// One alternative. A `Some(None)` or `Is(None)` asks for a text that the store does not have.
 enum Test {
-    Token { system: Asked, code: Asked },
+    Token {
+        system: Asked,
+        code: Asked,
+    },
     /// Folded.
     Text(String),
     Date(Prefix, Span),
-    Reference { to: Asked, id: Asked },
+    Reference {
+        to: Asked,
+        id: Asked,
+    },
     Whole(Option<Word>),
 }
 
@@ -152,7 +158,9 @@ impl Test {
             (Self::Text(text), Value::Text(word)) => words.text(word).starts_with(text.as_str()),
             (Self::Date(prefix, span), Value::Date(of)) => prefix.holds(of, *span),
             (Self::Reference { to, id }, Value::Reference { to: of, id: has }) => to.is(Some(of)) && id.is(Some(has)),
-            (Self::Whole(wanted), Value::Whole { full, stem }) => wanted.is_some_and(|word| word == full || word == stem),
+            (Self::Whole(wanted), Value::Whole { full, stem }) => {
+                wanted.is_some_and(|word| word == full || word == stem)
+            }
             _ => false,
         }
     }

@@ -119,7 +119,12 @@ pub(super) fn encode_part(text: &str, out: &mut String) {
 
 impl Search {
     /// Reads the parameters of a search of `shelf`. `_format` is the caller's business.
-    pub fn parse(resource_type: &str, shelf: &Shelf, words: &Words, pairs: &[(String, String)]) -> Result<Self, Refusal> {
+    pub fn parse(
+        resource_type: &str,
+        shelf: &Shelf,
+        words: &Words,
+        pairs: &[(String, String)],
+    ) -> Result<Self, Refusal> {
         let mut search = Self { criteria: Vec::new(), orders: Vec::new(), count: PAGE_DEFAULT, total_only: false };
         let mut controls: Vec<&str> = Vec::new();
         for (place, (name, value)) in (1_usize..).zip(pairs) {
@@ -156,7 +161,9 @@ impl Search {
                 self.count = digits.parse().map_or(PAGE_MAX, |count: usize| count.min(PAGE_MAX));
                 self.total_only |= self.count == 0;
             }
-            ("_sort", orders) => self.orders = orders.split(',').map(|order| Order::parse(shelf, order)).collect::<Option<_>>()?,
+            ("_sort", orders) => {
+                self.orders = orders.split(',').map(|order| Order::parse(shelf, order)).collect::<Option<_>>()?
+            }
             ("_summary", "count") => self.total_only = true,
             // The total is always given, and always exact.
             ("_total", "none" | "estimate" | "accurate") | ("_summary", "false") | ("_format", _) => {}

@@ -57,13 +57,22 @@ pub(super) enum System {
 /// One value that a criterion can match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
-    Token { system: System, code: Option<Word> },
+    Token {
+        system: System,
+        code: Option<Word>,
+    },
     /// Folded.
     Text(Word),
     Date(Span),
-    Reference { to: Word, id: Word },
+    Reference {
+        to: Word,
+        id: Word,
+    },
     /// A whole string, and the same up to its first `|`, which for kind `uri` is the whole again.
-    Whole { full: Word, stem: Word },
+    Whole {
+        full: Word,
+        stem: Word,
+    },
 }
 
 /// All that `parameter` reads of `resource`, each once.

@@ -77,9 +77,9 @@ impl Reader<'_> {
 
     fn number(&mut self, digits: usize) -> Option<i64> {
         let (head, rest) = self.0.split_at_checked(digits)?;
-        let value = head.iter().try_fold(0_i64, |value, byte| {
-            byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0'))
-        })?;
+        let value = head
+            .iter()
+            .try_fold(0_i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))?;
         self.0 = rest;
         Some(value)
     }
@@ -137,8 +137,7 @@ const fn day(year: i64, month: i64, date: i64) -> i64 {
 /// An HTTP date (`Thu, 01 Jan 1970 00:00:00 GMT`).
 pub(super) fn http_date(micros: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (year, month, date) = scruple_core::Timestamp::from_micros(micros).civil_date();
     let weekday = usize::try_from(micros.div_euclid(DAY).rem_euclid(7)).unwrap_or(0);
     let second = micros.rem_euclid(DAY) / SECOND;
@@ -189,11 +188,39 @@ mod tests {
     #[test]
     fn other_texts_are_none() {
         for text in [
-            "", "24", "0000", "20240", "2024-", "2024-1", "2024-13", "2024-00", "2024-02-30", "2023-02-29", "1900-02-29",
-            "2024-04-31", "2024-01-00", "2024-01-01T", "2024-01-01T10", "2024-01-01T24:00", "2024-01-01T10:60",
-            "2024-01-01T10:00:60", "2024-01-01T10:00:00.", "2024-01-01T10:00:00.Z", "2024-01-01T10:00+2:00",
-            "2024-01-01T10:00+14:01", "2024-01-01T10:00+00:60", "2024-01-01T10:00ZZ", "2024-01-01Z", "2024Z",
-            "2024-01-01t10:00Z", "2024-01-01 10:00", " 2024", "2024 ", "+2024", "２０２４", "2024-01-01T10:00:00.5.5Z",
+            "",
+            "24",
+            "0000",
+            "20240",
+            "2024-",
+            "2024-1",
+            "2024-13",
+            "2024-00",
+            "2024-02-30",
+            "2023-02-29",
+            "1900-02-29",
+            "2024-04-31",
+            "2024-01-00",
+            "2024-01-01T",
+            "2024-01-01T10",
+            "2024-01-01T24:00",
+            "2024-01-01T10:60",
+            "2024-01-01T10:00:60",
+            "2024-01-01T10:00:00.",
+            "2024-01-01T10:00:00.Z",
+            "2024-01-01T10:00+2:00",
+            "2024-01-01T10:00+14:01",
+            "2024-01-01T10:00+00:60",
+            "2024-01-01T10:00ZZ",
+            "2024-01-01Z",
+            "2024Z",
+            "2024-01-01t10:00Z",
+            "2024-01-01 10:00",
+            " 2024",
+            "2024 ",
+            "+2024",
+            "２０２４",
+            "2024-01-01T10:00:00.5.5Z",
         ] {
             assert_eq!(Span::parse(text), None, "{text}");
         }

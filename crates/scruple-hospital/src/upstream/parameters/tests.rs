@@ -35,7 +35,8 @@ fn every_line_parses_once() {
         let (resource_type, parameter) = Parameter::parse(line).unwrap_or_else(|| panic!("{line}"));
         assert!(seen.insert((resource_type, parameter.name)), "{line} twice");
         let canonical = parameter.is_canonical();
-        let readers: Vec<Reader> = parameter.paths.iter().flat_map(|path| &path.leaves).map(|leaf| leaf.reader).collect();
+        let readers: Vec<Reader> =
+            parameter.paths.iter().flat_map(|path| &path.leaves).map(|leaf| leaf.reader).collect();
         assert!(!canonical || readers.iter().all(|reader| *reader == Reader::Canonical), "{line} mixes");
     }
     assert_eq!(seen.len(), table().values().map(|all| all.len() - 1).sum::<usize>());
