@@ -227,7 +227,9 @@ impl Response {
 
     fn resource(held: &Held) -> Self {
         let mut response = Self::json(200, held.json.clone());
-        response.headers.extend(held.version.as_ref().map(|version| ("etag", format!("W/\"{version}\""))));
+        // Of another form it would be no header.
+        let version = held.version.as_ref().filter(|version| value::is_id(version));
+        response.headers.extend(version.map(|version| ("etag", format!("W/\"{version}\""))));
         response.headers.extend(held.updated.map(|updated| ("last-modified", when::http_date(updated))));
         response
     }
