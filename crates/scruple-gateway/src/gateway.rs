@@ -2,7 +2,7 @@
 
 use crate::answer::{Body, Response};
 use crate::who::{self, Relationships, Unknown};
-use crate::{QUERY_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, SEARCH_BODY_BYTES_MAX, capability};
+use crate::{QUERY_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, SEARCH_BODY_BYTES_MAX, SEARCH_BODY_MS, capability};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::request::Parts as Head;
@@ -103,7 +103,7 @@ impl Gateway {
         rng: &mut RequestRng,
     ) -> (Response, String)
     where
-        B: http_body::Body + Unpin,
+        B: http_body::Body<Data = Bytes> + Unpin,
     {
         let id = new_id::<Response>(now, rng).to_string();
         let (head, body) = request.into_parts();
@@ -132,7 +132,7 @@ impl Gateway {
 
     async fn serve<B>(&self, mut served: Served<'_>, body: B, rng: &mut RequestRng) -> Response
     where
-        B: http_body::Body + Unpin,
+        B: http_body::Body<Data = Bytes> + Unpin,
     {
         let path = served.head.uri.path().strip_prefix(&self.path).filter(|below| below.starts_with('/'));
         let interaction = parse(served.head.method.as_str(), path.unwrap_or("//"));
@@ -166,7 +166,7 @@ impl Gateway {
 
     async fn answer<B>(&self, served: Served<'_>, interaction: Interaction, body: B, rng: &mut RequestRng) -> Response
     where
-        B: http_body::Body + Unpin,
+        B: http_body::Body<Data = Bytes> + Unpin,
     {
         if !accepts_json(served.head) {
             return self.refuse(served, No::new(406, "format_not_supported", "Only FHIR JSON is served.")).await;
@@ -289,7 +289,7 @@ fn plain_read(pairs: &[(String, String)]) -> Result<(), No> {
 /// The parameters in the body of a `_search`.
 async fn form<B>(head: &Head, body: B) -> Result<Vec<(String, String)>, No>
 where
-    B: http_body::Body + Unpin,
+    B: http_body::Body<Data = Bytes> + Unpin,
 {
     let malformed = |words: &str| No::new(400, "query_malformed", words);
     let kind = one_header(head, &CONTENT_TYPE).unwrap_or_default();
@@ -297,7 +297,7 @@ where
     if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(malformed("A search by POST has a body of type application/x-www-form-urlencoded."));
     }
-    let bytes = read_body(body, SEARCH_BODY_BYTES_MAX).await.map_err(|error| match error {
+    let bytes = read_body(body, SEARCH_BODY_BYTES_MAX, SEARCH_BODY_MS).await.map_err(|error| match error {
         BodyError::TooLarge { .. } => malformed("The body of the search is too long."),
         _ => malformed("The body of the search did not come."),
     })?;

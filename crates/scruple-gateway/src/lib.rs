@@ -17,6 +17,8 @@ pub use who::Relationships;
 
 /// Bytes of the body of a `_search`.
 pub const SEARCH_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Milliseconds that it may take to come.
+pub const SEARCH_BODY_MS: u64 = 10_000;
 /// Bytes of a query in a URL.
 pub const QUERY_BYTES_MAX: usize = 8 * 1024;
 /// Requests that are served at one time; one more is answered 503 `overloaded`.

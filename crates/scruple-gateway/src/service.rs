@@ -26,8 +26,7 @@ pub struct GatewayService {
 
 impl<B> hyper::service::Service<http::Request<B>> for GatewayService
 where
-    B: http_body::Body + Send + Unpin + 'static,
-    B::Data: Send,
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
 {
     type Response = http::Response<Full<Bytes>>;

@@ -10,7 +10,6 @@ mod search;
 use crate::decided::{Decided, Policy};
 use crate::outcome::No;
 use crate::page;
-use crate::recorder::{Recorder, Urgency};
 use crate::release::{Asked, Released, actor, refused, sha256};
 use crate::upstream::{Upstream, UpstreamError};
 use futures_util::future::try_join_all;
@@ -18,7 +17,7 @@ use rand_core::CryptoRng;
 use scruple_core::limits::{CHUNK_BYTES_MAX, CHUNK_RESOURCES_MAX};
 use scruple_core::{Counts, Entry, EntryBody, RequestFacts, Timestamp, new_id};
 use scruple_fhir::{TypeId, dictionary};
-use scruple_ledger::{AppendError, Receipt};
+use scruple_ledger::{AppendError, Receipt, Recorder, Urgency};
 use scruple_policy::Refusal;
 use scruple_seal::{ColumnKey, TokenKey};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -40,7 +39,7 @@ pub enum Answer {
 pub struct Pipeline {
     policy: RwLock<Arc<Policy>>,
     upstream: Arc<dyn Upstream>,
-    recorder: Arc<dyn Recorder>,
+    recorder: Arc<Recorder>,
     token: TokenKey,
     page: ColumnKey,
     base: String,
@@ -53,7 +52,7 @@ pub struct Parts {
     /// Where resources come from.
     pub upstream: Arc<dyn Upstream>,
     /// Where entries go.
-    pub recorder: Arc<dyn Recorder>,
+    pub recorder: Arc<Recorder>,
     /// The key of pseudonyms.
     pub token: TokenKey,
     /// The key of page tokens.
@@ -140,10 +139,17 @@ impl Pipeline {
     /// Refuses, and records it. `no` follows from policy, grammar or the state of the system.
     pub async fn refuse(&self, request: Request<'_>, no: No) -> Answer {
         let body = refused(self.policy().pack(), request.asked, no.code, Some(request.facts));
-        match self.record(request.now, &body, Urgency::of(&request.asked.question.purpose)).await {
+        match self.record(request.now, &body, urgency_of(&request.asked.question.purpose)).await {
             Ok(receipt) => Answer::Refused(no.status, no.code, Released::recorded(no.body(), vec![receipt])),
-            Err(_) => Answer::Unrecorded,
+            Err(_) => self.unrecorded(request.asked),
         }
+    }
+
+    /// What could not be recorded is counted, and recorded once there is room.
+    fn unrecorded(&self, asked: &Asked) -> Answer {
+        let known = self.policy().pack().purposes.iter().any(|purpose| purpose.code == asked.question.purpose);
+        self.recorder.refused(if known { &asked.question.purpose } else { "no purpose" });
+        Answer::Unrecorded
     }
 
     /// Records something that Scruple itself did or met.
@@ -195,7 +201,7 @@ impl Pipeline {
         rng: &mut RequestRng,
     ) -> Result<Released, Stop> {
         let asked = request.asked;
-        let urgency = Urgency::of(&asked.question.purpose);
+        let urgency = urgency_of(&asked.question.purpose);
         let release = new_id::<Released>(request.now, rng).to_string();
         let decision = decided.facts(&asked.question.purpose, asked.relationship, asked.grant.clone(), request.now);
         let Outgoing { bytes, resources, counts } = outgoing;
@@ -257,13 +263,18 @@ impl Pipeline {
     async fn stopped(&self, request: Request<'_>, stop: Stop) -> Answer {
         match stop {
             Stop::No(no) => self.refuse(request, no).await,
-            Stop::Unrecorded => Answer::Unrecorded,
+            Stop::Unrecorded => self.unrecorded(request.asked),
         }
     }
 
     fn bound(&self, request: &Request<'_>, decided: &Decided) -> Vec<u8> {
         page::bound(request.asked, &decided.table_hash)
     }
+}
+
+/// The urgency of a purpose: who is being treated may use the reserve (care-continues).
+fn urgency_of(purpose: &str) -> Urgency {
+    if matches!(purpose, "TREAT" | "ETREAT" | "BTG") { Urgency::Care } else { Urgency::Other }
 }
 
 fn no_of(refusal: &Refusal) -> No {
