@@ -231,7 +231,9 @@ async function sweep(folder) {
     const resources = fs.readFileSync(file, 'utf8').split('\n').filter(Boolean).map((one) => JSON.parse(one));
     const asked = new Map();
     for (const resource of resources) {
-      for (const one of places.split('|').flatMap((place) => valuesAt(resource, place))) {
+      const read = (place, one) => kind !== 'token' || !place.endsWith('[x]') || typeof one === 'object';
+      const values = (place) => valuesAt(resource, place).filter((one) => read(place, one));
+      for (const one of places.split('|').flatMap(values)) {
         const systems = { email: ['email'], phone: ['phone'] }[code];
         if ((systems && !systems.includes(one.system)) || code === 'deceased' || code === 'death-date') {
           continue;
