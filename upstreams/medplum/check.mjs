@@ -122,6 +122,14 @@ async function compareRows() {
 
 async function protocol() {
   const root = base.replace('/fhir/R4', '/protocol/fhir/R4');
+  const kept = { resourceType: 'Basic', id: 'k', meta: { versionId: '7', lastUpdated: '2020-01-01T00:00:00Z' }, code: { text: 'x' } };
+  const store = root.replace('/fhir/R4', '');
+  await call(`${root}/Basic/old`, { method: 'PUT', body: '{"resourceType":"Basic","id":"old","code":{"text":"x"}}' });
+  expect('a store is filled', (await call(store, { method: 'PUT', body: `${JSON.stringify(kept)}\n` })).status, 204);
+  expect('what it held is gone', await ids(root, 'Basic'), ['k']);
+  expect('meta is kept', (await call(`${root}/Basic/k`)).body, kept);
+  expect('a line that is wrong', (await call(store, { method: 'PUT', body: '{}' })).status, 400);
+  await call(`${root}/Basic/k`, { method: 'DELETE' });
   const numbers = Array.from({ length: 1_005 }, (_, at) => `b${String(at).padStart(4, '0')}`);
   for (const id of numbers) {
     await call(`${root}/Basic/${id}`, { method: 'PUT', body: JSON.stringify({ resourceType: 'Basic', id, code: { text: 'x' } }) });
@@ -157,7 +165,8 @@ async function protocol() {
   const number = '{"resourceType":"Basic","id":"n","code":{"text":"x"},"extension":[{"url":"u","valueDecimal":1.50}]}';
   await call(`${root}/Basic/n`, { method: 'PUT', body: number });
   expect('decimals', (await call(`${root}/Basic/n`)).body.extension[0].valueDecimal, 1.5);
-  expect('a store goes', (await call(root.replace('/fhir/R4', ''), { method: 'DELETE' })).status, 204);
+  expect('a store goes', (await call(store, { method: 'DELETE' })).status, 204);
+  expect('and is empty', await ids(root, 'Basic'), []);
 }
 
 /** The values at a path of the dictionary, through arrays and choices. */

@@ -71,26 +71,42 @@ function readOptions(words) {
   return found;
 }
 
-/** Puts the resources of every *.ndjson of a folder into a store, with the ids and the meta that they have. */
+/** Puts the resources of every *.ndjson of a folder into a store. */
 async function load(store, folder) {
   const names = fs.readdirSync(folder).filter((name) => name.endsWith('.ndjson')).sort();
-  await store.withSeeding(async () => {
-    for (const name of names) {
-      const lines = fs.readFileSync(path.join(folder, name), 'utf8').split('\n');
-      for (const [index, line] of lines.entries()) {
-        if (line.trim() === '') {
-          continue;
-        }
-        try {
-          await store.updateResource(JSON.parse(line));
-        } catch {
-          // The text of the error may quote the record.
-          console.error(`${name}, line ${index + 1}: no resource with type and id`);
-          process.exit(1);
-        }
+  for (const name of names) {
+    const { wrong } = await fill(store, fs.readFileSync(path.join(folder, name), 'utf8'));
+    if (wrong !== undefined) {
+      console.error(`${name}, line ${wrong}: no resource with type and id`);
+      process.exit(1);
+    }
+  }
+}
+
+/** Puts the resources of some NDJSON into a store, with the ids and the meta that they have. The text of no error leaves: it
+ * may quote a record. */
+async function fill(store, text) {
+  const resources = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line.trim() === '') {
+      continue;
+    }
+    try {
+      const resource = JSON.parse(line);
+      if (!core.isResourceType(resource.resourceType) || typeof resource.id !== 'string') {
+        throw new Error('no resource');
       }
+      resources.push(resource);
+    } catch {
+      return { wrong: index + 1 };
+    }
+  }
+  await store.withSeeding(async () => {
+    for (const resource of resources) {
+      await store.updateResource(resource);
     }
   });
+  return { loaded: resources.length };
 }
 
 async function answer(request) {
@@ -98,10 +114,7 @@ async function answer(request) {
   const place = /^(?:\/([a-z0-9-]{1,64}))?\/fhir\/R4(\/.*)?$/.exec(url.pathname);
   if (!place) {
     const name = /^\/([a-z0-9-]{1,64})$/.exec(url.pathname)?.[1];
-    if (request.method === 'DELETE' && name !== undefined) {
-      return [stores.delete(name) ? 204 : 404, undefined];
-    }
-    return [404, outcome('not-found', 'outside the base')];
+    return name === undefined ? [404, outcome('not-found', 'outside the base')] : whole(request, name);
   }
   const [, name = '', rest = '/'] = place;
   if (!stores.has(name)) {
@@ -123,7 +136,7 @@ async function answer(request) {
   if (text === undefined) {
     return [413, outcome('too-long', 'the body is too large')];
   }
-  const byGet = request.method === 'GET' && segments.length === 1;
+  const byGet = request.method === 'GET' && segments.length === 1 && type !== '$graphql';
   const byPost = request.method === 'POST' && segments.length === 2 && second === '_search';
   if (byGet || byPost) {
     const pairs = [...url.searchParams, ...(byPost ? new URLSearchParams(text) : [])];
@@ -136,6 +149,30 @@ async function answer(request) {
     return [400, outcome('structure', 'the body is not JSON')];
   }
   return route(store, request, rest + url.search, parsed);
+}
+
+/** A store as a whole: PUT makes it hold the NDJSON of the body and nothing else, DELETE drops it. */
+async function whole(request, name) {
+  if (request.method === 'DELETE') {
+    return [stores.delete(name) ? 204 : 404, undefined];
+  }
+  if (request.method !== 'PUT') {
+    return [405, outcome('not-supported', 'PUT or DELETE')];
+  }
+  if (!stores.has(name) && stores.size >= STORES_MAX) {
+    return [503, outcome('throttled', 'too many stores')];
+  }
+  const text = await body(request);
+  if (text === undefined) {
+    return [413, outcome('too-long', 'the body is too large')];
+  }
+  const store = new MemoryRepository();
+  const { wrong } = await fill(store, text);
+  if (wrong !== undefined) {
+    return [400, outcome('structure', `line ${wrong}: no resource with type and id`)];
+  }
+  stores.set(name, store);
+  return [204, undefined];
 }
 
 async function search(store, base, type, pairs) {
@@ -157,7 +194,7 @@ async function search(store, base, type, pairs) {
     return `${base}/${type}?${query}`;
   };
   const query = {};
-  for (const [name, value] of [...criteria, ...Object.entries(numbers).map(([n, v]) => [n, String(v)])]) {
+  for (const [name, value] of [...Object.entries(numbers).map(([n, v]) => [n, String(v)]), ...criteria]) {
     (query[name] ??= []).push(value);
   }
   const request = { method: 'POST', headers: {} };
