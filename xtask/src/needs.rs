@@ -1,12 +1,30 @@
-//! What the tests need beyond a Rust toolchain and a C compiler, and how it comes onto the machine.
+//! What tests and benchmarks need beyond a Rust toolchain and a C compiler, and how it comes onto the machine.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::{postgres, shell};
 
-struct Need {
+/// One thing that a command needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    Postgres,
+    Node,
+    Chromium,
+    Nginx,
+    Wrk,
+}
+
+/// What the tests need.
+pub const OF_TESTS: &[Need] = &[Need::Postgres, Need::Node, Need::Chromium];
+
+/// The oldest Node that the packages of npm run on: Debian 12 has it.
+const NODE_MIN: u32 = 18;
+
+struct Facts {
+    need: Need,
     name: &'static str,
     why: &'static str,
     is_there: fn() -> bool,
@@ -14,32 +32,80 @@ struct Need {
     apt: &'static [&'static str],
 }
 
-/// Tests run without a network; only this table may use one.
-const NEEDS: &[Need] = &[Need {
-    name: "PostgreSQL",
-    why: "the conformance suite of the store runs on both engines",
-    is_there: || postgres::programs().is_ok(),
-    apt: &["postgresql"],
-}];
+/// Tests run without a network; only this table and `npm.rs` may use one.
+const FACTS: &[Facts] = &[
+    Facts {
+        need: Need::Postgres,
+        name: "PostgreSQL",
+        why: "the conformance suite of the store runs on both engines",
+        is_there: || postgres::programs().is_ok(),
+        apt: &["postgresql"],
+    },
+    Facts {
+        need: Need::Node,
+        name: "Node.js 18 or later, with npm",
+        why: "the gateway is tested in front of Medplum's server, and its pages in a browser",
+        is_there: || node_is_there() && shell::is_there("npm", "--version"),
+        apt: &["nodejs", "npm"],
+    },
+    Facts {
+        need: Need::Chromium,
+        name: "Chromium",
+        why: "the console's pages are tested in a browser",
+        is_there: || chromium().is_ok(),
+        apt: &["chromium"],
+    },
+    Facts {
+        need: Need::Nginx,
+        name: "nginx",
+        why: "the gateway is measured beside a plain proxy",
+        is_there: || shell::program(NGINX).is_some(),
+        apt: &["nginx"],
+    },
+    Facts {
+        need: Need::Wrk,
+        name: "wrk",
+        why: "it shows that our load generator is not what limits",
+        is_there: || shell::program(&["wrk"]).is_some(),
+        apt: &["wrk"],
+    },
+];
+
+/// Debian keeps it outside the PATH of users.
+const NGINX: &[&str] = &["nginx", "/usr/sbin/nginx"];
+
+/// Where Chromium is, by its usual names.
+pub fn chromium() -> Result<PathBuf> {
+    shell::program(&["chromium", "chromium-browser", "google-chrome"]).context("no Chromium on the PATH")
+}
+
+fn node_is_there() -> bool {
+    shell::output(Command::new("node").arg("--version")).is_ok_and(|text| node_version(&text) >= Some(NODE_MIN))
+}
+
+/// The major version in what `node --version` prints.
+fn node_version(text: &str) -> Option<u32> {
+    text.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
 
 /// Installs what is missing, where that can be done without a question; else says what to install.
-pub fn ensure() -> Result<()> {
-    for need in NEEDS.iter().filter(|need| !(need.is_there)()) {
-        install(need)?;
-        if !(need.is_there)() {
-            bail!("{} was installed and is still not found", need.name);
+pub fn ensure(needs: &[Need]) -> Result<()> {
+    for facts in FACTS.iter().filter(|facts| needs.contains(&facts.need) && !(facts.is_there)()) {
+        install(facts)?;
+        if !(facts.is_there)() {
+            bail!("{} was installed and is still not found ({})", facts.apt.join(" "), facts.name);
         }
     }
     Ok(())
 }
 
-fn install(need: &Need) -> Result<()> {
-    let by_hand = format!(
-        "{} is missing ({}). Install it and start again: sudo apt-get install {}",
-        need.name,
-        need.why,
-        need.apt.join(" ")
-    );
+fn by_hand(facts: &Facts) -> String {
+    let Facts { name, why, apt, .. } = facts;
+    format!("{name} is missing ({why}). Install it and start again: sudo apt-get install {}", apt.join(" "))
+}
+
+fn install(facts: &Facts) -> Result<()> {
+    let by_hand = by_hand(facts);
     if !shell::is_there("apt-get", "--version") {
         bail!("{by_hand} (or what your system calls it)");
     }
@@ -61,7 +127,33 @@ fn install(need: &Need) -> Result<()> {
     apt(&["update"])
         .and_then(|()| {
             let words = ["install", "--yes", "--no-install-recommends"];
-            apt(&words.iter().chain(need.apt).copied().collect::<Vec<_>>())
+            apt(&words.iter().chain(facts.apt).copied().collect::<Vec<_>>())
         })
         .with_context(|| by_hand)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FACTS, NODE_MIN, Need, OF_TESTS, by_hand, node_version};
+
+    #[test]
+    fn each_need_has_its_facts_once_and_says_what_to_install() {
+        for need in [Need::Postgres, Need::Node, Need::Chromium, Need::Nginx, Need::Wrk] {
+            let facts: Vec<_> = FACTS.iter().filter(|facts| facts.need == need).collect();
+            assert_eq!(facts.len(), 1, "{need:?}");
+            let text = by_hand(facts[0]);
+            assert!(text.starts_with(facts[0].name) && text.contains(facts[0].why), "{text}");
+            assert!(text.ends_with(&format!("sudo apt-get install {}", facts[0].apt.join(" "))), "{text}");
+        }
+        assert!(!OF_TESTS.contains(&Need::Nginx) && !OF_TESTS.contains(&Need::Wrk), "only the bench needs them");
+    }
+
+    #[test]
+    fn the_version_of_node_is_read() {
+        let cases = [("v18.20.4\n", Some(18)), ("v22.0.0", Some(22)), ("18.1", None), ("", None), ("vx", None)];
+        for (text, version) in cases {
+            assert_eq!(node_version(text), version, "{text:?}");
+        }
+        assert!(node_version("v12.22.12") < Some(NODE_MIN) && node_version("v18.0.0") >= Some(NODE_MIN));
+    }
 }

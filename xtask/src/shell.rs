@@ -56,6 +56,14 @@ pub fn is_there(program: &str, version_flag: &str) -> bool {
         .is_ok_and(|s| s.success())
 }
 
+/// The first of these programs that is there: by its path, or by its name on the PATH.
+pub fn program(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    // A name that begins with a slash replaces the folder.
+    names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file()))
+}
+
 /// Whether we are the superuser.
 pub fn is_root() -> bool {
     output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
