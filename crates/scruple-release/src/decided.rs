@@ -17,27 +17,27 @@ const DECIDED_MAX: usize = 4_096;
 
 /// A pack that was activated, and what was decided under it.
 pub struct Policy {
-    active: Active,
+    active: Arc<Active>,
     decided: RwLock<HashMap<Question, Arc<Decided>>>,
 }
 
 impl Policy {
     /// Decides under a pack that was read, checked and proved.
     #[must_use]
-    pub fn new(active: Active) -> Self {
+    pub fn new(active: Arc<Active>) -> Self {
         Self { active, decided: RwLock::default() }
     }
 
     /// The pack.
     #[must_use]
-    pub const fn pack(&self) -> &Arc<Pack> {
+    pub fn pack(&self) -> &Arc<Pack> {
         &self.active.pack
     }
 
-    /// Decides.
+    /// The pack with what decides under it.
     #[must_use]
-    pub const fn decider(&self) -> &Decider {
-        &self.active.decider
+    pub const fn active(&self) -> &Arc<Active> {
+        &self.active
     }
 
     /// The decision on a question.
