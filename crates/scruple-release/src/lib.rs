@@ -6,6 +6,7 @@
 mod chunk;
 mod container;
 mod files;
+mod lens;
 mod release;
 mod spool;
 mod summary;
@@ -15,6 +16,7 @@ mod upstream;
 pub use chunk::{Chunk, Item, project};
 pub use container::{ContainerError, Part, Splitter};
 pub use files::{FilterError, FilterOptions, Input, Output, Progress, filter};
+pub use lens::{LookOptions, Looked, look};
 pub use release::{Asked, ReleaseError, ReleaseStream, Released};
 pub use spool::Spool;
 pub use summary::{Fault, Summary};
