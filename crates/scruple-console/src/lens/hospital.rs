@@ -26,10 +26,10 @@ const RECORDS_KEPT_MAX: usize = 16;
 pub struct HospitalLensOptions {
     /// The synthetic hospital.
     pub hospital: Hospital,
-    /// The active policy.
-    pub active: Arc<Active>,
-    /// Where views are recorded.
-    pub ledger: Arc<Ledger>,
+    /// The policy that is active now.
+    pub active: Box<dyn Fn() -> Arc<Active> + Send + Sync>,
+    /// The ledger that takes entries now, if one does.
+    pub ledger: Box<dyn Fn() -> Option<Arc<Ledger>> + Send + Sync>,
     /// The present.
     pub clock: Arc<dyn Clock>,
     /// For pseudonyms.
@@ -45,12 +45,13 @@ pub struct HospitalLens {
 
 struct Inner {
     hospital: Hospital,
-    active: Arc<Active>,
-    ledger: Arc<Ledger>,
+    active: Box<dyn Fn() -> Arc<Active> + Send + Sync>,
+    ledger: Box<dyn Fn() -> Option<Arc<Ledger>> + Send + Sync>,
     clock: Arc<dyn Clock>,
     token: TokenKey,
     rng: Mutex<Box<dyn Rng + Send>>,
-    catalogue: Catalogue,
+    /// The words for records, and the choices under the policy for which they were made.
+    patients: Vec<String>,
     kept: Mutex<VecDeque<(usize, Arc<Made>)>>,
 }
 
@@ -65,15 +66,15 @@ impl HospitalLens {
     #[must_use]
     pub fn new(options: HospitalLensOptions) -> Self {
         let HospitalLensOptions { hospital, active, ledger, clock, token, rng } = options;
-        let catalogue = catalogue(&hospital, &active);
+        let patients = patients(&hospital);
         let (rng, kept) = (Mutex::new(rng), Mutex::default());
-        Self { inner: Arc::new(Inner { hospital, active, ledger, clock, token, rng, catalogue, kept }) }
+        Self { inner: Arc::new(Inner { hospital, active, ledger, clock, token, rng, patients, kept }) }
     }
 }
 
 impl Lens for HospitalLens {
     fn catalogue(&self) -> Catalogue {
-        self.inner.catalogue.clone()
+        catalogue(self.inner.patients.clone(), &(self.inner.active)())
     }
 
     fn record(&self, patient: usize) -> Option<Vec<RecordItem>> {
@@ -121,17 +122,20 @@ impl Inner {
         let made = self.made(ask.patient).ok_or(LensError::NoSuchRecord)?;
         let resource = made.bytes.get(ask.item).ok_or(LensError::NoSuchRecord)?;
         let whole = Tree::parse(resource).ok_or(LensError::Failed)?;
-        let pack = &self.active.pack;
+        let active = (self.active)();
+        let ledger = (self.ledger)().ok_or(LensError::NotRecorded)?;
+        let pack = &active.pack;
         let conditions = pack.condition("relationship").map_or(ConditionMask::NONE, |id| ConditionMask::NONE.with(id));
         let question = Question { role: ask.role.clone(), purpose: ask.purpose.clone(), conditions };
         let asked = Asked {
             subject: SUBJECT.to_owned(),
             question: question.clone(),
             relationship: Relationship::Assumed,
+            grant: None,
         };
         let options = LookOptions {
-            decider: &self.active.decider,
-            ledger: &self.ledger,
+            decider: &active.decider,
+            ledger: &ledger,
             clock: self.clock.as_ref(),
             token: &self.token,
         };
@@ -158,7 +162,7 @@ fn failed(error: &ReleaseError) -> LensError {
     }
 }
 
-fn catalogue(hospital: &Hospital, active: &Active) -> Catalogue {
+fn catalogue(patients: Vec<String>, active: &Active) -> Catalogue {
     let pack = &active.pack;
     let purposes = |role: &scruple_policy::Role| {
         // Break-glass needs an elevation, and the Lens gives none.
@@ -176,6 +180,11 @@ fn catalogue(hospital: &Hospital, active: &Active) -> Catalogue {
         .filter(|role| !role.purposes.is_empty())
         .collect();
     roles.sort_by(|one, other| one.label.cmp(&other.label));
+    Catalogue { roles, patients, policy: pack.hash.to_string() }
+}
+
+/// Each record in a few words that name nobody.
+fn patients(hospital: &Hospital) -> Vec<String> {
     let options = hospital.options();
     let mut patients: Vec<String> = (0..options.patients)
         .map(|index| words::persona(Persona::of(options.seed, index)).to_owned())
@@ -183,5 +192,5 @@ fn catalogue(hospital: &Hospital, active: &Active) -> Catalogue {
     if options.canary {
         patients.push(words::persona(Persona::Canary).to_owned());
     }
-    Catalogue { roles, patients, policy: pack.hash.to_string() }
+    patients
 }
