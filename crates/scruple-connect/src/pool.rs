@@ -16,7 +16,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use scruple_release::UpstreamError;
+use std::error::Error;
 use std::future::poll_fn;
+use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -94,7 +96,7 @@ impl Pool {
     async fn connect(&self) -> Result<Lease, UpstreamError> {
         let mut connector = self.connector.clone();
         poll_fn(|cx| connector.poll_ready(cx)).await.map_err(|_| UpstreamError::Unreachable)?;
-        let stream = connector.call(self.target.clone()).await.map_err(|_| UpstreamError::Unreachable)?;
+        let stream = connector.call(self.target.clone()).await.map_err(|error| self.refused(&*error))?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(ANSWER_HEAD_BYTES_MAX)
             .max_header_size(ANSWER_HEAD_BYTES_MAX)
@@ -107,6 +109,17 @@ impl Pool {
         });
         self.counts.opened.fetch_add(1, Ordering::Relaxed);
         Ok(Lease { sender, reused: false })
+    }
+
+    fn refused(&self, error: &(dyn Error + 'static)) -> UpstreamError {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+                return UpstreamError::Timeout { limit_ms: self.connect_ms };
+            }
+            cause = error.source();
+        }
+        UpstreamError::Unreachable
     }
 
     /// Takes a connection back whose answer was read to its end.

@@ -194,12 +194,12 @@ impl Fault {
         let whole = answer.whole();
         let half = answer.body.len() / 2;
         let first_half = answer.body.get(..half).unwrap_or_default().to_vec();
-        let with = |head: Vec<u8>, body: &[u8]| Step::Send([&head, body].concat());
+        let with = |head: Vec<u8>, body: &[u8]| Step::Send([head.as_slice(), body].concat());
         let typed = |name: Option<&str>| vec![Step::Send(answer.clone().with_type(name).whole())];
         let declared = |length: usize| answer.head(&format!("content-length: {length}\r\n"));
         match self {
             Self::SlowFirstByte => vec![Step::Hold],
-            Self::SlowTrickle => vec![Step::Send(declared(1 << 30)), Step::Trickle(b'{')],
+            Self::SlowTrickle => vec![Step::Send(declared(1 << 16)), Step::Trickle(b'{')],
             Self::CloseBeforeAnswer => vec![Step::Close],
             Self::HalfCloseInHead => vec![Step::Send(whole.get(..20).unwrap_or_default().to_vec()), Step::CloseHalf],
             Self::HalfCloseInBody => vec![with(declared(answer.body.len()), &first_half), Step::CloseHalf],
@@ -227,7 +227,7 @@ impl Fault {
                 vec![Step::Send(answer.with_type(Some("application/fhir+xml")).whole())]
             }
             Self::Html200 => {
-                let body = [b"<!doctype html><title>Sign in</title><p>", answer.body.as_slice()].concat();
+                let body = [b"<!doctype html><title>Sign in</title><p>".as_slice(), &answer.body].concat();
                 vec![Step::Send(Answer { body, ..answer.clone() }.with_type(Some("text/html; charset=utf-8")).whole())]
             }
             Self::WrongType => typed(Some("text/plain")),

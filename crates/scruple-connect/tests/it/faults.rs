@@ -33,7 +33,7 @@ fn expected(fault: Fault) -> &'static str {
 
 #[tokio::test]
 async fn each_fault_is_its_error_and_the_next_call_is_well() {
-    let (log, _capture) = Log::capture();
+    let log = Log::capture();
     let server = server();
     let options = Options { answer_bytes_max: LIMIT, read_bytes_max: LIMIT, ..options(&server) };
     let upstream = HttpUpstream::new(&options).unwrap();
@@ -72,7 +72,7 @@ async fn limits_and_statuses_are_told() {
     let server = server();
     let options = Options { answer_bytes_max: LIMIT, read_bytes_max: 100, ..options(&server) };
     let upstream = HttpUpstream::new(&options).unwrap();
-    let mut check = async |fault: Fault| {
+    let check = async |fault: Fault| {
         server.next(fault);
         within(upstream.read("Patient", "p1")).await.unwrap_err()
     };

@@ -3,8 +3,9 @@
 use scruple_connect::{Base, HttpUpstream, Options};
 use scruple_release::UpstreamQuery;
 use scruple_testkit::upstream_faults::{Answer, FaultServer, Seen};
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::sync::Once;
 use std::time::Duration;
 
 /// A value that no log and no error may hold.
@@ -57,33 +58,38 @@ pub async fn until(mut holds: impl FnMut() -> bool) {
     .await;
 }
 
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What this thread has logged, down to the last detail, since it called [`Log::capture`]. One subscriber serves the
+/// whole process: those that come and go beside each other lose lines.
+pub struct Log;
 
 impl Log {
-    /// Keeps what this thread logs, down to the last detail, until the guard goes.
-    pub fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+    pub fn capture() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let subscriber =
+                tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(|| Self).finish();
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+        });
+        LOG.with_borrow_mut(Vec::clear);
+        Self
     }
 
     pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        LOG.with_borrow(|log| String::from_utf8(log.clone()).unwrap())
     }
 }
 
 impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.with_borrow_mut(|log| log.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
