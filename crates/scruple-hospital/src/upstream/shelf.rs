@@ -32,10 +32,12 @@ pub(super) struct Shelf {
     searchable: u32,
 }
 
-/// What one parameter reads: values by place, in order, and for words the places that hold them.
+/// What one parameter reads: values in the order of their places, and for words the places that hold them.
 #[derive(Default)]
 struct Column {
-    values: Vec<(u32, Value)>,
+    values: Vec<Value>,
+    /// By place: where its values end. They begin where those of the place before end.
+    ends: Vec<usize>,
     index: HashMap<Word, Vec<u32>>,
 }
 
@@ -77,7 +79,7 @@ impl Shelf {
         let matches = |place: &u32| {
             criteria.iter().all(|criterion| {
                 let values = self.columns.get(criterion.column).map_or(&[][..], |column| column.at(*place));
-                values.iter().any(|(_, value)| criterion.matches(*value, words))
+                values.iter().any(|value| criterion.matches(*value, words))
             })
         };
         let fewest = criteria.iter().filter_map(|criterion| self.candidates(criterion)).min_by_key(Vec::len);
@@ -116,7 +118,7 @@ impl Shelf {
             SortBy::Updated => return self.at(place)?.updated.map(SortKey::Number),
             SortBy::Column(column) => self.columns.get(column)?,
         };
-        let keys = column.at(place).iter().filter_map(|(_, value)| match *value {
+        let keys = column.at(place).iter().filter_map(|value| match *value {
             Value::Token { code, .. } => code.map(|code| SortKey::Text(words.text(code))),
             Value::Text(word) | Value::Reference { id: word, .. } | Value::Whole { full: word, .. } => {
                 Some(SortKey::Text(words.text(word)))
@@ -150,25 +152,32 @@ impl Ord for Directed<'_> {
 }
 
 impl Column {
-    fn at(&self, place: u32) -> &[(u32, Value)] {
-        let first = self.values.partition_point(|(of, _)| *of < place);
-        let rest = self.values.get(first..).unwrap_or_default();
-        let length = rest.partition_point(|(of, _)| *of == place);
-        rest.get(..length).unwrap_or_default()
+    fn at(&self, place: u32) -> &[Value] {
+        let Ok(place) = usize::try_from(place) else { return &[] };
+        let start = place.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied());
+        let range = start.zip(self.ends.get(place).copied());
+        range.and_then(|(start, end)| self.values.get(start..end)).unwrap_or_default()
     }
 
-    /// Places come in rising order.
-    fn put(&mut self, place: u32, value: Value) {
-        self.values.push((place, value));
-        for key in value.keys() {
-            let places = self.index.entry(key).or_default();
-            if places.last() != Some(&place) {
-                places.push(place);
+    /// The values of the next place.
+    fn push(&mut self, place: u32, values: Vec<Value>) {
+        for value in values {
+            self.values.push(value);
+            for key in value.keys() {
+                let places = self.index.entry(key).or_default();
+                if places.last() != Some(&place) {
+                    places.push(place);
+                }
             }
         }
+        self.ends.push(self.values.len());
     }
 
     fn shrink(&mut self) {
+        if self.values.is_empty() {
+            self.ends.clear();
+        }
+        self.ends.shrink_to_fit();
         self.values.shrink_to_fit();
         self.index.shrink_to_fit();
         self.index.values_mut().for_each(Vec::shrink_to_fit);
@@ -184,8 +193,8 @@ pub(super) struct Draft {
 
 struct Book {
     held: Held,
-    /// None: no JSON object, so that no search finds it.
-    values: Option<Vec<(usize, Value)>>,
+    /// By column. None: no JSON object, so that no search finds it.
+    values: Option<Vec<Vec<Value>>>,
 }
 
 impl Draft {
@@ -211,15 +220,13 @@ impl Draft {
         }
     }
 
-    fn values(&self, id: &str, resource: &Json, words: &mut Words) -> Vec<(usize, Value)> {
-        let mut values = Vec::new();
-        for (column, parameter) in self.parameters.iter().enumerate() {
-            if parameter.paths.is_empty() {
-                values.push((column, Value::Token { system: System::Foreign, code: Some(words.add(id)) }));
-            }
-            values.extend(read(parameter, resource, words).into_iter().map(|value| (column, value)));
-        }
-        values
+    /// By column.
+    fn values(&self, id: &str, resource: &Json, words: &mut Words) -> Vec<Vec<Value>> {
+        let of = |parameter: &Parameter| match parameter.paths.as_slice() {
+            [] => vec![Value::Token { system: System::Foreign, code: Some(words.add(id)) }],
+            _ => read(parameter, resource, words),
+        };
+        self.parameters.iter().map(of).collect()
     }
 
     /// Puts everything in its place.
@@ -240,8 +247,8 @@ impl Draft {
         for (place, book) in (0_u32..).zip(books) {
             if let Some(values) = book.values {
                 searchable = place + 1;
-                for (column, value) in values {
-                    columns.iter_mut().skip(column).take(1).for_each(|column| column.put(place, value));
+                for (column, values) in columns.iter_mut().zip(values) {
+                    column.push(place, values);
                 }
             }
             places.insert(book.held.id.clone(), place);

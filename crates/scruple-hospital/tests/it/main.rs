@@ -5,7 +5,6 @@
 mod bytes;
 mod canaries;
 mod codes;
-mod measure;
 mod plausible;
 mod required;
 mod stories;
