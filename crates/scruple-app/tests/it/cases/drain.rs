@@ -10,6 +10,7 @@ use scruple_app::{DrainError, DrainState, Drainer, WaitError};
 use scruple_core::EntryBody;
 use scruple_ledger::simulate::{Keep, SimStorage};
 use scruple_ledger::{AppendError, Ledger, Origin};
+use scruple_store::limits::CONNECTIONS_MAX;
 use scruple_store::{Position, ShardId, Subject, Subjects};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -254,6 +255,26 @@ async fn a_drainer_whose_task_was_aborted_counts_as_stopped() {
         let (again, _) = world.drainer(&log);
         again.drain().await.unwrap();
         assert_eq!(log.seqs(), up_to(position));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_asked_again() {
+    with_world(ENGINE, async |world| {
+        let last = world.touch(Subject::Everyone).await;
+        let log = TestLog::new();
+        let (drainer, _) = world.drainer(&log);
+        let mut taken = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            taken.push(world.store.begin_read().await.unwrap());
+        }
+        let error = drainer.drain().await.unwrap_err();
+        assert!(matches!(error, DrainError::Timeout), "{error:?}");
+        assert_eq!((error.code(), error.is_passing()), ("database_unavailable", true));
+        drop(taken);
+        drainer.drain().await.unwrap();
+        assert_eq!(log.seqs(), up_to(last));
     })
     .await;
 }
