@@ -1,4 +1,4 @@
-//! Limits with names and units. Each has a test that exceeds it.
+//! Limits with names and units. Each that refuses or gives up has a test that exceeds it.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub const FEED_FRESH_MICROS: i64 = 1_000_000;
 /// How often the drainer looks for events that nobody woke it for.
 pub const DRAIN_POLL: Duration = Duration::from_millis(250);
 /// How long the drainer waits for one page of events.
-pub const DRAIN_READ_TIMEOUT: Duration = Duration::from_millis(5_000);
+pub const DRAIN_READ_TIMEOUT: Duration = Duration::from_millis(3_000);
 /// How long a use case waits for its event to be in the ledger before it answers that it is not there yet.
 pub const RECORDED_WAIT_MAX: Duration = Duration::from_millis(2_000);
 /// Lines of a workforce that is seeded in one call.

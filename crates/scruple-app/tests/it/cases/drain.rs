@@ -10,10 +10,11 @@ use scruple_app::{DrainError, DrainState, Drainer, WaitError};
 use scruple_core::EntryBody;
 use scruple_ledger::simulate::{Keep, SimStorage};
 use scruple_ledger::{AppendError, Ledger, Origin};
+use scruple_store::limits::CONNECTIONS_MAX;
 use scruple_store::{Position, ShardId, Subject, Subjects};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -115,6 +116,7 @@ async fn a_ledger_that_fails_or_loses_its_power_anywhere_has_each_event_once_aft
 struct Refusing {
     ledger: Arc<Ledger>,
     once: Mutex<BTreeSet<u64>>,
+    next: AtomicU64,
     shut: AtomicBool,
     refusals: AtomicUsize,
 }
@@ -122,7 +124,8 @@ struct Refusing {
 impl Refusing {
     fn new(log: &TestLog, once: &[u64], shut: bool) -> Arc<Self> {
         let (ledger, once) = (Arc::clone(&log.ledger), Mutex::new(once.iter().copied().collect()));
-        Arc::new(Self { ledger, once, shut: AtomicBool::new(shut), refusals: AtomicUsize::new(0) })
+        let next = AtomicU64::new(1);
+        Arc::new(Self { ledger, once, next, shut: AtomicBool::new(shut), refusals: AtomicUsize::new(0) })
     }
 }
 
@@ -132,9 +135,14 @@ impl EventLog for Refusing {
     }
 
     fn append(&self, payload: Vec<u8>, origin: Origin) -> Appending {
-        if self.once.lock().unwrap().remove(&origin.seq) || self.shut.load(Ordering::SeqCst) {
+        // What comes behind a refused one goes on to the ledger, which refuses it for its origin.
+        let follows = self.next.load(Ordering::SeqCst) == origin.seq;
+        if follows && self.once.lock().unwrap().remove(&origin.seq) || self.shut.load(Ordering::SeqCst) {
             self.refusals.fetch_add(1, Ordering::SeqCst);
             return Box::pin(std::future::ready(Err(AppendError::QueueFull)));
+        }
+        if follows {
+            self.next.fetch_add(1, Ordering::SeqCst);
         }
         EventLog::append(&*self.ledger, payload, origin)
     }
@@ -247,6 +255,26 @@ async fn a_drainer_whose_task_was_aborted_counts_as_stopped() {
         let (again, _) = world.drainer(&log);
         again.drain().await.unwrap();
         assert_eq!(log.seqs(), up_to(position));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_asked_again() {
+    with_world(ENGINE, async |world| {
+        let last = world.touch(Subject::Everyone).await;
+        let log = TestLog::new();
+        let (drainer, _) = world.drainer(&log);
+        let mut taken = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            taken.push(world.store.begin_read().await.unwrap());
+        }
+        let error = drainer.drain().await.unwrap_err();
+        assert!(matches!(error, DrainError::Timeout), "{error:?}");
+        assert_eq!((error.code(), error.is_passing()), ("database_unavailable", true));
+        drop(taken);
+        drainer.drain().await.unwrap();
+        assert_eq!(log.seqs(), up_to(last));
     })
     .await;
 }
