@@ -155,7 +155,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     }));
 
     let (stop, stopping) = watch::channel(false);
-    let cache = Arc::new(AccessCache::new());
+    let cache = Arc::new(AccessCache::new(store.clone()));
     let wake = Arc::new(Notify::new());
     let follower = FeedFollower::new(store.clone(), Arc::clone(&cache), Arc::clone(&clock), Arc::clone(&wake));
     tokio::time::timeout(START_WAIT, follower.poll()).await.context("the database does not answer")??;
@@ -334,7 +334,7 @@ fn upstream(config: &Config, hospital: &Hospital, clock: &Arc<dyn Clock>) -> Res
     if let Some(path) = &options.ca_file {
         connect.roots = Roots::Pem(read(path)?);
     }
-    Ok(Arc::new(HttpUpstream::new(connect).context("`upstream`")?))
+    Ok(Arc::new(HttpUpstream::new(&connect).context("`upstream`")?))
 }
 
 /// The console over the synthetic hospital, whatever the upstream is.

@@ -9,7 +9,7 @@ use crate::state;
 use crate::terminal::{say, tell};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use scruple_hospital::{SHOWCASE_ID, staff};
+use scruple_hospital::{Hospital, staff};
 use scruple_identity::{Claims, Parties};
 use scruple_seal::SystemRng;
 use serde_json::json;
@@ -22,6 +22,8 @@ const ISSUER: &str = "https://demo.scruple.example";
 const AUDIENCE: &str = "https://demo.scruple.example/fhir";
 /// Seconds that a token lasts.
 const TOKEN_SECONDS: u32 = 8 * 3_600;
+/// Index of the patient whom the curl lines ask for: one who lives with HIV.
+const PATIENT: usize = 1;
 /// The people of the demo: role and purpose.
 const PERSONAS: [(&str, &str); 6] = [
     ("front_desk", "PATADMIN"),
@@ -181,11 +183,12 @@ fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bo
     }
     let bearer = |role: &str| format!("-H \"Authorization: Bearer $(cat {}/{role})\"", tokens.display());
     say(&format!(
-        "\nOne patient, three people:\n\n  curl -s {} {gateway}/Patient/{SHOWCASE_ID}\n  curl -s {} {gateway}/Patient/{SHOWCASE_ID}\n  curl -s {} '{gateway}/Observation?patient={SHOWCASE_ID}&category=laboratory&_count=5'\n",
+        "\nOne patient, three people:\n\n  curl -s {} {gateway}/Patient/{patient}\n  curl -s {} {gateway}/Patient/{patient}\n  curl -s {} '{gateway}/Observation?patient={patient}&category=laboratory&_count=5'\n",
         bearer("front_desk"),
         bearer("biller"),
         bearer("nurse"),
         gateway = at.gateway,
+        patient = Hospital::patient_id(PATIENT),
     ))?;
     say(&format!("Then: scruple ledger tail {}   (after Ctrl-C here, which ends the demo)", at.ledger.display()))
 }
