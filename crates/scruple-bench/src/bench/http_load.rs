@@ -167,6 +167,19 @@ struct Counts {
     body_bytes: u64,
 }
 
+impl Counts {
+    fn add(&mut self, answer: Result<Answer>, latency: Duration) {
+        match answer {
+            Ok(answer) if answer.status == 200 => {
+                self.latencies.record(latency);
+                self.body_bytes += answer.body_bytes;
+            }
+            Ok(_) => self.other_status += 1,
+            Err(_) => self.broken += 1,
+        }
+    }
+}
+
 async fn connection(plan: Plan, first: usize, from: Instant, until: Instant, counts: Rc<RefCell<Counts>>) {
     let mut requests = plan.requests.iter().cycle().skip(first % plan.requests.len());
     let mut open: Option<Connection> = None;
@@ -181,27 +194,16 @@ async fn connection(plan: Plan, first: usize, from: Instant, until: Instant, cou
             },
         };
         let end = Instant::now();
-        let mut counts = counts.borrow_mut();
-        let counted = end >= from;
-        match answer {
-            Ok(answer) => {
-                if counted && answer.status == 200 {
-                    counts.latencies.record(end - begin);
-                    counts.body_bytes += answer.body_bytes;
-                } else {
-                    counts.other_status += u64::from(counted);
-                }
-                if answer.closes {
-                    open = None;
-                }
-            }
-            Err(_) => {
-                counts.broken += u64::from(counted);
-                open = None;
-                drop(counts);
-                // A server that refuses at once must not keep the others from this thread.
-                tokio::task::yield_now().await;
-            }
+        if !answer.as_ref().is_ok_and(|answer| !answer.closes) {
+            open = None;
+        }
+        let is_broken = answer.is_err();
+        if end >= from {
+            counts.borrow_mut().add(answer, end - begin);
+        }
+        if is_broken {
+            // A server that refuses at once must not keep the others from this thread.
+            tokio::task::yield_now().await;
         }
     }
 }
