@@ -5,9 +5,11 @@
 mod bytes;
 mod canaries;
 mod codes;
+mod measure;
 mod plausible;
 mod required;
 mod stories;
+mod upstream;
 
 use scruple_core::Timestamp;
 use scruple_hospital::{Hospital, Options, Record};

@@ -1,0 +1,114 @@
+//! Pages: one file each, with its view, its handler, its samples and its tests. Here what they share: the router, the
+//! frame around each page, and the headers.
+
+mod error;
+mod lens;
+mod samples;
+
+use crate::assets::{CSS, CSS_PATH};
+use crate::lens::Lens;
+use askama::Template;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{Html, IntoResponse, Response};
+use axum::{Router, routing::get};
+use error::ErrorPage;
+use std::sync::Arc;
+
+/// Letters of the policy's hash that a page shows.
+const POLICY_CHARS: usize = 12;
+
+const HEADERS: [(HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// The console.
+pub fn router(lens: Arc<dyn Lens>) -> Router {
+    Router::new()
+        .route("/", get(lens::show))
+        .route("/lens", get(lens::show))
+        .route("/samples", get(samples::show))
+        .route(&CSS_PATH, get(css))
+        .fallback(|| async { ErrorPage::NOT_FOUND.into_response() })
+        .method_not_allowed_fallback(|| async { ErrorPage::METHOD.into_response() })
+        .layer(from_fn(headers))
+        .with_state(lens)
+}
+
+async fn css() -> Response {
+    let kept = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
+    (kept, CSS).into_response()
+}
+
+/// What every answer carries. A page is kept nowhere: what it shows is recorded each time.
+async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What stands around a page.
+#[derive(Clone)]
+struct Frame {
+    /// Of the browser's window. It names no record.
+    title: String,
+    /// The page's name.
+    page: &'static str,
+    css: &'static str,
+    /// What the skip link leads to.
+    skip: &'static str,
+    /// First letters of the policy's hash; empty where no policy is spoken of.
+    policy: String,
+    /// Releases that the page was made from.
+    releases: Vec<String>,
+}
+
+impl Frame {
+    fn new(title: &str, page: &'static str) -> Self {
+        Self {
+            title: format!("{title} · Scruple"),
+            page,
+            css: &CSS_PATH,
+            skip: "Skip to the content",
+            policy: String::new(),
+            releases: Vec::new(),
+        }
+    }
+}
+
+/// A page as an answer.
+fn page(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(error = %error, "a page cannot be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// A text as a value in a query: everything but unreserved characters is escaped.
+fn escaped(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let one = |byte: u8| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests;

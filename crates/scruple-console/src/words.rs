@@ -1,0 +1,204 @@
+//! Words on the page for what code and policy name: purposes, masks, stories of patients, reasons.
+//!
+//! A name that is not listed stands for itself: an organisation's own policy may have others.
+
+use scruple_hospital::Persona;
+use scruple_policy::Pack;
+
+/// A label up to its first comma: `Billing, collections` in a sentence is `Billing`.
+#[must_use]
+pub fn short(label: &str) -> &str {
+    label.split([',', ';']).next().unwrap_or(label).trim()
+}
+
+/// Tasks as one phrase: `build and correct claims; post payments`.
+#[must_use]
+pub fn tasks(tasks: &[String]) -> String {
+    tasks.join("; ")
+}
+
+/// A purpose of use (HL7 v3 ActReason).
+#[must_use]
+pub fn purpose(code: &str) -> &str {
+    match code {
+        "TREAT" => "treatment",
+        "ETREAT" => "emergency treatment",
+        "BTG" => "break-glass emergency",
+        "COC" => "coordination of care",
+        "CAREMGT" => "care management",
+        "HPAYMT" => "payment",
+        "CLMATTCH" => "claim attachments",
+        "COVAUTH" => "prior authorisation",
+        "ELIGVER" => "checking eligibility",
+        "REMITADV" => "remittance advice",
+        "PATADMIN" => "patient administration",
+        "RECORDMGT" => "records management",
+        "HDIRECT" => "the facility directory",
+        "HQUALIMP" => "quality improvement",
+        "PERFMSR" => "performance measurement",
+        "PATSFTY" => "patient safety",
+        "HACCRED" => "accreditation",
+        "HCOMPL" => "compliance",
+        "HLEGAL" => "legal proceedings",
+        "FRAUD" => "fraud detection",
+        "HDM" => "health-care management",
+        "HSYSADMIN" => "system administration",
+        "SYSDEV" => "system development",
+        "TRAIN" => "training",
+        "HMARKT" => "marketing",
+        "HRESCH" => "research",
+        "CLINTRCH" => "a clinical trial",
+        "PATRQT" => "the patient's own request",
+        "FAMRQT" => "a request of the family",
+        "PWATRNY" => "a power of attorney",
+        "PUBHLTH" => "public health",
+        "DISASTER" => "disaster relief",
+        "THREAT" => "averting a threat",
+        "HDECD" => "a decedent's affairs",
+        "GOV" => "government functions",
+        other => other,
+    }
+}
+
+/// What a mask leaves.
+#[must_use]
+pub fn mask(name: &str) -> String {
+    match name {
+        "coded" => "Codes, numbers and dates only; nothing in a person's words",
+        "header" => "Type, status and dates only; no content",
+        "last4" => "The last four characters only",
+        "status" => "Whether and until when; not about what",
+        "icon" => "What to do, not why",
+        "total" => "The total only",
+        "visit_type" => "The class of visit only, never the reason",
+        "payer" | "payer_type" => "Who pays, without numbers",
+        "year" => "The year only",
+        "age" => "An age in place of the date",
+        "zip3" => "Three digits of the ZIP code only",
+        "zip5" => "The ZIP code only",
+        "token" => "A pseudonym in place of each value",
+        "shape" => "The shape of the values, none of them",
+        "count" => "Counts only",
+        other => return format!("In part, by the mask {other}"),
+    }
+    .to_owned()
+}
+
+/// What a synthetic patient is there for.
+#[must_use]
+pub const fn persona(persona: Persona) -> &'static str {
+    match persona {
+        Persona::Showcase => "every kind of information",
+        Persona::Ordinary => "an ordinary record",
+        Persona::Hiv => "HIV care",
+        Persona::EdSubstanceUse => "substance use in an emergency note",
+        Persona::Part2Labelled => "a Part 2 programme, labelled",
+        Persona::Part2BySource => "a Part 2 programme, by its source",
+        Persona::Depression => "depression",
+        Persona::BehavioralInpatient => "a behavioural health stay",
+        Persona::Psychotherapy => "psychotherapy notes kept apart",
+        Persona::Sti => "a sexually transmitted infection",
+        Persona::Reproductive => "reproductive care",
+        Persona::GenderAffirming => "gender-affirming care",
+        Persona::Abuse => "abuse by a partner",
+        Persona::Genetic => "genetic tests",
+        Persona::MinorConfidential => "a minor's confidential service",
+        Persona::Vip => "a well-known person",
+        Persona::Employee => "an employee as patient",
+        Persona::Deceased => "a deceased patient",
+        Persona::Twin => "a twin",
+        Persona::ConfidentialAddress => "a confidential address",
+        Persona::SelfPay => "a self-paid visit",
+        Persona::Delivery => "a delivery",
+        Persona::IntensiveCare => "intensive care",
+        Persona::Restricted => "an agreed restriction",
+        Persona::ResearchConfidential => "a confidential study",
+        Persona::Canary => "canary values",
+    }
+}
+
+/// Why an element is withheld although its kind is not, as the policy says it.
+#[must_use]
+pub fn because(pack: &Pack, text: &str) -> String {
+    if let Some(name) = text.strip_prefix("the type's home `").and_then(|rest| rest.strip_suffix("` is none")) {
+        let label = pack.category(name).and_then(|id| pack.categories.get(usize::from(id.0)));
+        let label = label.map_or(name, |category| category.label.as_str());
+        return format!("The record is of a kind that the role does not have: {label}.");
+    }
+    match text {
+        "withheld from everyone" => "Withheld from everyone.".to_owned(),
+        "the type is withheld from everyone" => "The type is withheld from everyone.".to_owned(),
+        "the mask does not carry it" => "The mask leaves it out.".to_owned(),
+        "what it belongs to is withheld" => "What it belongs to is withheld.".to_owned(),
+        "a required or modifying element would be withheld" => {
+            "An element that must not be left out would be withheld, so that all of it is.".to_owned()
+        }
+        other => match other.strip_suffix(" does not carry it") {
+            Some(view) => format!("{}.", mask(view.trim_start_matches("masked:"))),
+            None => format!("{other}."),
+        },
+    }
+}
+
+/// Why nothing of a resource shows. `home` is the kind of information that the type is.
+#[must_use]
+pub fn withheld(code: &str, role: &str, home: &str) -> String {
+    match code {
+        "policy" if home.is_empty() => format!("The role {role} has nothing of this type."),
+        "policy" => format!("The role {role} has no information of this kind: {}.", lower_first(home)),
+        "label" => format!("It is specially protected, and the role {role} does not hold that protection."),
+        "unclassified" => "One of its codes belongs to no listed code system. It could be specially protected, so that it stays closed.".to_owned(),
+        "required" => "An element that must not be left out would be withheld, so that the whole record is.".to_owned(),
+        "implicit_rules" | "modifier_extension" => {
+            "Something in it changes its meaning in a way that the policy does not know, so that it stays closed.".to_owned()
+        }
+        _ => "It cannot be judged, so that it stays closed.".to_owned(),
+    }
+}
+
+/// With a small first letter, unless the first word is an abbreviation.
+#[must_use]
+pub fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second.is_whitespace() => {
+            format!("{}{}", first.to_lowercase(), letters.as_str())
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// Parts of the resource that the projector handles by rules of its own (docs/projection.md, 3 and 5).
+#[must_use]
+pub fn general(key: &str) -> Option<&'static str> {
+    Some(match key.trim_start_matches('_') {
+        "resourceType" => "Says what the record is; it always shows with it.",
+        "id" => "The id of a record shows with it: links need it.",
+        "meta" => "Marks and versions. What leaves is marked as narrowed; times of change are a permission of their own.",
+        "text" => "The narrative repeats the record in words, so that it leaves only where all of the record does.",
+        "language" => "The language of the record shows with it.",
+        "contained" => "A contained record is judged by its own type.",
+        "extension" => "An extension that the policy does not name is withheld.",
+        "modifierExtension" | "implicitRules" => "It changes the meaning of the record.",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_stand_in_sentences() {
+        assert_eq!(short("Billing, collections"), "Billing");
+        assert_eq!(short("Researcher"), "Researcher");
+        assert_eq!(lower_first("Notes, letters"), "notes, letters");
+        assert_eq!(lower_first("SSN, passport"), "SSN, passport");
+    }
+
+    #[test]
+    fn a_name_that_is_not_listed_stands_for_itself() {
+        assert_eq!(purpose("XPURPOSE"), "XPURPOSE");
+        assert_eq!(mask("own"), "In part, by the mask own");
+    }
+}

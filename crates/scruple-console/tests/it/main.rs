@@ -1,0 +1,14 @@
+//! The console over HTTP, as a browser without JavaScript sees it: the real policy, a synthetic hospital, a real ledger.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that finds something else fails loudly"
+)]
+
+mod contrast;
+mod lens;
+mod pages;
+mod support;

@@ -1,0 +1,111 @@
+//! Headers, methods, links and pages for what goes wrong.
+
+use crate::support::{Console, Page};
+use http::{Method, StatusCode};
+use scraper::Html;
+
+const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const PAGES: &[&str] = &["/", "/lens", "/samples", "/nowhere", "/lens?record=99", "/lens?role=%3Cb%3E"];
+
+#[tokio::test]
+async fn every_answer_carries_the_headers() {
+    let console = Console::open();
+    for path in PAGES {
+        let answer = console.get(path).await;
+        assert_eq!(answer.header("content-security-policy"), CSP, "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    }
+}
+
+#[tokio::test]
+async fn the_style_sheet_is_kept_for_good_under_its_hash() {
+    let console = Console::open();
+    let page = console.page("/samples").await;
+    let path = page.all("link[rel=stylesheet]")[0].attr("href").unwrap().to_owned();
+    let answer = console.get(&path).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(answer.header("content-type"), "text/css; charset=utf-8");
+    assert!(!answer.body.contains("@import") && !answer.body.contains("http:") && !answer.body.contains("url("));
+    assert_eq!(console.get("/assets/console.css").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn head_answers_as_get_does_without_a_body() {
+    let console = Console::open();
+    for path in ["/samples", "/nowhere", "/lens?record=99"] {
+        let (get, head) = (console.get(path).await, console.ask(Method::HEAD, path).await);
+        assert_eq!(head.status, get.status, "{path}");
+        assert!(head.body.is_empty());
+        assert_eq!(head.header("content-security-policy"), CSP);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_read_is_refused() {
+    let console = Console::open();
+    for method in [Method::POST, Method::PUT, Method::DELETE] {
+        let answer = console.ask(method, "/lens").await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert!(answer.body.contains("This page can only be read"));
+        assert_eq!(answer.header("content-security-policy"), CSP);
+    }
+}
+
+#[tokio::test]
+async fn every_link_of_every_page_leads_somewhere() {
+    let console = Console::open();
+    for path in ["/lens", "/samples", "/nowhere"] {
+        let answer = console.get(path).await;
+        let page = Page(Html::parse_document(&answer.body));
+        let mut hrefs: Vec<&str> = page.all("a[href], link[rel=stylesheet]").iter().filter_map(|a| a.attr("href")).collect();
+        hrefs.sort_unstable();
+        hrefs.dedup();
+        for href in hrefs.iter().filter(|href| !href.starts_with('#')) {
+            assert!(href.starts_with('/') && !href.starts_with("//"), "{href} stays here");
+            assert_eq!(console.get(href).await.status, StatusCode::OK, "{path} -> {href}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn bad_questions_get_a_sentence_a_way_out_and_no_echo() {
+    let console = Console::open();
+    let long = "9".repeat(400);
+    let cases = [
+        ("record=6", "There is no such record"),
+        ("record=-1", "There is no such record"),
+        ("record=", "There is no such record"),
+        ("record=1e3", "There is no such record"),
+        (&format!("record={long}"), "There is no such record"),
+        ("item=99999", "There is no such record"),
+        ("role=nobody", "There is no such role"),
+        ("role=%3Cscript%3Ealert(1)%3C/script%3E", "There is no such role"),
+        ("role=biller&purpose=TREAT", "The role does not act for this purpose"),
+        ("role=biller&purpose=%22%3E%3Cimg%20src=x%3E", "The role does not act for this purpose"),
+        ("role=nurse&purpose=BTG", "Emergency access is not given here"),
+        ("purpose=TREAT", "The link cannot be read"),
+        ("purpose2=TREAT", "The link cannot be read"),
+        ("record=0&record=1", "The link cannot be read"),
+        ("patient=pat-0001", "The link cannot be read"),
+        ("as=biller.HPAYMT&role=nurse", "The link cannot be read"),
+        ("as=nobody.HPAYMT", "There is no such role"),
+        ("as=", "There is no such role"),
+        ("as=biller.HPAYMT&and=biller", "The role does not act for this purpose"),
+        ("%ff=1", "The link cannot be read"),
+        ("=", "The link cannot be read"),
+    ];
+    for (query, sentence) in cases {
+        let answer = console.get(&format!("/lens?{query}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
+        let page = Page(Html::parse_document(&answer.body));
+        assert_eq!(page.texts("h1"), [sentence], "{query}");
+        assert_eq!(console.get(&page.link("Open the Lens from its beginning")).await.status, StatusCode::OK);
+        for given in ["nobody", "alert", "img src", "pat-0001", "99999"] {
+            assert!(!answer.body.contains(given), "{query} is repeated");
+        }
+    }
+}
