@@ -88,3 +88,18 @@ pub fn commit() -> Result<String> {
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::program;
+
+    #[test]
+    fn programs_are_found_by_name_and_by_path() {
+        let sh = program(&["no-such-program", "sh"]).unwrap();
+        assert!(sh.is_absolute() && sh.ends_with("sh"));
+        assert_eq!(program(&["/bin/sh"]), Some(PathBuf::from("/bin/sh")));
+        assert_eq!(program(&["no-such-program", "/no/such/program"]), None);
+    }
+}

@@ -246,12 +246,20 @@ fn without_colours(line: &str) -> String {
 mod tests {
     use std::process::Command;
 
-    use super::{Counts, watch};
+    use super::{Asked, Counts, watch};
 
     fn counts(lines: &[&str]) -> (u64, u64, u64) {
         let mut counts = Counts::default();
         lines.iter().for_each(|line| counts.add(line));
         (counts.passed, counts.failed, counts.skipped)
+    }
+
+    #[test]
+    fn only_known_upstreams_can_be_asked_for() {
+        let cases = [("medplum", Some(Asked::Medplum)), ("helios", Some(Asked::Helios)), ("hapi", None), ("", None)];
+        for (text, asked) in cases {
+            assert_eq!(text.parse().ok(), asked, "{text:?}");
+        }
     }
 
     #[test]
