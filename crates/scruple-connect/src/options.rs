@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use scruple_core::limits::RESOURCE_BYTES_MAX;
+use scruple_fhir::search::Dialect;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 
@@ -123,6 +124,8 @@ pub struct Options {
     pub credential: Credential,
     /// How searches go.
     pub search_by: SearchBy,
+    /// How far the server's search is relied on.
+    pub dialect: Dialect,
     /// Whom TLS trusts.
     pub roots: Roots,
     /// [`CONNECT_MS`].
@@ -152,6 +155,7 @@ impl Options {
             link_bases: Vec::new(),
             credential: Credential::None,
             search_by: SearchBy::Post,
+            dialect: Dialect::Standard,
             roots: Roots::Public,
             connect_ms: CONNECT_MS,
             call_ms: CALL_MS,

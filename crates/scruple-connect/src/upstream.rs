@@ -14,6 +14,7 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
+use scruple_fhir::search::Dialect;
 use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub struct HttpUpstream {
     base: Base,
     link_bases: Vec<Base>,
     search_by: SearchBy,
+    dialect: Dialect,
     /// What every request carries.
     headers: HeaderMap,
     pool: Arc<Pool>,
@@ -105,6 +107,7 @@ impl HttpUpstream {
             base: options.base.clone(),
             link_bases: options.link_bases.clone(),
             search_by: options.search_by,
+            dialect: options.dialect,
             headers,
             pool: Arc::new(Pool::new(options, counts.clone())?),
             turns: Semaphore::new(options.calls_max.min(Semaphore::MAX_PERMITS)),
@@ -358,6 +361,10 @@ impl Upstream for HttpUpstream {
 
     fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
         Box::pin(async move { some(self.call(CallKind::Page, self.page_ask(link), self.answer_bytes_max).await?) })
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.dialect
     }
 }
 

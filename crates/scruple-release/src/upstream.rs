@@ -2,6 +2,7 @@
 //!
 //! Bytes come back as the server sent them. Nothing of them may leave but through a projection, an error's text least of all.
 
+use scruple_fhir::search::Dialect;
 use std::pin::Pin;
 
 /// What an upstream call returns.
@@ -19,6 +20,11 @@ pub trait Upstream: Send + Sync {
     /// The page that a `next` link of an earlier page names. A link that leaves the server's base is
     /// [`UpstreamError::ForeignLink`].
     fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>>;
+
+    /// How far its search is relied on.
+    fn dialect(&self) -> Dialect {
+        Dialect::Standard
+    }
 }
 
 /// A search as it goes upstream.

@@ -34,6 +34,7 @@ pub const KEYS: &[Key] = &[
     key("policy", "watch_ms", "2000", "How often the folder is looked at for changes, in milliseconds; 0: only on SIGHUP."),
     key("upstream", "url", "the embedded synthetic hospital", "Base of the FHIR R4 server behind the gateway."),
     key("upstream", "search_by", "\"post\"", "`post` (`_search`, so that its logs hold no query) or `get`."),
+    key("upstream", "search_values", "\"standard\"", "`standard`: strings and references of a search go to the server as they came. `plain`: only what servers with gaps answer in full; the gateway then reads more and judges itself. What is answered is the same."),
     key("upstream", "bearer_file", "none", "File with the bearer token that the gateway shows the server. The caller's token is never forwarded."),
     key("upstream", "basic_file", "none", "File with `user:password` for the server, in place of a bearer token."),
     key("upstream", "ca_file", "the public authorities", "PEM file with the authorities that the server's certificate is checked against."),
@@ -113,11 +114,20 @@ pub enum SearchMethod {
     Get,
 }
 
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchValues {
+    #[default]
+    Standard,
+    Plain,
+}
+
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamConfig {
     pub url: Option<String>,
     pub search_by: SearchMethod,
+    pub search_values: SearchValues,
     pub bearer_file: Option<PathBuf>,
     pub basic_file: Option<PathBuf>,
     pub ca_file: Option<PathBuf>,
@@ -129,6 +139,7 @@ impl Default for UpstreamConfig {
         Self {
             url: None,
             search_by: SearchMethod::Post,
+            search_values: SearchValues::Standard,
             bearer_file: None,
             basic_file: None,
             ca_file: None,
@@ -333,6 +344,7 @@ mod tests {
                 ("gateway", "public_url") => "\"https://gateway.example/fhir\"",
                 ("gateway", "allow_assumed_relationships") => "true",
                 ("upstream", "search_by") => "\"get\"",
+                ("upstream", "search_values") => "\"plain\"",
                 ("upstream", "basic_file") => continue,
                 ("log", "format") => "\"json\"",
                 ("log", "level") => "\"debug\"",

@@ -12,13 +12,14 @@ pub use embedded::EmbeddedUpstream;
 pub use keys::{issuer, private_file};
 pub use log::start as start_log;
 
-use crate::config::{Config, SearchMethod};
+use crate::config::{Config, SearchMethod, SearchValues};
 use crate::state::{self, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use policy::PolicyFiles;
 use scruple_app::{AccessCache, Drainer, FeedFollower, SeedPerson, StoreKeys, ports, seed_workforce};
 use scruple_connect::{Base, Credential, HttpUpstream, Roots, SearchBy};
 use scruple_core::{Clock, Timestamp};
+use scruple_fhir::search::Dialect;
 use scruple_gateway::{Gateway, GatewayService};
 use scruple_hospital::{Hospital, Options as HospitalOptions};
 use scruple_http::{Limits, Server, Tls, health::Health};
@@ -321,6 +322,10 @@ fn upstream(config: &Config, hospital: &Hospital, clock: &Arc<dyn Clock>) -> Res
     connect.search_by = match options.search_by {
         SearchMethod::Post => SearchBy::Post,
         SearchMethod::Get => SearchBy::Get,
+    };
+    connect.dialect = match options.search_values {
+        SearchValues::Standard => Dialect::Standard,
+        SearchValues::Plain => Dialect::Plain,
     };
     connect.credential = match (&options.bearer_file, &options.basic_file) {
         (Some(path), _) => Credential::Bearer(text(path)?.trim().to_owned().into()),

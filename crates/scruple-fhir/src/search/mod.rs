@@ -7,9 +7,11 @@ mod matches;
 mod permit;
 mod query;
 mod reads;
+mod superset;
 
 pub use permit::NotPermitted;
 pub use query::{Encoded, decode_pairs, encode};
+pub use superset::Dialect;
 
 use crate::dictionary::{SearchParameter, TypeId, dictionary};
 use criterion::Alternative;

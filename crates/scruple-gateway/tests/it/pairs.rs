@@ -127,12 +127,12 @@ pub fn embedded(store: &Store) -> Arc<dyn Upstream> {
     Arc::new(Embedded(Server::from_resources(resources, EMBEDDED_BASE)))
 }
 
-fn plan(cases: usize) -> Plan {
+pub fn plan(cases: usize) -> Plan {
     let given = std::env::var("SCRUPLE_CASES").ok().and_then(|cases| cases.parse().ok());
     Plan { cases: given.unwrap_or(cases), ..Plan::default() }
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     std::env::var("SCRUPLE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_128)
 }
 

@@ -7,6 +7,7 @@ use rand_chacha::rand_core::SeedableRng;
 use scruple_app::{AccessCache, FeedFollower, SeedPerson, StoreKeys, seed_workforce};
 use scruple_core::{Clock, Entry, EntryBody, FixedClock, Timestamp};
 use scruple_gateway::{Gateway, Parts, Relationships};
+use scruple_fhir::search::Dialect;
 use scruple_hospital::upstream::{Request as UpstreamRequest, Server};
 use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
 use scruple_ledger::{
@@ -107,6 +108,10 @@ impl Upstream for Exchange {
     fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
         let upstream = self.now();
         Box::pin(async move { upstream.page(link).await })
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.now().dialect()
     }
 }
 
@@ -342,4 +347,14 @@ pub fn code(response: &Response) -> String {
     let value: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
     let code = value.pointer("/issue/0/details/coding/0/code").and_then(serde_json::Value::as_str);
     code.unwrap_or("-").to_owned()
+}
+
+/// A synthetic hospital behind the embedded server.
+pub fn embedded_hospital() -> Arc<dyn Upstream> {
+    static SERVER: OnceLock<Arc<Embedded>> = OnceLock::new();
+    let server = SERVER.get_or_init(|| {
+        let options = scruple_hospital::Options { patients: 30, seed: 1, as_of: noon(), canary: true };
+        Arc::new(Embedded(Server::new(&scruple_hospital::Hospital::generate(&options), EMBEDDED_BASE)))
+    });
+    Arc::clone(server) as Arc<dyn Upstream>
 }

@@ -9,7 +9,7 @@ use crate::page::Place;
 use crate::upstream::{UpstreamError, UpstreamQuery};
 use scruple_core::Counts;
 use scruple_core::limits::{SEARCH_CANDIDATE_BYTES_MAX, SEARCH_CANDIDATES_MAX, SEARCH_COUNT_MAX};
-use scruple_fhir::search::{Asked, QueryFault, Search, decode_pairs, encode, parse};
+use scruple_fhir::search::{Asked, Dialect, QueryFault, Search, decode_pairs, encode, parse};
 use scruple_fhir::{TypeId, bundle, dictionary};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -124,7 +124,7 @@ impl Pipeline {
         let mut ids: HashSet<String> = HashSet::new();
         let mut spent = 0;
         let mut links: HashSet<String> = HashSet::new();
-        let mut bytes = self.upstream.search(&upstream_query(search)).await?;
+        let mut bytes = self.upstream.search(&upstream_query(search, self.upstream.dialect())).await?;
         loop {
             spent += bytes.len();
             let plain = bundle::plain(&bytes);
@@ -252,9 +252,9 @@ impl Found {
     }
 }
 
-/// What goes upstream: the criteria as they came, and as many on a page as may be.
-fn upstream_query(search: &Search) -> UpstreamQuery {
-    let criteria = search.criteria.iter().map(|criterion| (criterion.name().to_owned(), criterion.value().to_owned()));
+/// What goes upstream in place of the criteria, and as many on a page as may be.
+fn upstream_query(search: &Search, dialect: Dialect) -> UpstreamQuery {
+    let criteria = search.criteria.iter().flat_map(|criterion| criterion.superset(dialect));
     let count = ("_count".to_owned(), SEARCH_COUNT_MAX.to_string());
     UpstreamQuery {
         resource_type: dictionary().get(search.resource_type).name.to_owned(),

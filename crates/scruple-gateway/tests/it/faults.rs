@@ -1,0 +1,123 @@
+//! Upstreams that misbehave, policies that change, a ledger that is full: a clear refusal, recorded, and no byte of PHI.
+
+use crate::support::{World, code, embedded_hospital, request};
+use scruple_connect::{Base, HttpUpstream, Options};
+use scruple_core::EntryBody;
+use scruple_hospital::Hospital;
+use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use std::sync::Arc;
+
+/// Answers the same bytes whatever is asked.
+struct Says(Result<Vec<u8>, UpstreamError>);
+
+impl Upstream for Says {
+    fn read<'a>(&'a self, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
+        Box::pin(std::future::ready(self.0.clone().map(Some)))
+    }
+
+    fn search<'a>(&'a self, _: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
+        Box::pin(std::future::ready(self.0.clone()))
+    }
+
+    fn page<'a>(&'a self, _: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+        Box::pin(std::future::ready(self.0.clone()))
+    }
+}
+
+const CANARY: &str = "CANARY-UPSTREAM";
+
+#[test]
+fn an_upstream_that_is_wrong_gives_a_constant_refusal() {
+    let world = World::new(embedded_hospital());
+    let says = |text: &str| Says(Ok(text.replace("CANARY", CANARY).into_bytes()));
+    let check = |upstream: Says, path: &str, expected: &str| {
+        world.upstream.put(Arc::new(upstream));
+        let response = world.get("physician", "TREAT", path);
+        assert_eq!((response.status, code(&response).as_str()), (503, expected), "{path}");
+        assert!(!String::from_utf8_lossy(&response.body).contains(CANARY));
+        let last = world.entries().pop().unwrap().body;
+        assert!(matches!(&last, EntryBody::Refusal { code, .. } if code == expected), "{last:?}");
+    };
+    let read = "/fhir/Patient/1";
+    check(says(r#"{"resourceType":"Patient","id":"2","name":[{"family":"CANARY"}]}"#), read, "upstream_malformed");
+    check(says(r#"{"resourceType":"Observation","id":"1","status":"final"}"#), read, "upstream_malformed");
+    check(says("<Patient><id value=\"CANARY\"/></Patient>"), read, "upstream_malformed");
+    check(says(""), read, "upstream_malformed");
+    let search = "/fhir/Patient?name=a";
+    check(says(r#"{"resourceType":"Patient","id":"1","name":[{"family":"CANARY"}]}"#), search, "upstream_malformed");
+    check(says(r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":"CANARY"}]}"#), search, "upstream_malformed");
+    check(says(r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Pat"#), search, "upstream_malformed");
+    check(
+        says(r#"{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"http://x/again"}]}"#),
+        search,
+        "upstream_malformed",
+    );
+    for error in [
+        UpstreamError::Unreachable,
+        UpstreamError::Timeout { limit_ms: 1 },
+        UpstreamError::Status(500),
+        UpstreamError::Credential(401),
+        UpstreamError::NotJson,
+        UpstreamError::TooLarge { limit: 1 },
+        UpstreamError::ForeignLink,
+    ] {
+        let expected = error.code();
+        check(Says(Err(error.clone())), read, expected);
+        check(Says(Err(error)), search, expected);
+    }
+}
+
+#[test]
+fn a_resource_that_cannot_be_read_is_as_absent() {
+    let world = World::new(embedded_hospital());
+    let absent = world.get("nurse", "TREAT", "/fhir/Patient/none");
+    for text in [
+        r#"{"resourceType":"Patient","id":"none","id":"none"}"#,
+        r#"{"resourceType":"Patient","id":"none","birthDate":7}"#,
+        r#"{"resourceType":"Patient","id":"none","implicitRules":"http://x","name":[{"family":"CANARY"}]}"#,
+        r#"{"resourceType":"Patient","id":"none","modifierExtension":[{"url":"http://x","valueString":"CANARY"}]}"#,
+    ] {
+        world.upstream.put(Arc::new(Says(Ok(text.as_bytes().to_vec()))));
+        let response = world.get("nurse", "TREAT", "/fhir/Patient/none");
+        assert_eq!(response.body, absent.body);
+        assert_eq!(response.status, 404);
+    }
+}
+
+#[test]
+fn more_candidates_than_a_search_may_meet_is_refused_whole() {
+    let world = World::new(embedded_hospital());
+    let mut bundle = br#"{"resourceType":"Bundle","type":"searchset","entry":["#.to_vec();
+    for number in 0..10_001 {
+        let comma = if number == 0 { "" } else { "," };
+        bundle.extend_from_slice(format!(r#"{comma}{{"resource":{{"resourceType":"Patient","id":"p{number}"}}}}"#).as_bytes());
+    }
+    bundle.extend_from_slice(b"]}");
+    world.upstream.put(Arc::new(Says(Ok(bundle))));
+    let response = world.get("nurse", "TREAT", "/fhir/Patient?gender=female");
+    assert_eq!((response.status, code(&response).as_str()), (503, "too_costly"));
+}
+
+#[test]
+fn a_real_server_that_is_down_is_told_as_that() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let options = Options::new(Base::parse(&format!("http://{address}/fhir")).unwrap());
+    let world = World::new(Arc::new(HttpUpstream::new(&options).unwrap()));
+    let response = world.get("nurse", "TREAT", "/fhir/Patient/1");
+    assert_eq!((response.status, code(&response).as_str()), (503, "upstream_unreachable"));
+}
+
+#[test]
+fn requests_under_way_and_after_a_change_of_policy_are_decided_by_one_policy_each() {
+    let world = World::new(embedded_hospital());
+    let path = format!("/fhir/Patient/{}", Hospital::patient_id(1));
+    let before = world.get("nurse", "TREAT", &path);
+    let policy = scruple_release::Policy::new(crate::support::active());
+    world.gateway.set_policy(policy, crate::support::noon());
+    let after = world.get("nurse", "TREAT", &path);
+    assert_eq!(before.body, after.body);
+    let token = world.token("nurse", "TREAT");
+    assert_eq!(world.ask(&request("GET", "/fhir/metadata"), Some(&token), 1).status, 200);
+}

@@ -1,0 +1,85 @@
+//! Every answer has its record, with subject, elements, time bound and justification, and no value of a record in it.
+
+use crate::support::{World, embedded_hospital, login, read_entries, request};
+use scruple_core::{EntryBody, Relationship};
+use scruple_hospital::{Hospital, canary};
+
+#[test]
+fn each_answer_is_one_record_with_all_that_a_permit_must_say() {
+    let world = World::new(embedded_hospital());
+    let id = Hospital::patient_id(1);
+    let before = world.entries().len();
+    let read = world.get("nurse", "TREAT", &format!("/fhir/Patient/{id}"));
+    let search = world.get("nurse", "TREAT", &format!("/fhir/Observation?patient={id}&_count=2"));
+    let absent = world.get("nurse", "TREAT", "/fhir/Patient/none");
+    let refused = world.get("nurse", "TREAT", "/fhir/Patient?birthdate=yesterday");
+    assert_eq!([read.status, search.status, absent.status, refused.status], [200, 200, 404, 400]);
+    let entries = world.entries();
+    assert_eq!(entries.len() - before, 4, "one record for each answer");
+    let bodies: Vec<&EntryBody> = entries[before..].iter().map(|entry| &entry.body).collect();
+    for (body, response) in bodies.iter().zip([&read, &search, &absent]) {
+        let EntryBody::Release { actor, decision, request, bytes, references, patients, .. } = body else {
+            panic!("{body:?}")
+        };
+        assert_eq!((actor.subject.as_str(), actor.role.as_str()), (login("nurse"), "nurse"));
+        assert_eq!(decision.relationship, Relationship::Assumed);
+        assert!(decision.grant.is_some() && decision.justification.starts_with("tasks of "));
+        assert_eq!(decision.conditions, ["relationship"]);
+        let request = request.as_ref().unwrap();
+        assert_eq!(request.request_id.as_deref(), response.header("x-request-id"));
+        if response.status == 200 {
+            assert_eq!(*bytes, response.body.len() as u64);
+            assert!(!references.is_empty() && patients.contains(&format!("Patient/{id}")));
+        } else {
+            assert!(references.is_empty() && *bytes == 0);
+            assert_eq!(request.id.as_deref(), Some("none"));
+        }
+    }
+    let EntryBody::Release { request, .. } = bodies[1] else { panic!() };
+    assert_eq!(request.as_ref().unwrap().parameters, ["patient"], "names, never values");
+    assert!(matches!(bodies[3], EntryBody::Refusal { code, .. } if code == "query_malformed"));
+}
+
+#[test]
+fn no_canary_is_found_in_answers_headers_or_the_ledger() {
+    let world = World::new(embedded_hospital());
+    let mut seen = Vec::new();
+    for (role, purpose) in [("front_desk", "PATADMIN"), ("biller", "HPAYMT"), ("quality_analyst", "HQUALIMP"), ("it_support", "HSYSADMIN")] {
+        for kind in ["Patient", "Observation", "Condition", "DocumentReference", "Encounter", "Claim", "Coverage", "MedicationRequest", "Appointment"] {
+            let mut next = Some(format!("/fhir/{kind}?_count=200"));
+            while let Some(path) = next {
+                let response = world.get(role, purpose, &path);
+                let text = String::from_utf8(response.body.clone()).unwrap();
+                next = text.split(r#""relation":"next","url":""#).nth(1).and_then(|rest| rest.split('"').next()).map(|link| {
+                    link.strip_prefix("https://gateway.example").unwrap().to_owned()
+                });
+                seen.push((role, text));
+                let headers: String = response.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+                seen.push((role, headers));
+            }
+        }
+    }
+    // What none of these roles has in any category, the canary patient has in free text, notes and narrative.
+    let hidden = canary::STRING;
+    for (role, text) in &seen {
+        let free = text.matches(hidden).count();
+        let allowed = ["name", "address", "telecom", "identifier", "contact"];
+        if free > 0 {
+            assert!(*role != "quality_analyst" && *role != "it_support", "{role} was shown a canary");
+            assert!(allowed.iter().any(|word| text.contains(word)));
+        }
+    }
+    // A search that names a canary leaves it nowhere: the ledger holds names of parameters alone.
+    let probe = "CANARY-PROBE-7f3a";
+    let token = world.token("front_desk", "PATADMIN");
+    let response = world.ask(&request("GET", &format!("/fhir/Patient?name={probe}&_format=json")), Some(&token), 1);
+    assert_eq!(response.status, 200);
+    let refused = world.ask(&request("GET", &format!("/fhir/Patient?{probe}={probe}")), Some(&token), 1);
+    assert!(!String::from_utf8_lossy(&refused.body).contains(probe));
+    drop(world.entries());
+    for entry in read_entries(&world.ledger()) {
+        let text = String::from_utf8(entry.to_bytes().unwrap()).unwrap();
+        assert!(!text.contains(probe), "{text}");
+        assert!(!text.contains(hidden), "{text}");
+    }
+}
