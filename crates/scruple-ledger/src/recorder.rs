@@ -19,9 +19,7 @@ use crate::frame::Origin;
 use crate::keys::{log_id, read_kek, read_vkey};
 use crate::ledger::{Ledger, Pending, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, Queued};
 use crate::open::OpenOptions;
-use crate::reserve::{
-    Env, Main, MergedReserve, Notices, RESERVE_BYTES, RESERVE_SHARDS, RecoverError, Reserves, Room,
-};
+use crate::reserve::{Env, Main, MergedReserve, Notices, RESERVE_BYTES, RESERVE_SHARDS, RecoverError, Reserves, Room};
 use crate::wal::{BATCH_BYTES_MAX, PAYLOAD_BYTES_MAX, Receipt, frame_bytes, segment_room};
 use scruple_core::limits::LEDGER_BATCH_MAX;
 use scruple_core::{Clock, Timestamp};
@@ -307,6 +305,7 @@ impl Recorder {
         let room = *lock(&self.line.room);
         let (used_bytes, entries) = (room.used_bytes, room.entries);
         if self.writes() {
+            *lock(&self.since) = None;
             return if entries == 0 { RecorderState::Normal } else { RecorderState::Merging { used_bytes, entries } };
         }
         let (since, refused) = (self.went_down(), lock(&self.refused).total());
@@ -350,7 +349,8 @@ impl Recorder {
     fn recover_once(&self) -> Result<Recovered, RecoverError> {
         // First of all, that care goes on: a reserve that had stopped may be sound again.
         let reserves = self.line.reserves().reopen();
-        let mut recovered = Recovered { reopened: self.reopen_main().map_err(RecoverError::Main)?, ..Recovered::default() };
+        let mut recovered =
+            Recovered { reopened: self.reopen_main().map_err(RecoverError::Main)?, ..Recovered::default() };
         let Some(main) = self.main() else { return Ok(recovered) };
         let merged = self.line.reserves().merge(main.as_ref(), self.notices.as_ref());
         let refused = lock(&self.refused).clone();

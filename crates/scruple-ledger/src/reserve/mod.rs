@@ -178,9 +178,7 @@ impl Reserve {
             self.full = !payloads.is_empty();
             return Ok(Vec::new());
         }
-        let written = self
-            .store_key()
-            .and_then(|()| self.write_entries(payloads.get(..fitting).unwrap_or_default()));
+        let written = self.store_key().and_then(|()| self.write_entries(payloads.get(..fitting).unwrap_or_default()));
         written.map_err(|stop| Arc::clone(self.stop.insert(Arc::new(stop))))
     }
 
