@@ -13,8 +13,10 @@
 //! It deliberately knows no threads and no purposes: [`crate::Recorder`] does.
 
 pub(crate) mod format;
+mod line;
 mod tiers;
 
+pub(crate) use line::{Line, record_in_reserve};
 pub(crate) use tiers::{Env, Main, Reserves, Room};
 pub use tiers::{MergedReserve, Notices, RecoverError};
 
