@@ -6,8 +6,9 @@
 //! durable before its receipt; all others are refused at once. [`Recorder::recover`] brings the main ledger back and the
 //! reserve's entries into it.
 //!
-//! An entry that was on its way when the main ledger failed may stand in both: it was refused there, yet the bytes may
-//! have reached the disk. Twice the same record is the fault that may happen; a release without one is not.
+//! An entry that was on its way to the main ledger, or to a reserve, when that failed may stand there and in the reserve
+//! that took it then: it was refused, yet its bytes may have reached the disk. Twice the same record is the fault that may
+//! happen; a release without one is not.
 //!
 //! It deliberately knows no purposes and no entry bodies: the caller says what is care, and [`Notices`] builds the entries
 //! that tell of an outage. It has one thread, which writes to the reserves; nothing here waits for a time to pass.
@@ -197,7 +198,8 @@ impl Recorder {
     /// the recorder begins on a reserve that is there. What a reserve holds from before is merged.
     ///
     /// # Errors
-    /// The main ledger is in use, damaged, or cannot be opened and no reserve can; a reserve is in use or cannot be made.
+    /// The main ledger is in use, damaged, or cannot be opened and no reserve can; a reserve is in use, or the first cannot
+    /// be made.
     pub fn open(dir: &Path, options: RecorderOptions) -> Result<Self, LedgerError> {
         let RecorderOptions { ledger: make, reserves, notices } = options;
         let (main, failed) = match Ledger::create_or_open(dir, make()) {
@@ -295,7 +297,7 @@ impl Recorder {
         lock(&self.refused).count(code, self.clock.now());
     }
 
-    /// What it is at.
+    /// What it is at. A reserve that is closed counts nothing here: [`Recorder::problems`] tells of it.
     #[must_use]
     pub fn state(&self) -> RecorderState {
         let room = self.line.room();

@@ -163,7 +163,7 @@ impl Reserves {
     /// the disk's or its own sake is left closed: the others serve.
     ///
     /// # Errors
-    /// One is in use by another process, cannot be made, or none can be opened and neither can the main ledger.
+    /// One is in use by another process, the first cannot be made, or none can be opened and neither can the main ledger.
     pub(crate) fn open(env: Env, dirs: &[(PathBuf, u64)], main: Option<&dyn Main>) -> Result<Self, LedgerError> {
         let mut reserves = Self { tiers: Vec::new(), env };
         for (number, (dir, bytes)) in dirs.iter().enumerate() {
@@ -174,7 +174,11 @@ impl Reserves {
             let mut tier = Tier { folder, lock: None, reserve: None, problem: None, held: None };
             if let Some(main) = main {
                 let bit = if number == 0 { 0 } else { SECOND };
-                tier.make(*bytes, bit, &mut reserves.env, main)?;
+                match tier.make(*bytes, bit, &mut reserves.env, main) {
+                    // A second disk that is not there keeps nobody from a chart. It is told, and the next start tries again.
+                    Err(error) if number == 0 || matches!(error, LedgerError::Locked(_)) => return Err(error),
+                    _ => {}
+                }
             }
             reserves.tiers.push(tier);
         }

@@ -242,7 +242,7 @@ fn a_recorder_that_starts_on_a_full_disk_begins_on_the_reserve() {
 #[test]
 fn a_disk_that_is_full_from_the_start_makes_no_recorder() {
     let storage = SimStorage::new();
-    for room in [0, 1_000, 20_000, 70_000, 150_000] {
+    for room in [0, 1_000, 20_000, 70_000, 120_000] {
         storage.set_room(Some(room));
         assert!(try_open(&storage).is_err(), "room {room}");
     }
@@ -251,6 +251,25 @@ fn a_disk_that_is_full_from_the_start_makes_no_recorder() {
     care(&recorder, "treat").unwrap();
     drop(recorder);
     assert!(check(&storage, None).is_good());
+}
+
+#[test]
+fn a_second_disk_that_is_not_there_is_told_and_keeps_nobody_from_starting() {
+    let storage = SimStorage::new();
+    let options = || recorder_options(&storage, &[RESERVE, "/nowhere/second"]);
+    let recorder = Recorder::open(Path::new(DIR), options()).unwrap();
+    assert!(recorder.needs_recovery());
+    assert!(recorder.problems().iter().any(|problem| problem.contains("/nowhere/second")), "{:?}", recorder.problems());
+    assert!(recorder.recover().is_err());
+    fill(&storage, &recorder);
+    assert!(care(&recorder, "treat").unwrap().in_reserve);
+    storage.set_room(None);
+    assert!(recorder.recover().is_err(), "still told");
+    assert_eq!(recorder.state(), RecorderState::Normal, "and merged");
+    drop(recorder);
+    assert_eq!(recorded(&storage).get("treat"), Some(&1));
+    let nowhere = recorder_options(&SimStorage::new(), &["/nowhere/first"]);
+    assert!(Recorder::open(Path::new(DIR), nowhere).is_err());
 }
 
 #[test]
