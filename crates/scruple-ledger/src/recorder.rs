@@ -258,7 +258,6 @@ impl Recorder {
 
     /// Records an entry. The future resolves when it is durable, in the main ledger or, if it is of care and the main
     /// ledger fails before or meanwhile, in the reserve. A future that is dropped records nothing more.
-    #[must_use = "an entry is recorded only when its receipt has come"]
     pub fn record(&self, payload: Vec<u8>, urgency: Urgency) -> Recording<'_> {
         let submitted = match self.main.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
             Some(main) => main.try_submit(payload, None),
