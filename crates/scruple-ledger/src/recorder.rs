@@ -328,7 +328,7 @@ impl Recorder {
 
     /// Brings the main ledger back: opens it anew from what the disk has, merges the reserves, and records what was
     /// refused. New entries go to the main ledger as soon as it is open. Nothing is lost if it fails at any point; call it
-    /// again. It blocks, for a second or so after a long outage: call it from a thread that may wait.
+    /// again. It blocks, for seconds after a long outage: call it from a thread that may wait.
     ///
     /// # Errors
     /// The main ledger cannot be opened or stopped again, or a reserve cannot be merged.
