@@ -284,12 +284,28 @@ mod tests {
     #[test]
     fn only_names_that_the_ledger_writes_are_known() {
         let id = "00112233445566778899aabbccddeeff";
-        for name in ["lock", "checkpoint", "wal/00000000000000000001", "tile/0/000", "tmp/3", "reserve/log", &format!("keys/{id}")] {
+        for name in [
+            "lock",
+            "checkpoint",
+            "wal/00000000000000000001",
+            "tile/0/000",
+            "tmp/3",
+            "reserve/log",
+            &format!("keys/{id}"),
+        ] {
             assert!(known(name).is_some(), "{name}");
         }
-        for name in
-            ["notes.txt", "wal/1", "wal/x", "tile/0", "keys/zz", "tmp/a", "reserve/x", "wal/sub/00000000000000000001", "./lock"]
-        {
+        for name in [
+            "notes.txt",
+            "wal/1",
+            "wal/x",
+            "tile/0",
+            "keys/zz",
+            "tmp/a",
+            "reserve/x",
+            "wal/sub/00000000000000000001",
+            "./lock",
+        ] {
             assert!(known(name).is_none(), "{name}");
         }
     }

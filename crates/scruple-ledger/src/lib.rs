@@ -36,8 +36,8 @@
 //! * **legal crash states start**: what one torn write leaves is cut, for nobody was told of it; damage to anything
 //!   older refuses to start and names the entry.
 //! * **care-continues**: an entry of care that the main ledger cannot write is recorded in a reserve, as durably, and
-//!   merged once: neither lost nor doubled by a crash at any point. Only an entry that was on its way to the main ledger
-//!   when that failed may stand in it twice.
+//!   merged once: neither lost nor doubled by a crash at any point. Only an entry that was on its way when the ledger
+//!   or a reserve failed may stand in it twice.
 //! * **append-only**: with a checkpoint that was kept outside the folder, [`verify`] finds any change, cut or rollback.
 //!   Without one it shows consistency only, and entries of the last second are not yet under a signature.
 

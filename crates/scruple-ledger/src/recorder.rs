@@ -6,30 +6,30 @@
 //! durable before its receipt; all others are refused at once. [`Recorder::recover`] brings the main ledger back and the
 //! reserve's entries into it.
 //!
-//! An entry that was on its way when the main ledger failed may stand in both: it was refused there, yet the bytes may
-//! have reached the disk. Twice the same record is the fault that may happen; a release without one is not.
+//! An entry that was on its way to the main ledger, or to a reserve, when that failed may stand there and in the reserve
+//! that took it then: it was refused, yet its bytes may have reached the disk. Twice the same record is the fault that may
+//! happen; a release without one is not.
 //!
 //! It deliberately knows no purposes and no entry bodies: the caller says what is care, and [`Notices`] builds the entries
 //! that tell of an outage. It has one thread, which writes to the reserves; nothing here waits for a time to pass.
 
 use crate::core::lock;
-use crate::error::{AppendError, LedgerError, Stop};
+use crate::error::{AppendError, LedgerError};
 use crate::folder::{Folder, RESERVE};
 use crate::frame::Origin;
 use crate::keys::{log_id, read_kek, read_vkey};
-use crate::ledger::{Ledger, Pending, QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX, Queued};
+use crate::ledger::{Ledger, Pending};
 use crate::open::OpenOptions;
 use crate::reserve::{
-    Env, Main, MergedReserve, Notices, RESERVE_BYTES, RESERVE_SHARDS, RecoverError, Reserves, Room,
+    Env, Line, Main, MergedReserve, Notices, RESERVE_BYTES, RESERVE_SHARDS, RecoverError, Reserves, record_in_reserve,
 };
 use crate::wal::{BATCH_BYTES_MAX, PAYLOAD_BYTES_MAX, Receipt, frame_bytes, segment_room};
-use scruple_core::limits::LEDGER_BATCH_MAX;
 use scruple_core::{Clock, Timestamp};
 use scruple_seal::KeyProvider;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
@@ -198,7 +198,8 @@ impl Recorder {
     /// the recorder begins on a reserve that is there. What a reserve holds from before is merged.
     ///
     /// # Errors
-    /// The main ledger is in use, damaged, or cannot be opened and no reserve can; a reserve is in use or cannot be made.
+    /// The main ledger is in use, damaged, or cannot be opened and no reserve can; a reserve is in use, or the first cannot
+    /// be made.
     pub fn open(dir: &Path, options: RecorderOptions) -> Result<Self, LedgerError> {
         let RecorderOptions { ledger: make, reserves, notices } = options;
         let (main, failed) = match Ledger::create_or_open(dir, make()) {
@@ -220,12 +221,7 @@ impl Recorder {
             (_, Some(failed)) => return Err(failed),
             (Err(error), None) => return Err(error),
         };
-        let line = Arc::new(Line {
-            queue: Mutex::default(),
-            work: Condvar::new(),
-            room: Mutex::new(opened.room()),
-            reserves: Mutex::new(opened),
-        });
+        let line = Arc::new(Line::new(opened));
         let thread = {
             let line = Arc::clone(&line);
             std::thread::Builder::new().name("ledger-reserve".to_owned()).spawn(move || record_in_reserve(&line))
@@ -262,7 +258,6 @@ impl Recorder {
 
     /// Records an entry. The future resolves when it is durable, in the main ledger or, if it is of care and the main
     /// ledger fails before or meanwhile, in the reserve. A future that is dropped records nothing more.
-    #[must_use = "an entry is recorded only when its receipt has come"]
     pub fn record(&self, payload: Vec<u8>, urgency: Urgency) -> Recording<'_> {
         let submitted = match self.main.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
             Some(main) => main.try_submit(payload, None),
@@ -301,12 +296,13 @@ impl Recorder {
         lock(&self.refused).count(code, self.clock.now());
     }
 
-    /// What it is at.
+    /// What it is at. A reserve that is closed counts nothing here: [`Recorder::problems`] tells of it.
     #[must_use]
     pub fn state(&self) -> RecorderState {
-        let room = *lock(&self.line.room);
+        let room = self.line.room();
         let (used_bytes, entries) = (room.used_bytes, room.entries);
         if self.writes() {
+            *lock(&self.since) = None;
             return if entries == 0 { RecorderState::Normal } else { RecorderState::Merging { used_bytes, entries } };
         }
         let (since, refused) = (self.went_down(), lock(&self.refused).total());
@@ -320,23 +316,19 @@ impl Recorder {
     /// Whether [`Recorder::recover`] has anything to do. Cheap: ask it every few seconds.
     #[must_use]
     pub fn needs_recovery(&self) -> bool {
-        let room = *lock(&self.line.room);
+        let room = self.line.room();
         !self.writes() || room.entries > 0 || room.needs_care || lock(&self.refused).total() > 0
     }
 
     /// What stands against a recovery: the last error of one, and reserves that are closed. Names of files, no values.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let reserves = match self.line.reserves.try_lock() {
-            Ok(reserves) => reserves.problems(),
-            Err(_) => Vec::new(),
-        };
-        lock(&self.problem).iter().cloned().chain(reserves).collect()
+        lock(&self.problem).iter().cloned().chain(self.line.problems()).collect()
     }
 
     /// Brings the main ledger back: opens it anew from what the disk has, merges the reserves, and records what was
     /// refused. New entries go to the main ledger as soon as it is open. Nothing is lost if it fails at any point; call it
-    /// again. It blocks, for a second or so after a long outage: call it from a thread that may wait.
+    /// again. It blocks, for seconds after a long outage: call it from a thread that may wait.
     ///
     /// # Errors
     /// The main ledger cannot be opened or stopped again, or a reserve cannot be merged.
@@ -350,7 +342,8 @@ impl Recorder {
     fn recover_once(&self) -> Result<Recovered, RecoverError> {
         // First of all, that care goes on: a reserve that had stopped may be sound again.
         let reserves = self.line.reserves().reopen();
-        let mut recovered = Recovered { reopened: self.reopen_main().map_err(RecoverError::Main)?, ..Recovered::default() };
+        let mut recovered =
+            Recovered { reopened: self.reopen_main().map_err(RecoverError::Main)?, ..Recovered::default() };
         let Some(main) = self.main() else { return Ok(recovered) };
         let merged = self.line.reserves().merge(main.as_ref(), self.notices.as_ref());
         let refused = lock(&self.refused).clone();
@@ -409,8 +402,7 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        lock(&self.line.queue).closed = true;
-        self.line.work.notify_all();
+        self.line.close();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -500,110 +492,5 @@ impl Future for Recording<'_> {
                 return Poll::Ready(outcome);
             }
         }
-    }
-}
-
-/// The way to the reserves.
-struct Line {
-    queue: Mutex<Waiting>,
-    work: Condvar,
-    reserves: Mutex<Reserves>,
-    /// What the reserves were at when they were last let go of.
-    room: Mutex<Room>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    items: VecDeque<Queued>,
-    bytes: usize,
-    closed: bool,
-}
-
-/// The reserves, held; when they are let go of, the state is told.
-struct Held<'l> {
-    line: &'l Line,
-    reserves: MutexGuard<'l, Reserves>,
-}
-
-impl std::ops::Deref for Held<'_> {
-    type Target = Reserves;
-
-    fn deref(&self) -> &Reserves {
-        &self.reserves
-    }
-}
-
-impl std::ops::DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut Reserves {
-        &mut self.reserves
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        *lock(&self.line.room) = self.reserves.room();
-    }
-}
-
-impl Line {
-    fn reserves(&self) -> Held<'_> {
-        Held { line: self, reserves: lock(&self.reserves) }
-    }
-
-    fn submit(&self, payload: Vec<u8>) -> Result<Pending, AppendError> {
-        let mut queue = lock(&self.queue);
-        if queue.closed {
-            return Err(AppendError::Closed);
-        }
-        if queue.items.len() >= QUEUE_ENTRIES_MAX || queue.bytes + payload.len() > QUEUE_BYTES_MAX {
-            return Err(AppendError::QueueFull);
-        }
-        queue.bytes += payload.len();
-        let (queued, pending) = Queued::new(payload, None);
-        queue.items.push_back(queued);
-        drop(queue);
-        self.work.notify_one();
-        Ok(pending)
-    }
-
-    /// Waits for entries and takes them; none when the recorder is closed and nothing is left.
-    fn take(&self) -> Vec<Queued> {
-        let mut queue = lock(&self.queue);
-        while queue.items.is_empty() && !queue.closed {
-            queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-        let count = queue.items.len().min(LEDGER_BATCH_MAX);
-        let taken: Vec<_> = queue.items.drain(..count).collect();
-        queue.bytes -= taken.iter().map(|queued| queued.payload.len()).sum::<usize>();
-        taken
-    }
-}
-
-/// Closes the line if its thread ends by a panic: whoever waits hears of it, and nobody waits any more.
-struct CloseOnDrop<'l>(&'l Line);
-
-impl Drop for CloseOnDrop<'_> {
-    fn drop(&mut self) {
-        let items = {
-            let mut queue = lock(&self.0.queue);
-            queue.closed = true;
-            queue.bytes = 0;
-            std::mem::take(&mut queue.items)
-        };
-        let stop = Arc::new(Stop::Thread);
-        items.into_iter().for_each(|mut queued| queued.complete(Err(AppendError::Stopped(Arc::clone(&stop)))));
-    }
-}
-
-fn record_in_reserve(line: &Line) {
-    let _close = CloseOnDrop(line);
-    loop {
-        let mut taken = line.take();
-        if taken.is_empty() {
-            return;
-        }
-        let payloads: Vec<_> = taken.iter().map(|queued| queued.payload.as_slice()).collect();
-        let outcomes = line.reserves().record(&payloads);
-        taken.iter_mut().zip(outcomes).for_each(|(queued, outcome)| queued.complete(outcome));
     }
 }

@@ -13,8 +13,10 @@
 //! It deliberately knows no threads and no purposes: [`crate::Recorder`] does.
 
 pub(crate) mod format;
+mod line;
 mod tiers;
 
+pub(crate) use line::{Line, record_in_reserve};
 pub(crate) use tiers::{Env, Main, Reserves, Room};
 pub use tiers::{MergedReserve, Notices, RecoverError};
 
@@ -178,9 +180,7 @@ impl Reserve {
             self.full = !payloads.is_empty();
             return Ok(Vec::new());
         }
-        let written = self
-            .store_key()
-            .and_then(|()| self.write_entries(payloads.get(..fitting).unwrap_or_default()));
+        let written = self.store_key().and_then(|()| self.write_entries(payloads.get(..fitting).unwrap_or_default()));
         written.map_err(|stop| Arc::clone(self.stop.insert(Arc::new(stop))))
     }
 

@@ -163,7 +163,7 @@ impl Reserves {
     /// the disk's or its own sake is left closed: the others serve.
     ///
     /// # Errors
-    /// One is in use by another process, cannot be made, or none can be opened and neither can the main ledger.
+    /// One is in use by another process, the first cannot be made, or none can be opened and neither can the main ledger.
     pub(crate) fn open(env: Env, dirs: &[(PathBuf, u64)], main: Option<&dyn Main>) -> Result<Self, LedgerError> {
         let mut reserves = Self { tiers: Vec::new(), env };
         for (number, (dir, bytes)) in dirs.iter().enumerate() {
@@ -174,7 +174,11 @@ impl Reserves {
             let mut tier = Tier { folder, lock: None, reserve: None, problem: None, held: None };
             if let Some(main) = main {
                 let bit = if number == 0 { 0 } else { SECOND };
-                tier.make(*bytes, bit, &mut reserves.env, main)?;
+                match tier.make(*bytes, bit, &mut reserves.env, main) {
+                    // A second disk that is not there keeps nobody from a chart. It is told, and the next start tries again.
+                    Err(error) if number == 0 || matches!(error, LedgerError::Locked(_)) => return Err(error),
+                    _ => {}
+                }
             }
             reserves.tiers.push(tier);
         }
@@ -249,23 +253,21 @@ impl Reserves {
     ///
     /// # Errors
     /// The first that cannot be merged; the others are.
-    pub(crate) fn merge(
-        &mut self,
-        main: &dyn Main,
-        notices: &dyn Notices,
-    ) -> Result<Vec<MergedReserve>, RecoverError> {
+    pub(crate) fn merge(&mut self, main: &dyn Main, notices: &dyn Notices) -> Result<Vec<MergedReserve>, RecoverError> {
         let mut merged = Vec::new();
         let mut first = Ok(());
         for tier in &mut self.tiers {
             let Some(reserve) = &mut tier.reserve else { continue };
             let outcome = match &tier.held {
                 Some(damage) => Err(LedgerError::from(damage.clone()).into()),
-                None => merge_one(reserve, main, &mut self.env, &mut tier.held),
+                // A notice that a crash left out comes first: the next emptying forgets of which generation it is.
+                None => notice(reserve, main, notices)
+                    .map(|generation| merged.extend(generation))
+                    .and_then(|()| merge_one(reserve, main, &mut self.env, &mut tier.held))
+                    .and_then(|()| notice(reserve, main, notices))
+                    .map(|generation| merged.extend(generation)),
             };
-            match outcome.and_then(|()| notice(reserve, main, notices)) {
-                Ok(generation) => merged.extend(generation),
-                Err(error) => first = first.and(Err(error)),
-            }
+            first = first.and(outcome);
         }
         first.map(|()| merged)
     }
@@ -404,11 +406,7 @@ fn compare(env: &Env, appended: &Appended) -> Result<(), LedgerError> {
 }
 
 /// Records the notice of the generation that was merged last, unless the main ledger has it.
-fn notice(
-    reserve: &Reserve,
-    main: &dyn Main,
-    notices: &dyn Notices,
-) -> Result<Option<MergedReserve>, RecoverError> {
+fn notice(reserve: &Reserve, main: &dyn Main, notices: &dyn Notices) -> Result<Option<MergedReserve>, RecoverError> {
     let Some(Generation { shard, entries }) = reserve.before() else { return Ok(None) };
     // Another position: the notice is there, or the main ledger was restored from before the merge.
     if main.last_origin(shard) != Some(entries) {

@@ -298,8 +298,10 @@ impl File for SimFile {
         let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
         let end = offset + bytes.len();
         let length = disk.inodes.get(self.inode).map_or(0, |inode| inode.data.len());
+        // What is written over needs no room, on a disk that is full too.
         if let Some(room) = disk.room
-            && disk.used() + (end.saturating_sub(length)) as u64 > room
+            && end > length
+            && disk.used() + (end - length) as u64 > room
         {
             return Err(io::ErrorKind::StorageFull.into());
         }

@@ -8,7 +8,9 @@ mod reserve;
 mod tree;
 
 use crate::error::{Damage, LedgerError, StorageError};
-use crate::folder::{CHECKPOINT, Folder, KEK, KEYS, Known, LOCK, ORIGINS, RESERVE, SIGNER, TILE, TMP, VKEY, WAL, known};
+use crate::folder::{
+    CHECKPOINT, Folder, KEK, KEYS, Known, LOCK, ORIGINS, RESERVE, SIGNER, TILE, TMP, VKEY, WAL, known,
+};
 use crate::keys::{KeyRing, Opening, log_id, read_kek, read_signer, read_vkey};
 use crate::note::{Checkpoint, NoteVerifier};
 use crate::origins::Origins;

@@ -8,10 +8,10 @@ use std::io::ErrorKind;
 
 #[test]
 fn no_entry_is_lost_or_doubled_at_a_power_cut_after_any_operation_of_a_reserve() {
-    let findings = reserve_power_cuts(20_260_302, 5);
+    let findings = reserve_power_cuts(20_260_302, 2);
     assert!(findings.failures.is_empty(), "{:#?}", findings.failures);
     assert!(findings.cuts > 500, "{findings:?}");
-    assert!(findings.acknowledged > 5_000, "{findings:?}");
+    assert!(findings.acknowledged > 2_000, "{findings:?}");
     eprintln!("{} cuts, {} acknowledged", findings.cuts, findings.acknowledged);
 }
 
