@@ -4,7 +4,7 @@
 //! store is counted and not held against the system (`docs/limits.md`).
 
 use super::pairs::{Pair, Pairs};
-use super::reference::{Answer, ReferenceServer, Verdict, compare, place, Place};
+use super::reference::{Answer, Place, ReferenceServer, Verdict, compare, place};
 use super::requests::{Spoil, Step, sequence};
 use super::shrink::{Case, shrunk};
 use super::store::Store;

@@ -88,7 +88,8 @@ impl Context<'_> {
     fn extension(&self, numbers: &mut Numbers) -> Option<Mutation> {
         let mut value = self.any(numbers)?.value.clone();
         let list = value.as_object_mut()?.entry("extension").or_insert_with(|| json!([]));
-        list.as_array_mut()?.push(json!({ "url": "http://own.example/more", "valueString": format!("word {}", numbers.below(1_000)) }));
+        list.as_array_mut()?
+            .push(json!({ "url": "http://own.example/more", "valueString": format!("word {}", numbers.below(1_000)) }));
         put("extension", value)
     }
 
@@ -139,7 +140,9 @@ impl Context<'_> {
                 2 => ("birthDate", json!(format!("1961-0{}-11", 1 + numbers.below(9)))),
                 _ => ("photo", json!([{ "contentType": "image/png", "data": "QUJD" }])),
             },
-            "Observation" | "Condition" | "Procedure" | "Immunization" => ("note", json!([{ "text": "said in passing" }])),
+            "Observation" | "Condition" | "Procedure" | "Immunization" => {
+                ("note", json!([{ "text": "said in passing" }]))
+            }
             "Encounter" => ("reasonCode", json!([{ "text": "pain" }])),
             _ => ("language", json!("de")),
         };
@@ -157,8 +160,12 @@ impl Context<'_> {
     }
 
     fn add_made(&self, numbers: &mut Numbers) -> Option<Mutation> {
-        let patients: Vec<&str> =
-            self.store.iter().filter(|stored| stored.resource_type == "Patient").map(|stored| stored.id.as_str()).collect();
+        let patients: Vec<&str> = self
+            .store
+            .iter()
+            .filter(|stored| stored.resource_type == "Patient")
+            .map(|stored| stored.id.as_str())
+            .collect();
         let patient = numbers.one_of(&patients).copied().unwrap_or("nobody");
         let number = numbers.next() % 100_000;
         let mut value = made::hidden(patient, number, numbers);
