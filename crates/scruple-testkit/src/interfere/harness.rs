@@ -399,3 +399,6 @@ fn spoilt(root: &str, kind: &str, next: &str, spoil: &Spoil) -> Option<Request> 
         Spoil::WithAParameter => own(format!("{next}&_count=1")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -419,3 +419,6 @@ pub fn asked(
     };
     (!text.is_empty() && text.len() < 300).then_some(text)
 }
+
+#[cfg(test)]
+mod tests;
