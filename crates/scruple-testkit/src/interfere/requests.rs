@@ -271,7 +271,7 @@ impl Asker<'_> {
                     let from = if number == 0 {
                         Some(stored)
                     } else {
-                        self.stored(numbers).filter(|other| other.resource_type == kind)
+                        self.stored(numbers).map(Arc::as_ref).filter(|other| other.resource_type == kind)
                     };
                     asked(&from?.value, &kind, parameter, numbers)
                 })
