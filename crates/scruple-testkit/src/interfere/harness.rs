@@ -175,7 +175,7 @@ impl Harness<'_> {
             report.pairs += 1;
             report.mutations.0 += pair.tried;
             report.mutations.1 += pair.mutations.len();
-            let is_us_core = plan.us_core_every > 0 && number % plan.us_core_every as u64 == 0;
+            let is_us_core = plan.us_core_every > 0 && number.is_multiple_of(plan.us_core_every as u64);
             self.of_a_pair(systems, plan, &pair, seed, is_us_core, &mut report);
         }
         report

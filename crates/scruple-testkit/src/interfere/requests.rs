@@ -247,7 +247,7 @@ impl Asker<'_> {
 
     fn criteria(&self, numbers: &mut Numbers) -> (String, Vec<(String, String)>) {
         let Some(stored) = self.stored(numbers) else { return ("Patient".to_owned(), Vec::new()) };
-        let count = [0, 1, 1, 1, 1, 2, 2, 3][numbers.below(8)];
+        let count = numbers.one_of(&[0, 1, 1, 1, 1, 2, 2, 3]).copied().unwrap_or_default();
         self.criteria_of(stored, count, numbers)
     }
 
@@ -403,9 +403,10 @@ pub fn asked(
         Read::Date(range) => {
             let end = if range.from == i64::MIN { range.to } else { range.from };
             let written = scruple_core::Timestamp::from_micros(end).to_string();
-            let length = [4, 7, 10, 16, 19][numbers.below(5)];
+            let length = numbers.one_of(&[4, 7, 10, 16, 19]).copied().unwrap_or(4);
             let zone = if length > 10 { "Z" } else { "" };
-            let prefix = ["", "", "eq", "gt", "lt", "ge", "le", "sa", "eb"][numbers.below(9)];
+            let prefix =
+                numbers.one_of(&["", "", "eq", "gt", "lt", "ge", "le", "sa", "eb"]).copied().unwrap_or_default();
             format!("{prefix}{}{zone}", written.get(..length)?)
         }
         Read::Reference(kind, id) => {

@@ -110,9 +110,8 @@ impl Context<'_> {
             .into_iter()
             .filter(|(path, value)| {
                 let key = leaf::key(path);
-                !matches!(key, "resourceType" | "reference")
-                    && !(key == "id" && path.len() == 1)
-                    && !shown.contains(value.to_string().as_str())
+                let stays = matches!(key, "resourceType" | "reference") || key == "id" && path.len() == 1;
+                !stays && !shown.contains(value.to_string().as_str())
             })
             .collect();
         numbers.one_of(&unseen).map(|(path, value)| (path.clone(), (*value).clone()))
