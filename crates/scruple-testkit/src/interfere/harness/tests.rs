@@ -1,3 +1,5 @@
+//! Systems that are wrong in ways that no leak of the raw store is: the harness says what is wrong.
+
 use super::*;
 use crate::interfere::Toy;
 use crate::interfere::world::{BASE, PAIRS, ROLES, sight};

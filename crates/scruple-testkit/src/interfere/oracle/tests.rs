@@ -1,3 +1,5 @@
+//! The page on searches, as queries that match, that do not, and that are refused.
+
 use super::*;
 use crate::interfere::text::{folded, pairs};
 use serde_json::json;

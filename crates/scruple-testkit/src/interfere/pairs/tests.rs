@@ -1,3 +1,5 @@
+//! Pairs look alike, differ, and follow from their seed.
+
 use super::*;
 use crate::interfere::world::{PAIRS, ROLES, sight};
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+//! The bytes of answers, the places of requests, and what a comparison lets pass.
+
 use super::*;
 use crate::interfere::world::BASE;
 

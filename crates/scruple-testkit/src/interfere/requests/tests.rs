@@ -1,3 +1,5 @@
+//! Nothing that was ever tried is left unasked.
+
 use super::*;
 use crate::interfere::world::{PAIRS, ROLES, sight};
 use std::collections::BTreeSet;
