@@ -4,7 +4,7 @@
 //! store is counted and not held against the system (`docs/limits.md`).
 
 use super::pairs::{Pair, Pairs};
-use super::reference::{Answer, ReferenceServer, Verdict, compare, place, Place};
+use super::reference::{Answer, Place, ReferenceServer, Verdict, compare, place};
 use super::requests::{Spoil, Step, sequence};
 use super::shrink::{Case, shrunk};
 use super::store::Store;
@@ -175,7 +175,7 @@ impl Harness<'_> {
             report.pairs += 1;
             report.mutations.0 += pair.tried;
             report.mutations.1 += pair.mutations.len();
-            let is_us_core = plan.us_core_every > 0 && number % plan.us_core_every as u64 == 0;
+            let is_us_core = plan.us_core_every > 0 && number.is_multiple_of(plan.us_core_every as u64);
             self.of_a_pair(systems, plan, &pair, seed, is_us_core, &mut report);
         }
         report
@@ -399,3 +399,6 @@ fn spoilt(root: &str, kind: &str, next: &str, spoil: &Spoil) -> Option<Request> 
         Spoil::WithAParameter => own(format!("{next}&_count=1")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,8 +115,7 @@ impl<S: System> Leaky<S> {
             let entries: Vec<(&str, &[u8])> = kept.iter().map(|(id, bytes)| (id.as_str(), bytes.as_slice())).collect();
             response.status = 200;
             response.headers = all.headers;
-            response.body =
-                render(&self.base, &query, None, query.total.then_some(entries.len()), None, &entries);
+            response.body = render(&self.base, &query, None, query.total.then_some(entries.len()), None, &entries);
         }
         Some(())
     }

@@ -26,6 +26,8 @@ mod toy;
 pub mod us_core;
 mod view;
 mod wire;
+#[cfg(test)]
+mod world;
 
 pub use harness::{Difference, Harness, Plan, Report, Rules, System, Systems, WorkTrace};
 pub use pairs::{Pair, Pairs};

@@ -156,3 +156,74 @@ impl RawServer {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> RawServer {
+        let observation = |id: usize, day: usize| {
+            Stored::new(json!({
+                "resourceType": "Observation", "id": format!("o{id}"), "status": if id.is_multiple_of(2) { "final" } else { "amended" },
+                "meta": { "lastUpdated": format!("2025-01-{day:02}T00:00:00Z") }, "subject": { "reference": "Patient/p" },
+            }))
+        };
+        let patient = Stored::new(json!({ "resourceType": "Patient", "id": "p" }));
+        RawServer::new((0..7).filter_map(|id| observation(id, 10 + id * 3 % 7)).chain(patient).collect())
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    /// Ids of all entries of all pages, and how many pages there are.
+    fn walked(server: &RawServer, parameters: &[(String, String)]) -> (Vec<String>, usize) {
+        let (mut ids, mut pages) = (Vec::new(), 0);
+        let mut body = server.search("Observation", parameters);
+        loop {
+            pages += 1;
+            let bundle: Value = serde_json::from_slice(&body).unwrap();
+            for entry in bundle["entry"].as_array().into_iter().flatten() {
+                ids.push(entry["resource"]["id"].as_str().unwrap_or("outcome").to_owned());
+            }
+            let links = bundle["link"].as_array().unwrap();
+            match links.iter().find(|link| link["relation"] == "next") {
+                Some(next) => body = server.page(next["url"].as_str().unwrap()).unwrap(),
+                None => return (ids, pages),
+            }
+        }
+    }
+
+    #[test]
+    fn it_finds_newest_first_and_walks_its_pages() {
+        let (ids, pages) = walked(&server(), &[pair("patient", "p"), pair("_count", "3")]);
+        assert_eq!(ids, ["o2", "o4", "o6", "o1", "o3", "o5", "o0"]);
+        assert_eq!(pages, 3);
+        assert_eq!(
+            walked(&server(), &[pair("status", "final"), pair("_sort", "-_id"), pair("shoe", "44")]).0,
+            ["o6", "o4", "o2", "o0"]
+        );
+        assert!(server().read("Patient", "p").is_some_and(|bytes| bytes.starts_with(b"{")));
+        assert!(server().read("Patient", "q").is_none());
+        for link in
+            ["http://other.example/fhir/Observation?_offset=1", "http://upstream.example/fhir/Observation?x=1", ""]
+        {
+            assert!(server().page(link).is_none(), "{link}");
+        }
+        let many = vec!["o1"; 300].join(",");
+        assert_eq!(walked(&server(), &[pair("_id", &many)]).0, ["o1"]);
+    }
+
+    #[test]
+    fn it_misbehaves_when_told_to() {
+        let parameters = [pair("status", "final"), pair("_count", "2")];
+        let with = |misbehaviour| walked(&server().misbehaving(misbehaviour), &parameters);
+        let none = Misbehaviour::default();
+        assert_eq!(with(Misbehaviour { ignores_criteria: true, ..none }).0.len(), 7);
+        assert_eq!(with(Misbehaviour { oldest_first: true, ..none }).0, ["o0", "o6", "o4", "o2"]);
+        let (ids, pages) = with(Misbehaviour { short_pages: true, ..none });
+        assert_eq!((ids.len(), pages), (4, 5));
+        let (ids, _) = with(Misbehaviour { adds_entries: true, ..none });
+        assert_eq!(ids.iter().filter(|id| *id == "outcome" || *id == "p").count(), 4, "{ids:?}");
+    }
+}

@@ -86,9 +86,7 @@ impl ReferenceServer {
             Place::Read(resource_type, id) => self.read(&resource_type, &id),
             Place::Search(resource_type, pairs) => match parse_asked(&resource_type, &pairs) {
                 Err(refused) => Answer::refused(refused.status()),
-                Ok(Asked::Page(token)) => {
-                    Answer { token: Some((resource_type, token)), ..Answer::refused(400) }
-                }
+                Ok(Asked::Page(token)) => Answer { token: Some((resource_type, token)), ..Answer::refused(400) },
                 Ok(Asked::Search(query)) => self.page(&query, 0),
             },
         }
@@ -175,7 +173,9 @@ pub fn place(base: &str, request: &Request) -> Place {
 
 /// A read takes `_format` and no other parameter. Reading: an id of another form names nothing: 404.
 fn read_place(kind: &str, id: &str, query: Option<&str>) -> Place {
-    if id.contains(['%', ';', '~', '+', '!', '\'', '(', ')', '*', '=', '@', ',', '&', ':']) || matches!(id, "" | "." | "..") {
+    if id.contains(['%', ';', '~', '+', '!', '\'', '(', ')', '*', '=', '@', ',', '&', ':'])
+        || matches!(id, "" | "." | "..")
+    {
         return Place::Refused(400);
     }
     match pairs(query.unwrap_or_default()).as_deref() {
@@ -220,7 +220,9 @@ pub fn render(
     let mut out = out.into_bytes();
     for (place, (id, bytes)) in entries.iter().enumerate() {
         out.extend_from_slice(if place == 0 { br#","entry":["# } else { b"," });
-        out.extend_from_slice(format!(r#"{{"fullUrl":{},"resource":"#, quoted(&format!("{base}/{kind}/{id}"))).as_bytes());
+        out.extend_from_slice(
+            format!(r#"{{"fullUrl":{},"resource":"#, quoted(&format!("{base}/{kind}/{id}"))).as_bytes(),
+        );
         out.extend_from_slice(bytes);
         out.extend_from_slice(br#","search":{"mode":"match"}}"#);
     }
@@ -250,10 +252,20 @@ pub enum Verdict {
 /// empty store: a refusal and a 404 must be equal to it, so that they cannot depend on the store. `may_refuse`: policy
 /// alone allows a refusal where the reference answers 200 or 404.
 #[must_use]
-pub fn compare(request: &Request, gateway: &Response, reference: &Answer, empty: &Response, may_refuse: bool) -> Verdict {
+pub fn compare(
+    request: &Request,
+    gateway: &Response,
+    reference: &Answer,
+    empty: &Response,
+    may_refuse: bool,
+) -> Verdict {
     let different = |text: &str| Verdict::Different(text.to_owned());
     let as_empty = |equal: Verdict| {
-        if gateway == empty { equal } else { different("it says something of the store: over an empty one it is another") }
+        if gateway == empty {
+            equal
+        } else {
+            different("it says something of the store: over an empty one it is another")
+        }
     };
     let is_conditional = request.header("if-none-match").is_some();
     match (gateway.status, reference.status) {
@@ -293,3 +305,6 @@ fn without_tokens(body: &[u8]) -> Vec<u8> {
     out.extend_from_slice(entries);
     out
 }
+
+#[cfg(test)]
+mod tests;

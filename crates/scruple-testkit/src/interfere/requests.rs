@@ -202,7 +202,8 @@ impl Asker<'_> {
                 Edit::Put(stored) => (&stored.resource_type, &stored.id),
                 Edit::Remove(kind, id) | Edit::Move(kind, id, _) => (kind, id),
             };
-            let (first, second) = if numbers.chance(500) { (&self.pair.a, &self.pair.b) } else { (&self.pair.b, &self.pair.a) };
+            let (first, second) =
+                if numbers.chance(500) { (&self.pair.a, &self.pair.b) } else { (&self.pair.b, &self.pair.a) };
             if let Some(found) = first.get(kind, id).or_else(|| second.get(kind, id)) {
                 return Some(found);
             }
@@ -246,20 +247,35 @@ impl Asker<'_> {
 
     fn criteria(&self, numbers: &mut Numbers) -> (String, Vec<(String, String)>) {
         let Some(stored) = self.stored(numbers) else { return ("Patient".to_owned(), Vec::new()) };
+        let count = numbers.one_of(&[0, 1, 1, 1, 1, 2, 2, 3]).copied().unwrap_or_default();
+        self.criteria_of(stored, count, numbers)
+    }
+
+    /// So many criteria on what a resource holds, and what else may stand in a search.
+    fn criteria_of(&self, stored: &Stored, count: usize, numbers: &mut Numbers) -> (String, Vec<(String, String)>) {
         let kind = stored.resource_type.clone();
         let mut pairs = Vec::new();
         let known = parameters(&kind);
-        for _ in 0..[0, 1, 1, 1, 1, 2, 2, 3][numbers.below(8)] {
+        for _ in 0..count {
             // Of the parameters that read something of this resource, or of any.
             let telling: Vec<_> = known.iter().filter(|each| !read(&stored.value, &kind, each).is_empty()).collect();
-            let chosen = if numbers.chance(900) { numbers.one_of(&telling).map(|each| **each) } else { numbers.one_of(&known).copied() };
+            let chosen = if numbers.chance(900) {
+                numbers.one_of(&telling).map(|each| **each)
+            } else {
+                numbers.one_of(&known).copied()
+            };
             let Some(parameter) = chosen else { continue };
             let alternatives = 1 + numbers.below(3) * usize::from(numbers.chance(250));
-            let values: Vec<String> =
-                (0..alternatives).filter_map(|number| {
-                    let from = if number == 0 { Some(stored) } else { self.stored(numbers).filter(|other| other.resource_type == kind) };
+            let values: Vec<String> = (0..alternatives)
+                .filter_map(|number| {
+                    let from = if number == 0 {
+                        Some(stored)
+                    } else {
+                        self.stored(numbers).map(Arc::as_ref).filter(|other| other.resource_type == kind)
+                    };
                     asked(&from?.value, &kind, parameter, numbers)
-                }).collect();
+                })
+                .collect();
             if !values.is_empty() {
                 pairs.push((parameter.code.to_owned(), values.join(",")));
             }
@@ -292,8 +308,12 @@ impl Asker<'_> {
 
     /// A search in small pages, walked to its end; sometimes with a spoilt token on the way.
     fn walk(&self, numbers: &mut Numbers) -> Vec<Step> {
-        let (kind, mut pairs) = self.criteria(numbers);
-        pairs.truncate(numbers.below(3));
+        // Of a type with many visible resources, mostly, or there is nothing to walk.
+        let visible = self.pair.view.get(numbers.below(self.pair.view.len()));
+        let visible = visible.and_then(|(kind, id, _)| self.pair.a.get(kind, id)).filter(|_| numbers.chance(800));
+        let Some(stored) = visible.or_else(|| self.stored(numbers)) else { return Vec::new() };
+        let count = usize::from(numbers.chance(350));
+        let (kind, mut pairs) = self.criteria_of(stored, count, numbers);
         pairs.retain(|(name, _)| name != "_count");
         pairs.push(("_count".to_owned(), (1 + numbers.below(5)).to_string()));
         let mut steps = vec![Step::Ask(self.sent(&kind, &pairs, numbers))];
@@ -355,7 +375,12 @@ impl Asker<'_> {
 
 /// A value that asks for what the parameter reads of a resource, if it reads anything.
 #[must_use]
-pub fn asked(resource: &serde_json::Value, kind: &str, parameter: &SearchParameter, numbers: &mut Numbers) -> Option<String> {
+pub fn asked(
+    resource: &serde_json::Value,
+    kind: &str,
+    parameter: &SearchParameter,
+    numbers: &mut Numbers,
+) -> Option<String> {
     let values = read(resource, kind, parameter);
     let text = match numbers.one_of(&values)? {
         Read::Coding { system, code } => {
@@ -378,13 +403,23 @@ pub fn asked(resource: &serde_json::Value, kind: &str, parameter: &SearchParamet
         Read::Date(range) => {
             let end = if range.from == i64::MIN { range.to } else { range.from };
             let written = scruple_core::Timestamp::from_micros(end).to_string();
-            let length = [4, 7, 10, 16, 19][numbers.below(5)];
+            let length = numbers.one_of(&[4, 7, 10, 16, 19]).copied().unwrap_or(4);
             let zone = if length > 10 { "Z" } else { "" };
-            let prefix = ["", "", "eq", "gt", "lt", "ge", "le", "sa", "eb"][numbers.below(9)];
+            let prefix =
+                numbers.one_of(&["", "", "eq", "gt", "lt", "ge", "le", "sa", "eb"]).copied().unwrap_or_default();
             format!("{prefix}{}{zone}", written.get(..length)?)
         }
-        Read::Reference(kind, id) => if numbers.chance(500) { id.clone() } else { format!("{kind}/{id}") },
+        Read::Reference(kind, id) => {
+            if numbers.chance(500) {
+                id.clone()
+            } else {
+                format!("{kind}/{id}")
+            }
+        }
         Read::Uri(uri) => escaped(uri),
     };
     (!text.is_empty() && text.len() < 300).then_some(text)
 }
+
+#[cfg(test)]
+mod tests;

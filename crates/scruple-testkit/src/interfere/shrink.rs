@@ -93,13 +93,7 @@ fn unstable(case: Case) -> Difference {
         request: super::wire::Request::get(""),
         a: nothing.clone(),
         b: nothing,
-        reference: super::reference::Answer {
-            status: 0,
-            body: Vec::new(),
-            has_next: false,
-            query: None,
-            token: None,
-        },
+        reference: super::reference::Answer { status: 0, body: Vec::new(), has_next: false, query: None, token: None },
     }
 }
 

@@ -3,11 +3,11 @@
 //! Left out, since R4 has no such parameter: `CareTeam.role`, `Condition.asserted-date`,
 //! `Encounter.discharge-disposition`, `Goal.description`; and those with `_lastUpdated`, which no search here takes.
 
+use super::oracle::{parameter, read};
 use super::pairs::Pair;
 use super::requests::asked;
-use super::oracle::{parameter, read};
-use super::wire::Request;
 use super::text::query;
+use super::wire::Request;
 use crate::tree::Numbers;
 
 /// One search: a type and the parameters that stand together.
@@ -82,9 +82,10 @@ pub const SEARCHES: &[Search] = searches! {
 pub fn concrete(search: &Search, pair: &Pair, root: &str, numbers: &mut Numbers) -> Option<Request> {
     let kind = search.resource_type;
     let fits = |value: &serde_json::Value| {
-        search.parameters.iter().all(|name| {
-            parameter(kind, name).is_some_and(|parameter| !read(value, kind, parameter).is_empty())
-        })
+        search
+            .parameters
+            .iter()
+            .all(|name| parameter(kind, name).is_some_and(|parameter| !read(value, kind, parameter).is_empty()))
     };
     let shown: Vec<serde_json::Value> = pair
         .view
@@ -96,7 +97,8 @@ pub fn concrete(search: &Search, pair: &Pair, root: &str, numbers: &mut Numbers)
     let value = match numbers.one_of(&shown) {
         Some(value) => value.clone(),
         None => {
-            let raw: Vec<_> = pair.a.iter().filter(|stored| stored.resource_type == kind && fits(&stored.value)).collect();
+            let raw: Vec<_> =
+                pair.a.iter().filter(|stored| stored.resource_type == kind && fits(&stored.value)).collect();
             numbers.one_of(&raw)?.value.clone()
         }
     };

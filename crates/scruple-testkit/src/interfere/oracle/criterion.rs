@@ -62,9 +62,11 @@ impl Criterion {
     pub fn new(resource_type: &str, parameter: &'static SearchParameter, value: &str) -> Result<Self, Refused> {
         let alternatives = split_unescaped(value, ',')
             .into_iter()
-            .map(|raw| {
-                if raw.is_empty() { Err(Refused::Malformed) } else { alternative(resource_type, parameter, raw) }
-            })
+            .map(
+                |raw| {
+                    if raw.is_empty() { Err(Refused::Malformed) } else { alternative(resource_type, parameter, raw) }
+                },
+            )
             .collect::<Result<_, _>>()?;
         Ok(Self { parameter, resource_type: resource_type.to_owned(), alternatives })
     }

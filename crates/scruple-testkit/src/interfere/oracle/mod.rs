@@ -179,12 +179,7 @@ pub fn parameter(resource_type: &str, name: &str) -> Option<&'static SearchParam
 #[must_use]
 pub fn parameters(resource_type: &str) -> Vec<&'static SearchParameter> {
     let of_type = |found: &&SearchParameter| found.base == resource_type || found.code == "_id";
-    dictionary()
-        .search
-        .iter()
-        .filter(of_type)
-        .filter_map(|found| parameter(resource_type, found.code))
-        .collect()
+    dictionary().search.iter().filter(of_type).filter_map(|found| parameter(resource_type, found.code)).collect()
 }
 
 /// Whether the resource matches every criterion of the search.

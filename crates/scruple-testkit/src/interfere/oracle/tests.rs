@@ -1,3 +1,5 @@
+//! The page on searches, as queries that match, that do not, and that are refused.
+
 use super::*;
 use crate::interfere::text::{folded, pairs};
 use serde_json::json;
@@ -165,7 +167,8 @@ fn dates_match_as_ranges() {
         .copied()
         .collect::<Vec<_>>(),
     );
-    let stay = |period: Value| json!({ "resourceType": "Encounter", "id": "e", "status": "finished", "period": period });
+    let stay =
+        |period: Value| json!({ "resourceType": "Encounter", "id": "e", "status": "finished", "period": period });
     check(
         &stay(json!({ "start": "2024-01-10", "end": "2024-01-12" })),
         &[
@@ -180,9 +183,18 @@ fn dates_match_as_ranges() {
     );
     check(
         &stay(json!({ "start": "2024-01-10" })),
-        &[("date=2024", false), ("date=gt2100", true), ("date=lt2024", false), ("date=lt2025", true), ("date=eb9999", false)],
+        &[
+            ("date=2024", false),
+            ("date=gt2100", true),
+            ("date=lt2024", false),
+            ("date=lt2025", true),
+            ("date=eb9999", false),
+        ],
     );
-    check(&stay(json!({ "end": "2024-01-10" })), &[("date=lt0001", true), ("date=sa0001", false), ("date=gt2024", false)]);
+    check(
+        &stay(json!({ "end": "2024-01-10" })),
+        &[("date=lt0001", true), ("date=sa0001", false), ("date=gt2024", false)],
+    );
     check(&stay(json!({})), &[("date=gt0001", false), ("date=lt9999", false)]);
     let taken = json!({ "resourceType": "Observation", "id": "o", "effectiveTiming": { "event": ["2020-01-01", "2022-02-02T10:11:12.5Z"] } });
     check(
@@ -202,17 +214,37 @@ fn dates_match_as_ranges() {
         "Patient",
         Refused::Malformed,
         &[
-            "birthdate=ne1980", "birthdate=ap1980", "birthdate=xx1980", "birthdate=GT1980", "birthdate=80", "birthdate=1980-2",
-            "birthdate=1981-02-29", "birthdate=1980-13", "birthdate=1980-01-01T10", "birthdate=1980-01T10:00", "birthdate=0000",
-            "birthdate=1980-01-01T24:00", "birthdate=1980-01-01T10:00:00.", "birthdate=1980-01-01t10:00", "birthdate=gt",
-            "birthdate=1980-01-01T10:00%2B15:00", "birthdate=1980-01-01Z", "birthdate=yesterday",
+            "birthdate=ne1980",
+            "birthdate=ap1980",
+            "birthdate=xx1980",
+            "birthdate=GT1980",
+            "birthdate=80",
+            "birthdate=1980-2",
+            "birthdate=1981-02-29",
+            "birthdate=1980-13",
+            "birthdate=1980-01-01T10",
+            "birthdate=1980-01T10:00",
+            "birthdate=0000",
+            "birthdate=1980-01-01T24:00",
+            "birthdate=1980-01-01T10:00:00.",
+            "birthdate=1980-01-01t10:00",
+            "birthdate=gt",
+            "birthdate=1980-01-01T10:00%2B15:00",
+            "birthdate=1980-01-01Z",
+            "birthdate=yesterday",
         ],
     );
 }
 
 #[test]
 fn days_are_counted_as_the_calendar_counts_them() {
-    for text in ["1970-01-01T00:00:00Z", "2000-02-29T12:34:56Z", "1900-03-01T00:00:00Z", "2100-12-31T23:59:59Z", "0001-01-01T00:00:00Z"] {
+    for text in [
+        "1970-01-01T00:00:00Z",
+        "2000-02-29T12:34:56Z",
+        "1900-03-01T00:00:00Z",
+        "2100-12-31T23:59:59Z",
+        "0001-01-01T00:00:00Z",
+    ] {
         assert_eq!(range(text).unwrap().from, scruple_core::Timestamp::parse(text).unwrap().micros(), "{text}");
     }
     assert_eq!(range("2024-02").map(|range| range.to), range("2024-03").map(|range| range.from));
@@ -240,9 +272,18 @@ fn references_match_by_type_and_id() {
     };
     check(
         &seen("Patient"),
-        &[("patient=s", true), ("patient=Patient/s", true), ("patient=Group/s", false), ("subject=s", true), ("performer=s", true)],
+        &[
+            ("patient=s", true),
+            ("patient=Patient/s", true),
+            ("patient=Group/s", false),
+            ("subject=s", true),
+            ("performer=s", true),
+        ],
     );
-    check(&seen("Group"), &[("patient=s", false), ("patient=Group/s", false), ("subject=Group/s", true), ("subject=s", true)]);
+    check(
+        &seen("Group"),
+        &[("patient=s", false), ("patient=Group/s", false), ("subject=Group/s", true), ("subject=s", true)],
+    );
     check(&seen("Shoe"), &[("subject=s", false)]);
     let answers = json!({ "resourceType": "QuestionnaireResponse", "id": "q", "questionnaire": "http://x/Questionnaire/phq|2.0" });
     check(
@@ -257,9 +298,17 @@ fn references_match_by_type_and_id() {
     refused(
         "Observation",
         Refused::Malformed,
-        &["subject=http://x/fhir/Patient/s", "subject=Patient/s/_history/1", "subject=urn:uuid:1", "subject=Shoe/s", "subject=a_b", "subject=Patient/"],
+        &[
+            "subject=http://x/fhir/Patient/s",
+            "subject=Patient/s/_history/1",
+            "subject=urn:uuid:1",
+            "subject=Shoe/s",
+            "subject=a_b",
+            "subject=Patient/",
+        ],
     );
-    let policy = json!({ "resourceType": "Consent", "id": "c", "sourceReference": { "reference": "DocumentReference/d" } });
+    let policy =
+        json!({ "resourceType": "Consent", "id": "c", "sourceReference": { "reference": "DocumentReference/d" } });
     check(&policy, &[("source-reference=DocumentReference/d", true), ("source-reference=d", true)]);
 }
 
@@ -275,21 +324,61 @@ fn what_is_not_on_the_page_is_refused() {
         "Patient",
         Refused::NotSupported,
         &[
-            "_include=*", "_revinclude=*", "_has:Observation:patient:code=1", "_summary=true", "_elements=id", "_contained=true",
-            "_text=a", "_content=a", "_filter=a", "_query=a", "_list=a", "_type=Patient", "_lastUpdated=2020", "_tag=a",
-            "_security=a", "_profile=a", "_source=a", "name:exact=a", "birthdate:missing=true", "_id:not=a", "phonetic=a",
-            "general-practitioner.name=a", "shoe=44", "code=1", "Name=a", "_sort=name", "_sort=_id,-_id", "_sort=_lastUpdated",
+            "_include=*",
+            "_revinclude=*",
+            "_has:Observation:patient:code=1",
+            "_summary=true",
+            "_elements=id",
+            "_contained=true",
+            "_text=a",
+            "_content=a",
+            "_filter=a",
+            "_query=a",
+            "_list=a",
+            "_type=Patient",
+            "_lastUpdated=2020",
+            "_tag=a",
+            "_security=a",
+            "_profile=a",
+            "_source=a",
+            "name:exact=a",
+            "birthdate:missing=true",
+            "_id:not=a",
+            "phonetic=a",
+            "general-practitioner.name=a",
+            "shoe=44",
+            "code=1",
+            "Name=a",
+            "_sort=name",
+            "_sort=_id,-_id",
+            "_sort=_lastUpdated",
         ],
     );
-    refused("Observation", Refused::NotSupported, &["value-quantity=1", "code-value-quantity=a$1", "combo-value-quantity=1"]);
+    refused(
+        "Observation",
+        Refused::NotSupported,
+        &["value-quantity=1", "code-value-quantity=a$1", "combo-value-quantity=1"],
+    );
     refused("Location", Refused::NotSupported, &["near=1|2|3"]);
     refused("InsurancePlan", Refused::NotSupported, &["name=a"]);
     refused(
         "Patient",
         Refused::Malformed,
         &[
-            "name=", "name", "name=a,,b", "name=,a", "name=a,", "_count=0", "_count=-1", "_count=1.5", "_count=", "_count=1&_count=2",
-            "_total=yes", "_page=a&name=b", "identifier=|", "identifier=a|b|c",
+            "name=",
+            "name",
+            "name=a,,b",
+            "name=,a",
+            "name=a,",
+            "_count=0",
+            "_count=-1",
+            "_count=1.5",
+            "_count=",
+            "_count=1&_count=2",
+            "_total=yes",
+            "_page=a&name=b",
+            "identifier=|",
+            "identifier=a|b|c",
         ],
     );
     refused("Patient", Refused::NotAcceptable, &["_format=xml", "_format=application/fhir%2Bxml", "_format=html"]);
@@ -312,10 +401,7 @@ fn the_query_says_how_the_answer_is_to_be() {
     assert_eq!(names, ["_count", "name", "_sort", "_total"]);
     let query = asked("Patient", "").unwrap();
     assert_eq!((query.count, query.total, query.backwards), (50, false, false));
-    assert_eq!(
-        parse_asked("Patient", &[("_page".to_owned(), "t".to_owned())]),
-        Ok(Asked::Page("t".to_owned()))
-    );
+    assert_eq!(parse_asked("Patient", &[("_page".to_owned(), "t".to_owned())]), Ok(Asked::Page("t".to_owned())));
 }
 
 #[test]

@@ -65,18 +65,27 @@ pub(super) fn alike(value: &Value, numbers: &mut Numbers) -> Value {
 }
 
 fn alike_text(text: &str, numbers: &mut Numbers) -> String {
-    let digits = |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    let digits =
+        |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
     if digits(text.get(..4)) && text.get(4..5) == Some("-") {
         // A date: another month and day.
         let date = format!("-{:02}-{:02}", 1 + numbers.below(12), 1 + numbers.below(28));
         let length = text.len().min(10);
-        return format!("{}{}{}", &text.get(..4).unwrap_or_default(), date.get(..length - 4).unwrap_or(&date), text.get(10..).unwrap_or_default());
+        return format!(
+            "{}{}{}",
+            &text.get(..4).unwrap_or_default(),
+            date.get(..length - 4).unwrap_or(&date),
+            text.get(10..).unwrap_or_default()
+        );
     }
     if text.len() == 5 && digits(Some(text)) {
         return format!("{}{:02}", text.get(..3).unwrap_or_default(), numbers.below(100));
     }
     let keep = text.chars().count().saturating_sub(4);
-    text.chars().enumerate().map(|(place, letter)| if place < keep { scrambled(letter, numbers) } else { letter }).collect()
+    text.chars()
+        .enumerate()
+        .map(|(place, letter)| if place < keep { scrambled(letter, numbers) } else { letter })
+        .collect()
 }
 
 /// Another value of the same JSON type.

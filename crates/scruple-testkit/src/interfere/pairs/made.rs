@@ -35,7 +35,9 @@ pub(super) fn hidden(patient: &str, number: u64, numbers: &mut Numbers) -> Value
     let (system, code) = numbers.one_of(&PROTECTED).copied().unwrap_or((ICD, "B20"));
     let mark = numbers.one_of(&LABELS).copied().unwrap_or("HIV");
     match numbers.below(9) {
-        0 => json!({ "resourceType": "Condition", "id": id, "subject": subject, "code": concept(system, code), "meta": label(mark) }),
+        0 => {
+            json!({ "resourceType": "Condition", "id": id, "subject": subject, "code": concept(system, code), "meta": label(mark) })
+        }
         1 => json!({ "resourceType": "Condition", "id": id, "subject": subject, "code": concept(system, code) }),
         2 => json!({
             "resourceType": "Observation", "id": id, "status": "final", "subject": subject, "meta": label(mark),

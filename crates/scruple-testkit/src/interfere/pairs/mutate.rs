@@ -88,7 +88,8 @@ impl Context<'_> {
     fn extension(&self, numbers: &mut Numbers) -> Option<Mutation> {
         let mut value = self.any(numbers)?.value.clone();
         let list = value.as_object_mut()?.entry("extension").or_insert_with(|| json!([]));
-        list.as_array_mut()?.push(json!({ "url": "http://own.example/more", "valueString": format!("word {}", numbers.below(1_000)) }));
+        list.as_array_mut()?
+            .push(json!({ "url": "http://own.example/more", "valueString": format!("word {}", numbers.below(1_000)) }));
         put("extension", value)
     }
 
@@ -109,9 +110,8 @@ impl Context<'_> {
             .into_iter()
             .filter(|(path, value)| {
                 let key = leaf::key(path);
-                !matches!(key, "resourceType" | "reference")
-                    && !(key == "id" && path.len() == 1)
-                    && !shown.contains(value.to_string().as_str())
+                let stays = matches!(key, "resourceType" | "reference") || key == "id" && path.len() == 1;
+                !stays && !shown.contains(value.to_string().as_str())
             })
             .collect();
         numbers.one_of(&unseen).map(|(path, value)| (path.clone(), (*value).clone()))
@@ -139,7 +139,9 @@ impl Context<'_> {
                 2 => ("birthDate", json!(format!("1961-0{}-11", 1 + numbers.below(9)))),
                 _ => ("photo", json!([{ "contentType": "image/png", "data": "QUJD" }])),
             },
-            "Observation" | "Condition" | "Procedure" | "Immunization" => ("note", json!([{ "text": "said in passing" }])),
+            "Observation" | "Condition" | "Procedure" | "Immunization" => {
+                ("note", json!([{ "text": "said in passing" }]))
+            }
             "Encounter" => ("reasonCode", json!([{ "text": "pain" }])),
             _ => ("language", json!("de")),
         };
@@ -157,8 +159,12 @@ impl Context<'_> {
     }
 
     fn add_made(&self, numbers: &mut Numbers) -> Option<Mutation> {
-        let patients: Vec<&str> =
-            self.store.iter().filter(|stored| stored.resource_type == "Patient").map(|stored| stored.id.as_str()).collect();
+        let patients: Vec<&str> = self
+            .store
+            .iter()
+            .filter(|stored| stored.resource_type == "Patient")
+            .map(|stored| stored.id.as_str())
+            .collect();
         let patient = numbers.one_of(&patients).copied().unwrap_or("nobody");
         let number = numbers.next() % 100_000;
         let mut value = made::hidden(patient, number, numbers);

@@ -1,0 +1,144 @@
+//! The bytes of answers, the places of requests, and what a comparison lets pass.
+
+use super::*;
+use crate::interfere::world::BASE;
+
+fn server() -> ReferenceServer {
+    let patient = |id: &str, family: &str| {
+        let text = format!(r#"{{"resourceType":"Patient","id":"{id}","name":[{{"family":"{family}"}}]}}"#);
+        ("Patient".to_owned(), id.to_owned(), text.into_bytes())
+    };
+    ReferenceServer::new(vec![patient("b", "Ruiz"), patient("a", "Roe"), patient("c", "Poe")], BASE)
+}
+
+fn text(answer: &Answer) -> &str {
+    std::str::from_utf8(&answer.body).unwrap()
+}
+
+fn get(path: &str) -> Request {
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query.to_owned())));
+    Request { query, ..Request::get(path) }
+}
+
+#[test]
+fn a_search_is_answered_as_the_page_says() {
+    let answer = server().answer(&get("/fhir/Patient?_total=accurate&name=r&_count=1&_format=json"));
+    assert_eq!(
+        text(&answer),
+        r#"{"resourceType":"Bundle","type":"searchset","total":2,"link":[{"relation":"self","url":"https://gateway.example/fhir/Patient?_total=accurate&name=r&_count=1"},{"relation":"next","url":"https://gateway.example/fhir/Patient?_page=-"}],"entry":[{"fullUrl":"https://gateway.example/fhir/Patient/a","resource":{"resourceType":"Patient","id":"a","name":[{"family":"Roe"}]},"search":{"mode":"match"}}]}"#
+    );
+    assert!(answer.has_next);
+    let next = server().page(answer.query.as_ref().unwrap(), 1);
+    assert!(!next.has_next);
+    assert!(
+        text(&next).contains(r#"_count=1&_page=-"}],"entry":[{"fullUrl":"https://gateway.example/fhir/Patient/b""#),
+        "{}",
+        text(&next)
+    );
+    assert!(text(&server().page(answer.query.as_ref().unwrap(), 2)).ends_with(r#"_count=1&_page=-"}]}"#));
+}
+
+#[test]
+fn nothing_found_has_no_entries_and_no_question_mark_where_nothing_was_asked() {
+    let none = server().answer(&get("/fhir/Condition"));
+    assert_eq!(
+        text(&none),
+        r#"{"resourceType":"Bundle","type":"searchset","link":[{"relation":"self","url":"https://gateway.example/fhir/Condition"}]}"#
+    );
+    let backwards = server().answer(&get("/fhir/Patient?_sort=-_id"));
+    let ids: Vec<_> =
+        text(&backwards).match_indices(r#""id":"#).map(|(at, _)| &text(&backwards)[at + 6..at + 7]).collect();
+    assert_eq!(ids, ["c", "b", "a"]);
+    let spoken = server().answer(&get("/fhir/Patient?name=R%C3%96%20%5C,&name=x+y"));
+    assert!(text(&spoken).contains(r#"/Patient?name=R%C3%96%20%5C%2C&name=x%20y"}]"#), "{}", text(&spoken));
+}
+
+#[test]
+fn requests_are_placed_by_their_form() {
+    let status = |request: &Request| server().answer(request).status;
+    for (path, expected) in [
+        ("/fhir/Patient/a", 200),
+        ("/fhir/Patient/z", 404),
+        ("/fhir/Patient/a?_format=json", 200),
+        ("/fhir/Patient/a?_format=xml", 406),
+        ("/fhir/Patient/a?_summary=true", 400),
+        ("/fhir/Condition/a", 404),
+        ("/fhir/Patient?_format=xml", 406),
+        ("/fhir/Patient?name=%zz", 400),
+        ("/fhir/Patient?name=%ff", 400),
+        ("/fhir//Patient/a", 400),
+        ("/fhir/Patient/../Patient/a", 400),
+        ("/fhir/Patient/%61", 400),
+        ("/fhir/Patient/a/", 400),
+        ("/fhir/patient/a", 400),
+        ("/fhir/Patient/a/_history", 400),
+        ("/fhir/Patient/$everything", 400),
+        ("/fhir/Patient/_search", 400),
+        ("/fhir/Patient?_page=x", 400),
+        ("/fhir/", 400),
+        ("/Patient/a", 400),
+        ("/fhir/metadata", 0),
+        ("/fhir/Patient?", 200),
+    ] {
+        assert_eq!(status(&get(path)), expected, "{path}");
+    }
+    let post = Request { method: "POST".to_owned(), body: b"name=roe".to_vec(), ..get("/fhir/Patient/_search") };
+    assert_eq!(status(&post), 400, "without its content type");
+    let post = post.with_header("content-type", "application/x-www-form-urlencoded; charset=UTF-8");
+    assert_eq!(status(&post), 200);
+    assert_eq!(status(&post.with_query("_count=1")), 400);
+    assert_eq!(status(&Request { method: "DELETE".to_owned(), ..get("/fhir/Patient/a") }), 405);
+}
+
+fn response(status: u16, body: &str) -> Response {
+    let headers = vec![("Content-Type".to_owned(), "application/fhir+json;charset=utf-8".to_owned())];
+    Response { status, headers, body: body.as_bytes().to_vec() }
+}
+
+#[test]
+fn answers_are_equal_but_for_their_tokens() {
+    let request = get("/fhir/Patient?_count=1");
+    let answer = server().answer(&request);
+    let empty = response(200, "");
+    let with = |what: &str, by: &str| {
+        compare(&request, &response(200, &text(&answer).replace(what, by)), &answer, &empty, false)
+    };
+    assert_eq!(with("_page=-", "_page=k3Y.-_~%2F"), Verdict::Equal);
+    for (what, by) in [
+        ("_page=-", "_page=-&x=1"),
+        (r#""Roe""#, r#""Rot""#),
+        ("_count=1", "_count=2"),
+        (r#","search""#, r#", "search""#),
+        ("]}", "]} "),
+    ] {
+        assert!(matches!(with(what, by), Verdict::Different(_)), "{what} {by}");
+    }
+    let page = r#"{"resourceType":"Bundle","type":"searchset","link":[],"entry":[{"resource":{"url":"_page=1"}}]}"#;
+    let other = page.replace("_page=1", "_page=2");
+    assert_ne!(without_tokens(page.as_bytes()), without_tokens(other.as_bytes()), "in entries nothing is let pass");
+}
+
+#[test]
+fn refusals_must_be_those_of_the_empty_store_and_allowed() {
+    let (request, gone) = (get("/fhir/Patient/a"), get("/fhir/Patient/z"));
+    let judged = |request: &Request, own: &Response, empty: &Response, may: bool| {
+        compare(request, own, &server().answer(request), empty, may)
+    };
+    let (no, other_no, absent) = (response(403, "no"), response(403, "no, Roe"), response(404, "gone"));
+    assert_eq!(judged(&request, &no, &no, true), Verdict::Refused);
+    assert_eq!(judged(&gone, &absent, &absent, false), Verdict::Absent);
+    for (request, own, empty, may) in [
+        (&request, &no, &no, false),
+        (&request, &other_no, &no, true),
+        (&request, &absent, &absent, true),
+        (&gone, &no, &absent, true),
+        (&gone, &response(200, "{}"), &absent, true),
+        (&gone, &response(503, ""), &response(503, ""), true),
+        (&request, &response(304, ""), &absent, true),
+        (&request, &response(206, "{"), &absent, true),
+    ] {
+        assert!(matches!(judged(request, own, empty, may), Verdict::Different(_)), "{request:?} {own:?}");
+    }
+    let conditional = request.clone().with_header("If-None-Match", "*");
+    assert_eq!(judged(&conditional, &response(304, ""), &absent, true), Verdict::Equal);
+}
