@@ -2,7 +2,7 @@
 
 use crate::support::{Console, PATIENTS, Page, text};
 use http::StatusCode;
-use scruple_core::{Entry, EntryBody, Relationship};
+use scruple_core::{EntryBody, Relationship};
 use scruple_hospital::canary;
 
 /// Role and purpose of each that the demo shows.
@@ -97,15 +97,31 @@ async fn each_view_is_recorded_before_it_is_shown() {
     let both = format!("{}&role2=nurse&purpose2=TREAT", href(0, 0, ROLES[0]));
     console.page(&both).await;
     console.get("/lens?role=nobody").await;
-    let mut recorded = Vec::new();
-    for entry in scruple_ledger::entries(&console.folder, Default::default()).unwrap() {
-        let entry = entry.unwrap();
-        let _ = &entry;
-        recorded.push(entry);
-    }
-    assert!(!release.is_empty());
-    assert_eq!(recorded.len(), 3, "three views, no refusal of what was never asked");
-    let _ = (Relationship::Assumed, |entry: Entry| matches!(entry.body, EntryBody::Release { .. }));
+    let recorded = console.recorded();
+    assert_eq!(recorded.len(), 3, "three views; what is no role was never asked");
+    let roles: Vec<&str> = recorded
+        .iter()
+        .map(|body| match body {
+            EntryBody::Release { actor, decision, counts, bytes, .. } => {
+                assert_eq!(actor.subject, "console:lens");
+                assert_eq!(decision.relationship, Relationship::Assumed);
+                assert_eq!((counts.read, counts.released), (1, 1));
+                assert!(*bytes > 0);
+                actor.role.as_str()
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(roles, ["biller", "front_desk", "nurse"]);
+    let EntryBody::Release { release: named, .. } = &recorded[0] else { panic!("no release") };
+    assert_eq!(*named, release, "the page names its record");
+
+    let withheld = console.page(&console.page(&href(0, 0, ROLES[0])).await.part("DocumentReference")).await;
+    assert_eq!(withheld.all(".refused").len(), 1);
+    let recorded = console.recorded();
+    let Some(EntryBody::Release { counts, bytes, references, .. }) = recorded.last() else { panic!("no release") };
+    assert_eq!((counts.released, *bytes, references.len()), (0, 0, 0), "a view of nothing is recorded too");
+    assert_eq!(counts.withheld["policy"], 1);
 }
 
 #[tokio::test]
@@ -164,7 +180,7 @@ async fn what_is_not_recorded_is_not_shown() {
     let console = Console::open();
     let page = console.page(&href(0, 0, ROLES[1])).await;
     assert!(!page.all("td.c-seen").is_empty());
-    console.stop_ledger();
+    console.break_disk();
     let answer = console.get(&href(0, 0, ROLES[1])).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(!answer.body.contains("Vargas"));

@@ -311,7 +311,7 @@ fn sentence(node: &Node<'_>, column: &Column<'_>, reason: Option<&Reason>, mark:
         return "Written on the way out, so that the receiver knows that this is a narrowed copy.".to_owned();
     }
     if column.passes {
-        return "Own treating staff: the record passes as it is.".to_owned();
+        return "The record passes as it is: the role has every kind of information in it.".to_owned();
     }
     let Some(reason) = reason else {
         let general = words::general(node.key).unwrap_or("The policy does not place it, so that it is withheld.");
