@@ -58,6 +58,8 @@ struct Inner {
 struct Made {
     items: Vec<RecordItem>,
     bytes: Vec<Vec<u8>>,
+    /// `Type/id` of each.
+    names: Vec<String>,
 }
 
 impl HospitalLens {
@@ -111,7 +113,9 @@ impl Inner {
         let items = record.resources.iter().zip(&bytes);
         let items =
             items.map(|(resource, bytes)| RecordItem { kind: resource.kind().to_owned(), title: title_of(bytes) });
-        let made = Arc::new(Made { items: items.collect(), bytes });
+        let name_of = |resource: &scruple_hospital::Resource| format!("{}/{}", resource.kind(), resource.id());
+        let names = record.resources.iter().map(name_of).collect();
+        let made = Arc::new(Made { items: items.collect(), bytes, names });
         kept.truncate(RECORDS_KEPT_MAX - 1);
         kept.push_front((patient, Arc::clone(&made)));
         Some(made)
@@ -124,18 +128,18 @@ impl Inner {
         let pack = &self.active.pack;
         let conditions = pack.condition("relationship").map_or(ConditionMask::NONE, |id| ConditionMask::NONE.with(id));
         let question = Question { role: ask.role.clone(), purpose: ask.purpose.clone(), conditions };
-        let asked = Asked {
-            subject: SUBJECT.to_owned(),
-            question: question.clone(),
-            relationship: Relationship::Assumed,
-        };
+        let asked =
+            Asked { subject: SUBJECT.to_owned(), question: question.clone(), relationship: Relationship::Assumed };
         let options = LookOptions {
             decider: &self.active.decider,
             ledger: &self.ledger,
             clock: self.clock.as_ref(),
             token: &self.token,
         };
-        let record: Vec<&[u8]> = made.bytes.iter().map(Vec::as_slice).collect();
+        // Of the rest of the record only what this resource refers to is asked for.
+        let text = std::str::from_utf8(resource).map_err(|_| LensError::Failed)?;
+        let named = made.names.iter().zip(&made.bytes).filter(|(name, _)| text.contains(name.as_str()));
+        let record: Vec<&[u8]> = named.map(|(_, bytes)| bytes.as_slice()).collect();
         let looked = {
             let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
             look(&options, rng.as_mut(), &asked, &record, resource).map_err(|error| failed(&error))?
@@ -168,20 +172,25 @@ fn catalogue(hospital: &Hospital, active: &Active) -> Catalogue {
     let mut roles: Vec<RoleChoice> = pack
         .roles
         .iter()
-        .map(|(name, role)| RoleChoice {
-            name: name.clone(),
-            label: role.label.clone(),
-            purposes: purposes(role),
-        })
+        .map(|(name, role)| RoleChoice { name: name.clone(), label: role.label.clone(), purposes: purposes(role) })
         .filter(|role| !role.purposes.is_empty())
         .collect();
     roles.sort_by(|one, other| one.label.cmp(&other.label));
     let options = hospital.options();
-    let mut patients: Vec<String> = (0..options.patients)
-        .map(|index| words::persona(Persona::of(options.seed, index)).to_owned())
-        .collect();
+    let mut patients: Vec<String> =
+        (0..options.patients).map(|index| words::persona(Persona::of(options.seed, index)).to_owned()).collect();
     if options.canary {
         patients.push(words::persona(Persona::Canary).to_owned());
     }
-    Catalogue { roles, patients, policy: pack.hash.to_string() }
+    // What is labelled whole is withheld from most roles: a page that shows nothing is a poor beginning.
+    let ordinary = (0..options.patients).find(|index| Persona::of(options.seed, *index) == Persona::Ordinary);
+    let first = ordinary.or_else(|| (0..options.patients).find(|index| !is_labelled(hospital, *index))).unwrap_or(0);
+    Catalogue { roles, patients, first, policy: pack.hash.to_string() }
+}
+
+/// Whether the Patient of a record carries a security label.
+fn is_labelled(hospital: &Hospital, index: usize) -> bool {
+    let record = hospital.record(index);
+    let patient = record.resources.first().and_then(|resource| Tree::parse(&resource.to_json()));
+    patient.as_ref().and_then(|patient| patient.get("meta")?.get("security")).is_some()
 }

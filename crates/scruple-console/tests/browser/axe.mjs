@@ -43,7 +43,7 @@ async function part(page, path, type) {
 
 const plain = await browser.newContext({ javaScriptEnabled: true });
 const scout = await plain.newPage();
-const LENS = "/lens?record=0&item=0";
+const LENS = "/lens?record=1&item=0";
 const PAGES = [
   ["lens-biller", `${LENS}&role=biller&purpose=HPAYMT`],
   ["lens-front-desk", `${LENS}&role=front_desk&purpose=PATADMIN`],
@@ -53,6 +53,7 @@ const PAGES = [
   ["lens-observation", await part(scout, `${LENS}&role=quality_analyst&purpose=HQUALIMP`, "Observation")],
   ["lens-encounter", await part(scout, `${LENS}&role=front_desk&purpose=PATADMIN`, "Encounter")],
   ["lens-withheld", await part(scout, `${LENS}&role=biller&purpose=HPAYMT`, "DocumentReference")],
+  ["lens-labelled", "/lens?record=0&item=0&role=nurse&purpose=TREAT&role2=physician&purpose2=TREAT"],
   ["samples", "/samples"],
   ["error", "/lens?role=nobody"],
 ];
@@ -148,7 +149,7 @@ await page.screenshot({ path: join(folder, "reason-open.png") });
 await page.locator("#as").selectOption("nurse.TREAT");
 await page.locator("#and").selectOption("biller.HPAYMT");
 await page.locator(".ask button").click();
-await page.waitForURL("**/lens?record=0&item=0&role=nurse&purpose=TREAT&role2=biller&purpose2=HPAYMT");
+await page.waitForURL("**/lens?record=*&item=0&role=nurse&purpose=TREAT&role2=biller&purpose2=HPAYMT");
 await page.getByRole("link", { name: "Front desk" }).click();
 if (!page.url().includes("role=front_desk")) complain("journey", "a role's link leads elsewhere");
 await page.getByRole("link", { name: "Show the first role alone" }).click();

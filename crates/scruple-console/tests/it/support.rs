@@ -7,8 +7,8 @@ use http_body_util::BodyExt as _;
 use scraper::{ElementRef, Html, Selector};
 use scruple_console::{HospitalLens, HospitalLensOptions, router};
 use scruple_core::{Clock, FixedClock, Timestamp};
-use scruple_hospital::{Hospital, Options};
 use scruple_core::{Entry, EntryBody};
+use scruple_hospital::{Hospital, Options};
 use scruple_ledger::simulate::SimStorage;
 use scruple_ledger::{Ledger, OpenOptions, Payload, SEGMENT_BYTES_MIN, entries};
 use scruple_policy::{Active, PackFiles};
@@ -64,7 +64,7 @@ impl Console {
         let read = entries(Path::new(LEDGER), Arc::new(self.disk.clone()), None, 0).unwrap();
         let body = |payload| match payload {
             Payload::Open(bytes) => Entry::from_bytes(&bytes).unwrap().body,
-            Payload::Erased { .. } => panic!("nothing was erased"),
+            _ => panic!("an entry does not open"),
         };
         read.map(|entry| body(entry.unwrap().payload)).collect()
     }
