@@ -134,7 +134,7 @@ pub fn because(pack: &Pack, text: &str) -> String {
             "An element that must not be left out would be withheld, so that all of it is.".to_owned()
         }
         other => match other.strip_suffix(" does not carry it") {
-            Some(view) => format!("{}.", mask(view.trim_start_matches("masked:"))),
+            Some(view) => format!("Left out: {}.", lower_first(&mask(view.trim_start_matches("masked:")))),
             None => format!("{other}."),
         },
     }
