@@ -8,8 +8,9 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 
 use crate::args::Args;
+use crate::needs::{self, Need};
 use crate::postgres::{Durability, Postgres};
-use crate::{needs, shell};
+use crate::shell;
 
 pub const HELP: &str = "
 usage: cargo xtask bench NAME [--dry] [-- ARGS]
@@ -18,6 +19,7 @@ Runs one of these in release, and puts what it prints into docs/benchmarks.md:
   projection   beside sonic_rs, serde_json, jq and jaq; for generic x86-64 and for x86-64-v3
   decision     beside bare Cedar and the Cerbos server
   ledger       beside SQLite and PostgreSQL, durable; the server's address is in SCRUPLE_BENCH_POSTGRES
+  gateway      beside nginx in front of the same upstream, each on a core of its own; needs nginx and wrk
 
   --dry        print only
   -- ARGS      go to the benchmark";
@@ -29,12 +31,14 @@ struct Bench {
     /// Compiled for each of these in turn; empty: as cargo does by itself.
     cpus: &'static [&'static str],
     postgres: bool,
+    needs: &'static [Need],
 }
 
 const BENCHES: &[Bench] = &[
-    Bench { name: "projection", cpus: &["x86-64", "x86-64-v3"], postgres: false },
-    Bench { name: "decision", cpus: &[], postgres: false },
-    Bench { name: "ledger", cpus: &[], postgres: true },
+    Bench { name: "projection", cpus: &["x86-64", "x86-64-v3"], postgres: false, needs: &[] },
+    Bench { name: "decision", cpus: &[], postgres: false, needs: &[] },
+    Bench { name: "ledger", cpus: &[], postgres: true, needs: &[Need::Postgres] },
+    Bench { name: "gateway", cpus: &[], postgres: false, needs: &[Need::Nginx, Need::Wrk] },
 ];
 
 pub fn run(mut args: Args) -> Result<()> {
@@ -43,12 +47,8 @@ pub fn run(mut args: Args) -> Result<()> {
     let rest = args.finish()?;
     let bench = BENCHES.iter().find(|b| b.name == name);
     let bench = bench.with_context(|| format!("no benchmark is called `{name}`; --help lists them"))?;
-    let server = if bench.postgres {
-        needs::ensure()?;
-        Some(Postgres::start(Durability::On)?)
-    } else {
-        None
-    };
+    needs::ensure(bench.needs)?;
+    let server = if bench.postgres { Some(Postgres::start(Durability::On)?) } else { None };
     let mut section = format!(
         "{}, commit {}, {} cores, {}, `cargo xtask bench {name}`\n",
         shell::date("%F")?,

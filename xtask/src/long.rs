@@ -22,6 +22,11 @@ Runs one of these in release, and adds a row to docs/long-runs.md:
   fuzz-ledger      damaged folders into the ledger reader (10 minutes)
   ledger-crash     storage that forgets unsynced sectors, cut after every operation (10,000 cases)
   ledger-kill      SIGKILL under load, then verify (50 cases)
+  pairs            stores with equal views, each request to both gateways and to the reference server (200,000 cases)
+  load             the gateway under load with faults: memory stays, no release without its record (30 minutes)
+  http-crash       power cuts under the gateway: every released answer has its record (1,000 cases)
+  http-kill        SIGKILL of the gateway under load, then verify (50 cases)
+  reserve-crash    power cuts while the reserve is written and merged (1,000 cases)
 
   --seed S       repeats an earlier run; default: from the clock
   --minutes N    how long
@@ -41,6 +46,11 @@ const RUNS: &[(&str, Limit)] = &[
     ("fuzz-ledger", Limit::Minutes(10)),
     ("ledger-crash", Limit::Cases(10_000)),
     ("ledger-kill", Limit::Cases(50)),
+    ("pairs", Limit::Cases(200_000)),
+    ("load", Limit::Minutes(30)),
+    ("http-crash", Limit::Cases(1_000)),
+    ("http-kill", Limit::Cases(50)),
+    ("reserve-crash", Limit::Cases(1_000)),
 ];
 
 /// The last line of a run.

@@ -9,11 +9,13 @@ mod bench;
 mod dictionary;
 mod long;
 mod needs;
+mod npm;
 mod postgres;
 mod shell;
 mod test;
 mod tidy;
 mod trace;
+mod upstream;
 
 use std::process::ExitCode;
 

@@ -56,6 +56,14 @@ pub fn is_there(program: &str, version_flag: &str) -> bool {
         .is_ok_and(|s| s.success())
 }
 
+/// The first of these programs that is there: by its path, or by its name on the PATH.
+pub fn program(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    // A name that begins with a slash replaces the folder.
+    names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file()))
+}
+
 /// Whether we are the superuser.
 pub fn is_root() -> bool {
     output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
@@ -79,4 +87,19 @@ pub fn commit() -> Result<String> {
 /// Cores that this machine lends us.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::program;
+
+    #[test]
+    fn programs_are_found_by_name_and_by_path() {
+        let sh = program(&["no-such-program", "sh"]).unwrap();
+        assert!(sh.is_absolute() && sh.ends_with("sh"));
+        assert_eq!(program(&["/bin/sh"]), Some(PathBuf::from("/bin/sh")));
+        assert_eq!(program(&["no-such-program", "/no/such/program"]), None);
+    }
 }

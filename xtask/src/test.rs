@@ -1,28 +1,47 @@
 //! `cargo xtask test`: everything that can fail, in one command.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 
 use crate::args::Args;
+use crate::needs::{self, Need};
 use crate::postgres::{Durability, Postgres};
-use crate::{needs, shell, tidy, trace};
+use crate::upstream::{self, Upstream};
+use crate::{npm, shell, tidy, trace};
 
 pub const HELP: &str = "
-usage: cargo xtask test [-- ARGS]
+usage: cargo xtask test [--upstream medplum|helios] [-- ARGS]
 
 Installs what the tests need where that can be done without a question (else says what to install), starts PostgreSQL
-once, runs every test of the workspace, then `tidy` and `trace`. PostgreSQL is stopped at the end, however that comes.
+and Medplum once, holds Medplum against upstreams/README.md, runs every test of the workspace, then `tidy` and `trace`.
+What was started is stopped at the end, however that comes.
 
-  -- ARGS    go to `cargo nextest run` or `cargo test` in place of --workspace, such as `-- -p scruple-store`
+  --upstream NAME   the gateway's tests run in front of this server too: `medplum` always does, `helios` if its program
+                    was built beforehand
+  -- ARGS           go to `cargo nextest run` or `cargo test` in place of --workspace, such as `-- -p scruple-store`
 
 environment:
   SCRUPLE_TEST_POSTGRES   address of a server to use; none is started then
-  CARGO_TARGET_DIR        artefacts; default: target/, as for cargo itself";
+  SCRUPLE_TEST_MEDPLUM    base of a Medplum server to use; none is started then
+  SCRUPLE_TEST_CHROMIUM   path of the browser to use
+  CARGO_TARGET_DIR        artefacts; default: target/, as for cargo itself
+
+The tests find these variables set, and beside them SCRUPLE_TEST_BROWSER, the folder whose node_modules hold the packages
+of the browser's tests, and SCRUPLE_TEST_HELIOS. Without them they say that they are skipped.";
 
 /// How tests are told where PostgreSQL is.
 pub const POSTGRES_VARIABLE: &str = "SCRUPLE_TEST_POSTGRES";
+const MEDPLUM_VARIABLE: &str = "SCRUPLE_TEST_MEDPLUM";
+const HELIOS_VARIABLE: &str = "SCRUPLE_TEST_HELIOS";
+const CHROMIUM_VARIABLE: &str = "SCRUPLE_TEST_CHROMIUM";
+const BROWSER_VARIABLE: &str = "SCRUPLE_TEST_BROWSER";
+
+/// The folder that asks for the packages of the browser's tests.
+const BROWSER_PACKAGES: &str = "crates/scruple-console/tests/browser";
 
 #[derive(Default, Debug, PartialEq, Eq, Clone, Copy)]
 struct Counts {
@@ -31,43 +50,110 @@ struct Counts {
     skipped: u64,
 }
 
-pub fn run(args: Args) -> Result<()> {
-    let rest = args.finish()?;
-    let given = std::env::var(POSTGRES_VARIABLE).ok().filter(|url| !url.is_empty());
-    let server = match given {
-        Some(_) => None,
-        None => {
-            needs::ensure()?;
-            Some(Postgres::start(Durability::Off)?)
+/// Upstreams that can be asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    Medplum,
+    Helios,
+}
+
+impl FromStr for Asked {
+    type Err = std::io::Error;
+
+    fn from_str(text: &str) -> std::io::Result<Self> {
+        match text {
+            "medplum" => Ok(Self::Medplum),
+            "helios" => Ok(Self::Helios),
+            _ => Err(std::io::Error::other("medplum or helios")),
         }
-    };
-    let url = server.as_ref().map(Postgres::url).or(given).unwrap_or_default();
-    println!("PostgreSQL: {url}");
-    let tests = tests(&url, rest);
-    drop(server);
+    }
+}
+
+/// What runs while the tests do, and the variables that tell of it.
+#[derive(Default)]
+struct Surroundings {
+    variables: Vec<(&'static str, OsString)>,
+    postgres: Option<Postgres>,
+    upstreams: Vec<Upstream>,
+}
+
+impl Surroundings {
+    fn start(asked: Option<Asked>) -> Result<Self> {
+        let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let needed = |need: &Need| match need {
+            Need::Postgres => given(POSTGRES_VARIABLE).is_none(),
+            Need::Chromium => given(CHROMIUM_VARIABLE).is_none(),
+            _ => true,
+        };
+        needs::ensure(&needs::OF_TESTS.iter().copied().filter(needed).collect::<Vec<_>>())?;
+        let mut this = Self::default();
+        let url = match given(POSTGRES_VARIABLE) {
+            Some(url) => url,
+            None => this.postgres.insert(Postgres::start(Durability::Off)?).url().into(),
+        };
+        let medplum = match given(MEDPLUM_VARIABLE) {
+            Some(base) => base,
+            None => this.upstream(Upstream::medplum()?),
+        };
+        let chromium = given(CHROMIUM_VARIABLE).map_or_else(|| needs::chromium().map(Into::into), Ok)?;
+        this.variables = vec![(POSTGRES_VARIABLE, url), (MEDPLUM_VARIABLE, medplum), (CHROMIUM_VARIABLE, chromium)];
+        let packages = shell::root().join(BROWSER_PACKAGES);
+        if npm::asks(&packages) {
+            this.variables.push((BROWSER_VARIABLE, npm::packages(&packages)?.into()));
+        }
+        if asked == Some(Asked::Helios) {
+            match upstream::helios()? {
+                Some(helios) => {
+                    let base = this.upstream(helios);
+                    this.variables.push((HELIOS_VARIABLE, base));
+                }
+                None => println!("upstream helios: not run: {} is not there", upstream::helios_program().display()),
+            }
+        }
+        for (name, value) in &this.variables {
+            println!("{name}={}", value.to_string_lossy());
+        }
+        Ok(this)
+    }
+
+    fn upstream(&mut self, upstream: Upstream) -> OsString {
+        let base = OsString::from(&upstream.base);
+        self.upstreams.push(upstream);
+        base
+    }
+}
+
+pub fn run(mut args: Args) -> Result<()> {
+    let asked = args.value("--upstream")?;
+    let rest = args.finish()?;
+    let surroundings = Surroundings::start(asked)?;
+    let medplum = upstream::check_medplum();
+    let tests = tests(&surroundings.variables, rest);
+    drop(surroundings);
     let tidy = tidy::run(Args::new(std::iter::empty()));
     let trace = trace::run(Args::new(std::iter::empty()));
 
-    let mut failed = 0;
-    let mut line = |name: &str, result: &Result<String>| {
-        match result {
-            Ok(text) => println!("  {name:<6} ok      {text}"),
-            Err(error) => println!("  {name:<6} FAILED  {error:#}"),
-        }
-        failed += usize::from(result.is_err());
-    };
+    let results = [
+        ("tidy", tidy.map(|()| String::new())),
+        ("trace", trace.map(|()| String::new())),
+        ("medplum", medplum),
+        ("tests", tests),
+    ];
     println!("\ncargo xtask test");
-    line("tidy", &tidy.map(|()| String::new()));
-    line("trace", &trace.map(|()| String::new()));
-    line("tests", &tests);
-    if failed > 0 {
-        bail!("{failed} of 3 failed");
+    for (name, result) in &results {
+        match result {
+            Ok(text) => println!("  {name:<8} ok      {text}"),
+            Err(error) => println!("  {name:<8} FAILED  {error:#}"),
+        }
     }
-    Ok(())
+    match results.iter().filter(|(_, result)| result.is_err()).count() {
+        0 => Ok(()),
+        failed => bail!("{failed} of {} failed", results.len()),
+    }
 }
 
 /// Runs the tests; says how many there were.
-fn tests(url: &str, rest: Vec<String>) -> Result<String> {
+fn tests(variables: &[(&str, OsString)], rest: Vec<String>) -> Result<String> {
     let mut command = shell::cargo();
     if shell::is_there("cargo-nextest", "--version") {
         command.args(["nextest", "run", "--no-fail-fast"]);
@@ -77,7 +163,7 @@ fn tests(url: &str, rest: Vec<String>) -> Result<String> {
     if rest.is_empty() {
         command.arg("--workspace");
     }
-    command.args(rest).env(POSTGRES_VARIABLE, url).env("INSTA_UPDATE", "no");
+    command.args(rest).envs(variables.iter().map(|(name, value)| (name, value))).env("INSTA_UPDATE", "no");
     if std::io::stderr().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always");
     }
@@ -160,12 +246,20 @@ fn without_colours(line: &str) -> String {
 mod tests {
     use std::process::Command;
 
-    use super::{Counts, watch};
+    use super::{Asked, Counts, watch};
 
     fn counts(lines: &[&str]) -> (u64, u64, u64) {
         let mut counts = Counts::default();
         lines.iter().for_each(|line| counts.add(line));
         (counts.passed, counts.failed, counts.skipped)
+    }
+
+    #[test]
+    fn only_known_upstreams_can_be_asked_for() {
+        let cases = [("medplum", Some(Asked::Medplum)), ("helios", Some(Asked::Helios)), ("hapi", None), ("", None)];
+        for (text, asked) in cases {
+            assert_eq!(text.parse().ok(), asked, "{text:?}");
+        }
     }
 
     #[test]

@@ -1,1 +1,28 @@
-//! Use cases, jobs, the drainer and the access cache; what is outside is a trait.
+//! Use cases, jobs, the drainer and the access cache; what is outside is a trait in [`ports`].
+//!
+//! What is here now:
+//! * [`AccessCache`]: what each person holds, in memory, never older than the feed allows; [`select_role`] picks the one
+//!   role that a request acts in.
+//! * [`FeedFollower`]: tells the cache whose access has changed, and keeps it fresh.
+//! * [`Drainer`]: takes committed events to the ledger, each exactly once.
+//! * [`StoreKeys`]: seals the store's columns under keys of one root.
+//! * [`seed_workforce`]: persons and grants of a demo.
+//!
+//! What is deliberately not here: SQL (scruple-store), the log on disk (scruple-ledger), HTTP, and the reading of
+//! configuration. Nothing here reads the machine's clock or generator: both are arguments. Waiting is bounded by tokio's
+//! timers; what is decided never depends on them.
+
+mod access;
+mod drain;
+mod feed;
+pub mod limits;
+pub mod ports;
+mod sealer;
+mod seed;
+mod stop;
+
+pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, select_role};
+pub use drain::{DrainError, DrainHandle, DrainState, Drainer, WaitError};
+pub use feed::FeedFollower;
+pub use sealer::StoreKeys;
+pub use seed::{DEMO_APPROVER, DEMO_REQUESTER, SeedError, SeedPerson, Seeded, seed_workforce};

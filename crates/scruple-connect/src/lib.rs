@@ -1,1 +1,22 @@
-//! Adapters to what is outside: FHIR servers over HTTP.
+//! Adapters to what is outside: a FHIR server over HTTP.
+//!
+//! [`HttpUpstream`] is [`scruple_release::Upstream`] over HTTP/1.1, plain or TLS. It has its own credential and takes no
+//! other: there is no way to hand it a caller's token. It follows no redirect, takes no encoding, bounds every answer in
+//! time and bytes, and says nothing of an answer's body in errors and logs.
+
+mod answer;
+mod base;
+mod counts;
+mod options;
+mod pool;
+mod probe;
+mod upstream;
+
+pub use base::{Base, InvalidBase};
+pub use counts::{CallKind, Calls, OUTCOMES, UpstreamCounts};
+pub use options::{
+    ANSWER_BYTES_MAX, ANSWER_HEAD_BYTES_MAX, CALL_MS, CALLS_MAX, CONNECT_MS, Credential, InvalidOptions, Options,
+    POOL_IDLE_MAX, POOL_IDLE_MS, READ_BYTES_MAX, Roots, SearchBy, WAIT_MS,
+};
+pub use probe::{PostSearch, Probe, ProbeError};
+pub use upstream::HttpUpstream;

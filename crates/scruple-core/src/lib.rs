@@ -9,6 +9,7 @@ mod entry;
 mod id;
 pub mod limits;
 mod phi;
+mod span;
 mod view;
 
 pub use clock::{Clock, FixedClock, InvalidTimestamp, Timestamp};
@@ -19,6 +20,7 @@ pub use decision::{
 pub use entry::{Actor, Counts, DecisionFacts, Entry, EntryBody, EntryError, Relationship, RequestFacts};
 pub use id::{Id, new_id};
 pub use phi::Phi;
+pub use span::Span;
 pub use view::{MaskId, View};
 
 /// The version that is written into entries and decisions, so that an as-of replay knows which engine decided.

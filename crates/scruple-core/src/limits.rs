@@ -19,3 +19,17 @@ pub const PROJECTION_PASSES_MAX: usize = 8;
 pub const WORK_PER_BYTE_MAX: usize = 160;
 /// And so many more for every resource.
 pub const WORK_BYTES_FREE: usize = 1 << 20;
+/// Bytes of one value of a search parameter, decoded.
+pub const SEARCH_VALUE_BYTES_MAX: usize = 512;
+/// Parameters of one search.
+pub const SEARCH_PARAMETERS_MAX: usize = 64;
+/// Alternatives of one search parameter.
+pub const SEARCH_ALTERNATIVES_MAX: usize = 100;
+/// Resources on a page of a search where `_count` says nothing.
+pub const SEARCH_COUNT_DEFAULT: usize = 50;
+/// Resources on a page of a search.
+pub const SEARCH_COUNT_MAX: usize = 200;
+/// Candidates that one search may meet upstream.
+pub const SEARCH_CANDIDATES_MAX: usize = 10_000;
+/// Bytes of candidates that one search may meet upstream.
+pub const SEARCH_CANDIDATE_BYTES_MAX: usize = 64 << 20;

@@ -4,6 +4,7 @@
 //! Pure: no IO, no clock, no policy. The policy pack comes in as an [`Annotation`], the decision as a table of views.
 
 mod annotation;
+pub mod bundle;
 mod codes;
 mod describe;
 mod dictionary;
@@ -15,6 +16,8 @@ mod meta;
 mod plan;
 mod project;
 mod reference;
+pub mod request;
+pub mod search;
 
 pub use annotation::{Annotation, Discriminator, KnownExtension, Mask, MaskFunction, Place};
 pub use codes::{CodeIndex, Form};
@@ -22,4 +25,4 @@ pub use describe::{ElementView, Inspector, TypeView, categories, classes, descri
 pub use dictionary::{Dictionary, Element, ObjectType, SearchParameter, Target, TypeId, dictionary};
 pub use json::{Fault, FaultKind};
 pub use plan::Finding;
-pub use project::{ElementCounts, MalformedAt, Projection, Projector, Shown, Surroundings, Withheld};
+pub use project::{ElementCounts, MalformedAt, Memory, Projection, Projector, Shown, Surroundings, Withheld};

@@ -1,1 +1,25 @@
-//! The FHIR gateway: a thin edge over the release pipeline.
+//! The FHIR gateway (FHIR R4, read and type search): who asks, what is asked, and the answer of the release pipeline.
+//!
+//! A thin edge: it decides nothing about data. A body that leaves is a [`scruple_release::Released`] or a constant; headers
+//! of answers are those of an allow-list, and no header of a request but `Authorization`, `Accept`, `Content-Type` and
+//! `Content-Length` means anything.
+
+mod answer;
+mod capability;
+mod gateway;
+mod service;
+mod who;
+
+pub use answer::{Body, Response};
+pub use gateway::{Gateway, Parts};
+pub use service::GatewayService;
+pub use who::Relationships;
+
+/// Bytes of the body of a `_search`.
+pub const SEARCH_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Milliseconds that it may take to come.
+pub const SEARCH_BODY_MS: u64 = 10_000;
+/// Bytes of a query in a URL.
+pub const QUERY_BYTES_MAX: usize = 8 * 1024;
+/// Requests that are served at one time; one more is answered 503 `overloaded`.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 1_024;

@@ -29,6 +29,7 @@ mod showcase;
 mod staff;
 mod story;
 mod time;
+pub mod upstream;
 mod write;
 
 pub use persona::Persona;

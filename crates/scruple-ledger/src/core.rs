@@ -170,7 +170,8 @@ pub(crate) struct Core {
     sealing_hour: AtomicI64,
     stop: OnceLock<Arc<Stop>>,
     room: usize,
-    _lock: Box<dyn Lock>,
+    /// Of the folder.
+    held: Mutex<Option<Box<dyn Lock>>>,
 }
 
 impl Core {
@@ -196,7 +197,7 @@ impl Core {
             pending: Mutex::new(Pending { batches, bytes }),
             drained: Condvar::new(),
             stop: OnceLock::new(),
-            _lock: held,
+            held: Mutex::new(Some(held)),
         }
     }
 
@@ -325,6 +326,11 @@ impl Core {
             self.folder.sync_dir(WAL)?;
             lock(&self.durable).segments.remove(&ordinal);
         }
+    }
+
+    /// Lets go of the folder. The ledger has stopped, and no thread of it runs any more.
+    pub(crate) fn release_lock(&self) {
+        drop(lock(&self.held).take());
     }
 
     /// The number of durable entries.

@@ -169,6 +169,32 @@ pub enum AppendError {
     /// The ledger was closed.
     #[error("ledger is closed")]
     Closed,
+    /// The main ledger does not write, and the entry is not one of care.
+    #[error("ledger does not write; only entries of care are taken")]
+    Down,
+    /// Neither the main ledger nor any reserve can write.
+    #[error("neither the ledger nor its reserve can write")]
+    NoReserve,
+    /// The origin is in the range that is kept for reserves.
+    #[error("shard {0:#x} is kept for the emergency reserve")]
+    ReserveShard(u32),
+}
+
+impl AppendError {
+    /// A short name that does not change.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "ledger_entry_too_long",
+            Self::Origin { .. } => "ledger_origin",
+            Self::QueueFull => "ledger_queue_full",
+            Self::Stopped(_) => "ledger_stopped",
+            Self::Closed => "ledger_closed",
+            Self::Down => "ledger_down",
+            Self::NoReserve => "ledger_no_reserve",
+            Self::ReserveShard(_) => "ledger_reserve_shard",
+        }
+    }
 }
 
 /// What stopped a ledger.

@@ -19,6 +19,11 @@ pub(crate) const KEYS: &str = "keys";
 pub(crate) const WAL: &str = "wal";
 pub(crate) const TILE: &str = "tile";
 pub(crate) const TMP: &str = "tmp";
+/// The emergency reserve, a folder of its own within this one.
+pub(crate) const RESERVE: &str = "reserve";
+/// In the folder of a reserve: its one file, and that file while it is made.
+pub(crate) const RESERVE_LOG: &str = "log";
+pub(crate) const RESERVE_NEW: &str = "new";
 pub(crate) const DIRS: [&str; 4] = [KEYS, WAL, TILE, TMP];
 
 /// What a file of the folder is, by its name.
@@ -32,6 +37,8 @@ pub(crate) enum Known {
     Segment(u64),
     /// A tile or a bundle.
     Tile(TileFile),
+    /// The emergency reserve.
+    Reserve,
     /// What an interrupted write left.
     Leftover,
 }
@@ -47,6 +54,9 @@ pub(crate) fn known(path: &str) -> Option<Known> {
         WAL => parse_segment_name(name).map(Known::Segment),
         TILE => parse_tile_path(path).map(Known::Tile),
         TMP => name.parse::<u64>().ok().map(|_| Known::Leftover),
+        RESERVE if name == LOCK => Some(Known::Top),
+        RESERVE if name == RESERVE_LOG => Some(Known::Reserve),
+        RESERVE if name == RESERVE_NEW => Some(Known::Leftover),
         _ => None,
     }
 }
@@ -71,6 +81,11 @@ pub(crate) struct Folder {
 impl Folder {
     pub(crate) fn new(root: &Path, storage: Arc<dyn Storage>) -> Self {
         Self { root: root.to_owned(), storage, temporary: AtomicU64::new(0), dirs: Mutex::default() }
+    }
+
+    /// A folder within it.
+    pub(crate) fn within(&self, name: &str) -> Self {
+        Self::new(&self.path(name), Arc::clone(&self.storage))
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -218,8 +233,19 @@ impl Folder {
 
     /// Makes a file of zeros behind a header, durably, in steps so that no single flush is long.
     pub(crate) fn create_zeroed(&self, name: &str, header: &[u8], bytes: u64) -> Result<Box<dyn File>, StorageError> {
+        self.create_zeroed_by(&self.temporary_name(), name, header, bytes)
+    }
+
+    /// The same, by a temporary name that is given.
+    pub(crate) fn create_zeroed_by(
+        &self,
+        temporary: &str,
+        name: &str,
+        header: &[u8],
+        bytes: u64,
+    ) -> Result<Box<dyn File>, StorageError> {
         const STEP: u64 = 1 << 20;
-        let temporary = self.path(&self.temporary_name());
+        let temporary = self.path(temporary);
         let failed = |error| StorageError::new("write", &temporary, error);
         let mut file = self.storage.create(&temporary, Mode::Common).map_err(failed)?;
         let zeros = vec![0; usize::try_from(STEP.min(bytes)).unwrap_or(0)];
@@ -236,8 +262,18 @@ impl Folder {
         }
         let path = self.path(name);
         self.storage.rename(&temporary, &path).map_err(|error| StorageError::new("rename to", &path, error))?;
-        self.sync_dir(WAL)?;
+        self.sync_dir_path(path.parent().unwrap_or(&self.root))?;
         Ok(file)
+    }
+
+    /// Makes the directory alone, durably; its parent must exist.
+    pub(crate) fn create_own_dir(&self) -> Result<(), StorageError> {
+        let failed = |error| StorageError::new("create directory", &self.root, error);
+        self.storage.create_dir(&self.root).map_err(failed)?;
+        match self.root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(parent) => self.sync_dir_path(parent),
+            None => Ok(()),
+        }
     }
 }
 
@@ -248,11 +284,11 @@ mod tests {
     #[test]
     fn only_names_that_the_ledger_writes_are_known() {
         let id = "00112233445566778899aabbccddeeff";
-        for name in ["lock", "checkpoint", "wal/00000000000000000001", "tile/0/000", "tmp/3", &format!("keys/{id}")] {
+        for name in ["lock", "checkpoint", "wal/00000000000000000001", "tile/0/000", "tmp/3", "reserve/log", &format!("keys/{id}")] {
             assert!(known(name).is_some(), "{name}");
         }
         for name in
-            ["notes.txt", "wal/1", "wal/x", "tile/0", "keys/zz", "tmp/a", "wal/sub/00000000000000000001", "./lock"]
+            ["notes.txt", "wal/1", "wal/x", "tile/0", "keys/zz", "tmp/a", "reserve/x", "wal/sub/00000000000000000001", "./lock"]
         {
             assert!(known(name).is_none(), "{name}");
         }

@@ -52,7 +52,7 @@ impl StoredKey {
         }
     }
 
-    fn id(&self) -> KeyId {
+    pub(crate) fn id(&self) -> KeyId {
         match self {
             Self::Wrapped(key) => key.scope().id,
             Self::Erased { id, .. } => *id,
@@ -134,6 +134,10 @@ impl KeyRing {
 
     pub(crate) fn new(provider: Option<Arc<dyn KeyProvider>>) -> Self {
         Self { provider, keys: HashMap::new() }
+    }
+
+    pub(crate) fn provider(&self) -> Option<&Arc<dyn KeyProvider>> {
+        self.provider.as_ref()
     }
 
     pub(crate) fn get(&mut self, folder: &Folder, id: KeyId) -> &Opening {

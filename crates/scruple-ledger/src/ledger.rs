@@ -33,6 +33,8 @@ struct Slot(Mutex<SlotState>);
 #[derive(Default)]
 struct SlotState {
     outcome: Option<Result<Receipt, AppendError>>,
+    /// The payload of an entry that was not recorded, for whoever records it elsewhere.
+    returned: Option<Vec<u8>>,
     waiter: Option<Waiter>,
 }
 
@@ -41,15 +43,28 @@ enum Waiter {
     Task(Waker),
 }
 
-/// The sender's end of a slot: whatever happens to it, the waiter hears of it.
-struct Ticket(Arc<Slot>);
+/// An entry that waits to be written: whatever happens to it, the waiter hears of it.
+pub(crate) struct Queued {
+    pub payload: Vec<u8>,
+    pub origin: Option<Origin>,
+    slot: Arc<Slot>,
+}
 
-impl Ticket {
-    fn complete(&self, outcome: Result<Receipt, AppendError>) {
+impl Queued {
+    pub(crate) fn new(payload: Vec<u8>, origin: Option<Origin>) -> (Self, Pending) {
+        let slot = Arc::new(Slot::default());
+        (Self { payload, origin, slot: Arc::clone(&slot) }, Pending(slot))
+    }
+
+    /// Tells the outcome; an entry that failed goes back with it.
+    pub(crate) fn complete(&mut self, outcome: Result<Receipt, AppendError>) {
         let waiter = {
-            let mut state = lock(&self.0.0);
+            let mut state = lock(&self.slot.0);
             if state.outcome.is_some() {
                 return;
+            }
+            if outcome.is_err() {
+                state.returned = Some(std::mem::take(&mut self.payload));
             }
             state.outcome = Some(outcome);
             state.waiter.take()
@@ -62,7 +77,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Queued {
     fn drop(&mut self) {
         self.complete(Err(AppendError::Stopped(Arc::new(Stop::Thread))));
     }
@@ -78,6 +93,15 @@ impl Pending {
     /// # Errors
     /// The disk failed; the entry counts as not recorded.
     pub fn wait(self) -> Result<Receipt, AppendError> {
+        self.wait_here()
+    }
+
+    /// The payload of an entry that failed, once.
+    pub(crate) fn take_back(&self) -> Option<Vec<u8>> {
+        lock(&self.0.0).returned.take()
+    }
+
+    pub(crate) fn wait_here(&self) -> Result<Receipt, AppendError> {
         loop {
             {
                 let mut state = lock(&self.0.0);
@@ -104,12 +128,6 @@ impl Future for Pending {
             }
         }
     }
-}
-
-struct Queued {
-    payload: Vec<u8>,
-    origin: Option<Origin>,
-    ticket: Ticket,
 }
 
 struct Queue {
@@ -140,6 +158,11 @@ struct Shared {
 pub struct Ledger {
     shared: Arc<Shared>,
     recovery: Recovery,
+    threads: Mutex<Threads>,
+}
+
+#[derive(Default)]
+struct Threads {
     recorder: Option<JoinHandle<()>>,
     integrator: Option<JoinHandle<()>>,
 }
@@ -190,9 +213,9 @@ impl Ledger {
                 })
                 .map_err(|error| LedgerError::Thread(Arc::new(error)))
         };
-        let recorder = Some(spawn("ledger-recorder", record_batches)?);
-        let mut ledger = Self { shared: Arc::clone(&shared), recovery, recorder, integrator: None };
-        ledger.integrator = Some(spawn("ledger-integrator", integrate_often)?);
+        let ledger = Self { shared: Arc::clone(&shared), recovery, threads: Mutex::default() };
+        lock(&ledger.threads).recorder = Some(spawn("ledger-recorder", record_batches)?);
+        lock(&ledger.threads).integrator = Some(spawn("ledger-integrator", integrate_often)?);
         Ok(ledger)
     }
 
@@ -216,35 +239,45 @@ impl Ledger {
     /// # Errors
     /// It was refused: see [`AppendError`].
     pub fn submit(&self, payload: Vec<u8>, origin: Option<Origin>) -> Result<Pending, AppendError> {
+        self.try_submit(payload, origin).map_err(|(error, _)| error)
+    }
+
+    /// The same; an entry that is refused comes back.
+    pub(crate) fn try_submit(
+        &self,
+        payload: Vec<u8>,
+        origin: Option<Origin>,
+    ) -> Result<Pending, (AppendError, Vec<u8>)> {
         let core = &self.shared.core;
         let bytes = payload.len();
         let limit = self.payload_bytes_max();
         if bytes > limit {
-            return Err(AppendError::TooLong { bytes, limit });
+            return Err((AppendError::TooLong { bytes, limit }, payload));
         }
-        let slot = Arc::new(Slot::default());
         let mut queue = lock(&self.shared.queue);
         if let Some(stop) = core.stopped() {
-            return Err(stop.into());
+            return Err((stop.into(), payload));
         }
         if queue.closed {
-            return Err(AppendError::Closed);
+            return Err((AppendError::Closed, payload));
         }
         if queue.items.len() >= QUEUE_ENTRIES_MAX || queue.bytes + bytes > QUEUE_BYTES_MAX {
-            return Err(AppendError::QueueFull);
+            return Err((AppendError::QueueFull, payload));
         }
-        if let Some(origin) = origin {
-            let refused = |expected| AppendError::Origin { shard: origin.shard, expected, found: origin.seq };
-            queue.origins.take(origin).map_err(refused)?;
+        if let Some(origin) = origin
+            && let Err(expected) = queue.origins.take(origin)
+        {
+            return Err((AppendError::Origin { shard: origin.shard, expected, found: origin.seq }, payload));
         }
+        let (queued, pending) = Queued::new(payload, origin);
         queue.bytes += bytes;
-        queue.items.push_back(Queued { payload, origin, ticket: Ticket(Arc::clone(&slot)) });
+        queue.items.push_back(queued);
         let idle = queue.idle;
         drop(queue);
         if idle {
             self.shared.work.notify_one();
         }
-        Ok(Pending(slot))
+        Ok(pending)
     }
 
     /// Bytes of the longest payload.
@@ -310,20 +343,30 @@ impl Ledger {
     ///
     /// # Errors
     /// The disk failed, now or before.
-    pub fn close(mut self) -> Result<(), AppendError> {
+    pub fn close(self) -> Result<(), AppendError> {
         self.join();
         Ok(self.shared.core.integrate().map(drop)?)
     }
 
-    fn join(&mut self) {
+    /// Ends a ledger that has stopped and lets go of its folder, so that it can be opened anew though somebody still
+    /// holds this one. Both threads have ended by then: nothing of it writes any more.
+    pub(crate) fn release(&self) {
+        if self.stopped().is_some() {
+            self.join();
+            self.shared.core.release_lock();
+        }
+    }
+
+    fn join(&self) {
         lock(&self.shared.queue).closed = true;
         self.shared.work.notify_all();
-        if let Some(thread) = self.recorder.take() {
+        let mut threads = lock(&self.threads);
+        if let Some(thread) = threads.recorder.take() {
             let _ = thread.join();
         }
         lock(&self.shared.wake).closed = true;
         self.shared.tick.notify_all();
-        if let Some(thread) = self.integrator.take() {
+        if let Some(thread) = threads.integrator.take() {
             let _ = thread.join();
         }
     }
@@ -357,7 +400,7 @@ fn fail_all(shared: &Shared, stop: &Arc<Stop>) {
         queue.bytes = 0;
         std::mem::take(&mut queue.items)
     };
-    items.iter().for_each(|item| item.ticket.complete(Err(AppendError::Stopped(Arc::clone(stop)))));
+    items.into_iter().for_each(|mut item| item.complete(Err(AppendError::Stopped(Arc::clone(stop)))));
 }
 
 /// The recorder: takes what waits, up to a batch, and makes it durable.
@@ -368,12 +411,12 @@ fn record_batches(shared: &Shared) {
             batch.iter().map(|queued| Item { payload: &queued.payload, origin: queued.origin }).collect();
         match shared.core.record(&items) {
             Ok(receipts) => {
-                for (queued, receipt) in batch.drain(..).zip(receipts) {
-                    queued.ticket.complete(Ok(receipt));
+                for (mut queued, receipt) in batch.drain(..).zip(receipts) {
+                    queued.complete(Ok(receipt));
                 }
             }
             Err(stop) => {
-                batch.drain(..).for_each(|queued| queued.ticket.complete(Err(Arc::clone(&stop).into())));
+                batch.drain(..).for_each(|mut queued| queued.complete(Err(Arc::clone(&stop).into())));
                 fail_all(shared, &stop);
             }
         }

@@ -6,6 +6,7 @@
 //!
 //! It knows bytes and origins. It deliberately knows no entry bodies, no SQL and no async runtime; a [`Pending`] is a
 //! plain future besides. It never tries an fsync twice: any error of the disk stops it until it is opened anew.
+//! [`Recorder`] does so, and keeps entries of care in an emergency reserve meanwhile.
 //!
 //! # The folder
 //!
@@ -20,16 +21,23 @@
 //! | `tile/entries/<n>[.p/<w>]` | entry bundles: sealed entries behind big-endian uint16 lengths |
 //! | `checkpoint` | the signed tree head |
 //! | `origins` | the last position of each shard; made again from the entries if lost |
+//! | `reserve/` | the first emergency reserve: `lock`, and `log`, a file of fixed size that is written full of zeros when it is made |
 //! | `tmp/` | files on their way to their names; emptied at each start |
 //!
 //! The leaf of an entry is its sealed envelope, with its origin as clear, authenticated label. So hashes stay valid when
 //! a data key is destroyed, and the position in the shard's event table is durable in the same write as the entry.
+//! Shards from [`RESERVE_SHARDS`] on are no event tables: they are generations of emergency reserves, and the origin of a
+//! merged entry is its position in one. A second reserve lies wherever the house says, best on another disk; a
+//! verification of this folder does not see it.
 //!
 //! # What holds
 //!
 //! * **acknowledged-is-durable**: a receipt is given only after fdatasync of its batch; then it is there after any crash.
 //! * **legal crash states start**: what one torn write leaves is cut, for nobody was told of it; damage to anything
 //!   older refuses to start and names the entry.
+//! * **care-continues**: an entry of care that the main ledger cannot write is recorded in a reserve, as durably, and
+//!   merged once: neither lost nor doubled by a crash at any point. Only an entry that was on its way to the main ledger
+//!   when that failed may stand in it twice.
 //! * **append-only**: with a checkpoint that was kept outside the folder, [`verify`] finds any change, cut or rollback.
 //!   Without one it shows consistency only, and entries of the last second are not yet under a signature.
 
@@ -45,7 +53,9 @@ mod note;
 mod open;
 mod origins;
 mod proof;
+mod recorder;
 mod report;
+mod reserve;
 mod scan;
 pub mod simulate;
 mod storage;
@@ -60,7 +70,14 @@ pub use ledger::{INTEGRATE_EVERY_MS, Ledger, Pending, QUEUE_BYTES_MAX, QUEUE_ENT
 pub use note::{Checkpoint, NoteError, NoteSigner, NoteVerifier};
 pub use open::{OpenOptions, Recovery, SEGMENT_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use proof::{SIZE_MAX, check_consistency, check_inclusion, fuzz_read, prove_consistency, prove_inclusion};
+pub use recorder::{
+    REFUSED_CODE_BYTES_MAX, REFUSED_CODES_MAX, Recorder, RecorderOptions, RecorderState, Recording, Recovered,
+    RefusedCounts, ReserveOptions, Urgency,
+};
 pub use report::{Finding, FindingKind, Report, Trust};
+pub use reserve::{
+    MergedReserve, Notices, RESERVE_BYTES, RESERVE_BYTES_MAX, RESERVE_BYTES_MIN, RESERVE_SHARDS, RecoverError,
+};
 pub use scan::Torn;
 pub use storage::{File, FileSystem, Item, Lock, Mode, NewFile, Storage};
 pub use tree::{Hash, TILE_WIDTH, chain_link, leaf_hash, node_hash};

@@ -90,6 +90,8 @@ pub struct Report {
     pub opened: u64,
     /// Entries whose data key was erased.
     pub erased: u64,
+    /// Entries in the emergency reserve of the folder that are not merged yet; they are not counted above.
+    pub in_reserve: u64,
     /// What the result rests on.
     pub trust: Trust,
     /// Whether a process had the ledger open meanwhile.

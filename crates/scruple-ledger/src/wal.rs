@@ -25,16 +25,20 @@ pub(crate) fn segment_room(segment_bytes: u64) -> usize {
     usize::try_from(segment_bytes).unwrap_or(usize::MAX).saturating_sub(SEGMENT_HEADER_BYTES)
 }
 
-/// That an entry is durable.
+/// That an entry is durable. Only the ledger makes one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Receipt {
-    /// Its index in the log.
+    /// Its index in the log, or among the entries of the reserve.
     pub index: u64,
     /// Its leaf hash in the tree.
     pub leaf: Hash,
     /// The hash chain up to and with it: who keeps it can later tell that nothing before was changed, even if no
     /// checkpoint covered the entry yet.
     pub link: Hash,
+    /// Whether it stands in the emergency reserve, from which it is merged into the log later. Index, leaf and link are
+    /// then those of the reserve.
+    pub in_reserve: bool,
 }
 
 /// An entry to write.
@@ -104,7 +108,7 @@ impl Writer {
             batch.leaves.push(leaf);
             batch.origins.extend(item.origin);
             link = chain_link(&link, &leaf);
-            receipts.push(Receipt { index, leaf, link });
+            receipts.push(Receipt { index, leaf, link, in_reserve: false });
             index += 1;
         }
         self.write_buffer(next_segment)?;

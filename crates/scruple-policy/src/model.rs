@@ -202,6 +202,29 @@ pub struct Broad {
     pub used: bool,
 }
 
+/// How the relationship of caller and patient is established under a pack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Relationships {
+    /// The caller's tool says so.
+    #[default]
+    Asserted,
+    /// It is taken for granted, and each entry says so.
+    Assumed,
+    /// It is looked up.
+    Resolved,
+}
+
+impl Relationships {
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        match word {
+            "asserted" => Some(Self::Asserted),
+            "assumed" => Some(Self::Assumed),
+            "resolved" => Some(Self::Resolved),
+            _ => None,
+        }
+    }
+}
+
 /// A pack that was read without a problem.
 #[derive(Debug)]
 pub struct Pack {
@@ -213,6 +236,8 @@ pub struct Pack {
     pub owner: String,
     /// The criteria by which its roles were designed (RB-22).
     pub criteria: Vec<String>,
+    /// How relationships are established.
+    pub relationships: Relationships,
     /// SHA-256 over its files.
     pub hash: PackHash,
     /// Categories, in order.

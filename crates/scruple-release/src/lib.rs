@@ -5,8 +5,12 @@
 
 mod chunk;
 mod container;
+mod decided;
 mod files;
 mod lens;
+mod outcome;
+mod page;
+mod pipeline;
 mod release;
 mod spool;
 mod summary;
@@ -15,8 +19,11 @@ mod upstream;
 
 pub use chunk::{Chunk, Item, project};
 pub use container::{ContainerError, Part, Splitter};
+pub use decided::Policy;
 pub use files::{FilterError, FilterOptions, Input, Output, Progress, filter};
 pub use lens::{LookOptions, Looked, look};
+pub use outcome::No;
+pub use pipeline::{Answer, Parts, Pipeline, Request, RequestRng};
 pub use release::{Asked, ReleaseError, ReleaseStream, Released};
 pub use spool::Spool;
 pub use summary::{Fault, Summary};

@@ -1,19 +1,16 @@
 //! A release: the decision, then chunk by chunk the record before the bytes.
 
 use crate::chunk::Chunk;
+use crate::decided::Decided;
 use aws_lc_rs::digest;
 use rand_core::Rng;
 use scruple_core::{
-    Actor, Clock, ConditionMask, Counts, DecisionFacts, DecisionTable, Entry, EntryBody, EntryError, Relationship,
+    Actor, Clock, Counts, DecisionFacts, DecisionTable, Entry, EntryBody, EntryError, Relationship, RequestFacts,
     Timestamp, new_id,
 };
 use scruple_ledger::{AppendError, Ledger, Receipt};
-use scruple_policy::{Decider, Question, Refusal, admit};
-use std::collections::BTreeMap;
+use scruple_policy::{Decider, Pack, Question, Refusal};
 use std::sync::Arc;
-
-/// How long one decision may be used, in microseconds: a stream that lasts longer decides again.
-const DECISION_MICROS_MAX: i64 = 24 * 3_600_000_000;
 
 /// What is asked, and by whom.
 #[derive(Clone, Debug)]
@@ -24,6 +21,8 @@ pub struct Asked {
     pub question: Question,
     /// How the relationship was established.
     pub relationship: Relationship,
+    /// The grant by which the subject holds the role; none for an operator of the command line.
+    pub grant: Option<String>,
 }
 
 /// Why nothing is released.
@@ -47,7 +46,7 @@ pub enum ReleaseError {
 // INVARIANT (record-before-release): made only from a receipt.
 pub struct Released {
     bytes: Vec<u8>,
-    _receipt: Receipt,
+    receipts: Vec<Receipt>,
 }
 
 impl Released {
@@ -55,6 +54,28 @@ impl Released {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The bytes, given up to be sent on.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Of the entries that record them, the indices in the log.
+    pub fn entries(&self) -> impl Iterator<Item = u64> {
+        self.receipts.iter().map(|receipt| receipt.index)
+    }
+
+    /// The same record, with a constant outcome in place of the nothing that it records.
+    pub(crate) fn with_outcome(self, outcome: Vec<u8>) -> Self {
+        debug_assert!(self.bytes.is_empty(), "only what records nothing takes an outcome");
+        Self { bytes: outcome, ..self }
+    }
+
+    /// What these entries record.
+    pub(crate) const fn recorded(bytes: Vec<u8>, receipts: Vec<Receipt>) -> Self {
+        Self { bytes, receipts }
     }
 }
 
@@ -87,25 +108,16 @@ impl<'a> ReleaseStream<'a> {
         asked: &Asked,
     ) -> Result<Self, ReleaseError> {
         let now = clock.now();
-        let actor = Actor { subject: asked.subject.clone(), role: asked.question.role.clone() };
-        let table = match decider.decide(&asked.question) {
-            Ok(table) => table,
+        let decided = match Decided::new(decider, &asked.question) {
+            Ok(decided) => decided,
             Err(refusal) => {
-                let pack = decider.pack();
-                let known = |code: &String| pack.purposes.iter().any(|purpose| purpose.code == *code);
-                // A role or purpose that the pack does not have may be anything, PHI too: it is not written down.
-                let role = if pack.roles.contains_key(&actor.role) { actor.role.clone() } else { String::new() };
-                let body = EntryBody::Refusal {
-                    actor: Actor { role, ..actor },
-                    purpose: Some(asked.question.purpose.clone()).filter(known),
-                    code: refusal.code().to_owned(),
-                    request: None,
-                };
-                record(ledger, &Entry::new(now, body))?;
+                record(ledger, &Entry::new(now, refused(decider.pack(), asked, refusal.code(), None)))?;
                 return Err(refusal.into());
             }
         };
-        let decision = facts(decider, asked, &table, now)?;
+        let actor = actor(asked);
+        let decision = decided.facts(&asked.question.purpose, asked.relationship, asked.grant.clone(), now);
+        let table = decided.table;
         let id = new_id::<Self>(now, rng).to_string();
         Ok(Self { ledger, clock, id, actor, decision, table, first: None, opened: false, chunks: 0, resources: 0 })
     }
@@ -182,7 +194,7 @@ impl<'a> ReleaseStream<'a> {
             counts: counts.clone(),
         };
         let receipt = record(self.ledger, &Entry::new(now, body))?;
-        Ok((!bytes.is_empty()).then_some(Released { bytes, _receipt: receipt }))
+        Ok((!bytes.is_empty()).then_some(Released::recorded(bytes, vec![receipt])))
     }
 
     /// Ends a release that cannot go on. A chunk that waits does not leave, and is not recorded as if it had.
@@ -229,7 +241,25 @@ impl<'a> ReleaseStream<'a> {
         let receipt = record(self.ledger, &Entry::new(self.clock.now(), body))?;
         self.chunks += 1;
         self.resources += resources;
-        Ok(Released { bytes: chunk.bytes, _receipt: receipt })
+        Ok(Released::recorded(chunk.bytes, vec![receipt]))
+    }
+}
+
+/// Who asks, as entries name him.
+pub(crate) fn actor(asked: &Asked) -> Actor {
+    Actor { subject: asked.subject.clone(), role: asked.question.role.clone() }
+}
+
+/// The entry of a refusal. A role or purpose that the pack does not have may be anything, PHI too: it is not written down.
+pub(crate) fn refused(pack: &Pack, asked: &Asked, code: &str, request: Option<RequestFacts>) -> EntryBody {
+    let known = |code: &String| pack.purposes.iter().any(|purpose| purpose.code == *code);
+    let actor = actor(asked);
+    let role = if pack.roles.contains_key(&actor.role) { actor.role.clone() } else { String::new() };
+    EntryBody::Refusal {
+        actor: Actor { role, ..actor },
+        purpose: Some(asked.question.purpose.clone()).filter(known),
+        code: code.to_owned(),
+        request,
     }
 }
 
@@ -239,47 +269,6 @@ fn record(ledger: &Ledger, entry: &Entry) -> Result<Receipt, ReleaseError> {
     ledger.append(&bytes, None).map_err(ReleaseError::NotRecorded)
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     digest::digest(&digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The tuple that every permit stores (AB-08).
-fn facts(
-    decider: &Decider,
-    asked: &Asked,
-    table: &DecisionTable,
-    now: Timestamp,
-) -> Result<DecisionFacts, ReleaseError> {
-    let pack = decider.pack();
-    let role = admit(pack, &asked.question)?;
-    let mut views = BTreeMap::new();
-    let mut text = String::new();
-    for (category, view) in pack.categories.iter().zip(&table.views) {
-        let name = pack.view_name(*view);
-        text.push_str(&format!("{}={name};", category.name));
-        if view.shows() {
-            views.insert(category.name.clone(), name);
-        }
-    }
-    for (segment, limit) in pack.segments.iter().zip(&table.limits) {
-        text.push_str(&format!("{}={limit:?};", segment.name));
-    }
-    text.push_str(&format!("passes={};never={:08x}", table.passes_full_types, table.never_pass.0));
-    let tasks: Vec<&str> = role.tasks.iter().map(|task| task.label.as_str()).collect();
-    let limit = now.plus_micros(DECISION_MICROS_MAX);
-    Ok(DecisionFacts {
-        purpose: asked.question.purpose.clone(),
-        pack: pack.hash.to_string(),
-        table: sha256(text.as_bytes()),
-        views,
-        conditions: names(decider, asked.question.conditions),
-        relationship: asked.relationship,
-        valid_until: table.valid_until.map_or(limit, |until| until.min(limit)),
-        justification: format!("tasks of {}: {}", role.label, tasks.join("; ")),
-        grant: None,
-    })
-}
-
-fn names(decider: &Decider, conditions: ConditionMask) -> Vec<String> {
-    decider.pack().condition_names(conditions).into_iter().map(str::to_owned).collect()
 }

@@ -5,10 +5,15 @@
 //! * [`valid`]: whether an output is valid FHIR R4 (`docs/validity.md`).
 //! * [`tree`]: made resources, seeded and shrinkable.
 //! * [`crafted`]: resources written by hand, each for one rule.
+//! * [`upstream_faults`]: an HTTP server that misbehaves on demand.
+//! * [`interfere`]: pairs of stores that a caller cannot tell apart, requests, and the comparison of what is answered.
 //!
-//! It shares the dictionary with `scruple-fhir` and no other code with it.
+//! It shares the dictionary with `scruple-fhir` and no other code with it; only the views of [`interfere`] are made by its
+//! projector, which [`slow`] is held against.
 
 pub mod crafted;
+pub mod interfere;
 pub mod slow;
 pub mod tree;
+pub mod upstream_faults;
 pub mod valid;

@@ -165,6 +165,7 @@ fn asked(args: &FilterArgs, decider: &Decider) -> Result<Asked> {
         subject: format!("operator:{account}"),
         question: Question { role: args.role.clone(), purpose: args.purpose.clone(), conditions },
         relationship: if args.no_relationship { Relationship::None } else { Relationship::Asserted },
+        grant: None,
     })
 }
 

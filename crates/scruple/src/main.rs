@@ -1,11 +1,14 @@
 //! The command line of Scruple: wiring, files, words for the terminal. What is decided and shown is decided elsewhere.
 
+mod config;
 mod demo;
 mod explain;
 mod filter;
 mod ledger;
+mod node;
 mod pack;
 mod policy;
+mod serve;
 mod state;
 mod synth;
 mod terminal;
@@ -28,6 +31,11 @@ struct Cli {
 enum Command {
     /// Shows in a minute what Scruple does, on a synthetic hospital
     Demo(demo::DemoArgs),
+    /// Serves the gateway before a FHIR server, with the console
+    Serve(serve::ServeArgs),
+    /// Explains the configuration
+    #[command(subcommand)]
+    Config(serve::ConfigCommand),
     /// Tells, element by element, what a role sees and why
     Explain(explain::ExplainArgs),
     /// Checks and shows a policy pack
@@ -56,6 +64,8 @@ fn main() -> ExitCode {
 fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Config(command) => serve::run_config(&command),
         Command::Explain(args) => explain::run(&args),
         Command::Policy(command) => policy::run(&command),
         Command::Filter(args) => filter::run(&args),

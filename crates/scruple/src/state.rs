@@ -59,40 +59,45 @@ pub fn open_ledger(dir: &Path) -> Result<Ledger> {
 
 /// The key of pseudonyms, made at first use: the same value gets the same pseudonym as long as it is kept.
 pub fn token_key() -> Result<TokenKey> {
-    let dir = folder()?;
-    let path = dir.join("token-key");
-    let secret = match std::fs::read(&path) {
+    RootKey::new(secret(&folder()?, "token-key")?).token().context("the key of pseudonyms does not work")
+}
+
+/// A secret of 32 bytes in a folder, made at first use.
+pub fn secret(dir: &Path, name: &str) -> Result<Secret> {
+    let path = dir.join(name);
+    match std::fs::read(&path) {
         Ok(bytes) => match Secret::from_slice(&bytes) {
-            Some(secret) => secret,
+            Some(secret) => Ok(secret),
             None => bail!("`{}` is no key of 32 bytes", path.display()),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(&dir).with_context(|| format!("cannot make folder `{}`", dir.display()))?;
-            make_token_key(&dir, &path)?
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot make folder `{}`", dir.display()))?;
+            make_secret(dir, name)
         }
-        Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
-    };
-    RootKey::new(secret).token().context("the key of pseudonyms does not work")
+        Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    }
 }
 
 /// Makes the key whole under a name of its own first: who comes at the same time, or after a crash, finds all of it or none.
-fn make_token_key(dir: &Path, path: &Path) -> Result<Secret> {
+fn make_secret(dir: &Path, name: &str) -> Result<Secret> {
+    let path = dir.join(name);
     let secret = Secret::generate(&mut SystemRng);
-    let own = dir.join(format!("token-key.{}", std::process::id()));
+    let own = dir.join(format!("{name}.{}", std::process::id()));
     let mut file = create_private(&own)?;
     let linked =
-        file.write_all(secret.expose()).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&own, path));
+        file.write_all(secret.expose()).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&own, &path));
     std::fs::remove_file(&own).with_context(|| format!("cannot remove `{}`", own.display()))?;
     match linked {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            let bytes = std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
             Secret::from_slice(&bytes).with_context(|| format!("`{}` is no key of 32 bytes", path.display()))
         }
         linked => linked.map(|()| secret).with_context(|| format!("cannot write `{}`", path.display())),
     }
 }
 
-fn create_private(path: &Path) -> Result<std::fs::File> {
+/// Makes a file that only its owner reads; there must be none.
+pub fn create_private(path: &Path) -> Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -52,11 +52,15 @@ pub fn allows(tree: &Tree, _: &Edges) -> Vec<Finding> {
 }
 
 /// Who may name what stands between PHI and a caller, in code that is no test: what projects, and what decides.
-/// Everybody else goes through `scruple-release`, which decides, projects and records.
+/// Everybody else goes through `scruple-release`, which decides, projects and records. `scruple-testkit` ships nowhere: it
+/// projects whole stores, to say what an answer may hold.
 const DECISION: [(&str, &[&str]); 3] = [
-    ("Projector", &["scruple-fhir", "scruple-release", "scruple-bench"]),
-    ("Projection", &["scruple-fhir", "scruple-release", "scruple-bench"]),
-    ("DecisionTable", &["scruple-core", "scruple-policy", "scruple-fhir", "scruple-release", "scruple-bench"]),
+    ("Projector", &["scruple-fhir", "scruple-release", "scruple-bench", "scruple-testkit"]),
+    ("Projection", &["scruple-fhir", "scruple-release", "scruple-bench", "scruple-testkit"]),
+    (
+        "DecisionTable",
+        &["scruple-core", "scruple-policy", "scruple-fhir", "scruple-release", "scruple-bench", "scruple-testkit"],
+    ),
 ];
 
 /// No path of code reaches PHI past the decision (PF-09).

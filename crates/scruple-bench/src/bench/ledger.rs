@@ -2,12 +2,13 @@
 //!
 //! Only the ledger seals, chains, hashes into a tree and signs; the databases store the bytes as they are.
 
+use super::disk::fdatasync;
 use super::measure::{Times, ratio, short, table};
 use super::sql::{Rival, Shape};
 use super::{Effort, progress};
 use anyhow::{Context as _, Result, ensure};
 use scruple_core::{FixedClock, Timestamp};
-use scruple_ledger::{AppendError, FileSystem, Ledger, Mode, OpenOptions, Storage as _, VerifyOptions, verify};
+use scruple_ledger::{AppendError, Ledger, OpenOptions, VerifyOptions, verify};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,6 @@ use std::time::{Duration, Instant};
 /// Bytes of an entry.
 pub const ENTRY_BYTES: usize = 512;
 const WRITERS: [usize; 4] = [1, 8, 64, 512];
-const SYNCS: u64 = 1_000;
 
 /// What a number of writers reached.
 pub struct Reached {
@@ -106,23 +106,6 @@ fn section(syncs: &Times, columns: &[(String, Vec<Reached>)], notes: &[String], 
         text += &format!("\n{}", table(&header, &rivals.iter().map(row).collect::<Vec<Vec<String>>>()));
     }
     notes.iter().fold(text, |text, note| text + "\n" + note + "\n")
-}
-
-/// What the disk can do.
-fn fdatasync(dir: &Path) -> Result<Times> {
-    let path = dir.join("disk");
-    let mut file = FileSystem.create(&path, Mode::Common)?;
-    file.write_at(0, &vec![0; usize::try_from(SYNCS)? * 4096])?;
-    file.sync()?;
-    let mut times = Vec::new();
-    for step in 0..SYNCS {
-        let begin = Instant::now();
-        file.write_at(step * 4096, &[1; 4096])?;
-        file.sync()?;
-        times.push(begin.elapsed());
-    }
-    std::fs::remove_file(path)?;
-    Ok(Times::new(times))
 }
 
 fn scruple(dir: &Path, writers: usize, time: Duration) -> Result<Reached> {

@@ -6,16 +6,38 @@
 mod cedar;
 mod cerbos;
 mod decision;
+mod disk;
+mod generator;
+mod histogram;
+mod http_fixed;
+mod http_load;
 mod inputs;
 mod ledger;
 mod measure;
+mod nginx;
 mod processes;
 mod projection;
 mod sql;
 
+use std::io::Write as _;
+
 pub use decision::decision;
+pub use generator::generator;
 pub use ledger::ledger;
 pub use projection::{pinned, projection};
+
+/// Whether this process was started by another of this program to be one of its parts, and was that to its end.
+///
+/// # Errors
+/// The part fails.
+pub fn part(name: &str) -> anyhow::Result<bool> {
+    match name {
+        http_fixed::ROLE => http_fixed::role()?,
+        http_load::ROLE => writeln!(std::io::stdout(), "{}", http_load::role()?)?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]

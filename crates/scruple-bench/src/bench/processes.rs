@@ -1,8 +1,10 @@
-//! Rivals that are programs of their own: found, or installed from their registry into the cache.
+//! Other processes: rivals that are found or installed from their registry into the cache; cores, users, memory.
 
 use anyhow::{Context as _, Result, ensure};
+use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::measure::time;
@@ -62,4 +64,140 @@ pub fn quiet(command: &mut Command) -> Result<bool> {
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     Ok(status.with_context(|| format!("cannot start `{name}`"))?.success())
+}
+
+/// Which core does what, so that a proxy has one for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cores {
+    /// What is measured. `None`: there is one core, or none can be chosen.
+    pub measured: Option<usize>,
+    /// The server behind it.
+    pub upstream: Option<usize>,
+    /// The load generator.
+    pub client: Option<usize>,
+}
+
+impl Cores {
+    /// Of this machine.
+    pub fn here() -> Self {
+        let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let can = quiet(Command::new("taskset").arg("-V")).unwrap_or(false);
+        Self::of(if can { count } else { 1 })
+    }
+
+    fn of(count: usize) -> Self {
+        // The last one is measured: interrupts and everybody else tend to be on the first.
+        let nth_last = |n: usize| count.checked_sub(n);
+        match count {
+            0 | 1 => Self { measured: None, upstream: None, client: None },
+            2 => Self { measured: Some(1), upstream: Some(0), client: Some(0) },
+            _ => Self { measured: nth_last(1), upstream: nth_last(2), client: nth_last(3) },
+        }
+    }
+}
+
+impl fmt::Display for Cores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.measured, self.upstream, self.client) {
+            (None, ..) => f.write_str("all share one core, or none is chosen"),
+            (_, upstream, client) if upstream == client => {
+                f.write_str("the proxy has a core for itself, upstream and client share the other")
+            }
+            _ => f.write_str("proxy, upstream and client have a core each"),
+        }
+    }
+}
+
+/// A program that runs on one core, if one is given. It gets SIGTERM when the thread that starts it ends, however that comes.
+pub fn on_core(core: Option<usize>, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--"]);
+    if let Some(core) = core {
+        command.args(["taskset", "-c", &core.to_string()]);
+    }
+    command.arg(program);
+    command
+}
+
+/// Asks a process to end, and waits for it.
+pub fn stop(process: &mut Child) {
+    let asked = quiet(Command::new("kill").args(["-TERM", &process.id().to_string()]));
+    if !asked.unwrap_or(false) {
+        let _ = process.kill();
+    }
+    let _ = process.wait();
+}
+
+/// The name and the group of whoever runs this.
+pub fn current_user() -> Result<(String, String)> {
+    let ask = |word: &str| -> Result<String> {
+        let out = Command::new("id").arg(word).output().context("cannot start `id`")?;
+        Ok(String::from_utf8(out.stdout)?.trim().to_owned())
+    };
+    Ok((ask("-un")?, ask("-gn")?))
+}
+
+/// Bytes of memory that a process holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Resident now.
+    pub resident: u64,
+    /// The most that was ever resident.
+    pub peak: u64,
+}
+
+impl Memory {
+    /// Of this process.
+    ///
+    /// # Errors
+    /// It is gone, or the system does not tell.
+    pub fn of(process: u32) -> Result<Self> {
+        Self::read(&std::fs::read_to_string(format!("/proc/{process}/status"))?).context("the system does not tell")
+    }
+
+    fn read(status: &str) -> Option<Self> {
+        let kilobytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        };
+        Some(Self { resident: kilobytes("VmRSS")? * 1024, peak: kilobytes("VmHWM")? * 1024 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cores, Memory, on_core, stop};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn memory_is_read_from_what_the_system_tells() {
+        let status = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\nThreads:\t1\n";
+        assert_eq!(Memory::read(status), Some(Memory { resident: 1 << 20, peak: 2 << 20 }));
+        assert_eq!(Memory::read("Name:\tx\n"), None);
+        let own = Memory::of(std::process::id()).unwrap();
+        assert!(own.resident > 100_000 && own.peak >= own.resident);
+        assert!(Memory::of(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn what_is_measured_shares_its_core_with_nobody() {
+        for (count, measured, upstream, client) in [
+            (1, None, None, None),
+            (2, Some(1), Some(0), Some(0)),
+            (3, Some(2), Some(1), Some(0)),
+            (8, Some(7), Some(6), Some(5)),
+        ] {
+            assert_eq!(Cores::of(count), Cores { measured, upstream, client });
+        }
+    }
+
+    #[test]
+    fn a_process_runs_on_its_core_and_ends_when_it_is_asked() {
+        let out = on_core(Some(0), "grep").args(["Cpus_allowed_list", "/proc/self/status"]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&out.stdout).split_whitespace().last(), Some("0"));
+        let mut process = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let _input = process.stdin.take();
+        stop(&mut process);
+        assert!(process.try_wait().unwrap().is_some_and(|status| !status.success()));
+    }
 }

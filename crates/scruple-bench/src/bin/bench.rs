@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use scruple_bench::bench::{Effort, decision, ledger, pinned, projection};
+use scruple_bench::bench::{Effort, decision, generator, ledger, part, pinned, projection};
 
 /// A benchmark beside what a user would pick instead. `cargo xtask bench` starts it and keeps what it prints.
 #[derive(Parser)]
@@ -33,9 +33,14 @@ enum Name {
     Decision,
     /// Durable entries by number of writers, beside SQLite and PostgreSQL
     Ledger,
+    /// The load generator of the gateway's bench, beside wrk: kept nowhere, it judges the generator
+    Generator,
 }
 
 fn main() -> Result<()> {
+    if part(&std::env::args().nth(1).unwrap_or_default())? {
+        return Ok(());
+    }
     let args = Args::parse();
     let usual = if args.quick { Effort::QUICK } else { Effort::FULL };
     let effort = Effort {
@@ -48,6 +53,7 @@ fn main() -> Result<()> {
         Name::Projection => projection(effort)?,
         Name::Decision => decision(effort)?,
         Name::Ledger => ledger(effort)?,
+        Name::Generator => generator(effort)?,
     };
     println!("{}", section.trim_end());
     Ok(())

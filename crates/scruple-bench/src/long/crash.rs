@@ -45,6 +45,7 @@ impl LedgerCrash {
             subject: "operator:crash".to_owned(),
             question: shipped::question(decider.pack(), "biller", "HPAYMT")?,
             relationship: Relationship::Asserted,
+            grant: None,
         };
         let lines: Vec<Vec<u8>> = super::projector::hospital(12);
         Ok(Self { decider, asked, input: Arc::new(lines.join(&b'\n')) })

@@ -26,10 +26,10 @@ const RECORDS_KEPT_MAX: usize = 16;
 pub struct HospitalLensOptions {
     /// The synthetic hospital.
     pub hospital: Hospital,
-    /// The active policy.
-    pub active: Arc<Active>,
-    /// Where views are recorded.
-    pub ledger: Arc<Ledger>,
+    /// The policy that is active now.
+    pub active: Box<dyn Fn() -> Arc<Active> + Send + Sync>,
+    /// The ledger that takes entries now, if one does.
+    pub ledger: Box<dyn Fn() -> Option<Arc<Ledger>> + Send + Sync>,
     /// The present.
     pub clock: Arc<dyn Clock>,
     /// For pseudonyms.
@@ -45,12 +45,14 @@ pub struct HospitalLens {
 
 struct Inner {
     hospital: Hospital,
-    active: Arc<Active>,
-    ledger: Arc<Ledger>,
+    active: Box<dyn Fn() -> Arc<Active> + Send + Sync>,
+    ledger: Box<dyn Fn() -> Option<Arc<Ledger>> + Send + Sync>,
     clock: Arc<dyn Clock>,
     token: TokenKey,
     rng: Mutex<Box<dyn Rng + Send>>,
-    catalogue: Catalogue,
+    /// The words for records, and the choices under the policy for which they were made.
+    patients: Vec<String>,
+    first: usize,
     kept: Mutex<VecDeque<(usize, Arc<Made>)>>,
 }
 
@@ -67,15 +69,15 @@ impl HospitalLens {
     #[must_use]
     pub fn new(options: HospitalLensOptions) -> Self {
         let HospitalLensOptions { hospital, active, ledger, clock, token, rng } = options;
-        let catalogue = catalogue(&hospital, &active);
+        let (patients, first) = (patients(&hospital), first(&hospital));
         let (rng, kept) = (Mutex::new(rng), Mutex::default());
-        Self { inner: Arc::new(Inner { hospital, active, ledger, clock, token, rng, catalogue, kept }) }
+        Self { inner: Arc::new(Inner { hospital, active, ledger, clock, token, rng, patients, first, kept }) }
     }
 }
 
 impl Lens for HospitalLens {
     fn catalogue(&self) -> Catalogue {
-        self.inner.catalogue.clone()
+        catalogue(self.inner.patients.clone(), self.inner.first, &(self.inner.active)())
     }
 
     fn record(&self, patient: usize) -> Option<Vec<RecordItem>> {
@@ -125,17 +127,19 @@ impl Inner {
         let made = self.made(ask.patient).ok_or(LensError::NoSuchRecord)?;
         let resource = made.bytes.get(ask.item).ok_or(LensError::NoSuchRecord)?;
         let whole = Tree::parse(resource).ok_or(LensError::Failed)?;
-        let pack = &self.active.pack;
+        let active = (self.active)();
+        let ledger = (self.ledger)().ok_or(LensError::NotRecorded)?;
+        let pack = &active.pack;
         let conditions = pack.condition("relationship").map_or(ConditionMask::NONE, |id| ConditionMask::NONE.with(id));
         let question = Question { role: ask.role.clone(), purpose: ask.purpose.clone(), conditions };
-        let asked =
-            Asked { subject: SUBJECT.to_owned(), question: question.clone(), relationship: Relationship::Assumed };
-        let options = LookOptions {
-            decider: &self.active.decider,
-            ledger: &self.ledger,
-            clock: self.clock.as_ref(),
-            token: &self.token,
+        let asked = Asked {
+            subject: SUBJECT.to_owned(),
+            question: question.clone(),
+            relationship: Relationship::Assumed,
+            grant: None,
         };
+        let options =
+            LookOptions { decider: &active.decider, ledger: &ledger, clock: self.clock.as_ref(), token: &self.token };
         // Of the rest of the record only what this resource refers to is asked for.
         let text = std::str::from_utf8(resource).map_err(|_| LensError::Failed)?;
         let named = made.names.iter().zip(&made.bytes).filter(|(name, _)| text.contains(name.as_str()));
@@ -162,7 +166,7 @@ fn failed(error: &ReleaseError) -> LensError {
     }
 }
 
-fn catalogue(hospital: &Hospital, active: &Active) -> Catalogue {
+fn catalogue(patients: Vec<String>, first: usize, active: &Active) -> Catalogue {
     let pack = &active.pack;
     let purposes = |role: &scruple_policy::Role| {
         // Break-glass needs an elevation, and the Lens gives none.
@@ -176,16 +180,26 @@ fn catalogue(hospital: &Hospital, active: &Active) -> Catalogue {
         .filter(|role| !role.purposes.is_empty())
         .collect();
     roles.sort_by(|one, other| one.label.cmp(&other.label));
+    Catalogue { roles, patients, first, policy: pack.hash.to_string() }
+}
+
+/// Each record in a few words that name nobody.
+fn patients(hospital: &Hospital) -> Vec<String> {
     let options = hospital.options();
     let mut patients: Vec<String> =
         (0..options.patients).map(|index| words::persona(Persona::of(options.seed, index)).to_owned()).collect();
     if options.canary {
         patients.push(words::persona(Persona::Canary).to_owned());
     }
-    // What is labelled whole is withheld from most roles: a page that shows nothing is a poor beginning.
+    patients
+}
+
+/// The record that is shown first. What is labelled whole is withheld from most roles: a page that shows nothing is a poor
+/// beginning.
+fn first(hospital: &Hospital) -> usize {
+    let options = hospital.options();
     let ordinary = (0..options.patients).find(|index| Persona::of(options.seed, *index) == Persona::Ordinary);
-    let first = ordinary.or_else(|| (0..options.patients).find(|index| !is_labelled(hospital, *index))).unwrap_or(0);
-    Catalogue { roles, patients, first, policy: pack.hash.to_string() }
+    ordinary.or_else(|| (0..options.patients).find(|index| !is_labelled(hospital, *index))).unwrap_or(0)
 }
 
 /// Whether the Patient of a record carries a security label.

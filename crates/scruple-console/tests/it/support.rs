@@ -50,8 +50,8 @@ impl Console {
         let options = Options { patients: PATIENTS, seed: 1, as_of: now(), canary: true };
         let lens = HospitalLens::new(HospitalLensOptions {
             hospital: Hospital::generate(&options),
-            active: Arc::clone(&ACTIVE),
-            ledger,
+            active: Box::new(|| Arc::clone(&ACTIVE)),
+            ledger: Box::new(move || Some(Arc::clone(&ledger))),
             clock,
             token: RootKey::new(Secret::generate(&mut SystemRng)).token().unwrap(),
             rng: Box::new(SystemRng),

@@ -281,6 +281,12 @@ impl TypePlan {
         lines.iter().filter(fits).fold(0, |bits, (_, _, bit)| bits | bit)
     }
 
+    /// The roots of the classes with which a resource of the type can show.
+    pub fn shown_roots(&self) -> Vec<u16> {
+        let shown = self.roots.iter().filter(|root| root.view.shows() && !root.required);
+        shown.map(|root| root.node).collect()
+    }
+
     /// The root for a set of classes (category bits): the narrowest; two different masks count as none.
     pub fn root(&self, classes: u64) -> Chosen {
         let narrowest = |matches: &dyn Fn(&Root) -> bool| {

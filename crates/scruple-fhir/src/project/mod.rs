@@ -218,8 +218,8 @@ pub struct Projector<'a> {
     pub counts: ElementCounts,
 }
 
-/// What one thread remembers from resource to resource.
-struct Memory {
+/// What a projector remembers from resource to resource. It goes with one [`Projection`].
+pub struct Memory {
     /// The plans and the class of the last resources, by object type: the first guess for the next one of the type.
     types: Vec<Remembered>,
     /// An empty list, kept for its room.
@@ -236,6 +236,12 @@ struct Remembered {
     /// The plan for the segments that came last.
     labelled: Option<(SegmentSet, Arc<TypePlan>)>,
     class: Option<u64>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Memory {
@@ -273,6 +279,18 @@ impl<'a> Projector<'a> {
     #[must_use]
     pub fn new(projection: &'a Projection, around: &'a dyn Surroundings) -> Self {
         Self { projection, around, memory: Memory::new(), counts: ElementCounts::default() }
+    }
+
+    /// A projector that goes on with what another for the same projection remembered.
+    #[must_use]
+    pub fn resume(projection: &'a Projection, around: &'a dyn Surroundings, memory: Memory) -> Self {
+        Self { projection, around, memory, counts: ElementCounts::default() }
+    }
+
+    /// What it remembered, for the next one.
+    #[must_use]
+    pub fn into_memory(self) -> Memory {
+        self.memory
     }
 
     /// Appends to `out` what shows of the resource in `bytes`.

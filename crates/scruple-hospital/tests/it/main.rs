@@ -8,6 +8,7 @@ mod codes;
 mod plausible;
 mod required;
 mod stories;
+mod upstream;
 
 use scruple_core::Timestamp;
 use scruple_hospital::{Hospital, Options, Record};

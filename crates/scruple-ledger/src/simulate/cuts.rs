@@ -15,14 +15,14 @@ use scruple_core::{FixedClock, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
 
-const DIR: &str = "/ledger";
-const HOUR_MICROS: i64 = 3_600_000_000;
+pub(super) const DIR: &str = "/ledger";
+pub(super) const HOUR_MICROS: i64 = 3_600_000_000;
 /// Power cuts, one after the other, that a run survives at most.
-const CUTS_PER_RUN: usize = 3;
+pub(super) const CUTS_PER_RUN: usize = 3;
 /// Failures that are kept.
-const FAILURES_MAX: usize = 20;
+pub(super) const FAILURES_MAX: usize = 20;
 
-/// What [`power_cuts`] found.
+/// What [`power_cuts`] or [`super::reserve_power_cuts`] found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Findings {
     /// Power cuts that were made.
@@ -111,7 +111,7 @@ fn one_cut(seed: u64, operation: u64, findings: &mut Findings) -> Result<bool, S
     Ok(true)
 }
 
-fn options(storage: &SimStorage, clock: &Arc<FixedClock>, rng: &mut dyn Rng) -> OpenOptions {
+pub(super) fn options(storage: &SimStorage, clock: &Arc<FixedClock>, rng: &mut dyn Rng) -> OpenOptions {
     let own: Box<dyn CryptoRng + Send> = Box::new(ChaCha20Rng::seed_from_u64(rng.next_u64()));
     let clock: Arc<FixedClock> = Arc::clone(clock);
     OpenOptions {

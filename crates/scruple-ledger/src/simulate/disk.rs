@@ -173,6 +173,12 @@ impl SimStorage {
         self.disk().room = bytes;
     }
 
+    /// The bytes of all files, as they count against the room.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.disk().used()
+    }
+
     /// Lets every change fail as on a read-only file system.
     pub fn set_read_only(&self, read_only: bool) {
         self.disk().read_only = read_only;

@@ -4,10 +4,11 @@
 //! partial or full, must be what that tree has at its place; the checkpoint must be the root at its size; the frames must
 //! be the entries at their indices, chained. Every other file is read too: keys, side file, and none may be unknown.
 
+mod reserve;
 mod tree;
 
 use crate::error::{Damage, LedgerError, StorageError};
-use crate::folder::{CHECKPOINT, Folder, KEK, KEYS, Known, LOCK, ORIGINS, SIGNER, TILE, TMP, VKEY, WAL, known};
+use crate::folder::{CHECKPOINT, Folder, KEK, KEYS, Known, LOCK, ORIGINS, RESERVE, SIGNER, TILE, TMP, VKEY, WAL, known};
 use crate::keys::{KeyRing, Opening, log_id, read_kek, read_signer, read_vkey};
 use crate::note::{Checkpoint, NoteVerifier};
 use crate::origins::Origins;
@@ -70,6 +71,7 @@ pub fn verify(dir: &Path, options: VerifyOptions<'_>) -> Result<Report, LedgerEr
         entries: 0,
         opened: 0,
         erased: 0,
+        in_reserve: 0,
         trust,
         live,
         findings: Vec::new(),
@@ -148,6 +150,7 @@ impl Check<'_, '_> {
         }
         self.remaining_tiles();
         self.roots(checkpoint.as_ref(), whole);
+        self.reserve(&verifier);
         self.report.entries = self.report.entries.max(self.edge.size());
         if whole && !self.report.live && frames.is_empty() && size > 0 && torn_index.is_none() {
             self.find(
@@ -257,7 +260,7 @@ impl Check<'_, '_> {
         };
         for item in items {
             let name = if dir.is_empty() { item.name.clone() } else { format!("{dir}/{}", item.name) };
-            let ours = dir.starts_with(TILE) || [KEYS, WAL, TILE, TMP].contains(&name.as_str());
+            let ours = dir.starts_with(TILE) || [KEYS, WAL, TILE, TMP, RESERVE].contains(&name.as_str());
             if !item.is_dir {
                 self.files.insert(name);
             } else if ours && depth < DEPTH_MAX {
@@ -288,12 +291,12 @@ impl Check<'_, '_> {
                 Some(Known::Tile(TileFile::Entries(number, width))) => {
                     self.bundles.entry(number).or_default().push(width);
                 }
-                Some(Known::Top) if name == LOCK => {
+                Some(Known::Top) if name.ends_with(LOCK) => {
                     if self.folder.read(&name).is_ok_and(|bytes| !bytes.is_empty()) {
                         self.find_in(FindingKind::Changed, &name, "is not empty");
                     }
                 }
-                Some(Known::Top | Known::Segment(_)) => {}
+                Some(Known::Top | Known::Segment(_) | Known::Reserve) => {}
             }
         }
         for name in [SIGNER, VKEY, LOCK] {

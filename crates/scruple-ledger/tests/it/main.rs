@@ -8,6 +8,8 @@
 )]
 
 mod faults;
+mod reserve;
+mod reserve_faults;
 mod support;
 mod tamper;
 mod threads;

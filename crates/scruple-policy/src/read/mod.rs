@@ -5,7 +5,7 @@ mod exceptions;
 mod roles;
 
 use crate::guardrail::Guardrails;
-use crate::model::{Category, Condition, Pack, Purpose, Role, Segment, position};
+use crate::model::{Category, Condition, Pack, Purpose, Relationships, Role, Segment, position};
 use crate::source::{PackFiles, Problem, Row, Table, line_of};
 use scruple_core::{CATEGORIES_MAX, CONDITIONS_MAX, CategoryId, ConditionId, MaskId, SEGMENTS_MAX, SegmentId, View};
 use scruple_fhir::{Annotation, mask_covers};
@@ -180,6 +180,7 @@ impl Reader<'_> {
             name: head.as_ref().map_or_else(String::new, |head| head.name.clone()),
             version: head.as_ref().map_or_else(String::new, |head| head.version.clone()),
             owner: head.as_ref().map_or_else(String::new, |head| head.owner.clone()),
+            relationships: head.as_ref().and_then(|head| Relationships::of(&head.relationships)).unwrap_or_default(),
             criteria: head.map_or_else(Vec::new, |head| head.criteria),
             hash: self.files.hash(),
             categories,
@@ -196,12 +197,12 @@ impl Reader<'_> {
         if head.format != FORMAT {
             self.problem("pack.toml", 1, format!("format {} is not known", head.format), "this build reads format 1");
         }
-        if !matches!(head.relationships.as_str(), "asserted" | "resolved") {
+        if Relationships::of(&head.relationships).is_none() {
             self.problem(
                 "pack.toml",
                 0,
                 format!("`relationships` is `{}`", head.relationships),
-                "write asserted or resolved",
+                "write asserted, assumed or resolved",
             );
         }
         if head.criteria.iter().all(|line| line.trim().is_empty()) {

@@ -1,10 +1,9 @@
-//! `scruple demo`: a synthetic hospital through five roles, what each sees of one patient and why, and the proof.
+//! `scruple demo --files`: a synthetic hospital through five roles, what each sees of one patient and why, and the proof.
 
 use crate::state::SystemClock;
 use crate::terminal::say;
 use crate::{filter, pack, state};
 use anyhow::{Context as _, Result};
-use clap::Args;
 use scruple_core::{Clock as _, Entry, Relationship, View};
 use scruple_hospital::{Hospital, Options};
 use scruple_ledger::{VerifyOptions, verify};
@@ -12,7 +11,7 @@ use scruple_policy::{Active, Question, admit, explain};
 use scruple_release::Asked;
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The five roles of the demo, each for its main purpose.
@@ -41,19 +40,10 @@ const CATEGORIES: [&str; 12] = [
 const PATIENTS: usize = 25;
 const SEED: u64 = 1;
 
-/// Makes a small synthetic hospital, gives five roles what each needs of it, tells why, and verifies the record of it.
-#[derive(Args)]
-#[command(after_help = "Example: scruple demo --dir try-scruple")]
-pub struct DemoArgs {
-    /// Folder for the hospital, the outputs and the ledger, made anew [default: demo in the state folder]
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-}
-
-/// Runs the command.
-pub fn run(args: &DemoArgs) -> Result<ExitCode> {
-    let dir = match &args.dir {
-        Some(dir) => dir.clone(),
+/// Runs the tour of the files in a folder, the default one if none is given.
+pub fn run(dir: Option<&Path>) -> Result<ExitCode> {
+    let dir = match dir {
+        Some(dir) => dir.to_owned(),
         None => state::folder()?.join("demo"),
     };
     prepare(&dir)?;
@@ -127,6 +117,7 @@ fn asked(active: &Active, role: &str, purpose: &str) -> Result<Asked> {
         subject: "operator:demo".to_owned(),
         question: question(active, role, purpose)?,
         relationship: Relationship::Asserted,
+        grant: None,
     })
 }
 

@@ -1,0 +1,191 @@
+//! [`Held`]: what one person holds, as it was loaded, and what of it holds at an instant.
+
+use scruple_core::{Id, Timestamp};
+use scruple_store::{Access, Grant, HeldGrant, Person, RoleCode, ShardVector, Subject};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+/// What one person holds.
+///
+/// It is asked with an instant each time, so that a grant begins and ends at its microsecond and no job is needed for it
+/// (**expiry-at-decision**).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    // Grants in the order of their roles, of one role the one that ends last first.
+    access: Access,
+}
+
+/// A role that is held at an instant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ActiveRole<'a> {
+    /// The role.
+    pub role: &'a RoleCode,
+    /// The grant that gives it; of several the one that ends last.
+    pub grant: Id<Grant>,
+}
+
+impl Held {
+    /// What was loaded.
+    #[must_use]
+    pub fn new(mut access: Access) -> Self {
+        let order = |grant: &HeldGrant| (grant.role.clone(), Reverse(grant.window.ends_at()), grant.id);
+        access.grants.sort_by_cached_key(order);
+        Self { access }
+    }
+
+    /// The person.
+    #[must_use]
+    pub const fn person(&self) -> Id<Person> {
+        self.access.person
+    }
+
+    /// How far the shards had come when it was loaded.
+    #[must_use]
+    pub const fn vector(&self) -> &ShardVector {
+        &self.access.vector
+    }
+
+    /// The roles that are held at `now`, each once, in the order of their codes. Of a person who has left: none.
+    pub fn active(&self, now: Timestamp) -> impl Iterator<Item = ActiveRole<'_>> {
+        let left = self.access.left_at.is_some_and(|at| at <= now);
+        let mut last: Option<&RoleCode> = None;
+        let held = self.access.grants.iter().filter(move |grant| !left && grant.window.contains(now));
+        held.filter_map(move |grant| {
+            let first = last != Some(&grant.role);
+            last = Some(&grant.role);
+            first.then_some(ActiveRole { role: &grant.role, grant: grant.id })
+        })
+    }
+
+    /// The earliest instant after `now` at which [`Held::active`] may answer something else, as far as is known now.
+    #[must_use]
+    pub fn changes_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let windows = self.access.grants.iter().map(|grant| grant.window);
+        let instants = windows.flat_map(|window| [window.starts_at(), window.ends_at()]).chain(self.access.left_at);
+        instants.filter(|at| *at > now).min()
+    }
+
+    /// Whether events with these subjects may alter what is held.
+    pub(crate) fn is_touched_by(&self, touched: &Touched) -> bool {
+        touched.everyone
+            || touched.persons.contains(&self.access.person)
+            || self.access.grants.iter().any(|grant| touched.roles.contains(&grant.role))
+    }
+}
+
+/// The subjects of many events by their kinds, so that an entry is compared with each kind once.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    everyone: bool,
+    roles: BTreeSet<RoleCode>,
+    persons: BTreeSet<Id<Person>>,
+}
+
+impl FromIterator<Subject> for Touched {
+    fn from_iter<I: IntoIterator<Item = Subject>>(subjects: I) -> Self {
+        let mut touched = Self::default();
+        for subject in subjects {
+            match subject {
+                Subject::Everyone => touched.everyone = true,
+                Subject::Role(role) => {
+                    touched.roles.insert(role);
+                }
+                Subject::Person(person) => {
+                    touched.persons.insert(person);
+                }
+            }
+        }
+        touched
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use scruple_store::Window;
+    use uuid::Uuid;
+
+    pub(crate) fn at(seconds: i64) -> Timestamp {
+        Timestamp::parse("2026-03-01T08:00:00Z").unwrap().plus_micros(seconds * 1_000_000)
+    }
+
+    pub(crate) fn id(number: u128) -> Id<Grant> {
+        Id::from_uuid(Uuid::from_u128(number))
+    }
+
+    /// Grants as (number, role, from, until).
+    pub(crate) fn held(left_at: Option<i64>, grants: &[(u128, &str, i64, i64)]) -> Held {
+        let person = Id::from_uuid(Uuid::from_u128(99));
+        let grant = |(number, role, from, until): &(u128, &str, i64, i64)| HeldGrant {
+            id: id(*number),
+            person,
+            role: role.parse().unwrap(),
+            window: Window::new(at(*from), at(*until)).unwrap(),
+        };
+        Held::new(Access {
+            vector: ShardVector::default(),
+            person,
+            left_at: left_at.map(at),
+            grants: grants.iter().map(grant).collect(),
+        })
+    }
+
+    fn active(held: &Held, now: Timestamp) -> Vec<(String, Id<Grant>)> {
+        held.active(now).map(|active| (active.role.to_string(), active.grant)).collect()
+    }
+
+    #[test]
+    fn a_grant_begins_and_ends_at_its_microsecond() {
+        let held = held(None, &[(1, "nurse", 10, 20)]);
+        let nurse = vec![("nurse".to_owned(), id(1))];
+        for (now, expected, change) in [
+            (at(10).plus_micros(-1), vec![], Some(at(10))),
+            (at(10), nurse.clone(), Some(at(20))),
+            (at(20).plus_micros(-1), nurse, Some(at(20))),
+            (at(20), vec![], None),
+        ] {
+            assert_eq!((active(&held, now), held.changes_after(now)), (expected, change), "{now}");
+        }
+    }
+
+    #[test]
+    fn of_two_grants_of_a_role_the_one_that_ends_last_counts() {
+        let held = held(None, &[(1, "nurse", 0, 20), (2, "biller", 5, 9), (3, "nurse", 10, 30), (4, "nurse", 0, 20)]);
+        let named =
+            |list: &[(&str, u128)]| list.iter().map(|(role, n)| ((*role).to_owned(), id(*n))).collect::<Vec<_>>();
+        for (second, expected, change) in [
+            (0, named(&[("nurse", 1)]), Some(5)),
+            (5, named(&[("biller", 2), ("nurse", 1)]), Some(9)),
+            (9, named(&[("nurse", 1)]), Some(10)),
+            (10, named(&[("nurse", 3)]), Some(20)),
+            (29, named(&[("nurse", 3)]), Some(30)),
+            (30, named(&[]), None),
+        ] {
+            let found = (active(&held, at(second)), held.changes_after(at(second)));
+            assert_eq!(found, (expected, change.map(at)), "{second}");
+        }
+    }
+
+    #[test]
+    fn who_leaves_holds_nothing_from_that_microsecond() {
+        let held = held(Some(15), &[(1, "nurse", 10, 20)]);
+        assert_eq!(active(&held, at(15).plus_micros(-1)).len(), 1);
+        assert_eq!(held.changes_after(at(10)), Some(at(15)));
+        assert_eq!(active(&held, at(15)), []);
+    }
+
+    #[test]
+    fn an_event_touches_the_person_his_roles_and_everyone() {
+        let held = held(None, &[(1, "nurse", 10, 20)]);
+        for (subject, expected) in [
+            ("*", true),
+            ("role:nurse", true),
+            ("role:biller", false),
+            ("person:00000000-0000-0000-0000-000000000063", true),
+            ("person:00000000-0000-0000-0000-000000000064", false),
+        ] {
+            let touched = std::iter::once(subject.parse().unwrap()).collect();
+            assert_eq!(held.is_touched_by(&touched), expected, "{subject}");
+        }
+    }
+}

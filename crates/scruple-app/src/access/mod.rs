@@ -1,0 +1,11 @@
+//! Who holds what now: loaded on demand, kept while the feed is fresh, and the one role that a request acts in.
+//!
+//! Nothing here grants: what is held comes from the store, and what a token says selects among it.
+
+mod cache;
+mod held;
+mod role;
+
+pub use cache::{AccessCache, AccessError};
+pub use held::{ActiveRole, Held};
+pub use role::{RoleError, Selected, select_role};

@@ -1,0 +1,28 @@
+//! Limits with names and units. Each that refuses or gives up has a test that exceeds it.
+
+use std::time::Duration;
+
+/// Persons whose access is kept in memory; one more displaces those who did not come lately.
+pub const ACCESS_ENTRIES_MAX: usize = 16_384;
+/// Loads of access that run at once: fewer than the store has connections, so that the feed always gets one.
+pub const ACCESS_LOADS_MAX: usize = 4;
+/// How often one load is tried again because the feed overtook it.
+pub const ACCESS_LOAD_ATTEMPTS_MAX: u32 = 4;
+/// How long a load may take, its tries and its waiting for a turn together.
+pub const ACCESS_LOAD_TIMEOUT: Duration = Duration::from_millis(3_000);
+/// Looks at the feed that are remembered, to compare loads with that began before them.
+pub const FEED_LOOKS_MAX: usize = 64;
+/// How often the feed is looked at.
+pub const FEED_POLL: Duration = Duration::from_millis(250);
+/// How long one look at the feed may take; a longer one would be stale when it came.
+pub const FEED_POLL_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// How long after the start of the last good look at the feed access may be decided, in microseconds.
+pub const FEED_FRESH_MICROS: i64 = 1_000_000;
+/// How often the drainer looks for events that nobody woke it for.
+pub const DRAIN_POLL: Duration = Duration::from_millis(250);
+/// How long the drainer waits for one page of events.
+pub const DRAIN_READ_TIMEOUT: Duration = Duration::from_millis(3_000);
+/// How long a use case waits for its event to be in the ledger before it answers that it is not there yet.
+pub const RECORDED_WAIT_MAX: Duration = Duration::from_millis(2_000);
+/// Lines of a workforce that is seeded in one call.
+pub const SEED_PEOPLE_MAX: usize = 1_000;

@@ -1,0 +1,14 @@
+//! The cases on SQLite.
+
+pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Sqlite;
+
+#[path = "cases/access.rs"]
+mod access;
+#[path = "cases/drain.rs"]
+mod drain;
+#[path = "cases/feed.rs"]
+mod feed;
+#[path = "cases/race.rs"]
+mod race;
+#[path = "cases/seed.rs"]
+mod seed;

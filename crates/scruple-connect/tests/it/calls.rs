@@ -1,0 +1,87 @@
+//! What goes to the server, and what comes back when all is well.
+
+use crate::support::{BUNDLE, PATIENT, options, query, server, upstream};
+use scruple_connect::{CallKind, Credential, HttpUpstream, Options, SearchBy};
+use scruple_release::{Upstream, UpstreamError};
+use scruple_testkit::upstream_faults::Fault;
+
+#[tokio::test]
+async fn reads_searches_and_pages_carry_what_they_should() {
+    let server = server();
+    let credential = Credential::Bearer("own-token".to_owned().into());
+    let upstream = HttpUpstream::new(&Options { credential, ..options(&server) }).unwrap();
+    assert_eq!(upstream.read("Patient", "p1").await.unwrap().as_deref(), Some(PATIENT.as_bytes()));
+    assert_eq!(upstream.search(&query(&[("name", "a b"), ("_id", "x|y")])).await.unwrap(), BUNDLE.as_bytes());
+    assert_eq!(upstream.page(&server.url("/fhir?_page=2")).await.unwrap(), BUNDLE.as_bytes());
+    let seen = server.seen();
+    assert_eq!((seen[0].method.as_str(), seen[0].target.as_str()), ("GET", "/fhir/Patient/p1"));
+    assert_eq!((seen[1].method.as_str(), seen[1].target.as_str()), ("POST", "/fhir/Patient/_search"));
+    assert_eq!(seen[1].body, b"name=a%20b&_id=x%7Cy");
+    assert_eq!(seen[1].header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(seen[1].header("prefer"), Some("handling=strict"));
+    assert_eq!((seen[2].method.as_str(), seen[2].target.as_str()), ("GET", "/fhir?_page=2"));
+    for request in &seen {
+        assert_eq!(request.header("authorization"), Some("Bearer own-token"));
+        assert_eq!(request.header("accept"), Some("application/fhir+json"));
+        assert_eq!(request.header("accept-encoding"), Some("identity"));
+        assert_eq!(request.header("cache-control"), Some("no-cache"));
+        assert_eq!(request.header("host"), Some(server.address().to_string().as_str()));
+        assert_eq!(request.connection, 0, "one connection serves all");
+    }
+    for kind in [CallKind::Read, CallKind::Search, CallKind::Page] {
+        assert_eq!(upstream.counts().of(kind, "ok"), 1);
+    }
+    assert_eq!((upstream.counts().opened(), upstream.counts().under_way()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_server_without_post_is_searched_by_get() {
+    let server = server();
+    let upstream = HttpUpstream::new(&Options { search_by: SearchBy::Get, ..options(&server) }).unwrap();
+    assert!(upstream.search(&query(&[("name", "a&b")])).await.is_ok());
+    assert_eq!(server.seen()[0].target, "/fhir/Patient?name=a%26b");
+    assert_eq!(server.seen()[0].header("prefer"), Some("handling=strict"));
+    // Longer than a target may be: no panic, and nothing is sent.
+    assert!(upstream.search(&query(&[("name", &"x".repeat(100_000))])).await.is_err());
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn absent_and_deleted_are_none_and_keep_their_connection() {
+    let server = server();
+    let upstream = upstream(&server);
+    for id in ["nobody", "gone", "nobody"] {
+        assert_eq!(upstream.read("Patient", id).await, Ok(None));
+        // The connection comes back once the answer's body is read.
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(upstream.counts().of(CallKind::Read, "none"), 3);
+    assert!(server.connections() <= 3);
+    for id in [".", "..", "a/b", "a?b", "p1#x", ""] {
+        assert_eq!(upstream.read("Patient", id).await, Ok(None), "{id}");
+    }
+    assert_eq!(upstream.read("../Patient", "p1").await, Ok(None));
+    assert_eq!(server.seen().len(), 3, "ids that are none are not asked for");
+}
+
+#[tokio::test]
+async fn absence_is_of_reads_alone() {
+    let server = server();
+    let upstream = upstream(&server);
+    server.next(Fault::Status(404));
+    assert_eq!(upstream.search(&query(&[])).await, Err(UpstreamError::Status(404)));
+    server.next(Fault::Status(410));
+    assert_eq!(upstream.page("?x=1").await, Err(UpstreamError::Status(410)));
+}
+
+#[tokio::test]
+async fn a_foreign_link_is_not_followed() {
+    let (server, other) = (server(), server());
+    let upstream = upstream(&server);
+    for link in [other.url("/fhir?x=1"), server.url("/admin"), server.url("/fhir/../admin"), "//other/fhir".to_owned()]
+    {
+        assert_eq!(upstream.page(&link).await, Err(UpstreamError::ForeignLink));
+    }
+    assert!(server.seen().is_empty() && other.seen().is_empty());
+    assert_eq!(upstream.counts().of(CallKind::Page, "upstream_foreign_link"), 4);
+}

@@ -1,0 +1,214 @@
+//! What comes from a FHIR server, looked into without a tree: pages of a search, type and id of a resource, and whose it is.
+//!
+//! Nothing here decides what shows. Bytes that are found go into a projector.
+
+use crate::dictionary::{TypeId, dictionary};
+use crate::json::{Fault, FaultKind, Scanned, Scanner, plain_slashes};
+use crate::reference::is_id;
+use scruple_core::limits;
+use std::borrow::Cow;
+
+/// One page of a `searchset` Bundle.
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// The resources of its entries, in their order.
+    pub resources: Vec<&'a [u8]>,
+    /// Where the next page is.
+    pub next: Option<&'a str>,
+}
+
+/// The bytes with `\/` written as `/`, as a projector reads them: to be done before a page is taken apart.
+#[must_use]
+pub fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
+    plain_slashes(bytes)
+}
+
+/// Takes a page of a search apart. The resources are JSON; what they are is not judged.
+///
+/// # Errors
+/// It is no Bundle of type `searchset`, or no JSON.
+pub fn page(bytes: &[u8]) -> Result<Page<'_>, Fault> {
+    let utf8 = |error: std::str::Utf8Error| Fault { kind: FaultKind::Utf8, at: error.valid_up_to() };
+    std::str::from_utf8(bytes).map_err(utf8)?;
+    let mut scan = Scanner::new(bytes);
+    let (mut is_bundle, mut is_search) = (false, false);
+    let mut page = Page { resources: Vec::new(), next: None };
+    scan.at_object()?;
+    let mut more = scan.open(b'}')?;
+    while more {
+        let key = scan.key()?;
+        scan.peek();
+        match key {
+            b"resourceType" => is_bundle = word(&mut scan)? == Some(b"Bundle"),
+            b"type" => is_search = word(&mut scan)? == Some(b"searchset"),
+            b"link" => each(&mut scan, |link| {
+                let [relation, url] = link.find([b"relation", b"url"])?;
+                if link.plain_string_at(relation) == Some(b"next") {
+                    page.next = link.plain_string_at(url).and_then(|url| std::str::from_utf8(url).ok());
+                    if page.next.is_none() {
+                        return Err(link.fault(FaultKind::WrongType));
+                    }
+                }
+                Ok(())
+            })?,
+            b"entry" => each(&mut scan, |entry| {
+                let [resource] = entry.find([b"resource"])?;
+                if let Some(at) = resource {
+                    let mut inner = entry.fork(at);
+                    inner.at_object()?;
+                    let from = inner.at;
+                    inner.skip()?;
+                    page.resources.extend(bytes.get(from..inner.at));
+                }
+                Ok(())
+            })?,
+            _ => scan.skip()?,
+        }
+        more = scan.more(b'}')?;
+    }
+    scan.peek();
+    if scan.at < bytes.len() {
+        return Err(scan.fault(FaultKind::Trailing));
+    }
+    if is_bundle && is_search { Ok(page) } else { Err(scan.fault(FaultKind::UnknownType)) }
+}
+
+/// Takes a string; its text where it has no escapes.
+fn word<'a>(scan: &mut Scanner<'a>) -> Scanned<Option<&'a [u8]>> {
+    let text = scan.plain_string_at(Some(scan.at));
+    scan.skip()?;
+    Ok(text)
+}
+
+/// Calls `each` for every object of the array here.
+fn each<'a>(scan: &mut Scanner<'a>, mut each: impl FnMut(&Scanner<'a>) -> Scanned<()>) -> Scanned<()> {
+    if scan.peek() != b'[' {
+        return Err(scan.wrong_value());
+    }
+    let mut more = scan.open(b']')?;
+    while more {
+        scan.at_object()?;
+        each(scan)?;
+        scan.skip()?;
+        more = scan.more(b']')?;
+    }
+    Ok(())
+}
+
+/// Type and id of a resource, where both stand in it as they should.
+#[must_use]
+pub fn identity(bytes: &[u8]) -> Option<(TypeId, &str)> {
+    let scan = Scanner::new(bytes.get(..bytes.len().min(limits::RESOURCE_BYTES_MAX))?);
+    let mut at = scan.fork(0);
+    at.peek();
+    let [kind, id] = at.find([b"resourceType", b"id"]).ok()?;
+    let kind = dictionary().resource_by_bytes(at.plain_string_at(kind)?)?;
+    let id = at.plain_string_at(id).filter(|id| is_id(id))?;
+    Some((kind, std::str::from_utf8(id).ok()?))
+}
+
+/// Elements of a resource that name whom it is about (the patient compartment, in its main lines).
+const ABOUT: [&[u8]; 6] = [b"subject", b"patient", b"beneficiary", b"individual", b"for", b"participant"];
+
+/// The patients that a resource is about, as `Patient/id`: for the record of its release, whether or not it shows them.
+#[must_use]
+pub fn patients(bytes: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut scan = Scanner::new(bytes).fork(0);
+    scan.peek();
+    if let Some((kind, id)) = identity(bytes)
+        && dictionary().get(kind).name == "Patient"
+    {
+        found.push(format!("Patient/{id}"));
+    }
+    for at in scan.find(ABOUT).unwrap_or_default().into_iter().flatten() {
+        let mut value = scan.fork(at);
+        if value.peek() == b'[' {
+            let _ = each(&mut value, |item| {
+                add(item, &mut found);
+                Ok(())
+            });
+        } else {
+            add(&value, &mut found);
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Adds the patient of a Reference, or of the `actor` of a participant.
+fn add(scan: &Scanner<'_>, found: &mut Vec<String>) {
+    let [literal, actor] = scan.find([b"reference", b"actor"]).unwrap_or_default();
+    let literal = literal.or_else(|| {
+        let [inner] = scan.fork(actor?).find([b"reference"]).ok()?;
+        inner
+    });
+    let Some(text) = scan.plain_string_at(literal) else { return };
+    if let Some(path) = crate::reference::path(text)
+        && let Some(id) = path.strip_prefix(b"Patient/")
+        && let Ok(id) = std::str::from_utf8(id)
+    {
+        found.push(format!("Patient/{id}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_gives_its_resources_and_the_next_link() {
+        let text = br#" {"resourceType":"Bundle","total":9,"type":"searchset","link":[{"relation":"self","url":"a"},
+          {"url":"http://x/fhir?c=1","relation":"next"}],"entry":[{"fullUrl":"u","resource":{"resourceType":"Patient","id":"1","x":[{}]},
+          "search":{"mode":"match"}},{"response":{"status":"200"}},{"resource":{"id":"2","resourceType":"OperationOutcome"}}]} "#;
+        let page = page(text).unwrap();
+        assert_eq!(page.next, Some("http://x/fhir?c=1"));
+        assert_eq!(page.resources.len(), 2);
+        assert_eq!(page.resources[0], br#"{"resourceType":"Patient","id":"1","x":[{}]}"#);
+        let named = identity(page.resources[0]).map(|(kind, id)| (dictionary().get(kind).name, id));
+        assert_eq!(named, Some(("Patient", "1")));
+    }
+
+    #[test]
+    fn what_is_no_search_set_is_refused() {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"resourceType":"Patient"}"#,
+            r#"{"resourceType":"Bundle","type":"collection"}"#,
+            r#"{"resourceType":"Bundle"}"#,
+            r#"{"resourceType":"Bundle","type":"searchset"} x"#,
+            r#"{"resourceType":"Bundle","type":"searchset","entry":[1]}"#,
+            r#"{"resourceType":"Bundle","type":"searchset","entry":{}}"#,
+            r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":[]}]}"#,
+            r#"{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next"}]}"#,
+            r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"a":}}]}"#,
+            r#"{"resourceType":"Bundle","type":"searchset""#,
+        ] {
+            assert!(page(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(page(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"x\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn whose_a_resource_is_stands_in_its_main_references() {
+        let check = |text: &str, expected: &[&str]| assert_eq!(patients(text.as_bytes()), expected, "{text}");
+        check(r#"{"resourceType":"Patient","id":"p"}"#, &["Patient/p"]);
+        check(
+            r#"{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/p/_history/2"}}"#,
+            &["Patient/p"],
+        );
+        check(
+            r#"{"resourceType":"Coverage","id":"o","beneficiary":{"reference":"https://x/fhir/Patient/p"}}"#,
+            &["Patient/p"],
+        );
+        check(
+            r#"{"resourceType":"Appointment","id":"a","participant":[{"actor":{"reference":"Patient/q"}},{"actor":{"reference":"Practitioner/d"}},{"actor":{"reference":"Patient/p"}}]}"#,
+            &["Patient/p", "Patient/q"],
+        );
+        check(r#"{"resourceType":"Observation","id":"o","subject":{"reference":"Group/p"}}"#, &[]);
+        check(r#"{"resourceType":"Location","id":"o"}"#, &[]);
+    }
+}

@@ -1,0 +1,81 @@
+//! Answers on the wire: status, the headers of the allow-list, and a body that was recorded or holds nothing.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http_body_util::Full;
+use scruple_release::{Answer, Released};
+
+/// The media type of every body.
+const FHIR_JSON: HeaderValue = HeaderValue::from_static("application/fhir+json; charset=utf-8");
+/// What is said where nothing can be recorded.
+const UNRECORDED: &[u8] = br#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"transient","details":{"coding":[{"system":"urn:scruple:reason","code":"ledger_unavailable"}]},"diagnostics":"What leaves must be recorded first, and nothing can be recorded now. Try again; for treatment, say so by purpose TREAT or ETREAT."}]}"#;
+
+/// A body of the gateway. There is no way to make one of other bytes.
+// INVARIANT (record-before-release): made of what is `Released`, of the CapabilityStatement, or of a constant.
+pub struct Body(Bytes);
+
+impl Body {
+    fn released(released: Released) -> Self {
+        Self(Bytes::from(released.into_bytes()))
+    }
+
+    pub(crate) const fn capabilities(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+/// An answer of the gateway.
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// Stable code of a no.
+    pub code: Option<&'static str>,
+    /// Its body.
+    pub body: Body,
+}
+
+impl From<Answer> for Response {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Released(released) => Self { status: 200, code: None, body: Body::released(released) },
+            Answer::Refused(status, code, released) => {
+                Self { status, code: Some(code), body: Body::released(released) }
+            }
+            Answer::Unrecorded => {
+                Self { status: 503, code: Some("ledger_unavailable"), body: Body(Bytes::from_static(UNRECORDED)) }
+            }
+        }
+    }
+}
+
+impl Response {
+    /// As HTTP. `request_id` is ours.
+    #[must_use]
+    pub fn into_http(self, request_id: &str) -> http::Response<Full<Bytes>> {
+        let mut response = http::Response::new(Full::new(self.body.0));
+        *response.status_mut() =
+            http::StatusCode::from_u16(self.status).unwrap_or(http::StatusCode::SERVICE_UNAVAILABLE);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, FHIR_JSON);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert(HeaderName::from_static("x-request-id"), id);
+        }
+        if self.status == 401 {
+            let challenge =
+                if self.code == Some("token_missing") { "Bearer" } else { "Bearer error=\"invalid_token\"" };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.status == 405 {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
+        }
+        response
+    }
+}

@@ -1,0 +1,104 @@
+//! Who asks: the token, the role that it selects among those that the store grants, and the purpose. No header but
+//! `Authorization` has a say.
+
+use scruple_app::{AccessCache, AccessError, RoleError, select_role};
+use scruple_core::{ConditionMask, Relationship, Timestamp};
+use scruple_identity::{Token, TokenCache, Verifier, bearer};
+use scruple_policy::{Pack, Question};
+use scruple_release::{Asked, No};
+use std::sync::Arc;
+
+/// How relationships to patients are established.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Relationships {
+    /// The pack assumes them: each entry says so.
+    Assumed,
+}
+
+/// Who is not known yet, or not at all.
+pub(crate) const NOBODY: &str = "unauthenticated";
+
+/// A caller that may not go on, with what is known of him.
+pub(crate) struct Unknown {
+    pub asked: Asked,
+    pub no: No,
+}
+
+pub(crate) fn nobody() -> Asked {
+    Asked {
+        subject: NOBODY.to_owned(),
+        question: Question { role: String::new(), purpose: String::new(), conditions: ConditionMask::NONE },
+        relationship: Relationship::None,
+        grant: None,
+    }
+}
+
+/// Verifies the token in a request's `Authorization`.
+pub(crate) fn token(
+    verifier: &Verifier,
+    cache: &TokenCache,
+    authorization: Option<&str>,
+    now: Timestamp,
+) -> Result<Arc<Token>, Unknown> {
+    let refused = |code, words: &str| Unknown { asked: nobody(), no: No::new(401, code, words) };
+    let Some(header) = authorization else {
+        return Err(refused("token_missing", "An access token is needed: Authorization: Bearer."));
+    };
+    let Some(text) = bearer(header) else {
+        return Err(refused("token_malformed", "Authorization holds no bearer token."));
+    };
+    cache
+        .verify_cached(verifier, text, now)
+        .map_err(|error| refused(error.code(), "The access token is not accepted. Get a new one."))
+}
+
+/// The caller of a verified token: with the role that it selects, for the purpose that it names.
+pub(crate) async fn caller(
+    access: &AccessCache,
+    pack: &Pack,
+    relationships: Relationships,
+    token: &Token,
+    now: Timestamp,
+) -> Result<Asked, Unknown> {
+    let known = || Asked { subject: token.subject().to_owned(), ..nobody() };
+    let refused = |asked: Asked, status, code, words: &str| Unknown { asked, no: No::new(status, code, words) };
+    let held = match access.try_held(token.subject(), now) {
+        Some(held) => Some(held),
+        None => access.held(token.subject(), now).await.map_err(|error| match error {
+            AccessError::Stale => {
+                refused(known(), 503, "access_feed_stale", "Who may see what cannot be told right now. Try again.")
+            }
+            _ => refused(known(), 503, "access_unavailable", "Who may see what cannot be told right now. Try again."),
+        })?,
+    };
+    let Some(held) = held else {
+        return Err(refused(known(), 403, "role_not_selected", "No role is granted to you. Ask your manager."));
+    };
+    let selected = select_role(&held, token.roles(), now).map_err(|error| {
+        let words = match error {
+            RoleError::NotSelected => "The token must name one role, because you hold several, or none.",
+            RoleError::NotGranted => "The role that the token names is not granted to you.",
+        };
+        refused(known(), 403, "role_not_selected", words)
+    })?;
+    let conditions = match relationships {
+        Relationships::Assumed => {
+            pack.condition("relationship").map_or(ConditionMask::NONE, |id| ConditionMask::NONE.with(id))
+        }
+    };
+    let asked = |purpose: String| Asked {
+        subject: token.subject().to_owned(),
+        question: Question { role: selected.role.to_string(), purpose, conditions },
+        relationship: Relationship::Assumed,
+        grant: Some(selected.grant.to_string()),
+    };
+    match token.purpose() {
+        Some(purpose) => Ok(asked(purpose.to_owned())),
+        None => Err(refused(
+            asked(String::new()),
+            403,
+            "purpose_missing",
+            "The token must name one purpose of use (HL7 v3 ActReason) in extensions.ihe_iua.purpose_of_use.",
+        )),
+    }
+}

@@ -1,0 +1,345 @@
+//! A gateway over an upstream of the test's choice, with the people and tokens of a small workforce.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use scruple_app::{AccessCache, FeedFollower, SeedPerson, StoreKeys, seed_workforce};
+use scruple_core::{Clock, Entry, EntryBody, FixedClock, Timestamp};
+use scruple_gateway::{Gateway, Parts, Relationships};
+use scruple_hospital::upstream::{Request as UpstreamRequest, Server};
+use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
+use scruple_ledger::{
+    MergedReserve, Notices, OpenOptions, Payload, Recorder, RecorderOptions, RefusedCounts, ReserveOptions, entries,
+};
+use scruple_policy::{Active, PackFiles, activate};
+use scruple_release::{Pipeline, Policy, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_seal::{RootKey, Secret, TokenKey};
+use scruple_store::{Durability, Options, ShardId, Store};
+use scruple_testkit::interfere::RawServer;
+use scruple_testkit::interfere::{Request, Response};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+
+/// The base under which callers know the gateway.
+pub const BASE: &str = "https://gateway.example/fhir";
+const ISSUER: &str = "https://issuer.example";
+
+/// The present of every test.
+pub fn noon() -> Timestamp {
+    Timestamp::parse("2026-03-02T12:00:00Z").unwrap()
+}
+
+/// The shipped pack, proved once.
+pub fn active() -> Arc<Active> {
+    static ACTIVE: OnceLock<Arc<Active>> = OnceLock::new();
+    Arc::clone(ACTIVE.get_or_init(|| Arc::new(activate(&PackFiles::embedded(), noon()).unwrap())))
+}
+
+/// The people: login and roles.
+const PEOPLE: [(&str, &str); 9] = [
+    ("ana.desk", "front_desk"),
+    ("ben.bill", "biller"),
+    ("cid.nurse", "nurse"),
+    ("dee.doc", "physician"),
+    ("eli.count", "quality_analyst"),
+    ("fay.it", "it_support"),
+    ("gus.two", "nurse"),
+    ("gus.two", "biller"),
+    ("hal.code", "coder"),
+];
+
+/// Who holds a role, in the tests.
+pub fn login(role: &str) -> &'static str {
+    PEOPLE.iter().find(|(_, held)| *held == role).map(|(login, _)| *login).unwrap()
+}
+
+/// The key of pseudonyms, known to the test as well.
+pub fn token_key() -> TokenKey {
+    root().token().unwrap()
+}
+
+fn root() -> RootKey {
+    RootKey::new(Secret::new([7; 32]))
+}
+
+struct Words;
+
+impl Notices for Words {
+    fn refused(&self, refused: &RefusedCounts) -> Vec<u8> {
+        let facts = refused.iter().map(|(code, count)| (code.to_owned(), count.to_string())).collect();
+        Entry::new(noon(), EntryBody::Notice { code: "refused".to_owned(), facts }).to_bytes().unwrap()
+    }
+
+    fn merged(&self, merged: &MergedReserve) -> Vec<u8> {
+        let facts = [("entries".to_owned(), merged.entries.to_string())].into();
+        Entry::new(noon(), EntryBody::Notice { code: "merged".to_owned(), facts }).to_bytes().unwrap()
+    }
+}
+
+/// An upstream that a test can exchange.
+#[derive(Default)]
+pub struct Exchange(Mutex<Option<Arc<dyn Upstream>>>);
+
+impl Exchange {
+    pub fn put(&self, upstream: Arc<dyn Upstream>) {
+        *self.0.lock().unwrap() = Some(upstream);
+    }
+
+    fn now(&self) -> Arc<dyn Upstream> {
+        Arc::clone(self.0.lock().unwrap().as_ref().unwrap())
+    }
+}
+
+impl Upstream for Exchange {
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
+        let upstream = self.now();
+        Box::pin(async move { upstream.read(resource_type, id).await })
+    }
+
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
+        let upstream = self.now();
+        Box::pin(async move { upstream.search(query).await })
+    }
+
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+        let upstream = self.now();
+        Box::pin(async move { upstream.page(link).await })
+    }
+}
+
+/// The testkit's raw server as an upstream.
+pub struct Raw(pub RawServer);
+
+impl Upstream for Raw {
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
+        Box::pin(std::future::ready(Ok(self.0.read(resource_type, id))))
+    }
+
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
+        Box::pin(std::future::ready(Ok(self.0.search(&query.resource_type, &query.parameters))))
+    }
+
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+        Box::pin(std::future::ready(self.0.page(link).ok_or(UpstreamError::ForeignLink)))
+    }
+}
+
+/// The embedded server as an upstream.
+pub struct Embedded(pub Server);
+
+pub const EMBEDDED_BASE: &str = "http://embedded.invalid/fhir";
+
+impl Embedded {
+    fn ask(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> (u16, Vec<u8>) {
+        let response = self.0.respond(&UpstreamRequest {
+            method,
+            path,
+            query,
+            content_type: Some("application/x-www-form-urlencoded"),
+            accept: None,
+            body,
+            now: noon(),
+        });
+        (response.status, response.body)
+    }
+}
+
+impl Upstream for Embedded {
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
+        let (status, body) = self.ask("GET", &format!("/{resource_type}/{id}"), None, &[]);
+        Box::pin(std::future::ready(Ok((status == 200).then_some(body))))
+    }
+
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
+        let form = scruple_fhir::search::encode(&query.parameters).to_string();
+        let (status, body) = self.ask("POST", &format!("/{}/_search", query.resource_type), None, form.as_bytes());
+        Box::pin(std::future::ready(if status == 200 { Ok(body) } else { Err(UpstreamError::Status(status)) }))
+    }
+
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+        let (path, query) = link.strip_prefix(EMBEDDED_BASE).unwrap().split_once('?').unwrap();
+        let (status, body) = self.ask("GET", path, Some(query), &[]);
+        Box::pin(std::future::ready(if status == 200 { Ok(body) } else { Err(UpstreamError::Status(status)) }))
+    }
+}
+
+/// A gateway, and what stands around it.
+pub struct World {
+    pub runtime: Runtime,
+    pub gateway: Arc<Gateway>,
+    pub clock: Arc<FixedClock>,
+    pub upstream: Arc<Exchange>,
+    pub recorder: Arc<Recorder>,
+    pub issuer: Issuer,
+    pub follower: Option<FeedFollower>,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    pub fn new(upstream: Arc<dyn Upstream>) -> Self {
+        Self::with_options(upstream, |clock| OpenOptions::new("test/ledger", clock))
+    }
+
+    /// With a ledger that is opened in a way of its own.
+    pub fn with_options(
+        upstream: Arc<dyn Upstream>,
+        options: impl Fn(Arc<dyn Clock>) -> OpenOptions + Send + Sync + 'static,
+    ) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(FixedClock::new(noon()));
+        let exchange = Arc::new(Exchange::default());
+        exchange.put(upstream);
+        let of_ledger = Arc::clone(&clock) as Arc<dyn Clock>;
+        let recorder = RecorderOptions {
+            ledger: Box::new(move || options(Arc::clone(&of_ledger))),
+            reserves: vec![ReserveOptions { dir: dir.path().join("reserve"), bytes: 1 << 20 }],
+            notices: Box::new(Words),
+        };
+        let recorder = Arc::new(Recorder::open(&dir.path().join("ledger"), recorder).unwrap());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let database = format!("sqlite:{}", dir.path().join("scruple.db").display());
+        let (access, follower) = runtime.block_on(access(&database, &clock));
+        let parties = Parties { issuer: ISSUER.to_owned(), audience: BASE.to_owned() };
+        let issuer = Issuer::generate(parties.clone(), &mut ChaCha20Rng::seed_from_u64(11)).unwrap();
+        let verifier = Verifier::new(issuer.jwks(), parties, LEEWAY_SECONDS).unwrap();
+        let pipeline = Arc::new(Pipeline::new(scruple_release::Parts {
+            policy: Policy::new(active()),
+            upstream: Arc::clone(&exchange) as Arc<dyn Upstream>,
+            recorder: Arc::clone(&recorder),
+            token: token_key(),
+            page: root().column("gateway.page").unwrap(),
+            base: BASE.to_owned(),
+        }));
+        let gateway = Arc::new(Gateway::new(Parts {
+            pipeline,
+            access,
+            verifier,
+            relationships: Relationships::Assumed,
+            path: "/fhir".to_owned(),
+            now: noon(),
+        }));
+        Self { runtime, gateway, clock, upstream: exchange, recorder, issuer, follower: Some(follower), dir }
+    }
+
+    pub fn ledger(&self) -> PathBuf {
+        self.dir.path().join("ledger")
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A token for somebody in a role.
+    pub fn token(&self, role: &str, purpose: &str) -> String {
+        self.token_of(login(role), &[role], Some(purpose))
+    }
+
+    pub fn token_of(&self, subject: &str, roles: &[&str], purpose: Option<&str>) -> String {
+        let claims = Claims {
+            subject: subject.to_owned(),
+            client_id: "test".to_owned(),
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+            purpose: purpose.map(str::to_owned),
+            lifetime_seconds: 3_600,
+        };
+        self.issuer.issue(&claims, self.clock.now(), &mut ChaCha20Rng::seed_from_u64(12)).unwrap()
+    }
+
+    /// Asks without a socket.
+    pub fn ask(&self, request: &Request, token: Option<&str>, seed: u64) -> Response {
+        let mut target = request.path.clone();
+        if let Some(query) = &request.query {
+            target = format!("{target}?{query}");
+        }
+        let mut builder = http::Request::builder().method(request.method.as_str()).uri(target);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(token) = token {
+            builder = builder.header("authorization", format!("Bearer {token}"));
+        }
+        let Ok(request) = builder.body(Full::new(Bytes::from(request.body.clone()))) else {
+            // No HTTP client can send it, and no listener takes it.
+            return Response { status: 400, headers: Vec::new(), body: Vec::new() };
+        };
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let now = self.clock.now();
+        let (response, id) = self.runtime.block_on(self.gateway.handle(request, None, now, &mut rng));
+        let body = response.body.bytes().to_vec();
+        let http = response.into_http(&id);
+        let headers = http.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        Response { status: http.status().as_u16(), headers: headers.collect(), body }
+    }
+
+    /// GET as somebody in a role.
+    pub fn get(&self, role: &str, purpose: &str, path_and_query: &str) -> Response {
+        let token = self.token(role, purpose);
+        self.ask(&request("GET", path_and_query), Some(&token), 1)
+    }
+
+    /// All entries of the ledger so far.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.recorder.main().unwrap().integrate_now().unwrap();
+        read_entries(&self.ledger())
+    }
+}
+
+/// The entries of a ledger.
+pub fn read_entries(dir: &Path) -> Vec<Entry> {
+    let read = entries(dir, OpenOptions::new("test/ledger", Arc::new(FixedClock::new(noon())))).unwrap();
+    read.filter_map(|entry| match entry.unwrap().payload {
+        Payload::Open(bytes) => Some(Entry::from_bytes(&bytes).unwrap()),
+        _ => None,
+    })
+    .collect()
+}
+
+async fn access(database: &str, clock: &Arc<FixedClock>) -> (Arc<AccessCache>, FeedFollower) {
+    let keys = StoreKeys::new(&root(), Box::new(ChaCha20Rng::seed_from_u64(3))).unwrap();
+    let options = Options::parse(database, Durability::Relaxed).unwrap();
+    let store = Store::connect(options, Box::new(keys)).await.unwrap();
+    store.migrate().await.unwrap();
+    let now = clock.now();
+    let lease = store.acquire_shard(ShardId(1), "test", now, now.plus_micros(1 << 40)).await.unwrap().unwrap();
+    let people: Vec<SeedPerson<'_>> = PEOPLE.iter().map(|(login, role)| SeedPerson { login, name: login, role }).collect();
+    seed_workforce(&store, &lease, clock.as_ref(), &mut ChaCha20Rng::seed_from_u64(4), &people).await.unwrap();
+    let cache = Arc::new(AccessCache::new(store.clone()));
+    let follower =
+        FeedFollower::new(store, Arc::clone(&cache), Arc::clone(clock) as Arc<dyn Clock>, Arc::new(Notify::new()));
+    follower.poll().await.unwrap();
+    (cache, follower)
+}
+
+/// A request by its method, and path with query.
+pub fn request(method: &str, path_and_query: &str) -> Request {
+    let (path, query) = match path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query.to_owned())),
+        None => (path_and_query, None),
+    };
+    Request {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query,
+        headers: Vec::new(),
+        body: Vec::new(),
+    }
+}
+
+/// A POST of a form.
+pub fn form(path: &str, body: &str) -> Request {
+    let mut request = request("POST", path);
+    request.headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
+    request.body = body.as_bytes().to_vec();
+    request
+}
+
+/// The stable code in an OperationOutcome.
+pub fn code(response: &Response) -> String {
+    let value: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+    let code = value.pointer("/issue/0/details/coding/0/code").and_then(serde_json::Value::as_str);
+    code.unwrap_or("-").to_owned()
+}

@@ -1,0 +1,180 @@
+//! [`Issuer`]: keys and tokens for the demo and for tests. It is no authorization server: it asks nobody who they are.
+
+use crate::token::PURPOSE_SYSTEM;
+use crate::{Parties, Token};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rand_core::{CryptoRng, Rng};
+use scruple_core::{Timestamp, new_id};
+use scruple_seal::Secret;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use serde_json::json;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// Draws until a number is a private key: one in 2^32 is none.
+const DRAWS_MAX: usize = 8;
+/// RFC 5915: an ECPrivateKey with nothing but the number, which follows.
+const EC_PRIVATE_KEY_PREFIX: [u8; 7] = [0x30, 0x25, 0x02, 0x01, 0x01, 0x04, 0x20];
+const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----\n";
+const PEM_END: &str = "-----END PRIVATE KEY-----\n";
+/// Bytes that make a line of 64 letters.
+const PEM_LINE_BYTES: usize = 48;
+
+/// Why there is no key or no token. No variant holds key bytes.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
+#[non_exhaustive]
+pub enum IssuerError {
+    /// The crypto library made no key.
+    #[error("the crypto library made no P-256 key")]
+    Generate,
+    /// The text is no such key.
+    #[error("signing key is no PKCS#8 PEM of a P-256 key")]
+    Pem,
+    /// The crypto library made no signature.
+    #[error("the crypto library made no signature")]
+    Sign,
+}
+
+/// What a token is to say.
+#[derive(Clone)]
+pub struct Claims {
+    /// `sub`.
+    pub subject: String,
+    /// `client_id`.
+    pub client_id: String,
+    /// `roles`.
+    pub roles: Vec<String>,
+    /// The ActReason code of `extensions.ihe_iua.purpose_of_use`.
+    pub purpose: Option<String>,
+    /// Seconds from `iat` to `exp`.
+    pub lifetime_seconds: u32,
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claims").field("roles", &self.roles).field("purpose", &self.purpose).finish_non_exhaustive()
+    }
+}
+
+/// A signing key with the names that its tokens carry.
+pub struct Issuer {
+    parties: Parties,
+    key: EncodingKey,
+    kid: String,
+    jwks: String,
+}
+
+impl Issuer {
+    /// A new key, from the generator that is passed in.
+    ///
+    /// # Errors
+    /// The crypto library makes no key.
+    pub fn generate(parties: Parties, rng: &mut dyn CryptoRng) -> Result<Self, IssuerError> {
+        let pair = (0..DRAWS_MAX).find_map(|_| key_pair(&Secret::generate(rng)));
+        let pkcs8 = pair.and_then(|pair| pair.to_pkcs8v1().ok()).ok_or(IssuerError::Generate)?;
+        Self::new(parties, EncodingKey::from_ec_der(pkcs8.as_ref())).ok_or(IssuerError::Generate)
+    }
+
+    /// A stored key, as [`Issuer::to_pem`] or `openssl pkcs8 -topk8 -nocrypt` writes it.
+    ///
+    /// # Errors
+    /// The text is no such key.
+    pub fn from_pem(parties: Parties, pem: &SecretString) -> Result<Self, IssuerError> {
+        let key = EncodingKey::from_ec_pem(pem.expose_secret().as_bytes()).map_err(|_| IssuerError::Pem)?;
+        Self::new(parties, key).ok_or(IssuerError::Pem)
+    }
+
+    fn new(parties: Parties, key: EncodingKey) -> Option<Self> {
+        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).ok()?;
+        let kid = jwk.thumbprint(ThumbprintHash::SHA256).ok()?;
+        jwk.common.key_id = Some(kid.clone());
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        let jwks = serde_json::to_string(&JwkSet { keys: vec![jwk] }).ok()?;
+        Some(Self { parties, key, kid, jwks })
+    }
+
+    /// The key as PKCS#8 PEM, for a file that only its owner reads.
+    #[must_use]
+    pub fn to_pem(&self) -> SecretString {
+        let pkcs8 = self.key.as_bytes();
+        // All at once: a text that grows leaves copies of itself behind.
+        let mut pem = String::with_capacity(PEM_BEGIN.len() + PEM_END.len() + pkcs8.len() * 2);
+        pem.push_str(PEM_BEGIN);
+        for line in pkcs8.chunks(PEM_LINE_BYTES) {
+            STANDARD.encode_string(line, &mut pem);
+            pem.push('\n');
+        }
+        pem.push_str(PEM_END);
+        SecretString::from(pem)
+    }
+
+    /// The public key as a JWKS; its `kid` is the thumbprint of RFC 7638.
+    #[must_use]
+    pub fn jwks(&self) -> &str {
+        &self.jwks
+    }
+
+    /// The names that its tokens carry.
+    #[must_use]
+    pub const fn parties(&self) -> &Parties {
+        &self.parties
+    }
+
+    /// Signs a token; its `jti` comes from `now` and the generator. The signature is random by the crypto library's own
+    /// generator, so that equal arguments give equal claims but not equal tokens.
+    ///
+    /// # Errors
+    /// The crypto library makes no signature.
+    pub fn issue(&self, claims: &Claims, now: Timestamp, rng: &mut dyn Rng) -> Result<String, IssuerError> {
+        let iat = now.millis().div_euclid(1_000);
+        let payload = Payload {
+            iss: &self.parties.issuer,
+            aud: &self.parties.audience,
+            sub: &claims.subject,
+            client_id: &claims.client_id,
+            iat,
+            exp: iat + i64::from(claims.lifetime_seconds),
+            jti: new_id::<Token>(now, rng).to_string(),
+            roles: &claims.roles,
+            extensions: claims
+                .purpose
+                .as_ref()
+                .map(|code| json!({"ihe_iua": {"purpose_of_use": [{"system": PURPOSE_SYSTEM, "code": code}]}})),
+        };
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some("at+jwt".to_owned());
+        header.kid = Some(self.kid.clone());
+        jsonwebtoken::encode(&header, &payload, &self.key).map_err(|_| IssuerError::Sign)
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer").field("parties", &self.parties).field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: &'a str,
+    client_id: &'a str,
+    iat: i64,
+    exp: i64,
+    jti: String,
+    roles: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<serde_json::Value>,
+}
+
+/// The pair of a private number; `None` if it is 0 or not below the order of the curve.
+fn key_pair(number: &Secret) -> Option<EcdsaKeyPair> {
+    let der = Zeroizing::new([EC_PRIVATE_KEY_PREFIX.as_slice(), number.expose()].concat());
+    EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).ok()
+}

@@ -1,0 +1,223 @@
+//! [`Token`]: the claims of a verified access token, and how they are read. Signatures are the verifier's.
+
+use crate::json::object;
+use crate::{Parties, TokenError};
+use scruple_core::Timestamp;
+use serde::Deserialize;
+use serde_json::Number;
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// Bytes of `sub`, `jti`, `client_id` and of each role.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Entries of `roles`.
+pub const ROLES_MAX: usize = 64;
+
+/// Bytes of a purpose: ActReason codes have at most 10.
+const PURPOSE_BYTES_MAX: usize = 64;
+/// The last second of the year 9999.
+const SECONDS_MAX: i64 = 253_402_300_799;
+const MICROS_PER_SECOND: i64 = 1_000_000;
+/// HL7 v3 ActReason.
+pub const PURPOSE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+/// The same by its object identifier.
+const PURPOSE_SYSTEM_OID: &str = "urn:oid:2.16.840.1.113883.5.8";
+
+/// The claims of an access token whose signature, issuer, audience and times were good.
+// INVARIANT (verified-token): only `Verifier::verify` makes one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    subject: String,
+    client_id: String,
+    jti: String,
+    valid_from: Timestamp,
+    expires_at: Timestamp,
+    roles: Vec<String>,
+    purpose: Option<String>,
+}
+
+impl Token {
+    /// The claim `sub`: the person or system that calls.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The claim `client_id`: the program that the subject calls with.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The claim `jti`: the token's own id.
+    #[must_use]
+    pub fn jti(&self) -> &str {
+        &self.jti
+    }
+
+    /// The claim `exp`, without the leeway.
+    #[must_use]
+    pub const fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// The claim `roles`, as it stands: none, one or several.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.roles
+    }
+
+    /// The one ActReason code of `extensions.ihe_iua.purpose_of_use`; `None` if there is none, are several, or one of
+    /// another system or that cannot be read.
+    #[must_use]
+    pub fn purpose(&self) -> Option<&str> {
+        self.purpose.as_deref()
+    }
+
+    /// Whether the time is right: from the later of `iat` and `nbf` until before `exp`, both ends wider by the leeway.
+    pub(crate) fn check_time(&self, now: Timestamp, leeway_micros: i64) -> Result<(), TokenError> {
+        if now >= self.expires_at.plus_micros(leeway_micros) {
+            return Err(TokenError::Expired);
+        }
+        if now.plus_micros(leeway_micros) < self.valid_from {
+            return Err(TokenError::NotYet);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("subject", &format_args!(".."))
+            .field("client_id", &self.client_id)
+            .field("jti", &format_args!(".."))
+            .field("valid_from", &self.valid_from)
+            .field("expires_at", &self.expires_at)
+            .field("roles", &self.roles)
+            .field("purpose", &self.purpose)
+            .finish()
+    }
+}
+
+/// The claims as they are written.
+#[derive(Deserialize)]
+struct Payload<'a> {
+    iss: Option<String>,
+    aud: Option<Audience>,
+    exp: Option<Number>,
+    nbf: Option<Number>,
+    iat: Option<Number>,
+    sub: Option<String>,
+    jti: Option<String>,
+    client_id: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+    #[serde(borrow)]
+    extensions: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Audience {
+    fn names(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Many(many) => many.iter().any(|one| one == audience),
+        }
+    }
+}
+
+/// Reads the claims of a token whose signature is good. The caller checks the time.
+pub fn read(json: &[u8], parties: &Parties) -> Result<Token, TokenError> {
+    let payload: Payload<'_> = object(json).ok_or(TokenError::Claims { claim: "*" })?;
+    if payload.iss.ok_or(TokenError::Claims { claim: "iss" })? != parties.issuer {
+        return Err(TokenError::Issuer);
+    }
+    if !payload.aud.ok_or(TokenError::Claims { claim: "aud" })?.names(&parties.audience) {
+        return Err(TokenError::Audience);
+    }
+    let issued_at = time(payload.iat.as_ref(), "iat")?;
+    let not_before = payload.nbf.as_ref().map_or(Ok(issued_at), |nbf| time(Some(nbf), "nbf"))?;
+    if payload.roles.len() > ROLES_MAX || !payload.roles.iter().all(|role| is_name(role)) {
+        return Err(TokenError::Claims { claim: "roles" });
+    }
+    Ok(Token {
+        subject: name(payload.sub, "sub")?,
+        client_id: name(payload.client_id, "client_id")?,
+        jti: name(payload.jti, "jti")?,
+        valid_from: issued_at.max(not_before),
+        expires_at: time(payload.exp.as_ref(), "exp")?,
+        roles: payload.roles,
+        purpose: purpose(payload.extensions),
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control)
+}
+
+fn name(text: Option<String>, claim: &'static str) -> Result<String, TokenError> {
+    text.filter(|text| is_name(text)).ok_or(TokenError::Claims { claim })
+}
+
+/// RFC 7519, 2: seconds, perhaps with a fraction; what is finer than a microsecond is cut off.
+fn time(seconds: Option<&Number>, claim: &'static str) -> Result<Timestamp, TokenError> {
+    let micros = seconds.and_then(|number| match number.as_i64() {
+        Some(whole) => (0..=SECONDS_MAX).contains(&whole).then(|| whole * MICROS_PER_SECOND),
+        None => number
+            .as_f64()
+            .filter(|seconds| (0.0..=SECONDS_MAX as f64).contains(seconds))
+            .map(|seconds| (seconds * MICROS_PER_SECOND as f64) as i64),
+    });
+    micros.map(Timestamp::from_micros).ok_or(TokenError::Claims { claim })
+}
+
+#[derive(Deserialize)]
+struct Extensions<'a> {
+    #[serde(borrow)]
+    ihe_iua: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct IheIua<'a> {
+    #[serde(borrow)]
+    purpose_of_use: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Coding {
+    system: Option<String>,
+    code: String,
+}
+
+/// IHE IUA writes an array of codings; one coding or one code alone is taken too. Each level is read by what it begins
+/// with: left to itself, serde would read `["a", "b"]` as a coding with the system `a`.
+fn purpose(extensions: Option<&RawValue>) -> Option<String> {
+    let Extensions { ihe_iua } = object(extensions?.get().as_bytes())?;
+    let IheIua { purpose_of_use } = object(ihe_iua?.get().as_bytes())?;
+    let written = purpose_of_use?.get();
+    if !written.starts_with('[') {
+        return code(written);
+    }
+    let list: Vec<&RawValue> = serde_json::from_str(written).ok()?;
+    let [only] = list.as_slice() else { return None };
+    code(only.get())
+}
+
+fn code(written: &str) -> Option<String> {
+    let code = if written.starts_with('{') {
+        let coding: Coding = object(written.as_bytes())?;
+        let known = coding.system.is_none_or(|system| system == PURPOSE_SYSTEM || system == PURPOSE_SYSTEM_OID);
+        known.then_some(coding.code)?
+    } else {
+        serde_json::from_str(written).ok()?
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (!code.is_empty() && code.len() <= PURPOSE_BYTES_MAX && code.bytes().all(plain)).then_some(code)
+}

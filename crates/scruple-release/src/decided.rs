@@ -1,0 +1,169 @@
+//! The active policy, and its decisions ready to project: one for each question, remembered.
+
+use crate::release::sha256;
+use scruple_core::{DecisionFacts, DecisionTable, Relationship, Timestamp};
+use scruple_fhir::search::{NotPermitted, Search};
+use scruple_fhir::{Memory, Projection, TypeId};
+use scruple_policy::{Active, Decider, Pack, Question, Refusal, admit};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// How long one decision may be used, in microseconds: a stream that lasts longer decides again.
+pub(crate) const DECISION_MICROS_MAX: i64 = 24 * 3_600_000_000;
+/// Memories of projectors that are kept for each decision.
+const MEMORIES_MAX: usize = 16;
+/// Questions that are remembered under one policy.
+const DECIDED_MAX: usize = 4_096;
+
+/// A pack that was activated, and what was decided under it.
+pub struct Policy {
+    active: Arc<Active>,
+    decided: RwLock<HashMap<Question, Arc<Decided>>>,
+}
+
+impl Policy {
+    /// Decides under a pack that was read, checked and proved.
+    #[must_use]
+    pub fn new(active: Arc<Active>) -> Self {
+        Self { active, decided: RwLock::default() }
+    }
+
+    /// The pack.
+    #[must_use]
+    pub fn pack(&self) -> &Arc<Pack> {
+        &self.active.pack
+    }
+
+    /// The pack with what decides under it.
+    #[must_use]
+    pub const fn active(&self) -> &Arc<Active> {
+        &self.active
+    }
+
+    /// The decision on a question.
+    ///
+    /// # Errors
+    /// A refusal that follows from the policy alone.
+    pub(crate) fn decide(&self, question: &Question) -> Result<Arc<Decided>, Refusal> {
+        if let Some(known) = self.decided.read().unwrap_or_else(PoisonError::into_inner).get(question) {
+            return Ok(Arc::clone(known));
+        }
+        let decided = Arc::new(Decided::new(&self.active.decider, question)?);
+        let mut all = self.decided.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= DECIDED_MAX {
+            all.clear();
+        }
+        all.insert(question.clone(), Arc::clone(&decided));
+        Ok(decided)
+    }
+}
+
+/// One decision, ready to be used.
+pub(crate) struct Decided {
+    pub projection: Projection,
+    pub table: Arc<DecisionTable>,
+    /// SHA-256 of the table, in hexadecimal.
+    pub table_hash: String,
+    views: BTreeMap<String, String>,
+    conditions: Vec<String>,
+    justification: String,
+    pack: String,
+    /// Searches that were judged: by type and parameter, whether it may be used.
+    permits: RwLock<HashMap<(TypeId, &'static str), Result<(), NotPermitted>>>,
+    /// What projectors that are at rest remember.
+    memories: Mutex<Vec<Memory>>,
+}
+
+impl Decided {
+    pub(crate) fn new(decider: &Decider, question: &Question) -> Result<Self, Refusal> {
+        let pack = decider.pack();
+        let role = admit(pack, question)?;
+        let table = decider.decide(question)?;
+        let mut views = BTreeMap::new();
+        let mut text = String::new();
+        for (category, view) in pack.categories.iter().zip(&table.views) {
+            let name = pack.view_name(*view);
+            text.push_str(&format!("{}={name};", category.name));
+            if view.shows() {
+                views.insert(category.name.clone(), name);
+            }
+        }
+        for (segment, limit) in pack.segments.iter().zip(&table.limits) {
+            text.push_str(&format!("{}={limit:?};", segment.name));
+        }
+        text.push_str(&format!("passes={};never={:08x}", table.passes_full_types, table.never_pass.0));
+        let tasks: Vec<&str> = role.tasks.iter().map(|task| task.label.as_str()).collect();
+        Ok(Self {
+            projection: Projection::new(Arc::clone(&pack.annotation), table.as_ref().clone()),
+            table_hash: sha256(text.as_bytes()),
+            views,
+            conditions: pack.condition_names(question.conditions).into_iter().map(str::to_owned).collect(),
+            justification: format!("tasks of {}: {}", role.label, tasks.join("; ")),
+            pack: pack.hash.to_string(),
+            permits: RwLock::default(),
+            memories: Mutex::default(),
+            table,
+        })
+    }
+
+    /// What an earlier projector remembered.
+    pub(crate) fn take_memory(&self) -> Memory {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Keeps it for the next.
+    pub(crate) fn keep_memory(&self, memory: Memory) {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        if memories.len() < MEMORIES_MAX {
+            memories.push(memory);
+        }
+    }
+
+    /// Until when the decision may be used, if it is taken at `now`.
+    pub(crate) fn valid_until(&self, now: Timestamp) -> Timestamp {
+        let limit = now.plus_micros(DECISION_MICROS_MAX);
+        self.table.valid_until.map_or(limit, |until| until.min(limit))
+    }
+
+    /// The tuple that every permit stores (AB-08).
+    pub(crate) fn facts(
+        &self,
+        purpose: &str,
+        relationship: Relationship,
+        grant: Option<String>,
+        now: Timestamp,
+    ) -> DecisionFacts {
+        DecisionFacts {
+            purpose: purpose.to_owned(),
+            pack: self.pack.clone(),
+            table: self.table_hash.clone(),
+            views: self.views.clone(),
+            conditions: self.conditions.clone(),
+            relationship,
+            valid_until: self.valid_until(now),
+            justification: self.justification.clone(),
+            grant,
+        }
+    }
+
+    /// Whether the caller may search so.
+    pub(crate) fn permits(&self, search: &Search) -> Result<(), NotPermitted> {
+        let known = |parameter| {
+            let all = self.permits.read().unwrap_or_else(PoisonError::into_inner);
+            all.get(&(search.resource_type, parameter)).cloned()
+        };
+        let mut remembered = Vec::with_capacity(search.criteria.len());
+        for criterion in &search.criteria {
+            remembered.push(known(criterion.name()));
+        }
+        if remembered.iter().all(Option::is_some) {
+            return remembered.into_iter().flatten().collect();
+        }
+        for criterion in &search.criteria {
+            let judged = self.projection.permits(search.resource_type, criterion);
+            let mut all = self.permits.write().unwrap_or_else(PoisonError::into_inner);
+            all.insert((search.resource_type, criterion.name()), judged);
+        }
+        search.criteria.iter().filter_map(|criterion| known(criterion.name())).collect()
+    }
+}

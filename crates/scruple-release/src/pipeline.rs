@@ -1,0 +1,352 @@
+//! The way of one request: decide, fetch, project, record, and only then an answer. Gateway and Lens come through here.
+//!
+//! It knows no HTTP beside the numbers of statuses, no token and no store: who asks, in which role, is settled when a
+//! request comes here. Time and randomness are arguments.
+
+mod read;
+mod resolve;
+mod search;
+
+use crate::decided::{Decided, Policy};
+use crate::outcome::No;
+use crate::page;
+use crate::release::{Asked, Released, actor, refused, sha256};
+use crate::upstream::{Upstream, UpstreamError};
+use futures_util::future::try_join_all;
+use rand_core::CryptoRng;
+use scruple_core::limits::{CHUNK_BYTES_MAX, CHUNK_RESOURCES_MAX};
+use scruple_core::{Counts, Entry, EntryBody, RequestFacts, Timestamp, new_id};
+use scruple_fhir::{TypeId, dictionary};
+use scruple_ledger::{AppendError, Receipt, Recorder, Urgency};
+use scruple_policy::Refusal;
+use scruple_seal::{ColumnKey, TokenKey};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Randomness of one request.
+pub type RequestRng = dyn CryptoRng + Send;
+
+/// What becomes of a request. Nothing else leaves.
+pub enum Answer {
+    /// Resources.
+    Released(Released),
+    /// A no that was recorded: its status, its code, and an OperationOutcome.
+    Refused(u16, &'static str, Released),
+    /// It could not be recorded, so that nothing is said but that (503).
+    Unrecorded,
+}
+
+/// What a pipeline works with.
+pub struct Pipeline {
+    policy: RwLock<Arc<Policy>>,
+    upstream: Arc<dyn Upstream>,
+    recorder: Arc<Recorder>,
+    token: TokenKey,
+    page: ColumnKey,
+    base: String,
+}
+
+/// The parts of a pipeline.
+pub struct Parts {
+    /// The active policy.
+    pub policy: Policy,
+    /// Where resources come from.
+    pub upstream: Arc<dyn Upstream>,
+    /// Where entries go.
+    pub recorder: Arc<Recorder>,
+    /// The key of pseudonyms.
+    pub token: TokenKey,
+    /// The key of page tokens.
+    pub page: ColumnKey,
+    /// The address under which callers know the gateway, as in links: `https://gateway.example/fhir`.
+    pub base: String,
+}
+
+/// One caller with one request.
+pub struct Request<'a> {
+    /// Who asks, as what, for what.
+    pub asked: &'a Asked,
+    /// What is asked, for the record.
+    pub facts: RequestFacts,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// Why a request ends without resources: a no to be recorded.
+pub(crate) enum Stop {
+    No(No),
+    Unrecorded,
+}
+
+impl From<No> for Stop {
+    fn from(no: No) -> Self {
+        Self::No(no)
+    }
+}
+
+impl From<AppendError> for Stop {
+    fn from(_: AppendError) -> Self {
+        Self::Unrecorded
+    }
+}
+
+impl From<UpstreamError> for Stop {
+    fn from(error: UpstreamError) -> Self {
+        Self::No(No::new(503, error.code(), "The record system behind the gateway gives no usable answer. Try again."))
+    }
+}
+
+/// Resources on their way out, with what the record says of them.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    /// All bytes of the answer.
+    pub bytes: Vec<u8>,
+    /// For each resource where its part of the bytes ends, its `Type/id`, and the patients that it is about.
+    pub resources: Vec<(usize, String, Vec<String>)>,
+    pub counts: Counts,
+}
+
+impl Pipeline {
+    /// A pipeline of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            policy: RwLock::new(Arc::new(parts.policy)),
+            upstream: parts.upstream,
+            recorder: parts.recorder,
+            token: parts.token,
+            page: parts.page,
+            base: parts.base,
+        }
+    }
+
+    /// The active policy.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another policy in its place. Requests under way end under the one that they began with.
+    pub fn set_policy(&self, policy: Policy) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    /// The address under which callers know the gateway.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Refuses, and records it. `no` follows from policy, grammar or the state of the system.
+    pub async fn refuse(&self, request: Request<'_>, no: No) -> Answer {
+        let body = refused(self.policy().pack(), request.asked, no.code, Some(request.facts));
+        match self.record(request.now, &body, urgency_of(&request.asked.question.purpose)).await {
+            Ok(receipt) => Answer::Refused(no.status, no.code, Released::recorded(no.body(), vec![receipt])),
+            Err(_) => self.unrecorded(request.asked),
+        }
+    }
+
+    /// What could not be recorded is counted, and recorded once there is room.
+    fn unrecorded(&self, asked: &Asked) -> Answer {
+        let known = self.policy().pack().purposes.iter().any(|purpose| purpose.code == asked.question.purpose);
+        self.recorder.refused(if known { &asked.question.purpose } else { "no purpose" });
+        Answer::Unrecorded
+    }
+
+    /// Records something that Scruple itself did or met.
+    ///
+    /// # Errors
+    /// It is not recorded.
+    pub async fn note(&self, now: Timestamp, code: &str, facts: &[(&str, String)]) -> Result<(), AppendError> {
+        let facts = facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let body = EntryBody::Notice { code: code.to_owned(), facts };
+        self.record(now, &body, Urgency::Other).await.map(drop)
+    }
+
+    async fn record(&self, now: Timestamp, body: &EntryBody, urgency: Urgency) -> Result<Receipt, AppendError> {
+        let Ok(bytes) = Entry::new(now, body.clone()).to_bytes() else {
+            return Err(AppendError::TooLong { bytes: usize::MAX, limit: scruple_core::limits::ENTRY_BYTES_MAX });
+        };
+        self.recorder.record(bytes, urgency).await
+    }
+
+    /// The decision for a request.
+    fn decide(&self, request: &Request<'_>, resource_type: TypeId) -> Result<Arc<Decided>, Stop> {
+        let policy = self.policy();
+        let decided = policy.decide(&request.asked.question).map_err(|refusal| no_of(&refusal))?;
+        if decided.valid_until(request.now) <= request.now {
+            return Err(No::new(
+                503,
+                "decision_run_out",
+                "An exception of the policy has ended. Call the privacy office.",
+            )
+            .into());
+        }
+        if !decided.projection.may_show(resource_type) {
+            let role = policy.pack().roles.get(&request.asked.question.role);
+            let label = role.map_or(request.asked.question.role.as_str(), |role| &role.label);
+            let kind = dictionary().get(resource_type).name;
+            let words =
+                format!("Your role, {label}, has no resources of type {kind}. If the task needs them, ask for access.");
+            return Err(No::new(403, "type_not_permitted", words).into());
+        }
+        Ok(decided)
+    }
+
+    /// Records what leaves, and lets it leave. More than one chunk is a chain of entries, all of them durable before.
+    async fn release(
+        &self,
+        request: &Request<'_>,
+        decided: &Decided,
+        outgoing: Outgoing,
+        rng: &mut RequestRng,
+    ) -> Result<Released, Stop> {
+        let asked = request.asked;
+        let urgency = urgency_of(&asked.question.purpose);
+        let release = new_id::<Released>(request.now, rng).to_string();
+        let decision = decided.facts(&asked.question.purpose, asked.relationship, asked.grant.clone(), request.now);
+        let Outgoing { bytes, resources, counts } = outgoing;
+        if bytes.len() <= CHUNK_BYTES_MAX && resources.len() <= CHUNK_RESOURCES_MAX {
+            let (references, patients) = named(resources);
+            let body = EntryBody::Release {
+                release,
+                actor: actor(asked),
+                decision,
+                request: Some(request.facts.clone()),
+                references,
+                patients,
+                sha256: sha256(&bytes),
+                bytes: bytes.len() as u64,
+                counts,
+            };
+            let receipt = self.record(request.now, &body, urgency).await?;
+            return Ok(Released::recorded(bytes, vec![receipt]));
+        }
+        let facts = Some(request.facts.clone());
+        let open = EntryBody::ReleaseOpen { release: release.clone(), actor: actor(asked), decision, request: facts };
+        let mut entries = vec![open];
+        let mut from = 0;
+        for part in chunks(&bytes, resources) {
+            let (to, part) = part;
+            let piece = bytes.get(from..to).unwrap_or_default();
+            from = to;
+            let (references, patients) = named(part);
+            entries.push(EntryBody::ReleaseChunk {
+                release: release.clone(),
+                chunk: entries.len() as u64 - 1,
+                references,
+                patients,
+                sha256: sha256(piece),
+                bytes: piece.len() as u64,
+            });
+        }
+        let chunks = entries.len() as u64 - 1;
+        entries.push(EntryBody::ReleaseClose { release, chunks, counts, outcome: "complete".to_owned() });
+        let receipts = try_join_all(entries.iter().map(|entry| self.record(request.now, entry, urgency))).await?;
+        Ok(Released::recorded(bytes, receipts))
+    }
+
+    /// Ends a request that found nothing for this caller: recorded as a decision like any other, told as not found.
+    async fn nothing(
+        &self,
+        request: &Request<'_>,
+        decided: &Decided,
+        counts: Counts,
+        rng: &mut RequestRng,
+    ) -> Result<Answer, Stop> {
+        let outgoing = Outgoing { counts, ..Outgoing::default() };
+        let released = self.release(request, decided, outgoing, rng).await?;
+        let no = No::not_found();
+        Ok(Answer::Refused(no.status, no.code, released.with_outcome(no.body())))
+    }
+
+    /// What stopped a request, as an answer.
+    async fn stopped(&self, request: Request<'_>, stop: Stop) -> Answer {
+        match stop {
+            Stop::No(no) => self.refuse(request, no).await,
+            Stop::Unrecorded => self.unrecorded(request.asked),
+        }
+    }
+
+    fn bound(&self, request: &Request<'_>, decided: &Decided) -> Vec<u8> {
+        page::bound(request.asked, &decided.table_hash)
+    }
+}
+
+/// The urgency of a purpose: who is being treated may use the reserve (care-continues).
+fn urgency_of(purpose: &str) -> Urgency {
+    if matches!(purpose, "TREAT" | "ETREAT" | "BTG") { Urgency::Care } else { Urgency::Other }
+}
+
+fn no_of(refusal: &Refusal) -> No {
+    let words = match refusal {
+        Refusal::UnknownRole(_) => "The policy has no such role.".to_owned(),
+        Refusal::UnknownPurpose(_) => "The policy has no such purpose of use.".to_owned(),
+        Refusal::PurposeNotAllowed { role, purpose, allowed } => {
+            format!("Role `{role}` does not act for purpose `{purpose}`; it acts for {allowed}.")
+        }
+        Refusal::NoElevation => "Purpose `BTG` needs emergency access that is active.".to_owned(),
+    };
+    No::new(403, refusal.code(), words)
+}
+
+fn named(resources: Vec<(usize, String, Vec<String>)>) -> (Vec<String>, Vec<String>) {
+    let mut references = Vec::with_capacity(resources.len());
+    let mut patients = Vec::new();
+    for (_, reference, about) in resources {
+        references.push(reference);
+        patients.extend(about);
+    }
+    patients.sort();
+    patients.dedup();
+    (references, patients)
+}
+
+type Part = (usize, Vec<(usize, String, Vec<String>)>);
+
+/// Cuts behind resources, so that each part but one that holds a single large resource is a chunk; the last takes the rest.
+fn chunks(bytes: &[u8], resources: Vec<(usize, String, Vec<String>)>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut begun: Vec<(usize, String, Vec<String>)> = Vec::new();
+    let mut from = 0;
+    for resource in resources {
+        let end = resource.0;
+        if !begun.is_empty() && (end - from > CHUNK_BYTES_MAX || begun.len() >= CHUNK_RESOURCES_MAX) {
+            let cut = begun.last().map_or(from, |(end, _, _)| *end);
+            parts.push((cut, std::mem::take(&mut begun)));
+            from = cut;
+        }
+        begun.push(resource);
+    }
+    parts.push((bytes.len(), begun));
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chunks;
+    use scruple_core::limits::{CHUNK_BYTES_MAX, CHUNK_RESOURCES_MAX};
+
+    fn check(lengths: &[usize], expected: &[(usize, usize)]) {
+        let mut end = 0;
+        let mut resources = Vec::new();
+        for length in lengths {
+            end += length;
+            resources.push((end, "Patient/1".to_owned(), Vec::new()));
+        }
+        let bytes = vec![b' '; end + 1];
+        let parts = chunks(&bytes, resources);
+        assert_eq!(parts.last().map(|part| part.0), Some(bytes.len()));
+        let found: Vec<(usize, usize)> = parts.iter().map(|(end, named)| (*end, named.len())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_large_answer_is_cut_behind_resources() {
+        let half = CHUNK_BYTES_MAX / 2;
+        check(&[half, half, half], &[(2 * half, 2), (3 * half + 1, 1)]);
+        check(&[3 * CHUNK_BYTES_MAX, 10], &[(3 * CHUNK_BYTES_MAX, 1), (3 * CHUNK_BYTES_MAX + 11, 1)]);
+        let many = vec![1; CHUNK_RESOURCES_MAX + 1];
+        check(&many, &[(CHUNK_RESOURCES_MAX, CHUNK_RESOURCES_MAX), (CHUNK_RESOURCES_MAX + 2, 1)]);
+        check(&[], &[(1, 0)]);
+    }
+}

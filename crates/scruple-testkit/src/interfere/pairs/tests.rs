@@ -1,0 +1,3 @@
+use super::*;
+use crate::interfere::leaks::tests_world::sight;
+use std::collections::BTreeMap;

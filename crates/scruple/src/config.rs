@@ -1,0 +1,383 @@
+//! `scruple.toml`: one file, every key documented in docs/configuration.md, unknown keys refused, and each key may come from the
+//! environment instead (`SCRUPLE__SECTION__KEY`).
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// One key, for the reference.
+pub struct Key {
+    pub section: &'static str,
+    pub name: &'static str,
+    /// The default as TOML, or what is meant without it.
+    pub default: &'static str,
+    pub what: &'static str,
+}
+
+const fn key(section: &'static str, name: &'static str, default: &'static str, what: &'static str) -> Key {
+    Key { section, name, default, what }
+}
+
+/// Every key of the file.
+pub const KEYS: &[Key] = &[
+    key("", "state", "`$SCRUPLE_STATE`, else the account's state folder", "Folder of ledger, database and keys."),
+    key("", "node", "\"scruple\"", "Name of this node; the lease of its shard is held under it."),
+    key("listen", "gateway", "\"127.0.0.1:8480\"", "Address of the FHIR gateway, below `/fhir`. Port 0 takes a free one."),
+    key("listen", "console", "\"127.0.0.1:8481\"", "Address of the console. Until people can sign in it must be a loopback address."),
+    key("listen", "health", "\"127.0.0.1:8482\"", "Address of `/healthz`, `/readyz` and `/metrics`."),
+    key("listen", "tls_certificate", "none: plain HTTP", "PEM file with the gateway's certificate chain. Both TLS keys or none."),
+    key("listen", "tls_key", "none: plain HTTP", "PEM file with its private key."),
+    key("gateway", "public_url", "`http://` and the gateway's address, with `/fhir`", "The base under which callers know the gateway: it stands in links, and is the audience of tokens unless `tokens.audience` says else."),
+    key("gateway", "allow_assumed_relationships", "false", "Serve a pack that assumes the relationship of caller and patient in front of a real server. Without it such a pack is served only over the embedded hospital."),
+    key("policy", "dir", "the embedded pack", "Folder of the policy pack. It is read again on SIGHUP, and when a file of it changes."),
+    key("policy", "watch_ms", "2000", "How often the folder is looked at for changes, in milliseconds; 0: only on SIGHUP."),
+    key("upstream", "url", "the embedded synthetic hospital", "Base of the FHIR R4 server behind the gateway."),
+    key("upstream", "search_by", "\"post\"", "`post` (`_search`, so that its logs hold no query) or `get`."),
+    key("upstream", "bearer_file", "none", "File with the bearer token that the gateway shows the server. The caller's token is never forwarded."),
+    key("upstream", "basic_file", "none", "File with `user:password` for the server, in place of a bearer token."),
+    key("upstream", "ca_file", "the public authorities", "PEM file with the authorities that the server's certificate is checked against."),
+    key("upstream", "timeout_ms", "30000", "Milliseconds that one call may take."),
+    key("embedded", "patients", "50", "Patients of the embedded hospital."),
+    key("embedded", "seed", "1", "Another seed, other people."),
+    key("tokens", "issuer", "needed by `serve`", "Issuer of access tokens (RFC 9068, claim `iss`)."),
+    key("tokens", "audience", "`gateway.public_url`", "Audience of access tokens (claim `aud`)."),
+    key("tokens", "jwks_file", "needed by `serve`", "File with the issuer's keys (JWKS, ES256). Read again on SIGHUP."),
+    key("store", "address", "`scruple.db` in the state folder", "Database: `sqlite:FILE` or `postgres://...`."),
+    key("ledger", "dir", "`ledger` in the state folder", "Folder of the ledger, on a disk that outlives the node."),
+    key("ledger", "reserve", "`ledger-reserve` in the state folder", "Folder of the emergency reserve: 64 MiB are written ahead there, for treatment when the ledger's disk is full."),
+    key("ledger", "second", "none", "Folder of a second ledger, better on another disk, for when the reserve is used up."),
+    key("log", "format", "\"text\"", "`text` or `json`, on standard error."),
+    key("log", "level", "\"info\"", "`error`, `warn`, `info`, `debug` or `trace`."),
+];
+
+/// The file, read.
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub state: Option<PathBuf>,
+    pub node: Option<String>,
+    pub listen: Listen,
+    pub gateway: GatewayConfig,
+    pub policy: PolicyConfig,
+    pub upstream: UpstreamConfig,
+    pub embedded: Embedded,
+    pub tokens: Tokens,
+    pub store: StoreConfig,
+    pub ledger: LedgerConfig,
+    pub log: Log,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    pub gateway: SocketAddr,
+    pub console: SocketAddr,
+    pub health: SocketAddr,
+    pub tls_certificate: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self { gateway: at(8480), console: at(8481), health: at(8482), tls_certificate: None, tls_key: None }
+    }
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayConfig {
+    pub public_url: Option<String>,
+    pub allow_assumed_relationships: bool,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    pub dir: Option<PathBuf>,
+    pub watch_ms: u64,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self { dir: None, watch_ms: 2_000 }
+    }
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchMethod {
+    #[default]
+    Post,
+    Get,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamConfig {
+    pub url: Option<String>,
+    pub search_by: SearchMethod,
+    pub bearer_file: Option<PathBuf>,
+    pub basic_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
+    pub timeout_ms: u64,
+}
+
+impl Default for UpstreamConfig {
+    fn default() -> Self {
+        Self {
+            url: None,
+            search_by: SearchMethod::Post,
+            bearer_file: None,
+            basic_file: None,
+            ca_file: None,
+            timeout_ms: 30_000,
+        }
+    }
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct Embedded {
+    pub patients: usize,
+    pub seed: u64,
+}
+
+impl Default for Embedded {
+    fn default() -> Self {
+        Self { patients: 50, seed: 1 }
+    }
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tokens {
+    pub issuer: Option<String>,
+    pub audience: Option<String>,
+    pub jwks_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    pub address: Option<String>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct LedgerConfig {
+    pub dir: Option<PathBuf>,
+    pub reserve: Option<PathBuf>,
+    pub second: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Deserialize, Clone, Copy, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: Level,
+}
+
+impl Config {
+    /// Reads a file, if one is given, and the environment.
+    pub fn load(path: Option<&Path>) -> Result<Self> {
+        let text = match path {
+            Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?,
+            None => String::new(),
+        };
+        let name = path.map_or_else(String::new, |path| path.display().to_string());
+        let environment = std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        Self::read(&text, &name, environment)
+    }
+
+    /// Reads a text, named `name` in errors, and variables of an environment.
+    pub fn read(text: &str, name: &str, environment: impl Iterator<Item = (String, String)>) -> Result<Self> {
+        let mut config: Self = toml::from_str(text).map_err(|error| at(name, text, &error))?;
+        let mut overrides: Vec<(String, String)> =
+            environment.filter(|(key, _)| key.starts_with("SCRUPLE__")).collect();
+        if !overrides.is_empty() {
+            overrides.sort();
+            let mut table: toml::Table = toml::from_str(text).map_err(|error| at(name, text, &error))?;
+            for (variable, value) in overrides {
+                put(&mut table, &variable, &value)?;
+                // One after the other, so that an error names the variable.
+                config = table.clone().try_into().with_context(|| format!("environment variable `{variable}`"))?;
+            }
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        if !self.listen.console.ip().is_loopback() {
+            bail!("`listen.console` is {}: until people can sign in, the console listens on a loopback address", self.listen.console);
+        }
+        if self.listen.tls_certificate.is_some() != self.listen.tls_key.is_some() {
+            bail!("`listen.tls_certificate` and `listen.tls_key` go together");
+        }
+        if self.upstream.bearer_file.is_some() && self.upstream.basic_file.is_some() {
+            bail!("`upstream.bearer_file` and `upstream.basic_file` exclude each other");
+        }
+        if let Some(url) = &self.gateway.public_url
+            && (!url.starts_with("http") || url.ends_with('/') || url.contains(['?', '#', '"', '\\', ' ']))
+        {
+            bail!("`gateway.public_url` is an http or https URL without slash, query or fragment at its end");
+        }
+        Ok(())
+    }
+}
+
+/// `file:line: what is wrong`.
+fn at(name: &str, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let line = error.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+    let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+    anyhow::anyhow!("{name}{line}: {} (docs/configuration.md lists the keys)", error.message().replace('\n', ", "))
+}
+
+/// Puts a variable (`SCRUPLE__LISTEN__GATEWAY`) into its place.
+fn put(table: &mut toml::Table, variable: &str, value: &str) -> Result<()> {
+    let path = variable.trim_start_matches("SCRUPLE__").to_lowercase();
+    let known = KEYS.iter().find(|key| {
+        let full = if key.section.is_empty() { key.name.to_owned() } else { format!("{}__{}", key.section, key.name) };
+        full == path
+    });
+    let Some(key) = known else {
+        bail!("environment variable `{variable}` names no key of the configuration; docs/configuration.md lists them");
+    };
+    // A number or a truth value as such, anything else as text.
+    let parsed = match value.parse::<i64>() {
+        Ok(number) => toml::Value::Integer(number),
+        Err(_) => match value {
+            "true" => toml::Value::Boolean(true),
+            "false" => toml::Value::Boolean(false),
+            text => toml::Value::String(text.to_owned()),
+        },
+    };
+    let holder = if key.section.is_empty() {
+        table
+    } else {
+        let section = table.entry(key.section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        section.as_table_mut().with_context(|| format!("`{}` is no section", key.section))?
+    };
+    holder.insert(key.name.to_owned(), parsed);
+    Ok(())
+}
+
+/// The reference of all keys, as Markdown.
+pub fn reference() -> String {
+    let mut text = String::from(
+        "# Configuration\n\n`scruple serve --config scruple.toml`. Made by `scruple config reference`; a test compares. Unknown keys are refused with\n\
+         their line. Each key can come from the environment: `SCRUPLE__SECTION__KEY`, such as `SCRUPLE__UPSTREAM__URL`.\n",
+    );
+    let mut section = "-";
+    for key in KEYS {
+        if key.section != section {
+            section = key.section;
+            let title = if section.is_empty() { "At the top".to_owned() } else { format!("[{section}]") };
+            text += &format!("\n## {title}\n\n| key | default | what |\n|---|---|---|\n");
+        }
+        let default = if key.default.starts_with('"') || key.default.bytes().all(|byte| byte.is_ascii_digit()) || key.default == "false" {
+            format!("`{}`", key.default)
+        } else {
+            key.default.to_owned()
+        };
+        text += &format!("| `{}` | {default} | {} |\n", key.name, key.what);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config> {
+        let environment = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Config::read(text, "scruple.toml", environment)
+    }
+
+    fn error(text: &str, environment: &[(&str, &str)]) -> String {
+        format!("{:#}", read(text, environment).unwrap_err())
+    }
+
+    /// A text with a value for each key, in the form that the key takes.
+    fn every_key() -> String {
+        let mut text = String::new();
+        let mut section = "";
+        for key in KEYS {
+            if key.section != section {
+                section = key.section;
+                text += &format!("[{section}]\n");
+            }
+            let value = match (key.section, key.name) {
+                ("listen", "gateway" | "console" | "health") => "\"127.0.0.1:0\"",
+                ("gateway", "public_url") => "\"https://gateway.example/fhir\"",
+                ("gateway", "allow_assumed_relationships") => "true",
+                ("upstream", "search_by") => "\"get\"",
+                ("upstream", "basic_file") => continue,
+                ("log", "format") => "\"json\"",
+                ("log", "level") => "\"debug\"",
+                (_, "watch_ms" | "timeout_ms" | "patients" | "seed") => "7",
+                _ => "\"a\"",
+            };
+            text += &format!("{} = {value}\n", key.name);
+        }
+        text
+    }
+
+    #[test]
+    fn every_documented_key_is_read() {
+        let config = read(&every_key(), &[]).unwrap();
+        assert_eq!((config.embedded.patients, config.upstream.timeout_ms), (7, 7));
+        for key in KEYS {
+            let path = if key.section.is_empty() { key.name.to_owned() } else { format!("{}__{}", key.section, key.name) };
+            let variable = format!("SCRUPLE__{}", path.to_uppercase());
+            let wrong = error("", &[(&variable, "\u{0}"), ("SCRUPLE__LOG__LEVEL", "none")]);
+            assert!(wrong.contains("environment variable `SCRUPLE__"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_reference_is_the_file_in_docs() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, reference(), "run `cargo run -p scruple -- config reference > docs/configuration.md`");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        assert!(error("\n[listen]\ngatewy = 1\n", &[]).starts_with("scruple.toml:3: unknown field `gatewy`"));
+        assert!(error("[listen]\ngateway = \"here\"\n", &[]).starts_with("scruple.toml:2: "));
+        assert!(error("[listen]\nconsole = \"0.0.0.0:1\"\n", &[]).contains("loopback"));
+        assert!(error("[listen]\ntls_key = \"k\"\n", &[]).contains("go together"));
+        assert!(error("[upstream]\nbearer_file = \"a\"\nbasic_file = \"b\"\n", &[]).contains("exclude"));
+        assert!(error("[gateway]\npublic_url = \"https://a/\"\n", &[]).contains("public_url"));
+        assert!(error("", &[("SCRUPLE__LISTEN__GATEWY", "1")]).contains("names no key"));
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file() {
+        let config = read("[upstream]\nurl = \"a\"\n", &[("SCRUPLE__UPSTREAM__URL", "b"), ("PATH", "x"), ("SCRUPLE__EMBEDDED__SEED", "9")]);
+        let config = config.unwrap();
+        assert_eq!((config.upstream.url.as_deref(), config.embedded.seed), (Some("b"), 9));
+    }
+}

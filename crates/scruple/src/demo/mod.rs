@@ -1,0 +1,194 @@
+//! `scruple demo`: gateway and console over a synthetic hospital, with people to be and tokens for them.
+
+mod files;
+
+use crate::config::Config;
+use crate::node::{self, Addresses, Plan};
+use crate::serve::runtime;
+use crate::state;
+use crate::terminal::{say, tell};
+use anyhow::{Context as _, Result};
+use clap::Args;
+use scruple_hospital::{Hospital, staff};
+use scruple_identity::{Claims, Parties};
+use scruple_seal::SystemRng;
+use serde_json::json;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Issuer and audience of the demo's tokens: no address, so that they hold on any port.
+const ISSUER: &str = "https://demo.scruple.example";
+const AUDIENCE: &str = "https://demo.scruple.example/fhir";
+/// Seconds that a token lasts.
+const TOKEN_SECONDS: u32 = 8 * 3_600;
+/// Index of the patient whom the curl lines ask for: one who lives with HIV.
+const PATIENT: usize = 1;
+/// The people of the demo: role and purpose.
+const PERSONAS: [(&str, &str); 6] = [
+    ("front_desk", "PATADMIN"),
+    ("biller", "HPAYMT"),
+    ("nurse", "TREAT"),
+    ("physician", "TREAT"),
+    ("quality_analyst", "HQUALIMP"),
+    ("it_support", "HSYSADMIN"),
+];
+
+/// Starts gateway and console over a synthetic hospital, and prints people to be.
+///
+/// Everything in it is synthetic. It goes on until Ctrl-C or SIGTERM.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  scruple demo\n  scruple demo --upstream http://127.0.0.1:8080/fhir\n  scruple demo --json --listen 127.0.0.1:0 --data try\n  scruple demo --files --dir try-files")]
+pub struct DemoArgs {
+    /// Prints one JSON line when ready: {"console","gateway","ledger","personas":[{"name","role","purpose","token"}]}
+    #[arg(long)]
+    json: bool,
+    /// Address of the gateway; console and health take ports of their own on it [default: 127.0.0.1:8480, or a free port]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Folder of ledger, database and keys, kept from run to run [default: demo-node in the state folder]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// FHIR R4 server behind the gateway, in place of the embedded hospital
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Shows the same on files, without a server, and ends
+    #[arg(long, conflicts_with_all = ["json", "listen", "data", "upstream"])]
+    files: bool,
+    /// With --files: folder for the hospital, the outputs and the ledger, made anew [default: demo in the state folder]
+    #[arg(long, value_name = "DIR", requires = "files")]
+    dir: Option<PathBuf>,
+}
+
+struct Persona {
+    name: String,
+    login: String,
+    role: &'static str,
+    purpose: &'static str,
+    token: String,
+}
+
+/// Runs the command.
+pub fn run(args: &DemoArgs) -> Result<ExitCode> {
+    if args.files {
+        return files::run(args.dir.as_deref());
+    }
+    let data = match &args.data {
+        Some(data) => data.clone(),
+        None => state::folder()?.join("demo-node"),
+    };
+    std::fs::create_dir_all(&data).with_context(|| format!("cannot make folder `{}`", data.display()))?;
+    let data = std::path::absolute(&data)?;
+    let mut config = Config { state: Some(data.clone()), ..Config::default() };
+    config.upstream.url = args.upstream.clone();
+    config.gateway.allow_assumed_relationships = true;
+    config.tokens.issuer = Some(ISSUER.to_owned());
+    config.tokens.audience = Some(AUDIENCE.to_owned());
+    listen(&mut config, args.listen);
+    let parties = Parties { issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() };
+    let issuer = node::issuer(&data, parties)?;
+    let personas: Vec<Persona> = PERSONAS
+        .into_iter()
+        .filter_map(|(role, purpose)| Some((staff().iter().find(|member| member.role == role)?, role, purpose)))
+        .map(|(member, role, purpose)| {
+            let login = login(member.name);
+            let claims = Claims {
+                subject: login.clone(),
+                client_id: "scruple-demo".to_owned(),
+                roles: vec![role.to_owned()],
+                purpose: Some(purpose.to_owned()),
+                lifetime_seconds: TOKEN_SECONDS,
+            };
+            let token = issuer.issue(&claims, node::now(), &mut SystemRng)?;
+            Ok(Persona { name: member.name.to_owned(), login, role, purpose, token })
+        })
+        .collect::<Result<_>>()?;
+    let people = personas.iter().map(|one| (one.login.clone(), one.name.clone(), one.role.to_owned())).collect();
+    let (with_json, patients) = (args.json, config.embedded.patients);
+    let embedded = args.upstream.is_none();
+    let mut log = config.log;
+    log.level = crate::config::Level::Warn;
+    node::start_log(log);
+    if !args.json && embedded {
+        tell(&format!("Making a synthetic hospital of {patients} patients and proving the policy ..."));
+    }
+    let plan = Plan { config, jwks: Some(issuer.jwks().to_owned()), people };
+    runtime()?.block_on(node::run(plan, |at| {
+        let folder = write_tokens(&data, &personas)?;
+        if with_json { print_json(at, &personas) } else { print_words(at, &personas, &folder, embedded) }
+    }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The addresses: the one given and free ports beside it; else the defaults, or free ports where they are taken.
+fn listen(config: &mut Config, given: Option<SocketAddr>) {
+    match given {
+        Some(address) => {
+            let beside = SocketAddr::new([127, 0, 0, 1].into(), 0);
+            (config.listen.gateway, config.listen.console, config.listen.health) = (address, beside, beside);
+        }
+        None => {
+            for address in [&mut config.listen.gateway, &mut config.listen.console, &mut config.listen.health] {
+                if TcpListener::bind(*address).is_err() {
+                    address.set_port(0);
+                }
+            }
+        }
+    }
+}
+
+/// `Maria Lopez, RN` as `maria.lopez`.
+fn login(name: &str) -> String {
+    let plain = name.split(',').next().unwrap_or_default();
+    let words = plain.split_whitespace().map(|word| word.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(".").to_ascii_lowercase()
+}
+
+/// Each token in a file of its own, so that a command line can take it.
+fn write_tokens(data: &Path, personas: &[Persona]) -> Result<PathBuf> {
+    let folder = data.join("tokens");
+    std::fs::create_dir_all(&folder)?;
+    for persona in personas {
+        let path = folder.join(persona.role);
+        if path.exists() {
+            std::fs::remove_file(&path)?;
+        }
+        node::private_file(&path, persona.token.as_bytes())?;
+    }
+    Ok(folder)
+}
+
+fn print_json(at: &Addresses, personas: &[Persona]) -> Result<()> {
+    let personas: Vec<serde_json::Value> = personas
+        .iter()
+        .map(|one| json!({ "name": one.name, "role": one.role, "purpose": one.purpose, "token": one.token }))
+        .collect();
+    let line = json!({
+        "console": at.console,
+        "gateway": at.gateway,
+        "health": at.health,
+        "ledger": at.ledger,
+        "personas": personas,
+    });
+    say(&line.to_string())
+}
+
+fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bool) -> Result<()> {
+    let behind = if embedded { "an embedded synthetic hospital: nobody in it exists" } else { "the server of --upstream" };
+    say(&format!("Scruple demo, before {behind}.\n"))?;
+    say(&format!("  Lens, in a browser   {}\n  Gateway, FHIR R4     {}\n  Ledger               {}\n", at.console, at.gateway, at.ledger.display()))?;
+    say(&format!("  {:<22} {:<16} {:<10} token (8 hours)", "who", "role", "purpose"))?;
+    for one in personas {
+        say(&format!("  {:<22} {:<16} {:<10} {}/{}", one.name, one.role, one.purpose, tokens.display(), one.role))?;
+    }
+    let bearer = |role: &str| format!("-H \"Authorization: Bearer $(cat {}/{role})\"", tokens.display());
+    say(&format!(
+        "\nOne patient, three people:\n\n  curl -s {} {gateway}/Patient/{patient}\n  curl -s {} {gateway}/Patient/{patient}\n  curl -s {} '{gateway}/Observation?patient={patient}&category=laboratory&_count=5'\n",
+        bearer("front_desk"),
+        bearer("biller"),
+        bearer("nurse"),
+        gateway = at.gateway,
+        patient = Hospital::patient_id(PATIENT),
+    ))?;
+    say(&format!("Then: scruple ledger tail {}   (after Ctrl-C here, which ends the demo)", at.ledger.display()))
+}

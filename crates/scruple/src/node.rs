@@ -1,0 +1,363 @@
+//! A node: ledger with reserve, database, policy, upstream, and the listeners before them, wired and kept going until a
+//! signal. `serve` runs one by its configuration, `demo` one over the synthetic hospital.
+
+mod embedded;
+mod keys;
+mod log;
+mod policy;
+mod ready;
+mod tasks;
+
+pub use embedded::EmbeddedUpstream;
+pub use keys::{issuer, private_file};
+pub use log::start as start_log;
+
+use crate::config::{Config, SearchMethod};
+use crate::state::{self, SystemClock};
+use anyhow::{Context as _, Result, bail};
+use policy::PolicyFiles;
+use scruple_app::{AccessCache, Drainer, FeedFollower, SeedPerson, StoreKeys, ports, seed_workforce};
+use scruple_connect::{Base, Credential, HttpUpstream, Roots, SearchBy};
+use scruple_core::{Clock, Timestamp};
+use scruple_gateway::{Gateway, GatewayService};
+use scruple_hospital::{Hospital, Options as HospitalOptions};
+use scruple_http::{Limits, Server, Tls, health::Health};
+use scruple_identity::{LEEWAY_SECONDS, Parties, Verifier};
+use scruple_ledger::{OpenOptions, Recorder, RecorderOptions, ReserveOptions};
+use scruple_policy::Relationships;
+use scruple_release::{Parts, Pipeline, Policy, Upstream};
+use scruple_seal::{RootKey, SystemRng};
+use scruple_store::{Durability, Options as StoreOptions, ShardId, ShardLease, Store};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// The shard of a node that stands alone.
+const SHARD: ShardId = ShardId(1);
+/// How long the lease of the shard is taken for, in microseconds.
+const LEASE_MICROS: i64 = 60_000_000;
+/// How often it is extended.
+const LEASE_EVERY: Duration = Duration::from_secs(15);
+/// How long the first look at the database and the feed may take.
+const START_WAIT: Duration = Duration::from_secs(10);
+
+/// What a node is made of.
+pub struct Plan {
+    pub config: Config,
+    /// The keys that tokens are verified with, where they do not come from the file of the configuration.
+    pub jwks: Option<String>,
+    /// Persons to be seeded, with their roles: (login, name, role).
+    pub people: Vec<(String, String, String)>,
+}
+
+/// Where a node can be reached.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// The base of the gateway, as callers know it.
+    pub gateway: String,
+    /// The console.
+    pub console: String,
+    /// Health and metrics.
+    pub health: String,
+    /// The folder of the ledger, absolute.
+    pub ledger: PathBuf,
+}
+
+/// Folders of a node.
+struct Folders {
+    state: PathBuf,
+    ledger: PathBuf,
+    reserves: Vec<ReserveOptions>,
+    database: String,
+}
+
+impl Folders {
+    fn of(config: &Config) -> Result<Self> {
+        let state = match &config.state {
+            Some(state) => state.clone(),
+            None => state::folder()?,
+        };
+        std::fs::create_dir_all(&state).with_context(|| format!("cannot make folder `{}`", state.display()))?;
+        let state = std::path::absolute(&state)?;
+        let ledger = config.ledger.dir.clone().unwrap_or_else(|| state.join("ledger"));
+        let ledger = std::path::absolute(&ledger)?;
+        let reserve = config.ledger.reserve.clone().unwrap_or_else(|| state.join("ledger-reserve"));
+        let dirs = std::iter::once(reserve).chain(config.ledger.second.clone());
+        let reserves = dirs.map(|dir| ReserveOptions { dir, bytes: scruple_ledger::RESERVE_BYTES }).collect();
+        let database = config.store.address.clone();
+        let database = database.unwrap_or_else(|| format!("sqlite:{}", state.join("scruple.db").display()));
+        Ok(Self { state, ledger, reserves, database })
+    }
+}
+
+/// Runs a node until a signal stops it. `ready` hears where it can be reached, once it can.
+pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Result<()> {
+    let config = &plan.config;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let folders = Folders::of(config)?;
+    let policy = PolicyFiles::new(config.policy.dir.clone());
+    let active = policy.activate(clock.now())?;
+    check_relationships(config, active.pack.relationships)?;
+
+    // Listeners first: where an address is taken, nothing else has been touched.
+    let gateway_listener = bind(config.listen.gateway).await?;
+    let console_listener = bind(config.listen.console).await?;
+    let health_listener = bind(config.listen.health).await?;
+    let gateway_listener = match (&config.listen.tls_certificate, &config.listen.tls_key) {
+        (Some(certificate), Some(key)) => {
+            let tls = Tls::from_pem(&read(certificate)?, &read(key)?).context("`listen.tls_certificate` and `listen.tls_key`")?;
+            gateway_listener.with_tls(tls)
+        }
+        _ => gateway_listener,
+    };
+    let scheme = if config.listen.tls_key.is_some() { "https" } else { "http" };
+    let base = config.gateway.public_url.clone();
+    let base = base.unwrap_or_else(|| format!("{scheme}://{}/fhir", gateway_listener.local_addr()));
+    let parties = Parties {
+        issuer: config.tokens.issuer.clone().unwrap_or_else(|| base.clone()),
+        audience: config.tokens.audience.clone().unwrap_or_else(|| base.clone()),
+    };
+    let jwks = match (&plan.jwks, &config.tokens.jwks_file) {
+        (Some(jwks), _) => jwks.clone(),
+        (None, Some(path)) => text(path)?,
+        (None, None) => bail!("`tokens.jwks_file` is missing: a file with the keys of the issuer of access tokens (JWKS)"),
+    };
+    let verifier = Verifier::new(&jwks, parties.clone(), LEEWAY_SECONDS).context("`tokens.jwks_file`")?;
+
+    let recorder = Arc::new(open_recorder(&folders)?);
+    let root = keys::root(&folders.state)?;
+    let (store, lease) = open_store(&folders, config, &root, clock.as_ref()).await?;
+    if let Some(last) = recorder.main().and_then(|ledger| ledger.last_origin(shard_number())) {
+        store.check_origin(SHARD, i64::try_from(last).unwrap_or(i64::MAX)).await.context("the database")?;
+    }
+    let people: Vec<SeedPerson<'_>> =
+        plan.people.iter().map(|(login, name, role)| SeedPerson { login, name, role }).collect();
+    if !people.is_empty() {
+        seed_workforce(&store, &lease, clock.as_ref(), &mut SystemRng, &people).await.context("the people of the demo")?;
+    }
+
+    let hospital = Hospital::generate(&HospitalOptions {
+        patients: config.embedded.patients,
+        seed: config.embedded.seed,
+        as_of: clock.now(),
+        canary: false,
+    });
+    let upstream = upstream(config, &hospital, &clock)?;
+    let pipeline = Arc::new(Pipeline::new(Parts {
+        policy: Policy::new(Arc::clone(&active)),
+        upstream,
+        recorder: Arc::clone(&recorder),
+        token: root.token()?,
+        page: root.column("gateway.page")?,
+        base: base.clone(),
+    }));
+
+    let (stop, stopping) = watch::channel(false);
+    let cache = Arc::new(AccessCache::new(store.clone()));
+    let wake = Arc::new(Notify::new());
+    let follower = FeedFollower::new(store.clone(), Arc::clone(&cache), Arc::clone(&clock), Arc::clone(&wake));
+    tokio::time::timeout(START_WAIT, follower.poll()).await.context("the database does not answer")??;
+    let log: Arc<dyn ports::EventLog> = Arc::new(tasks::Log(Arc::clone(&recorder)));
+    let (drainer, drain) = Drainer::new(store.clone(), log, SHARD, wake)?;
+    let gateway = Arc::new(Gateway::new(scruple_gateway::Parts {
+        pipeline: Arc::clone(&pipeline),
+        access: Arc::clone(&cache),
+        verifier,
+        relationships: scruple_gateway::Relationships::Assumed,
+        path: "/fhir".to_owned(),
+        now: clock.now(),
+    }));
+    let state = Arc::new(ready::State::new(Arc::clone(&recorder), Arc::clone(&cache), drain, Arc::clone(&clock)));
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(follower.run(stopping.clone()));
+    running.spawn(async move {
+        if let Err(error) = drainer.run(stopping.clone()).await {
+            tracing::error!(error = %error, "events no longer reach the ledger");
+        }
+    });
+    running.spawn(tasks::hold_lease(store.clone(), lease, Arc::clone(&clock), stop.subscribe()));
+    running.spawn(tasks::recover(Arc::clone(&recorder), stop.subscribe()));
+    running.spawn(policy::follow(policy::Following {
+        files: policy,
+        watch_ms: config.policy.watch_ms,
+        jwks: config.tokens.jwks_file.clone().filter(|_| plan.jwks.is_none()),
+        parties,
+        gateway: Arc::clone(&gateway),
+        state: Arc::clone(&state),
+        clock: Arc::clone(&clock),
+        allowed: relationships_allowed(config),
+        stop: stop.subscribe(),
+    }));
+
+    let addresses = Addresses {
+        gateway: base,
+        console: format!("http://{}/", console_listener.local_addr()),
+        health: format!("http://{}/", health_listener.local_addr()),
+        ledger: folders.ledger.clone(),
+    };
+    let limits = Limits::default();
+    let stopped = |mut stop: watch::Receiver<bool>| async move {
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let service = GatewayService { gateway, clock: Arc::clone(&clock), rng: || Box::new(SystemRng), peer: None };
+    running.spawn(discard(gateway_listener.with_answers(Arc::new(ready::FhirAnswers)).serve(
+        service,
+        limits,
+        stopped(stop.subscribe()),
+    )));
+    let console = console(&pipeline, &recorder, &hospital, &clock, &root)?;
+    let console = hyper_util::service::TowerToHyperService::new(console);
+    running.spawn(discard(console_listener.serve(console, limits, stopped(stop.subscribe()))));
+    let health = Health::new(Arc::clone(&state) as Arc<dyn scruple_http::health::Readiness>, ready::metrics());
+    running.spawn(discard(health_listener.serve(health, limits, stopped(stop.subscribe()))));
+    let policy_hash = active.pack.hash.to_string();
+    pipeline.note(clock.now(), "node_started", &[("policy", policy_hash), ("node", node(config).to_owned())]).await?;
+    ready(&addresses)?;
+    tracing::info!("serving");
+
+    tasks::signal().await?;
+    tracing::info!("stopping");
+    let _ = stop.send(true);
+    while running.join_next().await.is_some() {}
+    store.close().await;
+    drop(pipeline);
+    close(recorder)
+}
+
+async fn discard<T>(future: impl Future<Output = T>) {
+    let _ = future.await;
+}
+
+/// Brings what is durable under a signed checkpoint, so that an orderly end leaves nothing behind it.
+fn close(recorder: Arc<Recorder>) -> Result<()> {
+    if let Some(ledger) = recorder.main() {
+        ledger.integrate_now().context("the ledger did not close")?;
+    }
+    Ok(())
+}
+
+fn node(config: &Config) -> &str {
+    config.node.as_deref().unwrap_or("scruple")
+}
+
+fn shard_number() -> u32 {
+    u32::try_from(SHARD.0).unwrap_or(u32::MAX)
+}
+
+async fn bind(address: SocketAddr) -> Result<Server> {
+    Server::bind(address).await.with_context(|| format!("cannot listen on {address}; another port, or 0 for a free one?"))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+fn text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+/// Whether a pack that assumes relationships may be served here.
+fn relationships_allowed(config: &Config) -> bool {
+    config.upstream.url.is_none() || config.gateway.allow_assumed_relationships
+}
+
+fn check_relationships(config: &Config, relationships: Relationships) -> Result<()> {
+    match relationships {
+        Relationships::Assumed if relationships_allowed(config) => Ok(()),
+        Relationships::Assumed => bail!(
+            "the policy pack assumes that every caller has a relationship with every patient (`relationships = \"assumed\"` in \
+             pack.toml), and the upstream is a real server: everyone would see everyone's records by role. Set \
+             `gateway.allow_assumed_relationships = true` if that is what you want, or leave `upstream.url` out to serve the \
+             embedded hospital"
+        ),
+        Relationships::Asserted | Relationships::Resolved => {
+            bail!("the policy pack says `relationships` are asserted or resolved in pack.toml; the gateway serves `assumed` so far")
+        }
+    }
+}
+
+fn open_recorder(folders: &Folders) -> Result<Recorder> {
+    for dir in folders.reserves.iter().map(|reserve| &reserve.dir).chain([&folders.ledger]) {
+        if let Some(parent) = dir.parent() {
+            std::fs::create_dir_all(parent).with_context(|| format!("cannot make folder `{}`", parent.display()))?;
+        }
+    }
+    let options = RecorderOptions {
+        ledger: Box::new(|| OpenOptions::new("scruple/ledger", Arc::new(SystemClock))),
+        reserves: folders.reserves.clone(),
+        notices: Box::new(tasks::Words),
+    };
+    Recorder::open(&folders.ledger, options)
+        .with_context(|| format!("nothing is released without the ledger in `{}`", folders.ledger.display()))
+}
+
+async fn open_store(
+    folders: &Folders,
+    config: &Config,
+    root: &RootKey,
+    clock: &dyn Clock,
+) -> Result<(Store, ShardLease)> {
+    let keys = StoreKeys::new(root, Box::new(SystemRng))?;
+    let options = StoreOptions::parse(&folders.database, Durability::Full).context("`store.address`")?;
+    let store = Store::connect(options, Box::new(keys)).await.context("the database of `store.address`")?;
+    store.migrate().await.context("the database of `store.address`")?;
+    let now = clock.now();
+    let lease = store.acquire_shard(SHARD, node(config), now, now.plus_micros(LEASE_MICROS)).await?;
+    let lease = lease.context("another node holds the shard of this database; name this one otherwise, or wait a minute")?;
+    Ok((store, lease))
+}
+
+/// The FHIR server behind the gateway.
+fn upstream(config: &Config, hospital: &Hospital, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Upstream>> {
+    let options = &config.upstream;
+    let Some(url) = &options.url else {
+        return Ok(Arc::new(EmbeddedUpstream::new(hospital, Arc::clone(clock))));
+    };
+    let base = Base::parse(url).context("`upstream.url`")?;
+    let mut connect = scruple_connect::Options::new(base);
+    connect.call_ms = options.timeout_ms;
+    connect.search_by = match options.search_by {
+        SearchMethod::Post => SearchBy::Post,
+        SearchMethod::Get => SearchBy::Get,
+    };
+    connect.credential = match (&options.bearer_file, &options.basic_file) {
+        (Some(path), _) => Credential::Bearer(text(path)?.trim().to_owned().into()),
+        (None, Some(path)) => {
+            let pair = text(path)?;
+            let (user, password) = pair.trim().split_once(':').context("`upstream.basic_file` holds no user:password")?;
+            Credential::Basic { user: user.to_owned(), password: password.to_owned().into() }
+        }
+        (None, None) => Credential::None,
+    };
+    if let Some(path) = &options.ca_file {
+        connect.roots = Roots::Pem(read(path)?);
+    }
+    Ok(Arc::new(HttpUpstream::new(&connect).context("`upstream`")?))
+}
+
+/// The console over the synthetic hospital, whatever the upstream is.
+fn console(
+    pipeline: &Arc<Pipeline>,
+    recorder: &Arc<Recorder>,
+    hospital: &Hospital,
+    clock: &Arc<dyn Clock>,
+    root: &RootKey,
+) -> Result<axum::Router> {
+    let (policy, recorder) = (Arc::clone(pipeline), Arc::clone(recorder));
+    let lens = scruple_console::HospitalLens::new(scruple_console::HospitalLensOptions {
+        hospital: *hospital,
+        active: Box::new(move || Arc::clone(policy.policy().active())),
+        ledger: Box::new(move || recorder.main()),
+        clock: Arc::clone(clock),
+        token: root.token()?,
+        rng: Box::new(SystemRng),
+    });
+    Ok(scruple_console::router(Arc::new(lens)))
+}
+
+/// The present, for those who seed and issue before a node runs.
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}

@@ -1,0 +1,64 @@
+//! The embedded server as an upstream, in this process: a default for trying.
+
+use scruple_core::Clock;
+use scruple_hospital::Hospital;
+use scruple_hospital::upstream::{Request, Response, Server};
+use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use std::sync::Arc;
+
+/// The base of its links. Nothing answers there: links are followed in this process.
+const BASE: &str = "http://embedded.invalid/fhir";
+
+/// The synthetic hospital behind the gateway.
+pub struct EmbeddedUpstream {
+    server: Server,
+    clock: Arc<dyn Clock>,
+}
+
+impl EmbeddedUpstream {
+    /// Loads a hospital.
+    pub fn new(hospital: &Hospital, clock: Arc<dyn Clock>) -> Self {
+        Self { server: Server::new(hospital, BASE), clock }
+    }
+
+    fn ask(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Response {
+        self.server.respond(&Request {
+            method,
+            path,
+            query,
+            content_type: Some("application/x-www-form-urlencoded"),
+            accept: Some("application/fhir+json"),
+            body,
+            now: self.clock.now(),
+        })
+    }
+}
+
+fn found(response: Response) -> Result<Vec<u8>, UpstreamError> {
+    if response.status == 200 { Ok(response.body) } else { Err(UpstreamError::Status(response.status)) }
+}
+
+impl Upstream for EmbeddedUpstream {
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
+        let response = self.ask("GET", &format!("/{resource_type}/{id}"), None, &[]);
+        let read = match response.status {
+            404 | 410 => Ok(None),
+            _ => found(response).map(Some),
+        };
+        Box::pin(std::future::ready(read))
+    }
+
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
+        let form = scruple_fhir::search::encode(&query.parameters).to_string();
+        let response = self.ask("POST", &format!("/{}/_search", query.resource_type), None, form.as_bytes());
+        Box::pin(std::future::ready(found(response)))
+    }
+
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+        let page = match link.strip_prefix(BASE).map(|below| below.split_once('?')) {
+            Some(Some((path, query))) => found(self.ask("GET", path, Some(query), &[])),
+            _ => Err(UpstreamError::ForeignLink),
+        };
+        Box::pin(std::future::ready(page))
+    }
+}

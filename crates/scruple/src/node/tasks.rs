@@ -1,0 +1,112 @@
+//! What goes on beside the requests: the lease, recovery of the ledger, signals.
+
+use super::{LEASE_EVERY, LEASE_MICROS};
+use crate::state::SystemClock;
+use anyhow::Result;
+use scruple_app::ports::{Appending, EventLog};
+use scruple_core::{Clock, Entry, EntryBody};
+use scruple_ledger::{MergedReserve, Notices, Origin, Recorder, RefusedCounts};
+use scruple_store::{ShardLease, Store};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often it is asked whether the ledger needs recovery.
+const RECOVER_EVERY: Duration = Duration::from_secs(2);
+
+/// The recorder as the log that events drain into.
+pub struct Log(pub Arc<Recorder>);
+
+impl EventLog for Log {
+    fn last_origin(&self, shard: u32) -> Option<u64> {
+        self.0.main().and_then(|ledger| ledger.last_origin(shard))
+    }
+
+    fn append(&self, payload: Vec<u8>, origin: Origin) -> Appending {
+        match self.0.submit(payload, Some(origin)) {
+            Ok(pending) => Box::pin(pending),
+            Err(refused) => Box::pin(std::future::ready(Err(refused))),
+        }
+    }
+}
+
+/// The entries that tell of an outage of the ledger.
+pub struct Words;
+
+fn notice(code: &str, facts: BTreeMap<String, String>) -> Vec<u8> {
+    let body = EntryBody::Notice { code: code.to_owned(), facts };
+    Entry::new(SystemClock.now(), body).to_bytes().unwrap_or_default()
+}
+
+impl Notices for Words {
+    fn refused(&self, refused: &RefusedCounts) -> Vec<u8> {
+        let mut facts: BTreeMap<String, String> =
+            refused.iter().map(|(code, count)| (format!("refused {code}"), count.to_string())).collect();
+        if let Some((first, last)) = refused.between() {
+            facts.insert("first".to_owned(), first.to_string());
+            facts.insert("last".to_owned(), last.to_string());
+        }
+        notice("refused_while_ledger_was_down", facts)
+    }
+
+    fn merged(&self, merged: &MergedReserve) -> Vec<u8> {
+        let facts = [("entries".to_owned(), merged.entries.to_string()), ("shard".to_owned(), merged.shard.to_string())];
+        notice("ledger_reserve_merged", facts.into())
+    }
+}
+
+/// Holds the shard until the end.
+pub async fn hold_lease(store: Store, lease: ShardLease, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+    while !pause(LEASE_EVERY, &mut stop).await {
+        if let Err(error) = store.extend_shard(&lease, clock.now().plus_micros(LEASE_MICROS)).await {
+            tracing::warn!(error = %error, "the lease of the shard was not extended");
+        }
+    }
+}
+
+/// Brings the ledger back after a fault, as often as it takes.
+pub async fn recover(recorder: Arc<Recorder>, mut stop: watch::Receiver<bool>) {
+    let mut failing = false;
+    while !pause(RECOVER_EVERY, &mut stop).await {
+        if !recorder.needs_recovery() {
+            failing = false;
+            continue;
+        }
+        let task = Arc::clone(&recorder);
+        match tokio::task::spawn_blocking(move || task.recover()).await {
+            Ok(Ok(done)) => {
+                failing = false;
+                tracing::info!(reopened = done.reopened, reserves = done.merged.len(), refused = done.refused, "the ledger is back");
+            }
+            Ok(Err(error)) if !failing => {
+                failing = true;
+                tracing::error!(error = %crate::terminal::chain(&error), "the ledger does not write; treatment is recorded in the reserve, all else is refused");
+            }
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+}
+
+/// Waits; true if it is time to stop.
+pub async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+    let stopped = tokio::time::timeout(time, stop.wait_for(|stop| *stop)).await;
+    stopped.is_ok()
+}
+
+/// Waits for the signal to stop.
+pub async fn signal() -> Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
