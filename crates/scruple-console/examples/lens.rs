@@ -28,11 +28,13 @@ async fn main() {
     let dir = tempfile::tempdir().unwrap();
     let ledger =
         Ledger::create_or_open(&dir.path().join("ledger"), OpenOptions::new("example/ledger", Arc::clone(&clock)));
+    let ledger = Arc::new(ledger.unwrap());
+    let active = Arc::new(scruple_policy::activate(&PackFiles::embedded(), clock.now()).unwrap());
     let options = Options { patients: Persona::fixed().len(), seed: 1, as_of: clock.now(), canary: false };
     let lens = HospitalLens::new(HospitalLensOptions {
         hospital: Hospital::generate(&options),
-        active: Arc::new(scruple_policy::activate(&PackFiles::embedded(), clock.now()).unwrap()),
-        ledger: Arc::new(ledger.unwrap()),
+        active: Box::new(move || Arc::clone(&active)),
+        ledger: Box::new(move || Some(Arc::clone(&ledger))),
         token: RootKey::new(Secret::generate(&mut SystemRng)).token().unwrap(),
         clock,
         rng: Box::new(SystemRng),

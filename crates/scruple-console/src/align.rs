@@ -100,7 +100,7 @@ fn is_marker(tree: &Tree) -> bool {
                 "extension" => value.items().iter().all(is_absence),
                 _ => is_marker(value),
             };
-            !members.is_empty() && members.iter().all(says_so)
+            is_absence(tree) || (!members.is_empty() && members.iter().all(says_so))
         }
         Tree::Plain(_) | Tree::Text(_) => false,
     }
@@ -147,7 +147,9 @@ fn members<'a>(whole: Option<&'a Tree>, seen: &[Sight<'a>]) -> Vec<Node<'a>> {
         nodes.extend(element(key, None, &sights));
     }
     // A marker where the record has nothing is no element of it.
-    nodes.retain(|node| node.whole.is_some() || node.seen.iter().filter_map(|sight| sight.value).any(|value| !is_marker(value)));
+    nodes.retain(|node| {
+        node.whole.is_some() || node.seen.iter().filter_map(|sight| sight.value).any(|value| !is_marker(value))
+    });
     nodes
 }
 
@@ -221,7 +223,8 @@ fn matched<'a>(whole: &[Tree], sight: &Sight<'a>) -> Matched<'a> {
     }
     let overlaps: Vec<Vec<u32>> =
         seen.iter().map(|seen| whole.iter().map(|whole| overlap(whole, seen)).collect()).collect();
-    let overlap_of = |seen: usize, whole: usize| overlaps.get(seen).and_then(|row| row.get(whole)).copied().unwrap_or(0);
+    let overlap_of =
+        |seen: usize, whole: usize| overlaps.get(seen).and_then(|row| row.get(whole)).copied().unwrap_or(0);
     let places = in_order(whole.len(), seen.len(), &overlap_of);
     for (index, value) in seen.iter().enumerate() {
         let Some(place) = places.get(index).copied().flatten() else {
@@ -289,7 +292,13 @@ fn overlap(whole: &Tree, seen: &Tree) -> u32 {
             let best = |item: &Tree| whole.items().iter().map(|whole| overlap(whole, item)).max().unwrap_or_default();
             seen.iter().map(best).sum()
         }
-        (Tree::Plain(_) | Tree::Text(_), Tree::Plain(_) | Tree::Text(_)) => if whole == seen { 16 } else { 1 },
+        (Tree::Plain(_) | Tree::Text(_), Tree::Plain(_) | Tree::Text(_)) => {
+            if whole == seen {
+                16
+            } else {
+                1
+            }
+        }
         _ => 0,
     }
 }

@@ -6,8 +6,7 @@ use std::sync::LazyLock;
 pub const CSS: &str = include_str!("../assets/console.css");
 
 /// Where it is served.
-pub static CSS_PATH: LazyLock<String> =
-    LazyLock::new(|| format!("/assets/console.{:016x}.css", fnv1a(CSS.as_bytes())));
+pub static CSS_PATH: LazyLock<String> = LazyLock::new(|| format!("/assets/console.{:016x}.css", fnv1a(CSS.as_bytes())));
 
 /// FNV-1a, 64 bits. The hash tells versions of one file apart; it protects nothing.
 fn fnv1a(bytes: &[u8]) -> u64 {

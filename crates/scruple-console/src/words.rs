@@ -134,7 +134,7 @@ pub fn because(pack: &Pack, text: &str) -> String {
             "An element that must not be left out would be withheld, so that all of it is.".to_owned()
         }
         other => match other.strip_suffix(" does not carry it") {
-            Some(view) => format!("{}.", mask(view.trim_start_matches("masked:"))),
+            Some(view) => format!("Left out: {}.", lower_first(&mask(view.trim_start_matches("masked:")))),
             None => format!("{other}."),
         },
     }
@@ -147,7 +147,7 @@ pub fn withheld(code: &str, role: &str, home: &str) -> String {
         "policy" if home.is_empty() => format!("The role {role} has nothing of this type."),
         "policy" => format!("The role {role} has no information of this kind: {}.", lower_first(home)),
         "label" => format!("It is specially protected, and the role {role} does not hold that protection."),
-        "unclassified" => "One of its codes belongs to no listed code system. It could be specially protected, so that it stays closed.".to_owned(),
+        "unclassified" => "One of its codes or labels is in none of the policy's lists. It could be specially protected, so that the record stays closed.".to_owned(),
         "required" => "An element that must not be left out would be withheld, so that the whole record is.".to_owned(),
         "implicit_rules" | "modifier_extension" => {
             "Something in it changes its meaning in a way that the policy does not know, so that it stays closed.".to_owned()
@@ -174,7 +174,9 @@ pub fn general(key: &str) -> Option<&'static str> {
     Some(match key.trim_start_matches('_') {
         "resourceType" => "Says what the record is; it always shows with it.",
         "id" => "The id of a record shows with it: links need it.",
-        "meta" => "Marks and versions. What leaves is marked as narrowed; times of change are a permission of their own.",
+        "meta" => {
+            "Marks and versions. What leaves is marked as narrowed; times of change are a permission of their own."
+        }
         "text" => "The narrative repeats the record in words, so that it leaves only where all of the record does.",
         "language" => "The language of the record shows with it.",
         "contained" => "A contained record is judged by its own type.",

@@ -83,11 +83,12 @@ fn two_that_look_alike_are_said_to() {
 
 #[test]
 fn markers_say_withheld_and_are_nothing_of_their_own() {
-    const MASKED: &str =
-        r#"{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}"#;
+    const MASKED: &str = r#"{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}"#;
     let found = check(
         r#"{"status":"final","subject":{"reference":"Patient/1"}}"#,
-        &format!(r#"{{"subject":{{"extension":[{MASKED}]}},"_status":{{"extension":[{MASKED}]}},"_code":{{"extension":[{MASKED}]}}}}"#),
+        &format!(
+            r#"{{"subject":{{"extension":[{MASKED}]}},"_status":{{"extension":[{MASKED}]}},"_code":{{"extension":[{MASKED}]}}}}"#
+        ),
     );
     assert_eq!(found, ["x status: final", "x subject.reference: Patient/1"]);
 }

@@ -52,6 +52,7 @@ struct Inner {
     rng: Mutex<Box<dyn Rng + Send>>,
     /// The words for records, and the choices under the policy for which they were made.
     patients: Vec<String>,
+    first: usize,
     kept: Mutex<VecDeque<(usize, Arc<Made>)>>,
 }
 
@@ -59,6 +60,8 @@ struct Inner {
 struct Made {
     items: Vec<RecordItem>,
     bytes: Vec<Vec<u8>>,
+    /// `Type/id` of each.
+    names: Vec<String>,
 }
 
 impl HospitalLens {
@@ -66,15 +69,15 @@ impl HospitalLens {
     #[must_use]
     pub fn new(options: HospitalLensOptions) -> Self {
         let HospitalLensOptions { hospital, active, ledger, clock, token, rng } = options;
-        let patients = patients(&hospital);
+        let (patients, first) = (patients(&hospital), first(&hospital));
         let (rng, kept) = (Mutex::new(rng), Mutex::default());
-        Self { inner: Arc::new(Inner { hospital, active, ledger, clock, token, rng, patients, kept }) }
+        Self { inner: Arc::new(Inner { hospital, active, ledger, clock, token, rng, patients, first, kept }) }
     }
 }
 
 impl Lens for HospitalLens {
     fn catalogue(&self) -> Catalogue {
-        catalogue(self.inner.patients.clone(), &(self.inner.active)())
+        catalogue(self.inner.patients.clone(), self.inner.first, &(self.inner.active)())
     }
 
     fn record(&self, patient: usize) -> Option<Vec<RecordItem>> {
@@ -112,7 +115,9 @@ impl Inner {
         let items = record.resources.iter().zip(&bytes);
         let items =
             items.map(|(resource, bytes)| RecordItem { kind: resource.kind().to_owned(), title: title_of(bytes) });
-        let made = Arc::new(Made { items: items.collect(), bytes });
+        let name_of = |resource: &scruple_hospital::Resource| format!("{}/{}", resource.kind(), resource.id());
+        let names = record.resources.iter().map(name_of).collect();
+        let made = Arc::new(Made { items: items.collect(), bytes, names });
         kept.truncate(RECORDS_KEPT_MAX - 1);
         kept.push_front((patient, Arc::clone(&made)));
         Some(made)
@@ -133,13 +138,12 @@ impl Inner {
             relationship: Relationship::Assumed,
             grant: None,
         };
-        let options = LookOptions {
-            decider: &active.decider,
-            ledger: &ledger,
-            clock: self.clock.as_ref(),
-            token: &self.token,
-        };
-        let record: Vec<&[u8]> = made.bytes.iter().map(Vec::as_slice).collect();
+        let options =
+            LookOptions { decider: &active.decider, ledger: &ledger, clock: self.clock.as_ref(), token: &self.token };
+        // Of the rest of the record only what this resource refers to is asked for.
+        let text = std::str::from_utf8(resource).map_err(|_| LensError::Failed)?;
+        let named = made.names.iter().zip(&made.bytes).filter(|(name, _)| text.contains(name.as_str()));
+        let record: Vec<&[u8]> = named.map(|(_, bytes)| bytes.as_slice()).collect();
         let looked = {
             let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
             look(&options, rng.as_mut(), &asked, &record, resource).map_err(|error| failed(&error))?
@@ -162,7 +166,7 @@ fn failed(error: &ReleaseError) -> LensError {
     }
 }
 
-fn catalogue(patients: Vec<String>, active: &Active) -> Catalogue {
+fn catalogue(patients: Vec<String>, first: usize, active: &Active) -> Catalogue {
     let pack = &active.pack;
     let purposes = |role: &scruple_policy::Role| {
         // Break-glass needs an elevation, and the Lens gives none.
@@ -172,25 +176,35 @@ fn catalogue(patients: Vec<String>, active: &Active) -> Catalogue {
     let mut roles: Vec<RoleChoice> = pack
         .roles
         .iter()
-        .map(|(name, role)| RoleChoice {
-            name: name.clone(),
-            label: role.label.clone(),
-            purposes: purposes(role),
-        })
+        .map(|(name, role)| RoleChoice { name: name.clone(), label: role.label.clone(), purposes: purposes(role) })
         .filter(|role| !role.purposes.is_empty())
         .collect();
     roles.sort_by(|one, other| one.label.cmp(&other.label));
-    Catalogue { roles, patients, policy: pack.hash.to_string() }
+    Catalogue { roles, patients, first, policy: pack.hash.to_string() }
 }
 
 /// Each record in a few words that name nobody.
 fn patients(hospital: &Hospital) -> Vec<String> {
     let options = hospital.options();
-    let mut patients: Vec<String> = (0..options.patients)
-        .map(|index| words::persona(Persona::of(options.seed, index)).to_owned())
-        .collect();
+    let mut patients: Vec<String> =
+        (0..options.patients).map(|index| words::persona(Persona::of(options.seed, index)).to_owned()).collect();
     if options.canary {
         patients.push(words::persona(Persona::Canary).to_owned());
     }
     patients
+}
+
+/// The record that is shown first. What is labelled whole is withheld from most roles: a page that shows nothing is a poor
+/// beginning.
+fn first(hospital: &Hospital) -> usize {
+    let options = hospital.options();
+    let ordinary = (0..options.patients).find(|index| Persona::of(options.seed, *index) == Persona::Ordinary);
+    ordinary.or_else(|| (0..options.patients).find(|index| !is_labelled(hospital, *index))).unwrap_or(0)
+}
+
+/// Whether the Patient of a record carries a security label.
+fn is_labelled(hospital: &Hospital, index: usize) -> bool {
+    let record = hospital.record(index);
+    let patient = record.resources.first().and_then(|resource| Tree::parse(&resource.to_json()));
+    patient.as_ref().and_then(|patient| patient.get("meta")?.get("security")).is_some()
 }

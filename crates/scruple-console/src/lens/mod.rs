@@ -35,6 +35,8 @@ pub struct Catalogue {
     pub roles: Vec<RoleChoice>,
     /// The records, each in a few words that name nobody.
     pub patients: Vec<String>,
+    /// The record that is shown first.
+    pub first: usize,
     /// SHA-256 of the active policy, in hexadecimal.
     pub policy: String,
 }

@@ -79,7 +79,10 @@ mod tests {
     #[test]
     fn a_title_has_words_and_a_day() {
         let check = |json: &str, expected: &str| assert_eq!(title(&Tree::parse(json.as_bytes()).unwrap()), expected);
-        check(r#"{"code":{"coding":[{"code":"1","display":"Creatinine"}]},"effectiveDateTime":"2026-02-01T08:00:00Z"}"#, "Creatinine, 2026-02-01");
+        check(
+            r#"{"code":{"coding":[{"code":"1","display":"Creatinine"}]},"effectiveDateTime":"2026-02-01T08:00:00Z"}"#,
+            "Creatinine, 2026-02-01",
+        );
         check(r#"{"type":[{"text":"Visit"}],"period":{"start":"2026-02"}}"#, "Visit, 2026");
         check(r#"{"status":"booked"}"#, "booked");
         check(r#"{"id":"pat-0001"}"#, "");

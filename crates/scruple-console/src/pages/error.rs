@@ -43,9 +43,11 @@ impl From<LensError> for ErrorPage {
     fn from(error: LensError) -> Self {
         let bad = StatusCode::BAD_REQUEST;
         let (status, heading, sentence) = match error {
-            LensError::UnknownRole => {
-                (bad, "There is no such role", "The active policy has no role of that name. The Lens lists those that it has.")
-            }
+            LensError::UnknownRole => (
+                bad,
+                "There is no such role",
+                "The active policy has no role of that name. The Lens lists those that it has.",
+            ),
             LensError::PurposeNotAllowed => (
                 bad,
                 "The role does not act for this purpose",

@@ -27,10 +27,7 @@ pub(super) async fn show() -> Response {
 
 fn view() -> View {
     View {
-        frame: Frame::new("Samples", "Samples"),
-        long: LONG,
-        right_to_left: "שלום, ד״ר רות לוי",
-        hostile: HOSTILE,
+        frame: Frame::new("Samples", "Samples"), long: LONG, right_to_left: "שלום, ד״ר רות לוי", hostile: HOSTILE
     }
 }
 

@@ -6,7 +6,7 @@ use scraper::{Html as Parsed, Selector};
 use std::collections::BTreeSet;
 
 fn samples() -> Vec<String> {
-    let samples = lens::samples().into_iter().chain(error::samples()).chain(super::samples::samples());
+    let samples = lens::samples().into_iter().chain(error::samples()).chain(samples::samples());
     samples.collect()
 }
 
@@ -68,7 +68,9 @@ fn each_row_has_as_many_cells_as_the_table_has_columns() {
                 let cells = row.select(&Selector::parse("th, td").unwrap()).collect::<Vec<_>>();
                 assert_eq!(cells.len() + open.len(), columns);
                 open.iter_mut().for_each(|left| *left -= 1);
-                open.extend(cells.iter().filter_map(|cell| cell.attr("rowspan")?.parse::<usize>().ok()).map(|span| span - 1));
+                open.extend(
+                    cells.iter().filter_map(|cell| cell.attr("rowspan")?.parse::<usize>().ok()).map(|span| span - 1),
+                );
             }
             assert!(open.iter().all(|left| *left == 0), "a cell reaches beyond its section");
         }

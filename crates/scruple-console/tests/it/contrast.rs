@@ -29,8 +29,7 @@ fn colours(css: &str) -> BTreeMap<&str, [f64; 3]> {
 }
 
 fn luminance(colour: [f64; 3]) -> f64 {
-    let [r, g, b] =
-        colour.map(|part| if part <= 0.040_45 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) });
+    let [r, g, b] = colour.map(|part| if part <= 0.040_45 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) });
     0.2126 * r + 0.7152 * g + 0.0722 * b
 }
 

@@ -1,7 +1,6 @@
 //! The console over HTTP, as a browser without JavaScript sees it: the real policy, a synthetic hospital, a real ledger.
 
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

@@ -61,7 +61,8 @@ async fn every_link_of_every_page_leads_somewhere() {
     for path in ["/lens", "/samples", "/nowhere"] {
         let answer = console.get(path).await;
         let page = Page(Html::parse_document(&answer.body));
-        let mut hrefs: Vec<&str> = page.all("a[href], link[rel=stylesheet]").iter().filter_map(|a| a.attr("href")).collect();
+        let mut hrefs: Vec<&str> =
+            page.all("a[href], link[rel=stylesheet]").iter().filter_map(|a| a.attr("href")).collect();
         hrefs.sort_unstable();
         hrefs.dedup();
         for href in hrefs.iter().filter(|href| !href.starts_with('#')) {

@@ -7,13 +7,15 @@ use http_body_util::BodyExt as _;
 use scraper::{ElementRef, Html, Selector};
 use scruple_console::{HospitalLens, HospitalLensOptions, router};
 use scruple_core::{Clock, FixedClock, Timestamp};
+use scruple_core::{Entry, EntryBody};
 use scruple_hospital::{Hospital, Options};
-use scruple_ledger::{Ledger, OpenOptions};
+use scruple_ledger::simulate::SimStorage;
+use scruple_ledger::{Ledger, OpenOptions, Payload, SEGMENT_BYTES_MIN, entries};
 use scruple_policy::{Active, PackFiles};
 use scruple_seal::{RootKey, Secret, SystemRng};
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
-use tempfile::TempDir;
 use tower_service::Service as _;
 
 /// Patients of the hospital; the canary patient comes behind them.
@@ -28,28 +30,48 @@ pub fn now() -> Timestamp {
 
 pub struct Console {
     router: Router,
-    pub ledger: Arc<Ledger>,
-    pub folder: PathBuf,
-    _dir: TempDir,
+    /// The disk of the ledger.
+    disk: SimStorage,
 }
+
+/// The folder of the ledger.
+const LEDGER: &str = "/ledger";
 
 impl Console {
     pub fn open() -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(now()));
-        let folder = dir.path().join("ledger");
-        let options = OpenOptions::new("test/ledger", Arc::clone(&clock));
-        let ledger = Arc::new(Ledger::create_or_open(&folder, options).unwrap());
+        let disk = SimStorage::new();
+        let options = OpenOptions {
+            storage: Arc::new(disk.clone()),
+            segment_bytes: SEGMENT_BYTES_MIN,
+            ..OpenOptions::new("test/ledger", Arc::clone(&clock))
+        };
+        let ledger = Arc::new(Ledger::create_or_open(Path::new(LEDGER), options).unwrap());
         let options = Options { patients: PATIENTS, seed: 1, as_of: now(), canary: true };
         let lens = HospitalLens::new(HospitalLensOptions {
             hospital: Hospital::generate(&options),
-            active: Arc::clone(&ACTIVE),
-            ledger: Arc::clone(&ledger),
+            active: Box::new(|| Arc::clone(&ACTIVE)),
+            ledger: Box::new(move || Some(Arc::clone(&ledger))),
             clock,
             token: RootKey::new(Secret::generate(&mut SystemRng)).token().unwrap(),
             rng: Box::new(SystemRng),
         });
-        Self { router: router(Arc::new(lens)), ledger, folder, _dir: dir }
+        Self { router: router(Arc::new(lens)), disk }
+    }
+
+    /// What the ledger holds, in order.
+    pub fn recorded(&self) -> Vec<EntryBody> {
+        let read = entries(Path::new(LEDGER), Arc::new(self.disk.clone()), None, 0).unwrap();
+        let body = |payload| match payload {
+            Payload::Open(bytes) => Entry::from_bytes(&bytes).unwrap().body,
+            _ => panic!("an entry does not open"),
+        };
+        read.map(|entry| body(entry.unwrap().payload)).collect()
+    }
+
+    /// From now on the ledger's disk fails.
+    pub fn break_disk(&self) {
+        self.disk.fail_from(self.disk.operations(), ErrorKind::Other);
     }
 
     pub async fn ask(&self, method: Method, path: &str) -> Answer {

@@ -49,21 +49,21 @@ impl Asked {
         if given.keys().any(|name| !if is_form { form.contains(name) } else { link.contains(name) }) {
             return Err(ErrorPage::PARAMETER);
         }
-        let number = |name: &str| match given.get(name) {
-            None => Ok(0),
+        let number = |name: &str, default: usize| match given.get(name) {
+            None => Ok(default),
             Some(text) if text.len() <= 9 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 text.parse::<usize>().map_err(|_| ErrorPage::from(LensError::NoSuchRecord))
             }
             Some(_) => Err(LensError::NoSuchRecord.into()),
         };
-        let (record, item) = (number("record")?, number("item")?);
+        let (record, item) = (number("record", catalogue.first)?, number("item", 0)?);
         if record >= catalogue.patients.len() {
             return Err(LensError::NoSuchRecord.into());
         }
         if is_form {
             // Another record has other parts: it begins with its first.
-            let from = number("from")?;
-            let item = if given.contains_key("from") && from != record { 0 } else { item };
+            let from = number("from", record)?;
+            let item = if from != record { 0 } else { item };
             let chosen = |name: &str| given.get(name).map(|text| text.rsplit_once('.').unwrap_or((text, "")));
             let (role, purpose) = chosen("as").unwrap_or_default();
             let view = view_as(catalogue, Some(role), Some(purpose))?;

@@ -18,6 +18,8 @@ pub struct Column<'a> {
     pub reasons: &'a [Reason],
     /// The record passes as it is.
     pub passes: bool,
+    /// Nothing of the record shows.
+    pub refused: bool,
 }
 
 /// A sign, a word and a class: a state is never told by colour alone.
@@ -196,15 +198,14 @@ fn collect<'n, 'a>(
     path: &mut Vec<String>,
     leaves: &mut Vec<Leaf<'n, 'a>>,
 ) {
-    let own: Vec<Vec<String>> = above
+    let own: Vec<Vec<String>> =
+        above.columns.iter().zip(&above.paths).map(|(column, paths)| below(column.reasons, paths, node.key)).collect();
+    let reasons = above
         .columns
         .iter()
-        .zip(&above.paths)
-        .map(|(column, paths)| below(column.reasons, paths, node.key))
-        .collect();
-    let reasons = above.columns.iter().zip(&own).zip(&above.reasons).map(|((column, own), inherited)| {
-        find(column.reasons, own, node.whole, holder).or(*inherited)
-    });
+        .zip(&own)
+        .zip(&above.reasons)
+        .map(|((column, own), inherited)| find(column.reasons, own, node.whole, holder).or(*inherited));
     let reasons: Vec<Option<&'a Reason>> = reasons.collect();
     if node.parts.is_empty() {
         leaves.push(Leaf { node, path: path.clone(), reasons });
@@ -270,7 +271,8 @@ fn verdict(
 ) -> Verdict {
     let states: Vec<State> = leaves.iter().map(|leaf| leaf.node.state(reader)).collect();
     let all = |state: State| states.iter().all(|one| *one == state);
-    let is_masked = states.contains(&State::Masked) || reason.is_some_and(|reason| matches!(reason.view, SeenView::Masked(_)));
+    let is_masked =
+        states.contains(&State::Masked) || reason.is_some_and(|reason| matches!(reason.view, SeenView::Masked(_)));
     let mark = if all(State::Shown) && !is_masked {
         Mark::SHOWN
     } else if all(State::Withheld) {
@@ -311,15 +313,21 @@ fn sentence(node: &Node<'_>, column: &Column<'_>, reason: Option<&Reason>, mark:
         return "Written on the way out, so that the receiver knows that this is a narrowed copy.".to_owned();
     }
     if column.passes {
-        return "Own treating staff: the record passes as it is.".to_owned();
+        return "The record passes as it is: the role has every kind of information in it.".to_owned();
     }
     let Some(reason) = reason else {
+        if column.refused {
+            return "It goes with the record.".to_owned();
+        }
         let general = words::general(node.key).unwrap_or("The policy does not place it, so that it is withheld.");
         return general.to_owned();
     };
     let tasks = if reason.tasks.is_empty() { String::new() } else { format!("To {}.", words::tasks(&reason.tasks)) };
     match (&reason.view, mark) {
         (SeenView::None, _) => none(column, reason),
+        (SeenView::Full | SeenView::Masked(_), Mark::WITHHELD) if column.refused => {
+            "The role has this kind of information, but nothing of this record.".to_owned()
+        }
         (SeenView::Full, Mark::WITHHELD) => {
             "The role has this kind of information, but not here: a label, a reference whose target does not show, or an element that goes with it holds it back.".to_owned()
         }

@@ -122,7 +122,12 @@ pub fn build(
     let columns: Vec<Column<'_>> = heads
         .iter()
         .zip(&reasons)
-        .map(|(head, reasons)| Column { label: head.label.clone(), reasons, passes: head.passes })
+        .map(|(head, reasons)| Column {
+            label: head.label.clone(),
+            reasons,
+            passes: head.passes,
+            refused: head.refused.is_some(),
+        })
         .collect();
     let sections = sections(&item.kind, &nodes, &columns);
 

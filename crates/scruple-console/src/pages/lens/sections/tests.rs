@@ -21,7 +21,7 @@ fn check(whole: &str, seen: Option<&str>, reasons: &[Reason]) -> (Vec<String>, C
     let whole = Tree::parse(whole.as_bytes()).unwrap();
     let seen = seen.map(|seen| Tree::parse(seen.as_bytes()).unwrap());
     let nodes = align(&whole, &[seen.as_ref()]);
-    let columns = [Column { label: "Billing".to_owned(), reasons, passes: false }];
+    let columns = [Column { label: "Billing".to_owned(), reasons, passes: false, refused: false }];
     let lines = sections("Patient", &nodes, &columns).into_iter().map(|section| {
         let verdict = &section.verdicts[0];
         format!("{} {}| {} | {}", section.name, section.note, verdict.mark.word, verdict.sentence)
@@ -77,7 +77,7 @@ fn a_narrower_part_names_its_own_kind() {
     let whole = Tree::parse(br#"{"contact":[{"relationship":[{"text":"his aunt"}],"gender":"female"}]}"#).unwrap();
     let seen = Tree::parse(br#"{"contact":[{"gender":"female"}]}"#).unwrap();
     let nodes = align(&whole, &[Some(&seen)]);
-    let columns = [Column { label: "Billing".to_owned(), reasons: &reasons, passes: false }];
+    let columns = [Column { label: "Billing".to_owned(), reasons: &reasons, passes: false, refused: false }];
     let sections = sections("Patient", &nodes, &columns);
     let row = &sections[0].rows[0];
     assert_eq!((row.above.as_str(), row.name.as_str(), row.whole.as_str()), ("relationship · ", "text", "his aunt"));
@@ -87,9 +87,7 @@ fn a_narrower_part_names_its_own_kind() {
 
 #[test]
 fn the_sentence_counts() {
-    let say = |shown, masked, withheld| {
-        Counts { shown, masked, withheld }.sentence("Billing", "payment", "Patient")
-    };
+    let say = |shown, masked, withheld| Counts { shown, masked, withheld }.sentence("Billing", "payment", "Patient");
     assert_eq!(say(14, 9, 39), "Billing for payment sees 23 of 62 elements of this Patient; 9 of them are masked.");
     assert_eq!(say(14, 1, 0), "Billing for payment sees all 15 elements of this Patient; 1 of them is masked.");
     assert_eq!(say(3, 0, 0), "Billing for payment sees all 3 elements of this Patient.");

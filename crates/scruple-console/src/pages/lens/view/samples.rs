@@ -19,6 +19,7 @@ fn catalogue() -> Catalogue {
     Catalogue {
         roles: vec![role("biller", "Billing, collections"), role(HOSTILE, HOSTILE), role("nurse", LONG)],
         patients: vec!["every kind of information".to_owned(), HOSTILE.to_owned()],
+        first: 0,
         policy: "0123456789abcdef".to_owned(),
     }
 }
@@ -59,7 +60,9 @@ pub fn all() -> Vec<String> {
     let whole = format!(
         r#"{{"resourceType":"Patient","id":"x","name":[{{"family":"{LONG}","given":["{hostile}","שלום"]}}],"gender":"{hostile}","telecom":[{{"value":"{hostile}"}},{{"value":"1"}}],"{hostile}":"{hostile}","empty":{{}},"none":[]}}"#
     );
-    let part = format!(r#"{{"resourceType":"Patient","id":"x","gender":"m","name":[{{"given":["{hostile}"]}}],"own":"{hostile}"}}"#);
+    let part = format!(
+        r#"{{"resourceType":"Patient","id":"x","gender":"m","name":[{{"given":["{hostile}"]}}],"own":"{hostile}"}}"#
+    );
     let whole = Tree::parse(whole.as_bytes()).unwrap();
     let items: Vec<RecordItem> = ["Patient", "Observation", "Observation", HOSTILE]
         .iter()
@@ -67,7 +70,8 @@ pub fn all() -> Vec<String> {
         .collect();
     let untitled = [RecordItem { kind: "Patient".to_owned(), title: String::new() }];
     let one = |role: &str, seen: Seen| Reader { view: view(role), seen };
-    let ask = |item: usize, beside: Option<&str>| Ask { record: 1, item, view: view("biller"), beside: beside.map(view) };
+    let ask =
+        |item: usize, beside: Option<&str>| Ask { record: 1, item, view: view("biller"), beside: beside.map(view) };
     let pages = [
         build(&catalogue(), &ask(0, None), &items, &whole, &[one("biller", seen(Some(&part), false))]),
         build(

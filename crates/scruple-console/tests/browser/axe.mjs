@@ -1,0 +1,163 @@
+// The console in a browser: axe on each page in light and dark, wide and on a telephone, without JavaScript; what Tab
+// reaches; whether focus shows; whether anything is wider than the screen; screenshots.
+//
+//   npm ci && node axe.mjs http://127.0.0.1:PORT FOLDER
+//
+// Needs Debian's chromium, or CHROMIUM=/path/to/one. Exits with 1 if anything is found.
+
+import { chromium } from "playwright-core";
+import { createRequire } from "node:module";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const [base, folder] = process.argv.slice(2);
+if (!base || !folder) {
+  console.error("usage: node axe.mjs BASE FOLDER");
+  process.exit(2);
+}
+mkdirSync(folder, { recursive: true });
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const found = [];
+const complain = (where, what) => {
+  found.push(`${where}: ${what}`);
+  console.log(`FOUND ${where}: ${what}`);
+};
+
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: FLAGS });
+
+const SCREENS = [
+  { name: "light", viewport: { width: 1440, height: 1000 }, colorScheme: "light" },
+  { name: "dark", viewport: { width: 1440, height: 1000 }, colorScheme: "dark" },
+  { name: "phone", viewport: { width: 390, height: 844 }, colorScheme: "light" },
+  { name: "phone-dark", viewport: { width: 390, height: 844 }, colorScheme: "dark" },
+];
+
+/** The address of the first part of a type, as a user finds it. */
+async function part(page, path, type) {
+  await page.goto(base + path);
+  const href = await page.locator("nav.parts ul a").evaluateAll((links, type) => links.find((link) => link.textContent.trim().split(/\s/)[0] === type)?.getAttribute("href"), type);
+  if (!href) throw new Error(`no part ${type}`);
+  return href;
+}
+
+const plain = await browser.newContext({ javaScriptEnabled: true });
+const scout = await plain.newPage();
+const LENS = "/lens?record=1&item=0";
+const PAGES = [
+  ["lens-biller", `${LENS}&role=biller&purpose=HPAYMT`],
+  ["lens-front-desk", `${LENS}&role=front_desk&purpose=PATADMIN`],
+  ["lens-nurse", `${LENS}&role=nurse&purpose=TREAT`],
+  ["lens-quality", `${LENS}&role=quality_analyst&purpose=HQUALIMP`],
+  ["lens-two", `${LENS}&role=front_desk&purpose=PATADMIN&role2=nurse&purpose2=TREAT`],
+  ["lens-observation", await part(scout, `${LENS}&role=quality_analyst&purpose=HQUALIMP`, "Observation")],
+  ["lens-encounter", await part(scout, `${LENS}&role=front_desk&purpose=PATADMIN`, "Encounter")],
+  ["lens-withheld", await part(scout, `${LENS}&role=biller&purpose=HPAYMT`, "DocumentReference")],
+  ["lens-labelled", "/lens?record=0&item=0&role=nurse&purpose=TREAT&role2=physician&purpose2=TREAT"],
+  ["samples", "/samples"],
+  ["error", "/lens?role=nobody"],
+];
+await plain.close();
+
+for (const screen of SCREENS) {
+  const { name, ...options } = screen;
+  // The page runs without JavaScript; axe is put in by the driver, which the page's own policy would refuse.
+  const still = await browser.newContext({ ...options, javaScriptEnabled: false });
+  const tested = await browser.newContext({ ...options, bypassCSP: true });
+  for (const [label, path] of PAGES) {
+    const where = `${label} ${name}`;
+    const page = await still.newPage();
+    const complaints = [];
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    page.on("requestfailed", (request) => complaints.push(`request failed: ${new URL(request.url()).pathname}`));
+    await page.goto(base + path);
+    await page.screenshot({ path: join(folder, `${label}-${name}.png`), fullPage: true });
+    await page.close();
+    for (const complaint of complaints) {
+      if (!(label === "error" && complaint.includes("400"))) complain(where, complaint);
+    }
+    const probe = await tested.newPage();
+    await probe.goto(base + path);
+    await probe.evaluate(axe);
+    const open = async (state) => {
+      const result = await probe.evaluate(() => axe.run(document, { resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+      for (const violation of result.violations) {
+        complain(where + state, `axe ${violation.id}: ${violation.nodes.length} x, first ${violation.nodes[0].html.slice(0, 160)} ${violation.nodes[0].failureSummary ?? ""}`);
+      }
+    };
+    await open("");
+    const wide = await probe.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    if (wide > 0) complain(where, `${wide} pixels wider than the screen`);
+    const small = await probe.evaluate(() =>
+      [...document.querySelectorAll("main a, main button, main select, main summary, main input:not([type=hidden]), header a:not(.skip)")]
+        .filter((element) => element.checkVisibility() && !element.closest("p:not(.share p)"))
+        .filter((element) => element.getBoundingClientRect().height < 43.5)
+        .map((element) => `${element.tagName} "${element.textContent.trim().slice(0, 30)}" ${element.getBoundingClientRect().height}`),
+    );
+    if (small.length > 0) complain(where, `targets under 44 px: ${small.length}, first ${small[0]}`);
+    await probe.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
+    await open(" opened");
+    const wider = await probe.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    if (wider > 0) complain(`${where} opened`, `${wider} pixels wider than the screen`);
+    await probe.close();
+  }
+  await still.close();
+  await tested.close();
+}
+
+// The keyboard: Tab reaches each control once, in the order of the page, and each shows that it has the focus.
+const keys = await browser.newContext({ viewport: { width: 1440, height: 1000 }, bypassCSP: true });
+for (const [label, path] of PAGES.filter(([label]) => ["lens-biller", "lens-two", "samples", "error"].includes(label))) {
+  const page = await keys.newPage();
+  await page.goto(base + path);
+  const expected = await page.evaluate(() => {
+    const all = [...document.querySelectorAll("a[href], button:not(:disabled), select:not(:disabled), input:not(:disabled):not([type=hidden]), summary")];
+    const shown = all.filter((element) => element.matches(".skip") || element.checkVisibility());
+    shown.forEach((element, place) => (element.dataset.place = String(place)));
+    return shown.length;
+  });
+  const order = [];
+  for (let press = 0; press < expected; press += 1) {
+    await page.keyboard.press("Tab");
+    const at = await page.evaluate(() => {
+      const element = document.activeElement;
+      const style = getComputedStyle(element);
+      return { place: Number(element.dataset.place ?? -1), visible: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2, text: element.textContent.trim().slice(0, 30) };
+    });
+    order.push(at.place);
+    if (!at.visible) complain(`${label} keyboard`, `focus does not show on "${at.text}"`);
+  }
+  const wrong = order.findIndex((place, index) => place !== index);
+  if (wrong >= 0) complain(`${label} keyboard`, `press ${wrong + 1} came to ${order[wrong]} of ${expected}`);
+  console.log(`${label}: Tab reached ${order.length} controls in order`);
+  await page.close();
+}
+
+// As a user: the skip link, a reason opened by the keyboard, the form, a role by its link; without JavaScript.
+const user = await browser.newContext({ viewport: { width: 1440, height: 1000 }, javaScriptEnabled: false });
+const page = await user.newPage();
+await page.goto(base);
+await page.keyboard.press("Tab");
+await page.screenshot({ path: join(folder, "skip-link.png") });
+await page.keyboard.press("Enter");
+if (!page.url().endsWith("#content")) complain("journey", "the skip link leads elsewhere");
+const why = page.locator("details.why").first();
+await why.locator("summary").focus();
+await page.keyboard.press("Enter");
+if (!(await why.locator("dl").isVisible())) complain("journey", "a reason does not open");
+await page.screenshot({ path: join(folder, "reason-open.png") });
+await page.locator("#as").selectOption("nurse.TREAT");
+await page.locator("#and").selectOption("biller.HPAYMT");
+await page.locator(".ask button").click();
+await page.waitForURL("**/lens?record=*&item=0&role=nurse&purpose=TREAT&role2=biller&purpose2=HPAYMT");
+await page.getByRole("link", { name: "Front desk" }).click();
+if (!page.url().includes("role=front_desk")) complain("journey", "a role's link leads elsewhere");
+await page.getByRole("link", { name: "Show the first role alone" }).click();
+if (page.url().includes("role2")) complain("journey", "the second role stays");
+await page.emulateMedia({ media: "print" });
+await page.screenshot({ path: join(folder, "print.png"), fullPage: true });
+await user.close();
+await browser.close();
+
+console.log(found.length === 0 ? "nothing found" : `${found.length} found`);
+process.exit(found.length === 0 ? 0 : 1);
