@@ -189,8 +189,9 @@ pub fn parse(resource_type: TypeId, pairs: &[(String, String)]) -> Result<Asked,
 /// Whether a media type or a short name means FHIR JSON.
 #[must_use]
 pub fn is_json(value: &str) -> bool {
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    ["json", "application/json", "application/fhir+json"].iter().any(|known| known.eq_ignore_ascii_case(essence))
+    // The plus of `fhir+json` comes as a space from those who do not encode it.
+    let essence = value.split(';').next().unwrap_or_default().trim().replace(' ', "+");
+    ["json", "application/json", "application/fhir+json"].iter().any(|known| known.eq_ignore_ascii_case(&essence))
 }
 
 fn criterion(resource_type: TypeId, name: &str, value: &str, place: usize) -> Result<Criterion, QueryFault> {

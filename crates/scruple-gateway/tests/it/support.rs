@@ -11,7 +11,7 @@ use scruple_fhir::search::Dialect;
 use scruple_hospital::upstream::{Request as UpstreamRequest, Server};
 use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
 use scruple_ledger::{
-    MergedReserve, Notices, OpenOptions, Payload, Recorder, RecorderOptions, RefusedCounts, ReserveOptions, entries,
+    FileSystem, MergedReserve, Notices, OpenOptions, Payload, Recorder, RecorderOptions, RefusedCounts, ReserveOptions, entries,
 };
 use scruple_policy::{Active, PackFiles, activate};
 use scruple_release::{Pipeline, Policy, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
@@ -295,7 +295,7 @@ impl World {
 
 /// The entries of a ledger.
 pub fn read_entries(dir: &Path) -> Vec<Entry> {
-    let read = entries(dir, OpenOptions::new("test/ledger", Arc::new(FixedClock::new(noon())))).unwrap();
+    let read = entries(dir, Arc::new(FileSystem), None, 0).unwrap();
     read.filter_map(|entry| match entry.unwrap().payload {
         Payload::Open(bytes) => Some(Entry::from_bytes(&bytes).unwrap()),
         _ => None,
