@@ -61,13 +61,13 @@ fn one_person_in_two_roles_gets_two_views_and_never_more_than_is_granted() {
         (vec!["nurse"], None, "purpose_missing"),
         (vec!["nurse"], Some("HPAYMT"), "purpose_not_allowed"),
         (vec!["nurse"], Some("BTG"), "elevation_missing"),
-        (vec!["nurse"], Some("Jane Doe"), "purpose_unknown"),
+        (vec!["nurse"], Some("JANEDOE"), "purpose_unknown"),
     ] {
         let response = ask(&roles, purpose);
         assert_eq!((response.status, code(&response).as_str()), (403, expected), "{roles:?} {purpose:?}");
         let EntryBody::Refusal { actor, code, purpose, .. } = last(&world) else { panic!("no refusal was recorded") };
         assert_eq!((actor.subject.as_str(), code.as_str()), ("gus.two", expected));
-        assert_ne!(purpose.as_deref(), Some("Jane Doe"));
+        assert_ne!(purpose.as_deref(), Some("JANEDOE"));
     }
     // Whom nobody granted anything holds nothing, whatever the token says; who holds one role need not name it.
     let stranger = world.token_of("nobody.here", &["nurse"], Some("TREAT"));
@@ -110,7 +110,9 @@ fn tokens_that_are_none_are_refused_and_recorded() {
     check(None, "token_missing");
     check(Some(""), "token_malformed");
     check(Some("abc"), "token_malformed");
-    check(Some(&format!("{}x", &good[..good.len() - 1])), "token_signature");
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    check(Some(&format!("{head}.{other}{}", &signature[1..])), "token_signature");
     let parties = Parties { issuer: "https://issuer.example".to_owned(), audience: BASE.to_owned() };
     let forger = Issuer::generate(parties, &mut ChaCha20Rng::seed_from_u64(99)).unwrap();
     let claims = Claims {

@@ -233,10 +233,6 @@ impl World {
         self.dir.path().join("ledger")
     }
 
-    pub fn folder(&self) -> &Path {
-        self.dir.path()
-    }
-
     /// A token for somebody in a role.
     pub fn token(&self, role: &str, purpose: &str) -> String {
         self.token_of(login(role), &[role], Some(purpose))
