@@ -45,8 +45,16 @@ fn an_upstream_that_is_wrong_gives_a_constant_refusal() {
     check(says(""), read, "upstream_malformed");
     let search = "/fhir/Patient?name=a";
     check(says(r#"{"resourceType":"Patient","id":"1","name":[{"family":"CANARY"}]}"#), search, "upstream_malformed");
-    check(says(r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":"CANARY"}]}"#), search, "upstream_malformed");
-    check(says(r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Pat"#), search, "upstream_malformed");
+    check(
+        says(r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":"CANARY"}]}"#),
+        search,
+        "upstream_malformed",
+    );
+    check(
+        says(r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Pat"#),
+        search,
+        "upstream_malformed",
+    );
     check(
         says(r#"{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"http://x/again"}]}"#),
         search,
@@ -90,7 +98,9 @@ fn more_candidates_than_a_search_may_meet_is_refused_whole() {
     let mut bundle = br#"{"resourceType":"Bundle","type":"searchset","entry":["#.to_vec();
     for number in 0..10_001 {
         let comma = if number == 0 { "" } else { "," };
-        bundle.extend_from_slice(format!(r#"{comma}{{"resource":{{"resourceType":"Patient","id":"p{number}"}}}}"#).as_bytes());
+        bundle.extend_from_slice(
+            format!(r#"{comma}{{"resource":{{"resourceType":"Patient","id":"p{number}"}}}}"#).as_bytes(),
+        );
     }
     bundle.extend_from_slice(b"]}");
     world.upstream.put(Arc::new(Says(Ok(bundle))));

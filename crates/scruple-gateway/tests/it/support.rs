@@ -6,12 +6,13 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use scruple_app::{AccessCache, FeedFollower, SeedPerson, StoreKeys, seed_workforce};
 use scruple_core::{Clock, Entry, EntryBody, FixedClock, Timestamp};
-use scruple_gateway::{Gateway, Parts, Relationships};
 use scruple_fhir::search::Dialect;
+use scruple_gateway::{Gateway, Parts, Relationships};
 use scruple_hospital::upstream::{Request as UpstreamRequest, Server};
 use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
 use scruple_ledger::{
-    FileSystem, MergedReserve, Notices, OpenOptions, Payload, Recorder, RecorderOptions, RefusedCounts, ReserveOptions, entries,
+    FileSystem, MergedReserve, Notices, OpenOptions, Payload, Recorder, RecorderOptions, RefusedCounts, ReserveOptions,
+    entries,
 };
 use scruple_policy::{Active, PackFiles, activate};
 use scruple_release::{Pipeline, Policy, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
@@ -306,7 +307,8 @@ async fn access(database: &str, clock: &Arc<FixedClock>) -> (Arc<AccessCache>, F
     store.migrate().await.unwrap();
     let now = clock.now();
     let lease = store.acquire_shard(ShardId(1), "test", now, now.plus_micros(1 << 40)).await.unwrap().unwrap();
-    let people: Vec<SeedPerson<'_>> = PEOPLE.iter().map(|(login, role)| SeedPerson { login, name: login, role }).collect();
+    let people: Vec<SeedPerson<'_>> =
+        PEOPLE.iter().map(|(login, role)| SeedPerson { login, name: login, role }).collect();
     seed_workforce(&store, &lease, clock.as_ref(), &mut ChaCha20Rng::seed_from_u64(4), &people).await.unwrap();
     let cache = Arc::new(AccessCache::new(store.clone()));
     let follower =
@@ -321,13 +323,7 @@ pub fn request(method: &str, path_and_query: &str) -> Request {
         Some((path, query)) => (path, Some(query.to_owned())),
         None => (path_and_query, None),
     };
-    Request {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query,
-        headers: Vec::new(),
-        body: Vec::new(),
-    }
+    Request { method: method.to_owned(), path: path.to_owned(), query, headers: Vec::new(), body: Vec::new() }
 }
 
 /// A POST of a form.
