@@ -61,7 +61,8 @@ pub(crate) async fn caller(
     now: Timestamp,
 ) -> Result<Asked, Box<Unknown>> {
     let known = || Asked { subject: token.subject().to_owned(), ..nobody() };
-    let refused = |asked: Asked, status, code, words: &str| Box::new(Unknown { asked, no: No::new(status, code, words) });
+    let refused =
+        |asked: Asked, status, code, words: &str| Box::new(Unknown { asked, no: No::new(status, code, words) });
     let held = match access.try_held(token.subject(), now) {
         Some(held) => Some(held),
         None => access.held(token.subject(), now).await.map_err(|error| match error {
