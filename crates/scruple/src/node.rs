@@ -207,7 +207,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let stopped = |mut stop: watch::Receiver<bool>| async move {
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    let service = GatewayService { gateway, clock: Arc::clone(&clock), rng: || Box::new(SystemRng), peer: None };
+    let service = GatewayService { gateway, clock: Arc::clone(&clock), rng: || Box::new(SystemRng) };
     running.spawn(discard(gateway_listener.with_answers(Arc::new(ready::FhirAnswers)).serve(
         service,
         limits,
