@@ -33,6 +33,32 @@ pub fn hospital(patients: usize) -> Hospital {
     Hospital::generate(&Options { patients, seed: 5, as_of: NOON, canary: false })
 }
 
+/// Bytes that a Patient or an Encounter has at least: a narrative makes up for what is missing, as servers write one.
+const NARRATIVE_UP_TO: usize = 4_096;
+
+/// What is served: type, id and JSON of everything in a hospital.
+pub fn resources(hospital: &Hospital) -> impl Iterator<Item = (String, String, Vec<u8>)> + '_ {
+    let all = hospital.directory().into_iter().chain(hospital.records().flat_map(|record| record.resources));
+    all.map(|resource| {
+        let json = resource.to_json();
+        let narrated = matches!(resource.kind(), "Patient" | "Encounter");
+        let json = if narrated { with_narrative(json) } else { json };
+        (resource.kind().to_owned(), resource.id().to_owned(), json)
+    })
+}
+
+/// The resource with a narrative, unless it has one or is long without.
+fn with_narrative(json: Vec<u8>) -> Vec<u8> {
+    let before = r#""text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">"#;
+    let after = r#"</div>"},"#;
+    let missing = NARRATIVE_UP_TO.saturating_sub(json.len() + before.len() + after.len());
+    let has = memchr::memmem::find(&json, br#""text":{"#).is_some();
+    let Some(at) = memchr::memchr(b',', &json).filter(|_| !has && missing > 0) else { return json };
+    let (head, rest) = json.split_at(at + 1);
+    let words: String = "seen in the hospital ".chars().cycle().take(missing).collect();
+    [head, before.as_bytes(), words.as_bytes(), after.as_bytes(), rest].concat()
+}
+
 /// The server as a process.
 pub struct Fhir {
     process: Child,
@@ -96,7 +122,7 @@ pub fn role() -> Result<()> {
     runtime.block_on(async {
         let listener = scruple_http::Server::bind(([127, 0, 0, 1], 0).into()).await?;
         let base = format!("http://{}/fhir", listener.local_addr());
-        let server = Arc::new(Server::new(&hospital(patients), &base));
+        let server = Arc::new(Server::from_resources(resources(&hospital(patients)), &base));
         writeln!(std::io::stdout(), "{}", listener.local_addr())?;
         let service = service_fn(move |request| answer(Arc::clone(&server), request));
         let limits = Limits { drain_ms: 100, ..Limits::default() };
@@ -133,4 +159,25 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Respo
         }
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NARRATIVE_UP_TO, hospital, resources};
+
+    #[test]
+    fn a_narrative_fills_up_a_patient_and_it_stays_json() {
+        let mut count = 0;
+        for (kind, id, json) in resources(&hospital(5)) {
+            let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            assert_eq!(
+                (value["resourceType"].as_str(), value["id"].as_str()),
+                (Some(kind.as_str()), Some(id.as_str()))
+            );
+            let narrated = value["text"]["status"] == "generated";
+            assert!(!narrated || json.len() == NARRATIVE_UP_TO || kind != "Patient", "{} bytes", json.len());
+            count += usize::from(narrated);
+        }
+        assert!(count > 3, "{count} narratives");
+    }
 }

@@ -10,7 +10,7 @@ mod parts;
 mod process;
 mod role;
 
-pub use fhir::{Fhir, ROLE as FHIR_ROLE, hospital, role as fhir_role};
+pub use fhir::{Fhir, ROLE as FHIR_ROLE, hospital, resources, role as fhir_role};
 pub use parts::{
     Embedded, Exchange, Person, Setting, SystemClock, Words, Workforce, http_upstream, issuer, root, token, workforce,
 };

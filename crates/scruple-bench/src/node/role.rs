@@ -179,7 +179,9 @@ async fn serve(order: Order, mut commands: mpsc::Receiver<String>) -> Result<()>
     };
     let mut stopped = stopping.clone();
     let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
-    running.spawn(async move { drop(listener.serve(service, Limits::default(), stopped).await) });
+    running.spawn(async move {
+        listener.serve(service, Limits::default(), stopped).await;
+    });
     say(&serde_json::to_string(&ready)?)?;
 
     let held = Held { store, lease, wake };

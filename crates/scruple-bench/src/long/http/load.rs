@@ -417,3 +417,24 @@ fn recorded(order: &Order, released: &mut [(u128, u64)]) -> Result<(Told, usize,
     }
     Ok((told, found.iter().filter(|found| !**found).count(), other))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Watched, beginning, code, id};
+
+    #[test]
+    fn memory_is_taken_around_the_mark_and_at_the_end() {
+        let memory = (0..100).map(|second| if second < 50 { 10 } else { 20 }).collect();
+        let watched = Watched { memory, mark: 10, window: 3, faults: 0, leavers: 0, full_disks: 0 };
+        assert_eq!((watched.at_the_mark(), watched.at_the_end()), (10, 20));
+    }
+
+    #[test]
+    fn ids_hashes_and_codes_are_read() {
+        assert_eq!(id("00000000-0000-0000-0000-0000000000ff"), 255);
+        assert_eq!(id("none"), 0);
+        assert_eq!(beginning(&format!("{}{}", "0".repeat(15), "a".repeat(49))), 10);
+        assert_eq!(code(br#"{"issue":[{"details":{"coding":[{"code":"x"}]}}]}"#), "x");
+        assert_eq!(code(b"<html>"), "none");
+    }
+}
