@@ -42,7 +42,7 @@ pub fn page(bytes: &[u8]) -> Result<Page<'_>, Fault> {
             b"resourceType" => is_bundle = word(&mut scan)? == Some(b"Bundle"),
             b"type" => is_search = word(&mut scan)? == Some(b"searchset"),
             b"link" => each(&mut scan, |link| {
-                let [relation, url] = link.find([b"relation", b"url"])?;
+                let [relation, url] = find(link, [b"relation", b"url"])?;
                 if link.plain_string_at(relation) == Some(b"next") {
                     page.next = link.plain_string_at(url).and_then(|url| std::str::from_utf8(url).ok());
                     if page.next.is_none() {
@@ -52,17 +52,17 @@ pub fn page(bytes: &[u8]) -> Result<Page<'_>, Fault> {
                 Ok(())
             })?,
             b"entry" => each(&mut scan, |entry| {
-                let [resource] = entry.find([b"resource"])?;
+                let [resource] = find(entry, [b"resource"])?;
                 if let Some(at) = resource {
                     let mut inner = entry.fork(at);
                     inner.at_object()?;
                     let from = inner.at;
-                    inner.skip()?;
+                    pass(&mut inner)?;
                     page.resources.extend(bytes.get(from..inner.at));
                 }
                 Ok(())
             })?,
-            _ => scan.skip()?,
+            _ => pass(&mut scan)?,
         }
         more = scan.more(b'}')?;
     }
@@ -89,10 +89,57 @@ fn each<'a>(scan: &mut Scanner<'a>, mut each: impl FnMut(&Scanner<'a>) -> Scanne
     while more {
         scan.at_object()?;
         each(scan)?;
-        scan.skip()?;
+        pass(scan)?;
         more = scan.more(b']')?;
     }
     Ok(())
+}
+
+/// Takes any value, however deep: of what is inside only strings and brackets are looked at. One resource that is malformed
+/// must not spoil a page, or a hidden one could tell that it is there; each is judged when it is projected.
+fn pass(scan: &mut Scanner<'_>) -> Scanned<()> {
+    let mut open = 0_usize;
+    loop {
+        match scan.bytes.get(scan.at) {
+            Some(b'"') => {
+                scan.string()?;
+            }
+            Some(b'{' | b'[') => {
+                open += 1;
+                scan.at += 1;
+            }
+            Some(b'}' | b']') if open > 0 => {
+                open -= 1;
+                scan.at += 1;
+            }
+            Some(_) if open > 0 => scan.at += 1,
+            Some(_) => return scan.skip(),
+            None => return Err(scan.fault(FaultKind::Truncated)),
+        }
+        if open == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Where the values of some keys of the object here begin; see [`pass`].
+fn find<const N: usize>(scan: &Scanner<'_>, wanted: [&[u8]; N]) -> Scanned<[Option<usize>; N]> {
+    let mut found = [None; N];
+    let mut ahead = scan.fork(scan.at);
+    ahead.at_object()?;
+    let mut more = ahead.open(b'}')?;
+    while more {
+        let key = ahead.key()?;
+        ahead.peek();
+        for (place, name) in found.iter_mut().zip(wanted) {
+            if name == key && place.is_none() {
+                *place = Some(ahead.at);
+            }
+        }
+        pass(&mut ahead)?;
+        more = ahead.more(b'}')?;
+    }
+    Ok(found)
 }
 
 /// Type and id of a resource, where both stand in it as they should.
@@ -184,12 +231,27 @@ mod tests {
             r#"{"resourceType":"Bundle","type":"searchset","entry":{}}"#,
             r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":[]}]}"#,
             r#"{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next"}]}"#,
-            r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"a":}}]}"#,
+            r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"a":"b}}]}"#,
             r#"{"resourceType":"Bundle","type":"searchset""#,
         ] {
             assert!(page(text.as_bytes()).is_err(), "{text}");
         }
         assert!(page(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"x\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn one_resource_that_is_malformed_does_not_spoil_a_page() {
+        let deep = format!(r#"{{"resourceType":"Patient","id":"2","x":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+        for wrong in [deep.as_str(), r#"{"a":}"#, r#"{"id":"3","id":"4",,}"#, "{]}[}"] {
+            let text = format!(
+                r#"{{"resourceType":"Bundle","type":"searchset","entry":[{{"resource":{wrong}}},{{"resource":{{"resourceType":"Patient","id":"1"}}}}]}}"#
+            );
+            let Ok(page) = page(text.as_bytes()) else {
+                assert!(wrong.starts_with("{]"), "{wrong}");
+                continue;
+            };
+            assert_eq!(page.resources, [wrong.as_bytes(), br#"{"resourceType":"Patient","id":"1"}"#]);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! refused before anything else is looked at.
 
 use crate::dictionary::{TypeId, dictionary};
+use crate::reference::is_id;
 
 /// What is asked, by method and path.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,7 +39,7 @@ pub enum Unserved {
     #[error("the path names no resource type of FHIR R4")]
     Type,
     /// What stands behind the type is no id.
-    #[error("the path holds no id: 1 to 64 of letters, digits, `-` and `.`")]
+    #[error("the path holds no id: 1 to 64 of letters, digits, `-`, `.` and `_`")]
     Id,
     /// A write, or any other method.
     #[error("only GET, and POST to `_search`, are served")]
@@ -93,8 +94,8 @@ pub fn parse(method: &str, path: &str) -> Result<Interaction, Unserved> {
             if id.starts_with(['$', '_']) {
                 return Err(Unserved::Interaction);
             }
-            let is_id =
-                id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+            // An underscore is no letter of a FHIR id, and some servers have it all the same.
+            let is_id = is_id(id.as_bytes());
             if is_id { Ok(Interaction::Read { resource_type, id: (*id).to_owned() }) } else { Err(Unserved::Id) }
         }
         ("POST", _) => Err(Unserved::Method),
@@ -178,7 +179,8 @@ mod tests {
         check("GET", "/Patient.name/1", "type_unknown");
         check("GET", "/HumanName", "type_unknown");
         check("GET", "/Nothing/1/2", "type_unknown");
-        check("GET", "/Patient/a_b", "id_malformed");
+        check("GET", "/Patient/a_b", "read Patient a_b");
+        check("GET", "/Patient/a$b", "id_malformed");
         check("GET", &format!("/Patient/{}", "1".repeat(65)), "id_malformed");
     }
 }

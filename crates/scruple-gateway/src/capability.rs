@@ -1,16 +1,13 @@
 //! The CapabilityStatement: what is served, the same for everyone and whatever the store holds. What a caller's role may
 //! read or search by is narrower; the refusal says so.
 
-use scruple_fhir::{Place, dictionary, search};
+use scruple_fhir::{dictionary, search};
 use scruple_policy::Pack;
 use serde_json::{Value, json};
 
 /// The statement for a pack, as bytes. `date` is when the pack became active (FHIR dateTime).
 pub fn statement(pack: &Pack, base: &str, date: &str) -> Vec<u8> {
-    let known = dictionary().resources().iter().filter(|id| {
-        let home = pack.annotation.homes.get(dictionary().get(**id).name);
-        home.is_some_and(|home| !matches!(home, Place::Withheld))
-    });
+    let known = dictionary().resources().iter().filter(|id| search::is_stored(&pack.annotation, **id));
     let resources: Vec<Value> = known
         .map(|id| {
             let parameters: Vec<Value> =

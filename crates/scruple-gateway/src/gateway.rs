@@ -150,7 +150,8 @@ impl Gateway {
         };
         match asked {
             Ok(asked) => served.asked = asked,
-            Err(Unknown { asked, no }) => {
+            Err(unknown) => {
+                let Unknown { asked, no } = *unknown;
                 served.asked = asked;
                 return self.refuse(served, no).await;
             }

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use rand_core::CryptoRng;
 use scruple_core::Clock;
+use scruple_http::Peer;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,8 +20,6 @@ pub struct GatewayService {
     pub clock: Arc<dyn Clock>,
     /// Makes the generator of a request.
     pub rng: fn() -> Box<dyn CryptoRng + Send>,
-    /// The address at the other end, where it is known.
-    pub peer: Option<SocketAddr>,
 }
 
 impl<B> hyper::service::Service<http::Request<B>> for GatewayService
@@ -38,7 +36,7 @@ where
         Box::pin(async move {
             let begun = Instant::now();
             let mut rng = (this.rng)();
-            let source = this.peer.map(|peer| peer.ip().to_string());
+            let source = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_string());
             let answer = this.gateway.handle(request, source, this.clock.now(), rng.as_mut()).await;
             let (status, code) = (answer.0.status, answer.0.code.unwrap_or("ok"));
             metrics::counter!("scruple_gateway_requests_total", "status" => status.to_string(), "code" => code)

@@ -39,8 +39,8 @@ pub(crate) fn token(
     cache: &TokenCache,
     authorization: Option<&str>,
     now: Timestamp,
-) -> Result<Arc<Token>, Unknown> {
-    let refused = |code, words: &str| Unknown { asked: nobody(), no: No::new(401, code, words) };
+) -> Result<Arc<Token>, Box<Unknown>> {
+    let refused = |code, words: &str| Box::new(Unknown { asked: nobody(), no: No::new(401, code, words) });
     let Some(header) = authorization else {
         return Err(refused("token_missing", "An access token is needed: Authorization: Bearer."));
     };
@@ -59,9 +59,10 @@ pub(crate) async fn caller(
     relationships: Relationships,
     token: &Token,
     now: Timestamp,
-) -> Result<Asked, Unknown> {
+) -> Result<Asked, Box<Unknown>> {
     let known = || Asked { subject: token.subject().to_owned(), ..nobody() };
-    let refused = |asked: Asked, status, code, words: &str| Unknown { asked, no: No::new(status, code, words) };
+    let refused =
+        |asked: Asked, status, code, words: &str| Box::new(Unknown { asked, no: No::new(status, code, words) });
     let held = match access.try_held(token.subject(), now) {
         Some(held) => Some(held),
         None => access.held(token.subject(), now).await.map_err(|error| match error {

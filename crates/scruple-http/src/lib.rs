@@ -27,5 +27,5 @@ pub use id::{Request, RequestId, RequestIds};
 pub use limits::Limits;
 pub use panics::install_panic_hook;
 pub use problem::{PROBLEM_JSON, Problem};
-pub use server::{Counters, Counts, ServeReport, Server, ServerError};
+pub use server::{Counters, Counts, Peer, ServeReport, Server, ServerError};
 pub use tls::{Tls, TlsError};

@@ -126,6 +126,10 @@ impl fmt::Debug for Server {
     }
 }
 
+/// The address at the other end of a request's connection, in the extensions of the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer(pub SocketAddr);
+
 /// What all connections of a listener share.
 pub struct Shared<S> {
     pub service: S,
@@ -314,10 +318,11 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let peer = stream.peer_addr().ok().map(Peer);
     // Without it small answers wait for acknowledgements; if it fails they are late and right.
     let _ = stream.set_nodelay(true);
     let Some(tls) = &shared.tls else {
-        return drive(stream, &shared.plain, &shared, stopped).await;
+        return drive(stream, &shared.plain, &shared, stopped, peer).await;
     };
     let handshake = tokio::select! {
         handshake = timeout(shared.limits.header_read(), tls.accept(stream)) => handshake,
@@ -326,7 +331,7 @@ where
     match handshake {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
-            drive(stream, if http2 { &shared.http2 } else { &shared.http1 }, &shared, stopped).await;
+            drive(stream, if http2 { &shared.http2 } else { &shared.http1 }, &shared, stopped, peer).await;
         }
         Ok(Err(error)) => tracing::debug!(error.kind = ?error.kind(), "a TLS handshake failed"),
         Err(_) => {
@@ -340,6 +345,7 @@ async fn drive<I, S, B>(
     builder: &auto::Builder<TokioExecutor>,
     shared: &Arc<Shared<S>>,
     mut stopped: watch::Receiver<bool>,
+    peer: Option<Peer>,
 ) where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync + 'static,
@@ -350,7 +356,12 @@ async fn drive<I, S, B>(
 {
     let meter = Meter::new();
     let io = TokioIo::new(Metered::new(stream, meter.clone()));
-    let service = service_fn(|request| handle(shared.clone(), meter.clone(), request));
+    let service = service_fn(|mut request: Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
+        handle(shared.clone(), meter.clone(), request)
+    });
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut look = pin!(tokio::time::sleep(Duration::from_millis(shared.limits.tick_ms())));
     let mut ending = false;

@@ -58,6 +58,9 @@ impl Policy {
     }
 }
 
+/// Whether a parameter of a type may be searched by.
+type Judged = Result<(), NotPermitted>;
+
 /// One decision, ready to be used.
 pub(crate) struct Decided {
     pub projection: Projection,
@@ -69,7 +72,7 @@ pub(crate) struct Decided {
     justification: String,
     pack: String,
     /// Searches that were judged: by type and parameter, whether it may be used.
-    permits: RwLock<HashMap<(TypeId, &'static str), Result<(), NotPermitted>>>,
+    permits: RwLock<HashMap<(TypeId, &'static str), Judged>>,
     /// What projectors that are at rest remember.
     memories: Mutex<Vec<Memory>>,
 }

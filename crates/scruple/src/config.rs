@@ -23,21 +23,71 @@ const fn key(section: &'static str, name: &'static str, default: &'static str, w
 pub const KEYS: &[Key] = &[
     key("", "state", "`$SCRUPLE_STATE`, else the account's state folder", "Folder of ledger, database and keys."),
     key("", "node", "\"scruple\"", "Name of this node; the lease of its shard is held under it."),
-    key("listen", "gateway", "\"127.0.0.1:8480\"", "Address of the FHIR gateway, below `/fhir`. Port 0 takes a free one."),
-    key("listen", "console", "\"127.0.0.1:8481\"", "Address of the console. Until people can sign in it must be a loopback address."),
+    key(
+        "listen",
+        "gateway",
+        "\"127.0.0.1:8480\"",
+        "Address of the FHIR gateway, below `/fhir`. Port 0 takes a free one.",
+    ),
+    key(
+        "listen",
+        "console",
+        "\"127.0.0.1:8481\"",
+        "Address of the console. Until people can sign in it must be a loopback address.",
+    ),
     key("listen", "health", "\"127.0.0.1:8482\"", "Address of `/healthz`, `/readyz` and `/metrics`."),
-    key("listen", "tls_certificate", "none: plain HTTP", "PEM file with the gateway's certificate chain. Both TLS keys or none."),
+    key(
+        "listen",
+        "tls_certificate",
+        "none: plain HTTP",
+        "PEM file with the gateway's certificate chain. Both TLS keys or none.",
+    ),
     key("listen", "tls_key", "none: plain HTTP", "PEM file with its private key."),
-    key("gateway", "public_url", "`http://` and the gateway's address, with `/fhir`", "The base under which callers know the gateway: it stands in links, and is the audience of tokens unless `tokens.audience` says else."),
-    key("gateway", "allow_assumed_relationships", "false", "Serve a pack that assumes the relationship of caller and patient in front of a real server. Without it such a pack is served only over the embedded hospital."),
-    key("policy", "dir", "the embedded pack", "Folder of the policy pack. It is read again on SIGHUP, and when a file of it changes."),
-    key("policy", "watch_ms", "2000", "How often the folder is looked at for changes, in milliseconds; 0: only on SIGHUP."),
+    key(
+        "gateway",
+        "public_url",
+        "`http://` and the gateway's address, with `/fhir`",
+        "The base under which callers know the gateway: it stands in links, and is the audience of tokens unless `tokens.audience` says else.",
+    ),
+    key(
+        "gateway",
+        "allow_assumed_relationships",
+        "false",
+        "Serve a pack that assumes the relationship of caller and patient in front of a real server. Without it such a pack is served only over the embedded hospital.",
+    ),
+    key(
+        "policy",
+        "dir",
+        "the embedded pack",
+        "Folder of the policy pack. It is read again on SIGHUP, and when a file of it changes.",
+    ),
+    key(
+        "policy",
+        "watch_ms",
+        "2000",
+        "How often the folder is looked at for changes, in milliseconds; 0: only on SIGHUP.",
+    ),
     key("upstream", "url", "the embedded synthetic hospital", "Base of the FHIR R4 server behind the gateway."),
     key("upstream", "search_by", "\"post\"", "`post` (`_search`, so that its logs hold no query) or `get`."),
-    key("upstream", "search_values", "\"standard\"", "`standard`: strings and references of a search go to the server as they came. `plain`: only what servers with gaps answer in full; the gateway then reads more and judges itself. What is answered is the same."),
-    key("upstream", "bearer_file", "none", "File with the bearer token that the gateway shows the server. The caller's token is never forwarded."),
+    key(
+        "upstream",
+        "search_values",
+        "\"standard\"",
+        "`standard`: strings and references of a search go to the server as they came. `plain`: only what servers with gaps answer in full; the gateway then reads more and judges itself. What is answered is the same.",
+    ),
+    key(
+        "upstream",
+        "bearer_file",
+        "none",
+        "File with the bearer token that the gateway shows the server. The caller's token is never forwarded.",
+    ),
     key("upstream", "basic_file", "none", "File with `user:password` for the server, in place of a bearer token."),
-    key("upstream", "ca_file", "the public authorities", "PEM file with the authorities that the server's certificate is checked against."),
+    key(
+        "upstream",
+        "ca_file",
+        "the public authorities",
+        "PEM file with the authorities that the server's certificate is checked against.",
+    ),
     key("upstream", "timeout_ms", "30000", "Milliseconds that one call may take."),
     key("embedded", "patients", "50", "Patients of the embedded hospital."),
     key("embedded", "seed", "1", "Another seed, other people."),
@@ -46,8 +96,18 @@ pub const KEYS: &[Key] = &[
     key("tokens", "jwks_file", "needed by `serve`", "File with the issuer's keys (JWKS, ES256). Read again on SIGHUP."),
     key("store", "address", "`scruple.db` in the state folder", "Database: `sqlite:FILE` or `postgres://...`."),
     key("ledger", "dir", "`ledger` in the state folder", "Folder of the ledger, on a disk that outlives the node."),
-    key("ledger", "reserve", "`ledger-reserve` in the state folder", "Folder of the emergency reserve: 64 MiB are written ahead there, for treatment when the ledger's disk is full."),
-    key("ledger", "second", "none", "Folder of a second ledger, better on another disk, for when the reserve is used up."),
+    key(
+        "ledger",
+        "reserve",
+        "`ledger-reserve` in the state folder",
+        "Folder of the emergency reserve: 64 MiB are written ahead there, for treatment when the ledger's disk is full.",
+    ),
+    key(
+        "ledger",
+        "second",
+        "none",
+        "Folder of a second ledger, better on another disk, for when the reserve is used up.",
+    ),
     key("log", "format", "\"text\"", "`text` or `json`, on standard error."),
     key("log", "level", "\"info\"", "`error`, `warn`, `info`, `debug` or `trace`."),
 ];
@@ -217,7 +277,8 @@ impl Config {
             None => String::new(),
         };
         let name = path.map_or_else(String::new, |path| path.display().to_string());
-        let environment = std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        let environment =
+            std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
         Self::read(&text, &name, environment)
     }
 
@@ -241,7 +302,10 @@ impl Config {
 
     fn check(&self) -> Result<()> {
         if !self.listen.console.ip().is_loopback() {
-            bail!("`listen.console` is {}: until people can sign in, the console listens on a loopback address", self.listen.console);
+            bail!(
+                "`listen.console` is {}: until people can sign in, the console listens on a loopback address",
+                self.listen.console
+            );
         }
         if self.listen.tls_certificate.is_some() != self.listen.tls_key.is_some() {
             bail!("`listen.tls_certificate` and `listen.tls_key` go together");
@@ -307,7 +371,10 @@ pub fn reference() -> String {
             let title = if section.is_empty() { "At the top".to_owned() } else { format!("[{section}]") };
             text += &format!("\n## {title}\n\n| key | default | what |\n|---|---|---|\n");
         }
-        let default = if key.default.starts_with('"') || key.default.bytes().all(|byte| byte.is_ascii_digit()) || key.default == "false" {
+        let default = if key.default.starts_with('"')
+            || key.default.bytes().all(|byte| byte.is_ascii_digit())
+            || key.default == "false"
+        {
             format!("`{}`", key.default)
         } else {
             key.default.to_owned()
@@ -361,7 +428,8 @@ mod tests {
         let config = read(&every_key(), &[]).unwrap();
         assert_eq!((config.embedded.patients, config.upstream.timeout_ms), (7, 7));
         for key in KEYS {
-            let path = if key.section.is_empty() { key.name.to_owned() } else { format!("{}__{}", key.section, key.name) };
+            let path =
+                if key.section.is_empty() { key.name.to_owned() } else { format!("{}__{}", key.section, key.name) };
             let variable = format!("SCRUPLE__{}", path.to_uppercase());
             let wrong = error("", &[(&variable, "\u{0}"), ("SCRUPLE__LOG__LEVEL", "none")]);
             assert!(wrong.contains("environment variable `SCRUPLE__"), "{wrong}");
@@ -388,7 +456,10 @@ mod tests {
 
     #[test]
     fn the_environment_goes_before_the_file() {
-        let config = read("[upstream]\nurl = \"a\"\n", &[("SCRUPLE__UPSTREAM__URL", "b"), ("PATH", "x"), ("SCRUPLE__EMBEDDED__SEED", "9")]);
+        let config = read(
+            "[upstream]\nurl = \"a\"\n",
+            &[("SCRUPLE__UPSTREAM__URL", "b"), ("PATH", "x"), ("SCRUPLE__EMBEDDED__SEED", "9")],
+        );
         let config = config.unwrap();
         assert_eq!((config.upstream.url.as_deref(), config.embedded.seed), (Some("b"), 9));
     }

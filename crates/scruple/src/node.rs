@@ -108,7 +108,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let health_listener = bind(config.listen.health).await?;
     let gateway_listener = match (&config.listen.tls_certificate, &config.listen.tls_key) {
         (Some(certificate), Some(key)) => {
-            let tls = Tls::from_pem(&read(certificate)?, &read(key)?).context("`listen.tls_certificate` and `listen.tls_key`")?;
+            let tls = Tls::from_pem(&read(certificate)?, &read(key)?)
+                .context("`listen.tls_certificate` and `listen.tls_key`")?;
             gateway_listener.with_tls(tls)
         }
         _ => gateway_listener,
@@ -123,7 +124,9 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let jwks = match (&plan.jwks, &config.tokens.jwks_file) {
         (Some(jwks), _) => jwks.clone(),
         (None, Some(path)) => text(path)?,
-        (None, None) => bail!("`tokens.jwks_file` is missing: a file with the keys of the issuer of access tokens (JWKS)"),
+        (None, None) => {
+            bail!("`tokens.jwks_file` is missing: a file with the keys of the issuer of access tokens (JWKS)")
+        }
     };
     let verifier = Verifier::new(&jwks, parties.clone(), LEEWAY_SECONDS).context("`tokens.jwks_file`")?;
 
@@ -136,7 +139,9 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let people: Vec<SeedPerson<'_>> =
         plan.people.iter().map(|(login, name, role)| SeedPerson { login, name, role }).collect();
     if !people.is_empty() {
-        seed_workforce(&store, &lease, clock.as_ref(), &mut SystemRng, &people).await.context("the people of the demo")?;
+        seed_workforce(&store, &lease, clock.as_ref(), &mut SystemRng, &people)
+            .await
+            .context("the people of the demo")?;
     }
 
     let hospital = Hospital::generate(&HospitalOptions {
@@ -202,7 +207,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let stopped = |mut stop: watch::Receiver<bool>| async move {
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    let service = GatewayService { gateway, clock: Arc::clone(&clock), rng: || Box::new(SystemRng), peer: None };
+    let service = GatewayService { gateway, clock: Arc::clone(&clock), rng: || Box::new(SystemRng) };
     running.spawn(discard(gateway_listener.with_answers(Arc::new(ready::FhirAnswers)).serve(
         service,
         limits,
@@ -248,7 +253,9 @@ fn shard_number() -> u32 {
 }
 
 async fn bind(address: SocketAddr) -> Result<Server> {
-    Server::bind(address).await.with_context(|| format!("cannot listen on {address}; another port, or 0 for a free one?"))
+    Server::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; another port, or 0 for a free one?"))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
@@ -274,7 +281,9 @@ fn check_relationships(config: &Config, relationships: Relationships) -> Result<
              embedded hospital"
         ),
         Relationships::Asserted | Relationships::Resolved => {
-            bail!("the policy pack says `relationships` are asserted or resolved in pack.toml; the gateway serves `assumed` so far")
+            bail!(
+                "the policy pack says `relationships` are asserted or resolved in pack.toml; the gateway serves `assumed` so far"
+            )
         }
     }
 }
@@ -306,7 +315,8 @@ async fn open_store(
     store.migrate().await.context("the database of `store.address`")?;
     let now = clock.now();
     let lease = store.acquire_shard(SHARD, node(config), now, now.plus_micros(LEASE_MICROS)).await?;
-    let lease = lease.context("another node holds the shard of this database; name this one otherwise, or wait a minute")?;
+    let lease =
+        lease.context("another node holds the shard of this database; name this one otherwise, or wait a minute")?;
     Ok((store, lease))
 }
 
@@ -331,7 +341,8 @@ fn upstream(config: &Config, hospital: &Hospital, clock: &Arc<dyn Clock>) -> Res
         (Some(path), _) => Credential::Bearer(text(path)?.trim().to_owned().into()),
         (None, Some(path)) => {
             let pair = text(path)?;
-            let (user, password) = pair.trim().split_once(':').context("`upstream.basic_file` holds no user:password")?;
+            let (user, password) =
+                pair.trim().split_once(':').context("`upstream.basic_file` holds no user:password")?;
             Credential::Basic { user: user.to_owned(), password: password.to_owned().into() }
         }
         (None, None) => Credential::None,

@@ -12,7 +12,9 @@ use std::process::ExitCode;
 ///
 /// Reload policy and token keys with SIGHUP; stop with SIGTERM or Ctrl-C.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  scruple serve --config scruple.toml\n  scruple config reference\n  SCRUPLE__UPSTREAM__URL=http://127.0.0.1:8080/fhir scruple serve --config scruple.toml")]
+#[command(
+    after_help = "Examples:\n  scruple serve --config scruple.toml\n  scruple config reference\n  SCRUPLE__UPSTREAM__URL=http://127.0.0.1:8080/fhir scruple serve --config scruple.toml"
+)]
 pub struct ServeArgs {
     /// Configuration (docs/configuration.md lists the keys)
     #[arg(long, value_name = "FILE")]
@@ -33,7 +35,9 @@ pub enum ConfigCommand {
 pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     let config = Config::load(args.config.as_deref())?;
     if config.tokens.issuer.is_none() {
-        bail!("`tokens.issuer` is missing: the issuer of access tokens. Tokens come from your identity provider; `scruple demo` shows how one looks");
+        bail!(
+            "`tokens.issuer` is missing: the issuer of access tokens. Tokens come from your identity provider; `scruple demo` shows how one looks"
+        );
     }
     if args.check {
         crate::pack::activate(config.policy.dir.as_deref())?;

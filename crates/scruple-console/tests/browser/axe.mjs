@@ -3,9 +3,8 @@
 //
 //   npm ci && node axe.mjs http://127.0.0.1:PORT FOLDER
 //
-// Needs Debian's chromium, or CHROMIUM=/path/to/one. Exits with 1 if anything is found.
+// Needs Debian's chromium, or SCRUPLE_TEST_CHROMIUM=/path/to/one. Exits with 1 if anything is found.
 
-import { chromium } from "playwright-core";
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +15,11 @@ if (!base || !folder) {
   process.exit(2);
 }
 mkdirSync(folder, { recursive: true });
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+// The packages stand beside this file, or where `cargo xtask test` has put them.
+const packages = process.env.SCRUPLE_TEST_BROWSER;
+const require = createRequire(packages ? join(packages, "package.json") : import.meta.url);
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const found = [];
 const complain = (where, what) => {
   found.push(`${where}: ${what}`);
@@ -24,7 +27,7 @@ const complain = (where, what) => {
 };
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: FLAGS });
+const browser = await chromium.launch({ executablePath: process.env.SCRUPLE_TEST_CHROMIUM ?? "/usr/bin/chromium", headless: true, args: FLAGS });
 
 const SCREENS = [
   { name: "light", viewport: { width: 1440, height: 1000 }, colorScheme: "light" },
@@ -58,13 +61,17 @@ const PAGES = [
   ["error", "/lens?role=nobody"],
 ];
 await plain.close();
+// Every page on every screen takes minutes; the tests take one of each kind, unless told otherwise.
+const all = process.env.SCRUPLE_BROWSER_ALL === "1";
+const chosenPages = all ? PAGES : PAGES.filter(([label]) => ["lens-two", "lens-withheld", "samples", "error"].includes(label));
+const chosenScreens = all ? SCREENS : SCREENS.filter(({ name }) => name !== "phone-dark");
 
-for (const screen of SCREENS) {
+for (const screen of chosenScreens) {
   const { name, ...options } = screen;
   // The page runs without JavaScript; axe is put in by the driver, which the page's own policy would refuse.
   const still = await browser.newContext({ ...options, javaScriptEnabled: false });
   const tested = await browser.newContext({ ...options, bypassCSP: true });
-  for (const [label, path] of PAGES) {
+  for (const [label, path] of chosenPages) {
     const where = `${label} ${name}`;
     const page = await still.newPage();
     const complaints = [];

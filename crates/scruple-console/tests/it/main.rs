@@ -7,6 +7,7 @@
     reason = "a test that finds something else fails loudly"
 )]
 
+mod browser;
 mod contrast;
 mod lens;
 mod pages;

@@ -6,7 +6,8 @@ use super::{Criterion, Search};
 use crate::json::Scanner;
 use scruple_core::Span;
 use std::borrow::Cow;
-use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+use unicode_general_category::{GeneralCategory, get_general_category};
+use unicode_normalization::UnicodeNormalization as _;
 
 impl Search {
     /// Whether every criterion matches the resource in `bytes`, which is well formed: a projection.
@@ -169,7 +170,7 @@ fn text_meets(scan: &Scanner<'_>, type_name: &str, wanted: &str) -> bool {
 
 /// Text as searches compare it: without marks, in lower case, each run of white space one space.
 pub(super) fn fold(text: &str) -> String {
-    let marked = text.nfd().filter(|letter| !is_combining_mark(*letter));
+    let marked = text.nfd().filter(|letter| get_general_category(*letter) != GeneralCategory::NonspacingMark);
     let lower: String = marked.flat_map(char::to_lowercase).collect();
     lower.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -9,7 +9,7 @@ mod query;
 mod reads;
 mod superset;
 
-pub use permit::NotPermitted;
+pub use permit::{NotPermitted, is_stored};
 pub use query::{Encoded, decode_pairs, encode};
 pub use superset::Dialect;
 

@@ -6,7 +6,7 @@
 
 use super::Criterion;
 use super::reads::{Path, Step};
-use crate::annotation::MaskFunction;
+use crate::annotation::{Annotation, MaskFunction, Place};
 use crate::dictionary::{TypeId, dictionary};
 use crate::plan::{Act, Kind, Node, TypePlan, Visibility, visibility};
 use crate::project::Projection;
@@ -44,11 +44,19 @@ impl Left {
     }
 }
 
+/// Whether a type is one of records: Bundle, Parameters and the like carry others.
+#[must_use]
+pub fn is_stored(annotation: &Annotation, resource_type: TypeId) -> bool {
+    let home = annotation.homes.get(dictionary().get(resource_type).name);
+    home.is_some_and(|home| matches!(home, Place::Category(_) | Place::Class))
+}
+
 impl Projection {
     /// Whether resources of a type can show at all under this decision: a matter of policy alone.
     #[must_use]
     pub fn may_show(&self, resource_type: TypeId) -> bool {
-        visibility(self.annotation(), self.table(), resource_type) != Visibility::Hidden
+        is_stored(self.annotation(), resource_type)
+            && visibility(self.annotation(), self.table(), resource_type) != Visibility::Hidden
             && !self.plan(SegmentSet::EMPTY, resource_type).hidden
     }
 

@@ -31,7 +31,9 @@ impl Criterion {
                 if self.value.contains('\\') { Vec::new() } else { as_it_came() }
             }
             "token" => self.joined(|alternative| match alternative {
-                Alternative::Token { code: Some(code), .. } if !code.contains(['\\', '|', ',', '$']) => Some(code.clone()),
+                Alternative::Token { code: Some(code), .. } if !code.contains(['\\', '|', ',', '$']) => {
+                    Some(code.clone())
+                }
                 _ => None,
             }),
             "date" => match self.alternatives.as_slice() {
@@ -96,9 +98,19 @@ mod tests {
             check("Patient", "_id=a,b", dialect, "_id=a,b");
             check("Observation", "code=http://loinc.org|1-8,2-6", dialect, "code=http://loinc.org|1-8,2-6");
             check("Observation", "code=a%5C|b", dialect, "");
-            check("Patient", "gender=http://hl7.org/fhir/administrative-gender|female,male", dialect, "gender=female,male");
+            check(
+                "Patient",
+                "gender=http://hl7.org/fhir/administrative-gender|female,male",
+                dialect,
+                "gender=female,male",
+            );
             check("Patient", "gender=x|", dialect, "");
-            check("Patient", "birthdate=1980-05-17", dialect, "birthdate=ge1980-05-16T23:59:59Z&birthdate=le1980-05-18T00:00:01Z");
+            check(
+                "Patient",
+                "birthdate=1980-05-17",
+                dialect,
+                "birthdate=ge1980-05-16T23:59:59Z&birthdate=le1980-05-18T00:00:01Z",
+            );
             check("Patient", "birthdate=gt1980", dialect, "birthdate=ge1979-12-31T23:59:59Z");
             check("Patient", "birthdate=eb2000-02", dialect, "birthdate=le2000-03-01T00:00:01Z");
             check("Patient", "birthdate=1980,1990", dialect, "");

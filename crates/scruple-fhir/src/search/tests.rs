@@ -1,3 +1,5 @@
+//! Searches as data: a query, a resource, whether it matches; what is refused, and in which words.
+
 use super::*;
 use crate::dictionary::dictionary;
 

@@ -1,9 +1,13 @@
 //! Upstreams that misbehave, policies that change, a ledger that is full: a clear refusal, recorded, and no byte of PHI.
 
 use crate::support::{World, code, embedded_hospital, request};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
 use scruple_connect::{Base, HttpUpstream, Options};
-use scruple_core::EntryBody;
+use scruple_core::{Entry, EntryBody};
 use scruple_hospital::Hospital;
+use scruple_ledger::Payload;
+use scruple_ledger::simulate::{Keep, SimStorage};
 use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use std::sync::Arc;
 
@@ -45,8 +49,16 @@ fn an_upstream_that_is_wrong_gives_a_constant_refusal() {
     check(says(""), read, "upstream_malformed");
     let search = "/fhir/Patient?name=a";
     check(says(r#"{"resourceType":"Patient","id":"1","name":[{"family":"CANARY"}]}"#), search, "upstream_malformed");
-    check(says(r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":"CANARY"}]}"#), search, "upstream_malformed");
-    check(says(r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Pat"#), search, "upstream_malformed");
+    check(
+        says(r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":"CANARY"}]}"#),
+        search,
+        "upstream_malformed",
+    );
+    check(
+        says(r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Pat"#),
+        search,
+        "upstream_malformed",
+    );
     check(
         says(r#"{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"http://x/again"}]}"#),
         search,
@@ -90,7 +102,9 @@ fn more_candidates_than_a_search_may_meet_is_refused_whole() {
     let mut bundle = br#"{"resourceType":"Bundle","type":"searchset","entry":["#.to_vec();
     for number in 0..10_001 {
         let comma = if number == 0 { "" } else { "," };
-        bundle.extend_from_slice(format!(r#"{comma}{{"resource":{{"resourceType":"Patient","id":"p{number}"}}}}"#).as_bytes());
+        bundle.extend_from_slice(
+            format!(r#"{comma}{{"resource":{{"resourceType":"Patient","id":"p{number}"}}}}"#).as_bytes(),
+        );
     }
     bundle.extend_from_slice(b"]}");
     world.upstream.put(Arc::new(Says(Ok(bundle))));
@@ -107,6 +121,86 @@ fn a_real_server_that_is_down_is_told_as_that() {
     let world = World::new(Arc::new(HttpUpstream::new(&options).unwrap()));
     let response = world.get("nurse", "TREAT", "/fhir/Patient/1");
     assert_eq!((response.status, code(&response).as_str()), (503, "upstream_unreachable"));
+}
+
+#[test]
+fn on_a_full_ledger_disk_treatment_goes_on_all_else_is_refused_and_both_are_recorded_once_there_is_room() {
+    let disk = SimStorage::new();
+    let world = World::on_disk(embedded_hospital(), &disk);
+    let path = format!("/fhir/Patient/{}", Hospital::patient_id(1));
+    let before = world.get("nurse", "TREAT", &path);
+    assert_eq!(before.status, 200);
+    disk.set_room(Some(disk.used_bytes()));
+    let main = world.recorder.main().unwrap();
+    while main.integrate_now().is_ok() {
+        let _ = main.append(&[0; 1_000], None);
+    }
+    drop(main);
+    for _ in 0..3 {
+        let nurse = world.get("nurse", "TREAT", &path);
+        assert_eq!((nurse.status, &nurse.body), (200, &before.body));
+        assert_eq!(world.get("nurse", "ETREAT", &path).status, 200);
+        let biller = world.get("biller", "HPAYMT", &path);
+        assert_eq!((biller.status, code(&biller).as_str()), (503, "ledger_unavailable"));
+        // A refusal that cannot be recorded is the same constant, whatever it is about.
+        let refused = world.get("biller", "HPAYMT", "/fhir/DocumentReference/1");
+        assert_eq!((refused.status, &refused.body), (503, &biller.body));
+    }
+    disk.set_room(None);
+    let recovered = world.recorder.recover().unwrap();
+    assert!(recovered.reopened);
+    assert_eq!(recovered.refused, 6);
+    assert_eq!(world.get("biller", "HPAYMT", &path).status, 200);
+    let read = scruple_ledger::entries("/ledger".as_ref(), Arc::new(disk.clone()), None, 0).unwrap();
+    let bodies: Vec<EntryBody> = read
+        .filter_map(|entry| match entry.unwrap().payload {
+            Payload::Open(bytes) => Entry::from_bytes(&bytes).ok().map(|entry| entry.body),
+            _ => None,
+        })
+        .collect();
+    let releases = |purpose: &str| {
+        let of = |body: &&EntryBody| matches!(body, EntryBody::Release { decision, .. } if decision.purpose == purpose);
+        bodies.iter().filter(of).count()
+    };
+    assert_eq!((releases("TREAT"), releases("ETREAT"), releases("HPAYMT")), (4, 3, 1));
+    assert!(
+        bodies.iter().any(
+            |body| matches!(body, EntryBody::Notice { code, facts } if code == "refused" && facts["HPAYMT"] == "6")
+        )
+    );
+    assert!(bodies.iter().any(|body| matches!(body, EntryBody::Notice { code, .. } if code == "merged")));
+}
+
+#[test]
+fn an_answer_that_was_given_has_its_record_after_a_power_cut() {
+    for (seed, keep) in [Keep::None, Keep::Some, Keep::Some].into_iter().enumerate() {
+        let disk = SimStorage::new();
+        let world = World::on_disk(embedded_hospital(), &disk);
+        let mut given = Vec::new();
+        for number in 0..6 {
+            let response = world.get("nurse", "TREAT", &format!("/fhir/Patient/{}", Hospital::patient_id(1 + number)));
+            given.extend(response.header("x-request-id").map(str::to_owned));
+        }
+        assert_eq!(given.len(), 6);
+        // The power goes: of what was not synced, any part is lost.
+        let after = disk.after_power_cut(keep, &mut ChaCha20Rng::seed_from_u64(seed as u64));
+        drop(world);
+        let reopened = World::on_disk(embedded_hospital(), &after);
+        let read = scruple_ledger::entries("/ledger".as_ref(), Arc::new(after.clone()), None, 0).unwrap();
+        let recorded: Vec<String> = read
+            .filter_map(|entry| match entry.unwrap().payload {
+                Payload::Open(bytes) => match Entry::from_bytes(&bytes).ok()?.body {
+                    EntryBody::Release { request, .. } => request?.request_id,
+                    _ => None,
+                },
+                _ => None,
+            })
+            .collect();
+        for id in &given {
+            assert!(recorded.contains(id), "an answer without its record");
+        }
+        drop(reopened);
+    }
 }
 
 #[test]

@@ -55,4 +55,3 @@ fn callers_cannot_tell_stores_apart_before_medplum() {
     assert_held(&run("biller", "HPAYMT", loaded, &plan(600), seed() + 6), "biller before Medplum");
     assert_held(&run("nurse", "TREAT", loaded, &plan(600), seed() + 7), "nurse before Medplum");
 }
-

@@ -58,19 +58,36 @@ fn shows(role: &str, purpose: &str, path: &str) -> bool {
 fn no_canary_is_found_in_answers_headers_or_the_ledger() {
     let world = World::new(embedded_hospital());
     let mut seen = Vec::new();
-    let purposes =
-        [("front_desk", "PATADMIN"), ("biller", "HPAYMT"), ("quality_analyst", "HQUALIMP"), ("it_support", "HSYSADMIN")];
+    let purposes = [
+        ("front_desk", "PATADMIN"),
+        ("biller", "HPAYMT"),
+        ("quality_analyst", "HQUALIMP"),
+        ("it_support", "HSYSADMIN"),
+    ];
     for (role, purpose) in purposes {
-        for kind in ["Patient", "Observation", "Condition", "DocumentReference", "Encounter", "Claim", "Coverage", "MedicationRequest", "Appointment"] {
+        for kind in [
+            "Patient",
+            "Observation",
+            "Condition",
+            "DocumentReference",
+            "Encounter",
+            "Claim",
+            "Coverage",
+            "MedicationRequest",
+            "Appointment",
+        ] {
             let mut next = Some(format!("/fhir/{kind}?_count=200"));
             while let Some(path) = next {
                 let response = world.get(role, purpose, &path);
                 let text = String::from_utf8(response.body.clone()).unwrap();
-                next = text.split(r#""relation":"next","url":""#).nth(1).and_then(|rest| rest.split('"').next()).map(|link| {
-                    link.strip_prefix("https://gateway.example").unwrap().to_owned()
-                });
+                next = text
+                    .split(r#""relation":"next","url":""#)
+                    .nth(1)
+                    .and_then(|rest| rest.split('"').next())
+                    .map(|link| link.strip_prefix("https://gateway.example").unwrap().to_owned());
                 seen.push((role, text));
-                let headers: String = response.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+                let headers: String =
+                    response.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
                 seen.push((role, headers));
             }
         }

@@ -6,12 +6,14 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use scruple_app::{AccessCache, FeedFollower, SeedPerson, StoreKeys, seed_workforce};
 use scruple_core::{Clock, Entry, EntryBody, FixedClock, Timestamp};
-use scruple_gateway::{Gateway, Parts, Relationships};
 use scruple_fhir::search::Dialect;
+use scruple_gateway::{Gateway, Parts, Relationships};
 use scruple_hospital::upstream::{Request as UpstreamRequest, Server};
 use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
+use scruple_ledger::simulate::SimStorage;
 use scruple_ledger::{
-    FileSystem, MergedReserve, Notices, OpenOptions, Payload, Recorder, RecorderOptions, RefusedCounts, ReserveOptions, entries,
+    FileSystem, MergedReserve, Notices, OpenOptions, Payload, Recorder, RecorderOptions, RefusedCounts, ReserveOptions,
+    SEGMENT_BYTES_MIN, Storage, entries,
 };
 use scruple_policy::{Active, PackFiles, activate};
 use scruple_release::{Pipeline, Policy, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
@@ -185,25 +187,38 @@ pub struct World {
 
 impl World {
     pub fn new(upstream: Arc<dyn Upstream>) -> Self {
-        Self::with_options(upstream, |clock| OpenOptions::new("test/ledger", clock))
+        let dir = tempfile::tempdir().unwrap();
+        let folders = [dir.path().join("ledger"), dir.path().join("reserve")];
+        Self::with_ledger(upstream, dir, &folders, |clock| OpenOptions::new("test/ledger", clock))
     }
 
-    /// With a ledger that is opened in a way of its own.
-    pub fn with_options(
+    /// With the ledger and its reserve on a simulated disk.
+    pub fn on_disk(upstream: Arc<dyn Upstream>, disk: &SimStorage) -> Self {
+        let storage = Arc::new(disk.clone());
+        let folders = ["/ledger", "/reserve"].map(PathBuf::from);
+        Self::with_ledger(upstream, tempfile::tempdir().unwrap(), &folders, move |clock| OpenOptions {
+            storage: Arc::clone(&storage) as Arc<dyn Storage>,
+            segment_bytes: SEGMENT_BYTES_MIN,
+            ..OpenOptions::new("test/ledger", clock)
+        })
+    }
+
+    fn with_ledger(
         upstream: Arc<dyn Upstream>,
+        dir: tempfile::TempDir,
+        [ledger, reserve]: &[PathBuf; 2],
         options: impl Fn(Arc<dyn Clock>) -> OpenOptions + Send + Sync + 'static,
     ) -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(FixedClock::new(noon()));
         let exchange = Arc::new(Exchange::default());
         exchange.put(upstream);
         let of_ledger = Arc::clone(&clock) as Arc<dyn Clock>;
         let recorder = RecorderOptions {
             ledger: Box::new(move || options(Arc::clone(&of_ledger))),
-            reserves: vec![ReserveOptions { dir: dir.path().join("reserve"), bytes: 1 << 20 }],
+            reserves: vec![ReserveOptions { dir: reserve.clone(), bytes: 1 << 20 }],
             notices: Box::new(Words),
         };
-        let recorder = Arc::new(Recorder::open(&dir.path().join("ledger"), recorder).unwrap());
+        let recorder = Arc::new(Recorder::open(ledger, recorder).unwrap());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let database = format!("sqlite:{}", dir.path().join("scruple.db").display());
         let (access, follower) = runtime.block_on(access(&database, &clock));
@@ -231,10 +246,6 @@ impl World {
 
     pub fn ledger(&self) -> PathBuf {
         self.dir.path().join("ledger")
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.dir.path()
     }
 
     /// A token for somebody in a role.
@@ -310,7 +321,8 @@ async fn access(database: &str, clock: &Arc<FixedClock>) -> (Arc<AccessCache>, F
     store.migrate().await.unwrap();
     let now = clock.now();
     let lease = store.acquire_shard(ShardId(1), "test", now, now.plus_micros(1 << 40)).await.unwrap().unwrap();
-    let people: Vec<SeedPerson<'_>> = PEOPLE.iter().map(|(login, role)| SeedPerson { login, name: login, role }).collect();
+    let people: Vec<SeedPerson<'_>> =
+        PEOPLE.iter().map(|(login, role)| SeedPerson { login, name: login, role }).collect();
     seed_workforce(&store, &lease, clock.as_ref(), &mut ChaCha20Rng::seed_from_u64(4), &people).await.unwrap();
     let cache = Arc::new(AccessCache::new(store.clone()));
     let follower =
@@ -325,13 +337,7 @@ pub fn request(method: &str, path_and_query: &str) -> Request {
         Some((path, query)) => (path, Some(query.to_owned())),
         None => (path_and_query, None),
     };
-    Request {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query,
-        headers: Vec::new(),
-        body: Vec::new(),
-    }
+    Request { method: method.to_owned(), path: path.to_owned(), query, headers: Vec::new(), body: Vec::new() }
 }
 
 /// A POST of a form.

@@ -10,6 +10,8 @@ use scruple_seal::TokenKey;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
+/// Pages of one batch.
+const PAGES_MAX: usize = 200;
 /// Ids of one batch.
 const BATCH_IDS_MAX: usize = 100;
 
@@ -119,14 +121,14 @@ impl Pipeline {
         let parameters = vec![("_id".to_owned(), ids.join(",")), ("_count".to_owned(), ids.len().to_string())];
         let query = UpstreamQuery { resource_type: kind.to_owned(), parameters };
         let mut bytes = self.upstream.search(&query).await?;
-        // A server may give fewer on a page than were asked for.
-        for _ in 0..=ids.len() {
+        // A server may give fewer on a page than were asked for, or more than was asked for.
+        for _ in 0..PAGES_MAX {
             let plain = bundle::plain(&bytes);
             let page = bundle::page(&plain).map_err(|_| UpstreamError::Malformed("no page of a search"))?;
             page.resources.iter().for_each(|resource| look(resource));
             let Some(next) = page.next.map(str::to_owned) else { return Ok(visible) };
             bytes = self.upstream.page(&next).await?;
         }
-        Err(UpstreamError::Malformed("more pages than there are resources").into())
+        Err(UpstreamError::Malformed("pages without an end").into())
     }
 }

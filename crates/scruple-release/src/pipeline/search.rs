@@ -124,7 +124,11 @@ impl Pipeline {
         let mut ids: HashSet<String> = HashSet::new();
         let mut spent = 0;
         let mut links: HashSet<String> = HashSet::new();
-        let mut bytes = self.upstream.search(&upstream_query(search, self.upstream.dialect())).await?;
+        let mut bytes = match self.upstream.search(&upstream_query(search, self.upstream.dialect())).await {
+            // The server has no such type: the same for everyone, and nothing is found.
+            Err(UpstreamError::Status(404)) => return Ok(found),
+            answer => answer?,
+        };
         loop {
             spent += bytes.len();
             let plain = bundle::plain(&bytes);

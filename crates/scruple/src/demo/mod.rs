@@ -38,7 +38,9 @@ const PERSONAS: [(&str, &str); 6] = [
 ///
 /// Everything in it is synthetic. It goes on until Ctrl-C or SIGTERM.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  scruple demo\n  scruple demo --upstream http://127.0.0.1:8080/fhir\n  scruple demo --json --listen 127.0.0.1:0 --data try\n  scruple demo --files --dir try-files")]
+#[command(
+    after_help = "Examples:\n  scruple demo\n  scruple demo --upstream http://127.0.0.1:8080/fhir\n  scruple demo --json --listen 127.0.0.1:0 --data try\n  scruple demo --files --dir try-files"
+)]
 pub struct DemoArgs {
     /// Prints one JSON line when ready: {"console","gateway","ledger","personas":[{"name","role","purpose","token"}]}
     #[arg(long)]
@@ -140,7 +142,8 @@ fn listen(config: &mut Config, given: Option<SocketAddr>) {
 /// `Maria Lopez, RN` as `maria.lopez`.
 fn login(name: &str) -> String {
     let plain = name.split(',').next().unwrap_or_default();
-    let words = plain.split_whitespace().map(|word| word.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
+    let words =
+        plain.split_whitespace().map(|word| word.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(".").to_ascii_lowercase()
 }
 
@@ -174,9 +177,15 @@ fn print_json(at: &Addresses, personas: &[Persona]) -> Result<()> {
 }
 
 fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bool) -> Result<()> {
-    let behind = if embedded { "an embedded synthetic hospital: nobody in it exists" } else { "the server of --upstream" };
+    let behind =
+        if embedded { "an embedded synthetic hospital: nobody in it exists" } else { "the server of --upstream" };
     say(&format!("Scruple demo, before {behind}.\n"))?;
-    say(&format!("  Lens, in a browser   {}\n  Gateway, FHIR R4     {}\n  Ledger               {}\n", at.console, at.gateway, at.ledger.display()))?;
+    say(&format!(
+        "  Lens, in a browser   {}\n  Gateway, FHIR R4     {}\n  Ledger               {}\n",
+        at.console,
+        at.gateway,
+        at.ledger.display()
+    ))?;
     say(&format!("  {:<22} {:<16} {:<10} token (8 hours)", "who", "role", "purpose"))?;
     for one in personas {
         say(&format!("  {:<22} {:<16} {:<10} {}/{}", one.name, one.role, one.purpose, tokens.display(), one.role))?;

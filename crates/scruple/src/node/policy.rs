@@ -4,8 +4,8 @@
 use super::ready::State;
 use super::tasks::pause;
 use super::text;
-use crate::state::SystemClock;
 use crate::pack;
+use crate::state::SystemClock;
 use anyhow::Result;
 use scruple_core::{Clock, Timestamp};
 use scruple_gateway::Gateway;
@@ -101,7 +101,9 @@ impl Following {
                 self.gateway.set_verifier(verifier);
                 tracing::info!("the keys of tokens were read again");
             }
-            Err(error) => tracing::error!(error = %format!("{error:#}"), "the keys of tokens were not taken; the earlier ones stay"),
+            Err(error) => {
+                tracing::error!(error = %format!("{error:#}"), "the keys of tokens were not taken; the earlier ones stay")
+            }
         }
     }
 
@@ -118,7 +120,8 @@ impl Following {
         let outcome = match files {
             // Proving a pack takes a while: not on a thread that serves.
             Ok(files) => {
-                let proved = tokio::task::spawn_blocking(move || scruple_policy::activate(&files, SystemClock.now())).await;
+                let proved =
+                    tokio::task::spawn_blocking(move || scruple_policy::activate(&files, SystemClock.now())).await;
                 proved.map_err(anyhow::Error::from).and_then(|active| self.judge(active))
             }
             Err(error) => Err(error),

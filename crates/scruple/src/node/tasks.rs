@@ -51,7 +51,8 @@ impl Notices for Words {
     }
 
     fn merged(&self, merged: &MergedReserve) -> Vec<u8> {
-        let facts = [("entries".to_owned(), merged.entries.to_string()), ("shard".to_owned(), merged.shard.to_string())];
+        let facts =
+            [("entries".to_owned(), merged.entries.to_string()), ("shard".to_owned(), merged.shard.to_string())];
         notice("ledger_reserve_merged", facts.into())
     }
 }
@@ -77,7 +78,12 @@ pub async fn recover(recorder: Arc<Recorder>, mut stop: watch::Receiver<bool>) {
         match tokio::task::spawn_blocking(move || task.recover()).await {
             Ok(Ok(done)) => {
                 failing = false;
-                tracing::info!(reopened = done.reopened, reserves = done.merged.len(), refused = done.refused, "the ledger is back");
+                tracing::info!(
+                    reopened = done.reopened,
+                    reserves = done.merged.len(),
+                    refused = done.refused,
+                    "the ledger is back"
+                );
             }
             Ok(Err(error)) if !failing => {
                 failing = true;
