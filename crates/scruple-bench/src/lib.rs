@@ -7,5 +7,6 @@
 pub mod bench;
 mod json;
 pub mod long;
+pub mod node;
 mod shipped;
 pub mod workspace;

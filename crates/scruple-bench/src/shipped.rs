@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, anyhow};
 use scruple_core::{ConditionMask, Timestamp};
-use scruple_policy::{Decider, Pack, PackFiles, Question, activate, read};
+use scruple_policy::{Active, Decider, Pack, PackFiles, Question, activate, read};
 use std::sync::Arc;
 
 /// The shipped pack.
@@ -12,6 +12,14 @@ use std::sync::Arc;
 pub fn pack() -> Result<Arc<Pack>> {
     let read = read(&PackFiles::embedded());
     read.map(Arc::new).map_err(|problems| anyhow!("the shipped pack has {} problems", problems.len()))
+}
+
+/// The shipped pack with its decider.
+///
+/// # Errors
+/// It is not activated.
+pub fn active() -> Result<Arc<Active>> {
+    Ok(Arc::new(activate(&PackFiles::embedded(), Timestamp::from_micros(1_772_352_000_000_000))?))
 }
 
 /// A decider under the shipped pack, by the only way to one: read, checked, proved.

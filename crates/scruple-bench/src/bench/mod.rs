@@ -7,6 +7,7 @@ mod cedar;
 mod cerbos;
 mod decision;
 mod disk;
+mod gateway;
 mod generator;
 mod histogram;
 mod http_fixed;
@@ -15,13 +16,15 @@ mod inputs;
 mod ledger;
 mod measure;
 mod nginx;
-mod processes;
+pub(crate) mod processes;
 mod projection;
 mod sql;
 
+use crate::node;
 use std::io::Write as _;
 
 pub use decision::decision;
+pub use gateway::gateway;
 pub use generator::generator;
 pub use ledger::ledger;
 pub use projection::{pinned, projection};
@@ -34,6 +37,8 @@ pub fn part(name: &str) -> anyhow::Result<bool> {
     match name {
         http_fixed::ROLE => http_fixed::role()?,
         http_load::ROLE => writeln!(std::io::stdout(), "{}", http_load::role()?)?,
+        node::FHIR_ROLE => node::fhir_role()?,
+        node::NODE_ROLE => node::node_role()?,
         _ => return Ok(false),
     }
     Ok(true)

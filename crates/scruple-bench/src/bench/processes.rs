@@ -137,6 +137,24 @@ pub fn current_user() -> Result<(String, String)> {
     Ok((ask("-un")?, ask("-gn")?))
 }
 
+/// Seconds of processor time that a process has had.
+///
+/// # Errors
+/// It is gone, or the system does not tell.
+pub fn cpu_seconds(process: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    ticks(&stat).map(|ticks| ticks as f64 / TICKS_A_SECOND).context("the system does not tell")
+}
+
+/// What Linux counts processor time in, on every machine of today.
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// User and system time. The name before them may hold anything but ends with the last parenthesis.
+fn ticks(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
 /// Bytes of memory that a process holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
@@ -166,7 +184,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cores, Memory, on_core, stop};
+    use super::{Cores, Memory, cpu_seconds, on_core, stop, ticks};
     use std::process::{Command, Stdio};
 
     #[test]
@@ -177,6 +195,14 @@ mod tests {
         let own = Memory::of(std::process::id()).unwrap();
         assert!(own.resident > 100_000 && own.peak >= own.resident);
         assert!(Memory::of(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn processor_time_is_read_from_what_the_system_tells() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194304 9 0 0 0 250 31 0 0 20 0 3 0 100 1 1";
+        assert_eq!(ticks(stat), Some(281));
+        assert_eq!(ticks("7 (a"), None);
+        assert!(cpu_seconds(std::process::id()).unwrap() >= 0.0 && cpu_seconds(u32::MAX).is_err());
     }
 
     #[test]

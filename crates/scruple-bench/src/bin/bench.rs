@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use scruple_bench::bench::{Effort, decision, generator, ledger, part, pinned, projection};
+use scruple_bench::bench::{Effort, decision, gateway, generator, ledger, part, pinned, projection};
 
 /// A benchmark beside what a user would pick instead. `cargo xtask bench` starts it and keeps what it prints.
 #[derive(Parser)]
@@ -17,7 +17,7 @@ struct Args {
     /// Times that each thing is measured
     #[arg(long)]
     runs: Option<usize>,
-    /// Seconds for each number of writers
+    /// Seconds for each number of writers or connections
     #[arg(long)]
     seconds: Option<u64>,
     /// Megabytes of input, at most
@@ -33,6 +33,8 @@ enum Name {
     Decision,
     /// Durable entries by number of writers, beside SQLite and PostgreSQL
     Ledger,
+    /// Requests before a FHIR server, beside nginx
+    Gateway,
     /// The load generator of the gateway's bench, beside wrk: kept nowhere, it judges the generator
     Generator,
 }
@@ -53,6 +55,7 @@ fn main() -> Result<()> {
         Name::Projection => projection(effort)?,
         Name::Decision => decision(effort)?,
         Name::Ledger => ledger(effort)?,
+        Name::Gateway => gateway(effort)?,
         Name::Generator => generator(effort)?,
     };
     println!("{}", section.trim_end());

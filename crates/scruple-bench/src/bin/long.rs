@@ -3,11 +3,17 @@
 
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
+use scruple_bench::bench::part;
 use scruple_bench::long::crash::LedgerCrash;
+use scruple_bench::long::http::crash::HttpCrash;
+use scruple_bench::long::http::kill::http_kill;
+use scruple_bench::long::http::load::load;
 use scruple_bench::long::kill::ledger_kill;
 use scruple_bench::long::ledger::FuzzLedger;
 use scruple_bench::long::pack::FuzzPack;
+use scruple_bench::long::pairs::pairs;
 use scruple_bench::long::projector::FuzzProjector;
+use scruple_bench::long::reserve::ReserveCrash;
 use scruple_bench::long::{Limit, Settings, fuzz};
 use scruple_bench::workspace;
 use std::num::NonZeroUsize;
@@ -48,9 +54,22 @@ enum Name {
     LedgerCrash,
     /// SIGKILL under load, then verify
     LedgerKill,
+    /// Stores with equal views, each request to both gateways and to the reference server
+    Pairs,
+    /// The gateway under load with faults: memory stays, no release without its record
+    Load,
+    /// Power cuts under the gateway: every released answer has its record
+    HttpCrash,
+    /// SIGKILL of the gateway under load, then verify
+    HttpKill,
+    /// Power cuts while the reserve is written and merged
+    ReserveCrash,
 }
 
 fn main() -> Result<()> {
+    if part(&std::env::args().nth(1).unwrap_or_default())? {
+        return Ok(());
+    }
     let args = Args::parse();
     let limit = match (args.minutes, args.cases) {
         (Some(minutes), _) => Limit::Minutes(minutes),
@@ -75,6 +94,11 @@ fn main() -> Result<()> {
             let program = args.program.map_or_else(workspace::scruple, Ok)?;
             ledger_kill(&program, &settings)?
         }
+        Name::Pairs => pairs(&settings)?,
+        Name::Load => load(&std::env::current_exe()?, &settings)?,
+        Name::HttpCrash => fuzz(&HttpCrash::new()?, &settings)?,
+        Name::HttpKill => http_kill(&std::env::current_exe()?, &settings)?,
+        Name::ReserveCrash => fuzz(&ReserveCrash, &settings)?,
     };
     println!("{}", serde_json::to_string(&report)?);
     Ok(())

@@ -5,11 +5,14 @@
 
 pub mod crash;
 mod draw;
+pub mod http;
 pub mod kill;
 pub mod ledger;
 mod mutate;
 pub mod pack;
+pub mod pairs;
 pub mod projector;
+pub mod reserve;
 mod run;
 mod tree;
 

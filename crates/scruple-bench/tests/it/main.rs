@@ -3,13 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds something else fails loudly")]
 
 use scruple_bench::long::crash::LedgerCrash;
+use scruple_bench::long::http::crash::HttpCrash;
+use scruple_bench::long::http::kill::http_kill;
 use scruple_bench::long::kill::ledger_kill;
 use scruple_bench::long::ledger::FuzzLedger;
 use scruple_bench::long::pack::FuzzPack;
+use scruple_bench::long::pairs::pairs;
 use scruple_bench::long::projector::FuzzProjector;
 use scruple_bench::long::{Fuzz, Limit, Report, Settings, fuzz, replay};
 use scruple_bench::workspace;
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 fn settings(cases: u64) -> Settings {
     let threads = NonZeroUsize::new(2).unwrap();
@@ -62,4 +66,22 @@ fn what_is_acknowledged_or_released_survives_power_cuts() {
 fn what_came_out_of_a_killed_filter_is_recorded() {
     let report = ledger_kill(&workspace::scruple().unwrap(), &settings(3)).unwrap();
     nothing_is_found(&report, 3);
+}
+
+#[test]
+fn what_a_killed_gateway_answered_is_recorded() {
+    let report = http_kill(Path::new(env!("CARGO_BIN_EXE_long")), &settings(3)).unwrap();
+    nothing_is_found(&report, 3);
+}
+
+#[test]
+fn what_a_gateway_answered_survives_power_cuts() {
+    run(&HttpCrash::new().unwrap(), 6);
+}
+
+#[test]
+fn callers_cannot_tell_stores_apart_at_length() {
+    let report = pairs(&settings(4)).unwrap();
+    assert_eq!(report.findings, 0, "{:#?}", report.details);
+    assert!(report.cases >= 4, "{} cases", report.cases);
 }

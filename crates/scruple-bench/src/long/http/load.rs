@@ -1,0 +1,440 @@
+//! A gateway under load for a long time, while everything around it goes wrong in turn: the FHIR server in each way that
+//! the test kit knows, the disk of the ledger, the policy's files; and people leave. At the end its memory is what it was
+//! near the beginning, no release is without its record, and who has left got nothing.
+//!
+//! Clients keep a pace of their own, so that a long run fits on a disk; how fast a gateway can be is the bench's matter.
+
+use super::{Client, PATIENTS, request, targets};
+use crate::bench::processes::Memory;
+use crate::long::crash::sha256;
+use crate::long::run::{Limit, Report, Settings, progress};
+use crate::node::{Command, Fhir, NOON, Node, Order, Person, hospital, people};
+use anyhow::{Context as _, Result, anyhow, bail};
+use scruple_core::{Entry, EntryBody};
+use scruple_hospital::upstream::{Request, Server};
+use scruple_ledger::{FileSystem, Payload, VerifyOptions, entries, verify};
+use scruple_testkit::upstream_faults::{Answer, Fault, FaultServer, Seen};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Clients of each person.
+const CLIENTS_EACH: usize = 2;
+/// People who leave in the course of the run.
+const LEAVERS: usize = 12;
+/// Between an answer and the next request of a client.
+const PACE: Duration = Duration::from_millis(6);
+/// The same for those who will leave.
+const LEAVERS_PACE: Duration = Duration::from_millis(80);
+/// How long a fault lasts, and how often one begins.
+const FAULT_TIME: Duration = Duration::from_secs(3);
+const FAULT_EVERY: Duration = Duration::from_secs(8);
+/// Milliseconds of a call to the FHIR server: a slow one must not take the whole window.
+const CALL_MS: u64 = 800;
+/// A run that is as long as this is measured from minute 5 on, a shorter one from a tenth of it.
+const WHOLE_RUN: Duration = Duration::from_secs(30 * 60);
+const FIRST_MARK: Duration = Duration::from_secs(5 * 60);
+/// Of a hundred bytes at the mark so many may be there at the end.
+const MEMORY_PERCENT: u64 = 110;
+/// Who has left gets nothing after this time.
+const LEFT_WITHIN: Duration = Duration::from_secs(1);
+
+/// Something that can be waited for.
+#[derive(Default)]
+struct Stop(Mutex<bool>, Condvar);
+
+impl Stop {
+    fn set(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.1.notify_all();
+    }
+
+    /// Waits; whether it is over.
+    fn wait(&self, time: Duration) -> bool {
+        let over = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = self.1.wait_timeout_while(over, time, |over| !*over).unwrap_or_else(PoisonError::into_inner);
+        *over.0
+    }
+}
+
+/// What one client saw.
+#[derive(Default)]
+struct Seenby {
+    /// Of the answers with status 200 the request's id and the beginning of the body's hash.
+    released: Vec<(u128, u64)>,
+    /// Answers by status and code.
+    answers: BTreeMap<(u16, String), u64>,
+    /// Requests without a whole answer.
+    broken: u64,
+    /// Answers with status 200 to somebody who had left.
+    after_leaving: u64,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The machine does not let it be tried, or the gateway ends by itself.
+pub fn load(program: &Path, settings: &Settings) -> Result<Report> {
+    match settings.limit {
+        Limit::Minutes(minutes) => load_for(program, settings, Duration::from_secs(60 * minutes.max(1))),
+        Limit::Cases(_) => bail!("load is limited by --minutes"),
+    }
+}
+
+/// Runs it for so long.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for(program: &Path, settings: &Settings, time: Duration) -> Result<Report> {
+    let dir = tempfile::tempdir()?;
+    let fhir = Fhir::start(program, None, PATIENTS)?;
+    let mut people = people();
+    let stayers = people.len();
+    people.extend((0..LEAVERS).map(|number| Person {
+        login: format!("leaver.{number}"),
+        role: "nurse".to_owned(),
+        purpose: "TREAT".to_owned(),
+    }));
+    let order = Order { dir: dir.path().to_owned(), upstream: fhir.url(), people: people.clone(), call_ms: CALL_MS };
+    let mut node = Node::start(program, None, &order)?;
+    let stop = Arc::new(Stop::default());
+    let left: Vec<Arc<OnceLock<Instant>>> = people.iter().map(|_| Arc::default()).collect();
+    let mut clients = Vec::new();
+    for (number, ((person, token), left)) in people.iter().zip(&node.tokens).zip(&left).enumerate() {
+        let requests: Vec<Vec<u8>> = targets(person).iter().map(|target| request(target, token)).collect();
+        let (count, pace) = if number < stayers { (CLIENTS_EACH, PACE) } else { (1, LEAVERS_PACE) };
+        for client in 0..count {
+            let mut requests = requests.clone();
+            let first = client * requests.len() / count.max(1);
+            requests.rotate_left(first);
+            clients.push(ask(node.address, requests, pace, Arc::clone(left), Arc::clone(&stop)));
+        }
+    }
+    let leavers = people.iter().zip(&left).skip(stayers).map(|(person, left)| (person.login.clone(), Arc::clone(left)));
+    let script = Script { fhir: &fhir, leavers: leavers.collect(), server: served(), quiet: settings.progress };
+    let watched = script.run(&mut node, time, settings.seed);
+    stop.set();
+    let mut seen = Vec::new();
+    for client in clients {
+        seen.push(client.join().map_err(|_| anyhow!("a client fails"))?);
+    }
+    let watched = watched?;
+    node.stop()?;
+    judge(&order, seen, &watched)
+}
+
+/// A client.
+fn ask(
+    server: SocketAddr,
+    requests: Vec<Vec<u8>>,
+    pace: Duration,
+    left: Arc<OnceLock<Instant>>,
+    stop: Arc<Stop>,
+) -> JoinHandle<Seenby> {
+    std::thread::spawn(move || {
+        let mut client = Client::new(server);
+        let mut seen = Seenby::default();
+        for request in requests.iter().cycle() {
+            let begun = Instant::now();
+            match client.ask(request) {
+                Ok(got) => {
+                    let code = if got.status == 200 { String::new() } else { code(&got.body) };
+                    *seen.answers.entry((got.status, code)).or_default() += 1;
+                    if got.status == 200 {
+                        seen.after_leaving += u64::from(left.get().is_some_and(|at| begun > *at + LEFT_WITHIN));
+                        seen.released.push((id(&got.request_id), beginning(&sha256(&got.body))));
+                    }
+                }
+                Err(_) => seen.broken += 1,
+            }
+            if stop.wait(pace) {
+                break;
+            }
+        }
+        seen
+    })
+}
+
+/// The code in an OperationOutcome.
+fn code(body: &[u8]) -> String {
+    let value: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let code = value.as_ref().and_then(|value| value.pointer("/issue/0/details/coding/0/code")?.as_str());
+    code.unwrap_or("none").to_owned()
+}
+
+/// An id as a number; 0 if it is none.
+fn id(text: &str) -> u128 {
+    u128::from_str_radix(&text.replace('-', ""), 16).unwrap_or(0)
+}
+
+/// The first 64 bits of a hash in hexadecimal.
+fn beginning(hash: &str) -> u64 {
+    hash.get(..16).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(0)
+}
+
+/// The FHIR server that faults happen to, in this process.
+fn served() -> Arc<Mutex<Server>> {
+    Arc::new(Mutex::new(Server::new(&hospital(PATIENTS), "http://faulty.invalid/fhir")))
+}
+
+fn answer(server: &Mutex<Server>, seen: &Seen) -> Answer {
+    let (path, query) = match seen.target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (seen.target.as_str(), None),
+    };
+    let response = server.lock().unwrap_or_else(PoisonError::into_inner).respond(&Request {
+        method: &seen.method,
+        path: path.strip_prefix("/fhir").unwrap_or("/"),
+        query,
+        content_type: seen.header("content-type"),
+        accept: seen.header("accept"),
+        body: &seen.body,
+        now: NOON,
+    });
+    Answer::json(response.body).with_status(response.status)
+}
+
+/// What goes wrong, in turn.
+struct Script<'a> {
+    fhir: &'a Fhir,
+    leavers: Vec<(String, Arc<OnceLock<Instant>>)>,
+    server: Arc<Mutex<Server>>,
+    quiet: bool,
+}
+
+/// What was watched from outside.
+struct Watched {
+    /// Resident bytes, each second.
+    memory: Vec<u64>,
+    /// The second from which on it must not grow, and how many seconds are taken around it and at the end.
+    mark: usize,
+    window: usize,
+    faults: usize,
+    leavers: usize,
+    full_disks: u64,
+}
+
+/// What is under way.
+enum Fire {
+    Nothing,
+    Upstream(FaultServer),
+    /// The faulty server is gone, and nobody is there.
+    Nobody,
+    Disk,
+}
+
+impl Script<'_> {
+    fn run(&self, node: &mut Node, time: Duration, seed: u64) -> Result<Watched> {
+        let seconds = usize::try_from(time.as_secs())?;
+        let mark = if time >= WHOLE_RUN { usize::try_from(FIRST_MARK.as_secs())? } else { (seconds / 10).max(2) };
+        let window = (seconds / 60).clamp(1, 15);
+        let mut watched = Watched { memory: Vec::new(), mark, window, faults: 0, leavers: 0, full_disks: 0 };
+        let (begun, tick) = (Instant::now(), Stop::default());
+        let (mut fire, mut until, mut next, mut turn) = (Fire::Nothing, begun, begun + FAULT_TIME, 0_usize);
+        let first = usize::try_from(seed % 1_000)?;
+        while watched.memory.len() < seconds {
+            let due = begun + Duration::from_secs(watched.memory.len() as u64 + 1);
+            tick.wait(due.saturating_duration_since(Instant::now()));
+            watched.memory.push(Memory::of(node.id()).context("the gateway is gone")?.resident);
+            if Instant::now() >= until {
+                fire = self.put_out(fire, node)?;
+                until = Instant::now() + Duration::from_secs(1);
+            }
+            let at = watched.memory.len();
+            let is_quiet = at.abs_diff(mark) <= window + 3 || at + 2 * window + 8 >= seconds;
+            if matches!(fire, Fire::Nothing) && !is_quiet && Instant::now() >= next {
+                fire = self.light(turn, first, node, &mut watched)?;
+                (until, turn) = (Instant::now() + FAULT_TIME, turn + 1);
+                next = Instant::now() + FAULT_EVERY.min(time / 20).max(FAULT_TIME);
+            }
+            if self.quiet && at.is_multiple_of(30) {
+                let now = watched.memory.last().copied().unwrap_or(0) as f64 / 1e6;
+                progress(&format!("load: {at} of {seconds} s, {now:.1} MB resident, {} faults", watched.faults));
+            }
+        }
+        Ok(watched)
+    }
+
+    /// Lets something happen.
+    fn light(&self, turn: usize, first: usize, node: &mut Node, watched: &mut Watched) -> Result<Fire> {
+        watched.faults += 1;
+        match turn % 6 {
+            0 | 3 => {
+                // 5 and the number of faults have nothing in common, so that each has its turn.
+                let fault = Fault::ALL.get((first + turn / 3 * 5) % Fault::ALL.len()).copied();
+                let server = Arc::clone(&self.server);
+                let faulty = FaultServer::start(move |seen| answer(&server, seen))?;
+                self.server.lock().unwrap_or_else(PoisonError::into_inner).set_base(&faulty.url("/fhir"));
+                faulty.always(fault);
+                node.tell(&Command::Upstream { url: faulty.url("/fhir") })?;
+                return Ok(Fire::Upstream(faulty));
+            }
+            1 => {
+                node.tell(&Command::Disk { full: true })?;
+                watched.full_disks += 1;
+                return Ok(Fire::Disk);
+            }
+            2 => node.tell(&Command::Policy { good: true })?,
+            4 => node.tell(&Command::Policy { good: false })?,
+            _ => {
+                if let Some((login, left)) = self.leavers.get(watched.leavers) {
+                    node.tell(&Command::Revoke { login: login.clone() })?;
+                    let _ = left.set(Instant::now());
+                    watched.leavers += 1;
+                }
+            }
+        }
+        Ok(Fire::Nothing)
+    }
+
+    fn put_out(&self, fire: Fire, node: &mut Node) -> Result<Fire> {
+        match fire {
+            Fire::Nothing => {}
+            Fire::Upstream(faulty) => {
+                drop(faulty);
+                return Ok(Fire::Nobody);
+            }
+            Fire::Nobody => node.tell(&Command::Upstream { url: self.fhir.url() })?,
+            Fire::Disk => node.tell(&Command::Disk { full: false })?,
+        }
+        Ok(Fire::Nothing)
+    }
+}
+
+impl Watched {
+    fn median(&self, from: usize, to: usize) -> u64 {
+        let mut some = self.memory.get(from..to.min(self.memory.len())).unwrap_or_default().to_vec();
+        some.sort_unstable();
+        some.get(some.len() / 2).copied().unwrap_or(0)
+    }
+
+    fn at_the_mark(&self) -> u64 {
+        self.median(self.mark.saturating_sub(self.window), self.mark + self.window)
+    }
+
+    fn at_the_end(&self) -> u64 {
+        self.median(self.memory.len().saturating_sub(2 * self.window), self.memory.len())
+    }
+}
+
+/// Everything that must hold in the end.
+fn judge(order: &Order, seen: Vec<Seenby>, watched: &Watched) -> Result<Report> {
+    let mut report = Report::default();
+    let mut find = |what: String| {
+        report.findings += 1;
+        report.details.push(what);
+    };
+    let (mut answers, mut released) = (BTreeMap::<(u16, String), u64>::new(), Vec::new());
+    let (mut broken, mut after_leaving) = (0, 0);
+    for one in seen {
+        one.answers.into_iter().for_each(|(which, count)| *answers.entry(which).or_default() += count);
+        released.extend(one.released);
+        broken += one.broken;
+        after_leaving += one.after_leaving;
+    }
+    let total: u64 = answers.values().sum();
+    let list: Vec<String> = answers.iter().map(|((status, code), count)| format!("{status} {code}: {count}")).collect();
+    let (mark, end) = (watched.at_the_mark(), watched.at_the_end());
+    progress(&format!(
+        "load: {total} answers ({}), {broken} broken; {} faults; {:.1} MB resident at the mark, {:.1} MB at the end",
+        list.join(", "),
+        watched.faults,
+        mark as f64 / 1e6,
+        end as f64 / 1e6
+    ));
+    if end * 100 > mark * MEMORY_PERCENT {
+        find(format!("memory grew from {mark} to {end} bytes"));
+    }
+    if broken > 0 {
+        find(format!("{broken} requests had no whole answer"));
+    }
+    if after_leaving > 0 {
+        find(format!("{after_leaving} answers to people who had left"));
+    }
+    let counted = |status: u16, code: &str| answers.get(&(status, code.to_owned())).copied().unwrap_or(0);
+    if watched.leavers > 0 && counted(403, "role_not_selected") == 0 {
+        find("nobody who had left was refused".to_owned());
+    }
+    if counted(200, "") * 2 < total {
+        find("less than half of the answers hold something: the load shows little".to_owned());
+    }
+    let (read, missing, other) = recorded(order, &mut released)?;
+    if missing + other > 0 {
+        find(format!("{missing} releases have no record, {other} one of other bytes"));
+    }
+    if watched.full_disks > 0 {
+        let (unrecorded, merged) = (counted(503, "ledger_unavailable"), read.merged);
+        if unrecorded == 0 || merged == 0 {
+            find(format!("a full disk showed little: {unrecorded} refused, {merged} merges"));
+        }
+        if read.refused != unrecorded {
+            find(format!("{unrecorded} were refused while the disk was full, {} are recorded", read.refused));
+        }
+    }
+    let verified = verify(&order.ledger(), VerifyOptions::default())?;
+    if !verified.is_good() {
+        find(format!("does not verify: {verified}"));
+    }
+    report.cases = total;
+    Ok(report)
+}
+
+/// What the ledger says beside the releases.
+#[derive(Default)]
+struct Told {
+    merged: u64,
+    refused: u64,
+}
+
+/// Looks for the record of each release; how many have none, and how many one of other bytes.
+fn recorded(order: &Order, released: &mut [(u128, u64)]) -> Result<(Told, usize, usize)> {
+    released.sort_unstable();
+    let mut found = vec![false; released.len()];
+    let (mut told, mut other) = (Told::default(), 0);
+    for entry in entries(&order.ledger(), Arc::new(FileSystem), None, 0)? {
+        let Payload::Open(bytes) = entry?.payload else { bail!("an entry does not open") };
+        let (request, hash) = match Entry::from_bytes(&bytes)?.body {
+            EntryBody::Release { request, sha256, .. } => (request, Some(beginning(&sha256))),
+            EntryBody::ReleaseOpen { request, .. } => (request, None),
+            EntryBody::Notice { code, facts } => {
+                told.merged += u64::from(code == "merged");
+                if code == "refused" {
+                    told.refused += facts.values().filter_map(|count| count.parse::<u64>().ok()).sum::<u64>();
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        let Some(id) = request.and_then(|request| request.request_id).map(|text| id(&text)) else { continue };
+        let Ok(at) = released.binary_search_by_key(&id, |(id, _)| *id) else { continue };
+        if let (Some(found), Some((_, expected))) = (found.get_mut(at), released.get(at)) {
+            other += usize::from(!*found && hash.is_some_and(|hash| hash != *expected));
+            *found = true;
+        }
+    }
+    Ok((told, found.iter().filter(|found| !**found).count(), other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Watched, beginning, code, id};
+
+    #[test]
+    fn memory_is_taken_around_the_mark_and_at_the_end() {
+        let memory = (0..100).map(|second| if second < 50 { 10 } else { 20 }).collect();
+        let watched = Watched { memory, mark: 10, window: 3, faults: 0, leavers: 0, full_disks: 0 };
+        assert_eq!((watched.at_the_mark(), watched.at_the_end()), (10, 20));
+    }
+
+    #[test]
+    fn ids_hashes_and_codes_are_read() {
+        assert_eq!(id("00000000-0000-0000-0000-0000000000ff"), 255);
+        assert_eq!(id("none"), 0);
+        assert_eq!(beginning(&format!("{}{}", "0".repeat(15), "a".repeat(49))), 10);
+        assert_eq!(code(br#"{"issue":[{"details":{"coding":[{"code":"x"}]}}]}"#), "x");
+        assert_eq!(code(b"<html>"), "none");
+    }
+}
