@@ -175,7 +175,6 @@ async fn serve(order: Order, mut commands: mpsc::Receiver<String>) -> Result<()>
         gateway: Arc::clone(&gateway),
         clock: Arc::clone(&clock),
         rng: || Box::new(SystemRng),
-        peer: None,
     };
     let mut stopped = stopping.clone();
     let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
