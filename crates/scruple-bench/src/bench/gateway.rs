@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_of_the_size_that_the_table_says() {
-        let asked = Chooser::new(40).unwrap().choose().unwrap();
+        let asked = Chooser::new(super::PATIENTS).unwrap().choose().unwrap();
         let calls: Vec<bool> = asked.iter().map(|row| row.calls > 1).collect();
         assert!(calls.contains(&true) && asked.len() >= 2, "{calls:?}");
         for row in &asked {

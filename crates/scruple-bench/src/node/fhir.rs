@@ -175,7 +175,7 @@ mod tests {
                 (Some(kind.as_str()), Some(id.as_str()))
             );
             let narrated = value["text"]["status"] == "generated";
-            assert!(!narrated || json.len() == NARRATIVE_UP_TO || kind != "Patient", "{} bytes", json.len());
+            assert!(!narrated || json.len() >= NARRATIVE_UP_TO || kind != "Patient", "{} bytes", json.len());
             count += usize::from(narrated);
         }
         assert!(count > 3, "{count} narratives");
