@@ -173,6 +173,9 @@ fn section(
             if row.calls == 1 { "1 call".to_owned() } else { format!("up to {} calls", row.calls) }
         );
     }
+    if !asked.iter().any(|row| row.title.starts_with("read") && row.calls == 1) {
+        text += "* None of the roles that were tried reads a resource of that size without a further call to the FHIR server.\n";
+    }
     let header = [
         "",
         "requests/s",
