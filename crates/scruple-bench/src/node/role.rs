@@ -171,11 +171,8 @@ async fn serve(order: Order, mut commands: mpsc::Receiver<String>) -> Result<()>
     let drains = stopping.clone();
     running.spawn(async move { drop(drainer.run(drains).await) });
     running.spawn(look_after(Arc::clone(&recorder), metrics, stopping.clone()));
-    let service = GatewayService {
-        gateway: Arc::clone(&gateway),
-        clock: Arc::clone(&clock),
-        rng: || Box::new(SystemRng),
-    };
+    let service =
+        GatewayService { gateway: Arc::clone(&gateway), clock: Arc::clone(&clock), rng: || Box::new(SystemRng) };
     let mut stopped = stopping.clone();
     let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
     running.spawn(async move {
