@@ -190,7 +190,10 @@ fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bo
     for one in personas {
         say(&format!("  {:<22} {:<16} {:<10} {}/{}", one.name, one.role, one.purpose, tokens.display(), one.role))?;
     }
-    let bearer = |role: &str| format!("-H \"Authorization: Bearer $(cat {}/{role})\"", tokens.display());
+    let bearer = |role: &str| {
+        let file = tokens.join(role);
+        format!("-H \"Authorization: Bearer $(cat {})\"", for_a_shell(&file.display().to_string()))
+    };
     say(&format!(
         "\nOne patient, three people:\n\n  curl -s {} {gateway}/Patient/{patient}\n  curl -s {} {gateway}/Patient/{patient}\n  curl -s {} '{gateway}/Observation?patient={patient}&category=laboratory&_count=5'\n",
         bearer("front_desk"),
@@ -199,5 +202,12 @@ fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bo
         gateway = at.gateway,
         patient = Hospital::patient_id(PATIENT),
     ))?;
-    say(&format!("Then: scruple ledger tail {}   (after Ctrl-C here, which ends the demo)", at.ledger.display()))
+    let ledger = for_a_shell(&at.ledger.display().to_string());
+    say(&format!("Then: scruple ledger tail {ledger}   (after Ctrl-C here, which ends the demo)"))
+}
+
+/// A path as one word of a shell.
+fn for_a_shell(path: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+,:@".contains(letter);
+    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
