@@ -97,38 +97,27 @@ impl Folders {
 pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Result<()> {
     let config = &plan.config;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // From here on a signal waits until it can be followed in order.
+    let signals = tasks::Signals::new()?;
+    tracing::info!("starting");
     let folders = Folders::of(config)?;
-    let policy = PolicyFiles::new(config.policy.dir.clone());
-    let active = policy.activate(clock.now())?;
+    let mut policy = PolicyFiles::new(config.policy.dir.clone());
+    let active = policy.activate()?;
     check_relationships(config, active.pack.relationships)?;
 
     // Listeners first: where an address is taken, nothing else has been touched.
     let gateway_listener = bind(config.listen.gateway).await?;
     let console_listener = bind(config.listen.console).await?;
     let health_listener = bind(config.listen.health).await?;
-    let gateway_listener = match (&config.listen.tls_certificate, &config.listen.tls_key) {
-        (Some(certificate), Some(key)) => {
-            let tls = Tls::from_pem(&read(certificate)?, &read(key)?)
-                .context("`listen.tls_certificate` and `listen.tls_key`")?;
-            gateway_listener.with_tls(tls)
-        }
-        _ => gateway_listener,
+    let gateway_listener = match tls(config)? {
+        Some(tls) => gateway_listener.with_tls(tls),
+        None => gateway_listener,
     };
     let scheme = if config.listen.tls_key.is_some() { "https" } else { "http" };
     let base = config.gateway.public_url.clone();
     let base = base.unwrap_or_else(|| format!("{scheme}://{}/fhir", gateway_listener.local_addr()));
-    let parties = Parties {
-        issuer: config.tokens.issuer.clone().unwrap_or_else(|| base.clone()),
-        audience: config.tokens.audience.clone().unwrap_or_else(|| base.clone()),
-    };
-    let jwks = match (&plan.jwks, &config.tokens.jwks_file) {
-        (Some(jwks), _) => jwks.clone(),
-        (None, Some(path)) => text(path)?,
-        (None, None) => {
-            bail!("`tokens.jwks_file` is missing: a file with the keys of the issuer of access tokens (JWKS)")
-        }
-    };
-    let verifier = Verifier::new(&jwks, parties.clone(), LEEWAY_SECONDS).context("`tokens.jwks_file`")?;
+    let parties = parties(config, &base);
+    let verifier = verifier(config, plan.jwks.as_deref(), &parties)?;
 
     let recorder = Arc::new(open_recorder(&folders)?);
     let root = keys::root(&folders.state)?;
@@ -195,6 +184,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         clock: Arc::clone(&clock),
         allowed: relationships_allowed(config),
         stop: stop.subscribe(),
+        hangup: signals.hangup,
     }));
 
     let addresses = Addresses {
@@ -223,13 +213,51 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     ready(&addresses)?;
     tracing::info!("serving");
 
-    tasks::signal().await?;
+    signals.stop.await;
     tracing::info!("stopping");
     let _ = stop.send(true);
     while running.join_next().await.is_some() {}
     store.close().await;
     drop(pipeline);
     close(recorder)
+}
+
+/// Finds what would keep a node with this configuration from starting, as far as it can be told without touching a
+/// folder of it, the database, the network.
+pub fn check(config: &Config) -> Result<()> {
+    let active = PolicyFiles::new(config.policy.dir.clone()).activate()?;
+    check_relationships(config, active.pack.relationships)?;
+    tls(config)?;
+    verifier(config, None, &parties(config, "the address of the gateway"))?;
+    http_upstream(config)?;
+    Ok(())
+}
+
+fn tls(config: &Config) -> Result<Option<Tls>> {
+    let (Some(certificate), Some(key)) = (&config.listen.tls_certificate, &config.listen.tls_key) else {
+        return Ok(None);
+    };
+    let tls =
+        Tls::from_pem(&read(certificate)?, &read(key)?).context("`listen.tls_certificate` and `listen.tls_key`")?;
+    Ok(Some(tls))
+}
+
+/// The names that tokens must carry, for a gateway with this base.
+fn parties(config: &Config, base: &str) -> Parties {
+    let or_base = |name: &Option<String>| name.clone().unwrap_or_else(|| base.to_owned());
+    Parties { issuer: or_base(&config.tokens.issuer), audience: or_base(&config.tokens.audience) }
+}
+
+/// What verifies tokens: with the keys that are given, else with those of the configuration's file.
+fn verifier(config: &Config, jwks: Option<&str>, parties: &Parties) -> Result<Verifier> {
+    let jwks = match (jwks, &config.tokens.jwks_file) {
+        (Some(jwks), _) => jwks.to_owned(),
+        (None, Some(path)) => text(path)?,
+        (None, None) => {
+            bail!("`tokens.jwks_file` is missing: a file with the keys of the issuer of access tokens (JWKS)")
+        }
+    };
+    Verifier::new(&jwks, parties.clone(), LEEWAY_SECONDS).context("`tokens.jwks_file`")
 }
 
 async fn discard<T>(future: impl Future<Output = T>) {
@@ -322,10 +350,16 @@ async fn open_store(
 
 /// The FHIR server behind the gateway.
 fn upstream(config: &Config, hospital: &Hospital, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Upstream>> {
+    Ok(match http_upstream(config)? {
+        Some(upstream) => Arc::new(upstream),
+        None => Arc::new(EmbeddedUpstream::new(hospital, Arc::clone(clock))),
+    })
+}
+
+/// The server that the configuration names, if it names one.
+fn http_upstream(config: &Config) -> Result<Option<HttpUpstream>> {
     let options = &config.upstream;
-    let Some(url) = &options.url else {
-        return Ok(Arc::new(EmbeddedUpstream::new(hospital, Arc::clone(clock))));
-    };
+    let Some(url) = &options.url else { return Ok(None) };
     let base = Base::parse(url).context("`upstream.url`")?;
     let mut connect = scruple_connect::Options::new(base);
     connect.call_ms = options.timeout_ms;
@@ -350,7 +384,7 @@ fn upstream(config: &Config, hospital: &Hospital, clock: &Arc<dyn Clock>) -> Res
     if let Some(path) = &options.ca_file {
         connect.roots = Roots::Pem(read(path)?);
     }
-    Ok(Arc::new(HttpUpstream::new(&connect).context("`upstream`")?))
+    Ok(Some(HttpUpstream::new(&connect).context("`upstream`")?))
 }
 
 /// The console over the synthetic hospital, whatever the upstream is.

@@ -44,7 +44,12 @@ fn collect(root: &Path, dir: &Path, files: &mut PackFiles) -> Result<()> {
 
 /// Activates a pack: read, checked, proved. Every command that decides comes through here.
 pub fn activate(dir: Option<&Path>) -> Result<Active> {
-    match scruple_policy::activate(&files(dir)?, SystemClock.now()) {
+    activate_files(&files(dir)?)
+}
+
+/// The same of files that were read.
+pub fn activate_files(files: &PackFiles) -> Result<Active> {
+    match scruple_policy::activate(files, SystemClock.now()) {
         Ok(active) => Ok(active),
         Err(ActivationError::Refused(problems)) => {
             let list: Vec<String> = problems.iter().map(ToString::to_string).collect();

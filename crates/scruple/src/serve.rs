@@ -40,7 +40,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
         );
     }
     if args.check {
-        crate::pack::activate(config.policy.dir.as_deref())?;
+        runtime()?.block_on(async { node::check(&config) })?;
         say("configuration and policy are good")?;
         return Ok(ExitCode::SUCCESS);
     }

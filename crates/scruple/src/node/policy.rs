@@ -2,7 +2,7 @@
 //! one stays, and it is said: in the log, in `/readyz`, in the ledger.
 
 use super::ready::State;
-use super::tasks::pause;
+use super::tasks::{Hangup, pause};
 use super::text;
 use crate::pack;
 use crate::state::SystemClock;
@@ -21,31 +21,39 @@ use tokio::sync::watch;
 pub struct PolicyFiles {
     dir: Option<PathBuf>,
     last: Option<PackFiles>,
+    /// The last look found nothing that can be read.
+    unreadable: bool,
 }
 
 impl PolicyFiles {
     pub const fn new(dir: Option<PathBuf>) -> Self {
-        Self { dir, last: None }
+        Self { dir, last: None, unreadable: false }
     }
 
     /// Activates the pack at the start: any error ends the start.
-    pub fn activate(&self, _: Timestamp) -> Result<Arc<Active>> {
-        Ok(Arc::new(pack::activate(self.dir.as_deref())?))
+    pub fn activate(&mut self) -> Result<Arc<Active>> {
+        let files = pack::files(self.dir.as_deref())?;
+        let active = pack::activate_files(&files)?;
+        self.last = Some(files);
+        Ok(Arc::new(active))
     }
 
-    /// The files, if they are others than at the last look.
-    fn changed(&mut self) -> Option<Result<PackFiles>> {
+    /// The files, if they are others than at the last look, or if they are `asked` for. A folder that cannot be read is
+    /// told once, and what is there once it can is looked at anew.
+    fn look(&mut self, asked: bool) -> Option<Result<PackFiles>> {
         let dir = self.dir.as_deref()?;
+        let was_unreadable = self.unreadable;
         match pack::files(Some(dir)) {
             Ok(files) => {
-                if self.last.as_ref().is_some_and(|last| last.0 == files.0) {
-                    return None;
-                }
-                let first = self.last.is_none();
+                let same = !was_unreadable && self.last.as_ref().is_some_and(|last| last.0 == files.0);
+                self.unreadable = false;
                 self.last = Some(PackFiles(files.0.clone()));
-                (!first).then_some(Ok(files))
+                (asked || !same).then_some(Ok(files))
             }
-            Err(error) => Some(Err(error)),
+            Err(error) => {
+                self.unreadable = true;
+                (asked || !was_unreadable).then_some(Err(error))
+            }
         }
     }
 }
@@ -61,24 +69,18 @@ pub struct Following {
     pub clock: Arc<dyn Clock>,
     pub allowed: bool,
     pub stop: watch::Receiver<bool>,
+    pub hangup: Hangup,
 }
 
 /// Follows until the end.
 pub async fn follow(mut following: Following) {
-    // What is there now is what was activated.
-    let _ = following.files.changed();
     let every = Duration::from_millis(if following.watch_ms == 0 { 3_600_000 } else { following.watch_ms });
     let mut stop = following.stop.clone();
-    #[cfg(unix)]
-    let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return };
     loop {
-        #[cfg(unix)]
         let (stopped, asked) = tokio::select! {
             stopped = pause(every, &mut stop) => (stopped, false),
-            _ = hangup.recv() => (false, true),
+            () = following.hangup.recv() => (false, true),
         };
-        #[cfg(not(unix))]
-        let (stopped, asked) = (pause(every, &mut stop).await, false);
         if stopped {
             return;
         }
@@ -108,14 +110,7 @@ impl Following {
     }
 
     async fn look(&mut self, asked: bool) {
-        let files = match self.files.changed() {
-            None if asked => match &self.files.last {
-                Some(last) => Ok(PackFiles(last.0.clone())),
-                None => return,
-            },
-            None => return,
-            Some(files) => files,
-        };
+        let Some(files) = self.files.look(asked) else { return };
         let now = self.clock.now();
         let outcome = match files {
             // Proving a pack takes a while: not on a thread that serves.
@@ -132,14 +127,20 @@ impl Following {
                 self.gateway.set_policy(Policy::new(active), now);
                 self.state.policy_is_good(true);
                 tracing::info!(pack.hash = %hash, "policy activated");
-                let _ = self.gateway.pipeline().note(now, "policy_activated", &[("policy", hash)]).await;
+                self.note(now, "policy_activated", ("policy", hash)).await;
             }
             Err(error) => {
                 self.state.policy_is_good(false);
                 tracing::error!(error = %format!("{error:#}"), "the policy was not taken; the last good one stays");
                 let hash = self.gateway.pipeline().policy().pack().hash.to_string();
-                let _ = self.gateway.pipeline().note(now, "policy_refused", &[("stays", hash)]).await;
+                self.note(now, "policy_refused", ("stays", hash)).await;
             }
+        }
+    }
+
+    async fn note(&self, now: Timestamp, code: &str, fact: (&str, String)) {
+        if let Err(error) = self.gateway.pipeline().note(now, code, &[fact]).await {
+            tracing::warn!(code, error = %error, "a notice of the policy is not in the ledger");
         }
     }
 

@@ -8,6 +8,7 @@ use scruple_core::{Clock, Entry, EntryBody};
 use scruple_ledger::{MergedReserve, Notices, Origin, Recorder, RefusedCounts};
 use scruple_store::{ShardLease, Store};
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -100,19 +101,50 @@ pub async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) -> bool {
     stopped.is_ok()
 }
 
-/// Waits for the signal to stop.
-pub async fn signal() -> Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+/// The signals that a node follows, from the moment that this is made.
+pub struct Signals {
+    /// Resolves when it is time to stop.
+    pub stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Asks for policy and keys to be read again.
+    pub hangup: Hangup,
+}
+
+/// SIGHUP, where there is such a thing.
+pub struct Hangup(#[cfg(unix)] tokio::signal::unix::Signal);
+
+impl Hangup {
+    /// Waits for the next.
+    pub async fn recv(&mut self) {
+        #[cfg(unix)]
+        if self.0.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+impl Signals {
+    /// Begins to follow them.
+    pub fn new() -> Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let stop = Box::pin(async move {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            });
+            Ok(Self { stop, hangup: Hangup(signal(SignalKind::hangup())?) })
+        }
+        #[cfg(not(unix))]
+        {
+            let stop = Box::pin(async {
+                let _ = tokio::signal::ctrl_c().await;
+            });
+            Ok(Self { stop, hangup: Hangup() })
         }
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await?;
-    Ok(())
 }
