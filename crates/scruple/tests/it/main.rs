@@ -11,14 +11,19 @@
 
 mod bad_input;
 mod canaries;
+mod demo;
 mod inputs;
 mod killed;
 mod ledger;
 mod ledger_down;
 mod lines;
 mod memory;
+mod node;
 mod others;
 mod policy;
 mod recorded;
 mod search;
+mod serve;
+mod serve_canaries;
+mod serve_faults;
 mod support;

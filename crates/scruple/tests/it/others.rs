@@ -5,7 +5,7 @@ use crate::support::{World, files};
 #[test]
 fn the_demo_shows_one_patient_to_five_roles_and_verifies_the_ledger() {
     let world = World::new();
-    let ran = world.run(["demo", "--dir", "try"]).ends(0);
+    let ran = world.run(["demo", "--files", "--dir", "try"]).ends(0);
     let text = ran.text();
     assert_eq!(ran.err, "");
     let patient = text.split_once("4. One patient, ").unwrap().1.split_once(',').unwrap().0;
@@ -23,7 +23,7 @@ fn the_demo_shows_one_patient_to_five_roles_and_verifies_the_ledger() {
     world.run(["ledger", "verify", "try/ledger"]).ends(0);
     // What is not a demo's is left alone.
     world.input("mine.txt", "mine");
-    world.run(["demo", "--dir", "in"]).ends(2).tells(&["is not a folder of the demo"]);
+    world.run(["demo", "--files", "--dir", "in"]).ends(2).tells(&["is not a folder of the demo"]);
     assert!(world.path("in/mine.txt").exists());
 }
 
@@ -72,12 +72,13 @@ fn the_help_of_every_command_says_how_it_is_used() {
         }
         seen.push(command.join(" "));
     }
-    assert_eq!(seen.len(), 16, "{seen:?}");
+    assert_eq!(seen.len(), 19, "{seen:?}");
     for (command, example) in [
         ("filter", "scruple filter --role biller"),
         ("explain", "scruple explain --role"),
         ("demo", "scruple demo"),
         ("synth", "scruple synth --patients"),
+        ("serve", "scruple serve --config"),
     ] {
         let text = world.run([command, "--help"]).ends(0);
         let behind = text.text().split_once("\nExample").unwrap().1.to_owned();
