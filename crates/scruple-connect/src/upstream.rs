@@ -303,10 +303,10 @@ fn is_type(name: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&name.len()) && name.bytes().all(|letter| letter.is_ascii_alphabetic())
 }
 
-/// A FHIR id that can stand in a path: dots alone would lead out of it.
+/// An id that can stand in a path, underscores of some servers included: dots alone would lead out of it.
 fn is_id(id: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&id.len())
-        && id.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'-' || letter == b'.')
+        && id.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'.' | b'_'))
         && !id.bytes().all(|letter| letter == b'.')
 }
 

@@ -14,7 +14,7 @@ pub struct Page<'a> {
     /// The resources of its entries, in their order.
     pub resources: Vec<&'a [u8]>,
     /// Where the next page is.
-    pub next: Option<&'a str>,
+    pub next: Option<Cow<'a, str>>,
 }
 
 /// The bytes with `\/` written as `/`, as a projector reads them: to be done before a page is taken apart.
@@ -44,7 +44,7 @@ pub fn page(bytes: &[u8]) -> Result<Page<'_>, Fault> {
             b"link" => each(&mut scan, |link| {
                 let [relation, url] = find(link, [b"relation", b"url"])?;
                 if link.plain_string_at(relation) == Some(b"next") {
-                    page.next = link.plain_string_at(url).and_then(|url| std::str::from_utf8(url).ok());
+                    page.next = url.and_then(|at| text_at(link, at));
                     if page.next.is_none() {
                         return Err(link.fault(FaultKind::WrongType));
                     }
@@ -71,6 +71,18 @@ pub fn page(bytes: &[u8]) -> Result<Page<'_>, Fault> {
         return Err(scan.fault(FaultKind::Trailing));
     }
     if is_bundle && is_search { Ok(page) } else { Err(scan.fault(FaultKind::UnknownType)) }
+}
+
+/// The string at a place, escapes resolved: some servers write `&` as `\u0026`.
+fn text_at<'a>(scan: &Scanner<'a>, at: usize) -> Option<Cow<'a, str>> {
+    if let Some(plain) = scan.plain_string_at(Some(at)) {
+        return std::str::from_utf8(plain).ok().map(Cow::Borrowed);
+    }
+    let mut ahead = scan.fork(at);
+    ahead.peek();
+    let from = ahead.at;
+    ahead.skip().ok()?;
+    serde_json::from_slice::<String>(scan.bytes.get(from..ahead.at)?).ok().map(Cow::Owned)
 }
 
 /// Takes a string; its text where it has no escapes.
@@ -150,7 +162,7 @@ pub fn identity(bytes: &[u8]) -> Option<(TypeId, &str)> {
     at.peek();
     let [kind, id] = at.find([b"resourceType", b"id"]).ok()?;
     let kind = dictionary().resource_by_bytes(at.plain_string_at(kind)?)?;
-    let id = at.plain_string_at(id).filter(|id| is_id(id))?;
+    let id = at.plain_string_at(id).filter(|id| is_id(id) && !matches!(*id, b"." | b".."))?;
     Some((kind, std::str::from_utf8(id).ok()?))
 }
 
@@ -207,10 +219,10 @@ mod tests {
     #[test]
     fn a_page_gives_its_resources_and_the_next_link() {
         let text = br#" {"resourceType":"Bundle","total":9,"type":"searchset","link":[{"relation":"self","url":"a"},
-          {"url":"http://x/fhir?c=1","relation":"next"}],"entry":[{"fullUrl":"u","resource":{"resourceType":"Patient","id":"1","x":[{}]},
+          {"url":"http://x/fhir?c=1\u0026d=2","relation":"next"}],"entry":[{"fullUrl":"u","resource":{"resourceType":"Patient","id":"1","x":[{}]},
           "search":{"mode":"match"}},{"response":{"status":"200"}},{"resource":{"id":"2","resourceType":"OperationOutcome"}}]} "#;
         let page = page(text).unwrap();
-        assert_eq!(page.next, Some("http://x/fhir?c=1"));
+        assert_eq!(page.next.as_deref(), Some("http://x/fhir?c=1&d=2"));
         assert_eq!(page.resources.len(), 2);
         assert_eq!(page.resources[0], br#"{"resourceType":"Patient","id":"1","x":[{}]}"#);
         let named = identity(page.resources[0]).map(|(kind, id)| (dictionary().get(kind).name, id));

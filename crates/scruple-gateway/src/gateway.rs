@@ -1,21 +1,22 @@
 //! [`Gateway`]: one request in, one answer out.
 
 use crate::answer::{Body, Response};
+use crate::turns::Turns;
 use crate::who::{self, Relationships, Unknown};
-use crate::{QUERY_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, SEARCH_BODY_BYTES_MAX, SEARCH_BODY_MS, capability};
+use crate::{QUERY_BYTES_MAX, REQUEST_MS, SEARCH_BODY_BYTES_MAX, SEARCH_BODY_MS, capability};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::request::Parts as Head;
 use scruple_app::AccessCache;
-use scruple_core::{RequestFacts, Timestamp, new_id};
+use scruple_core::{Clock, RequestFacts, Timestamp, new_id};
+use scruple_fhir::dictionary;
 use scruple_fhir::request::{Interaction, Unserved, parse};
 use scruple_fhir::search::{decode_pairs, is_json};
-use scruple_fhir::{TypeId, dictionary};
 use scruple_http::{BodyError, read_body};
 use scruple_identity::{TokenCache, Verifier};
-use scruple_release::{Asked, No, Pipeline, Policy, Request, RequestRng};
+use scruple_release::{Answer, Asked, Holding, No, Pipeline, Policy, Request, RequestRng, holding};
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Semaphore;
+use std::time::Duration;
 
 /// What a gateway is made of.
 pub struct Parts {
@@ -42,16 +43,19 @@ pub struct Gateway {
     relationships: Relationships,
     path: String,
     capabilities: RwLock<Bytes>,
-    in_flight: Semaphore,
+    turns: Turns,
 }
 
-/// A request whose interaction is known.
+/// A request on its way.
 struct Served<'a> {
     head: &'a Head,
-    now: Timestamp,
+    clock: &'a dyn Clock,
     asked: Asked,
     facts: RequestFacts,
 }
+
+/// What came in the body of a `_search`.
+type Form = Result<Vec<(String, String)>, No>;
 
 impl Gateway {
     /// A gateway of these parts.
@@ -65,7 +69,7 @@ impl Gateway {
             relationships: parts.relationships,
             path: parts.path,
             capabilities: RwLock::default(),
-            in_flight: Semaphore::new(REQUESTS_IN_FLIGHT_MAX),
+            turns: Turns::default(),
         };
         gateway.state_capabilities(&gateway.pipeline.policy(), parts.now);
         gateway
@@ -99,13 +103,13 @@ impl Gateway {
         &self,
         request: http::Request<B>,
         source: Option<String>,
-        now: Timestamp,
+        clock: &dyn Clock,
         rng: &mut RequestRng,
     ) -> (Response, String)
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        let id = new_id::<Response>(now, rng).to_string();
+        let id = new_id::<Response>(clock.now(), rng).to_string();
         let (head, body) = request.into_parts();
         let facts = RequestFacts {
             interaction: "other".to_owned(),
@@ -115,18 +119,13 @@ impl Gateway {
             request_id: Some(id.clone()),
             source,
         };
-        let served = Served { head: &head, now, asked: who::nobody(), facts };
-        let response = match self.in_flight.try_acquire() {
-            Ok(_permit) => self.serve(served, body, rng).await,
-            Err(_) => {
-                self.refuse(served, No::new(503, "overloaded", "Too many requests at one time. Try again.")).await
-            }
-        };
-        (response, id)
+        let served = Served { head: &head, clock, asked: who::nobody(), facts };
+        (self.serve(served, body, rng).await, id)
     }
 
     async fn refuse(&self, served: Served<'_>, no: No) -> Response {
-        let request = Request { asked: &served.asked, facts: served.facts, now: served.now };
+        let Served { clock, asked, facts, .. } = served;
+        let request = Request { asked: &asked, facts, now: clock.now(), clock, holds: &holding };
         self.pipeline.refuse(request, no).await.into()
     }
 
@@ -140,15 +139,13 @@ impl Gateway {
             return self.capabilities(served).await;
         }
         describe(&mut served.facts, &interaction);
-        // Who asks comes before what is asked: an answer to a stranger is the same whatever he asks for.
-        let verifier = Arc::clone(&self.verifier.read().unwrap_or_else(PoisonError::into_inner));
-        let authorization = one_header(served.head, &AUTHORIZATION);
-        let policy = self.pipeline.policy();
-        let asked = match who::token(&verifier, &self.tokens, authorization, served.now) {
-            Ok(token) => who::caller(&self.access, policy.pack(), self.relationships, &token, served.now).await,
-            Err(unknown) => Err(unknown),
+        // The body first: it can take its time, and who asks is judged when all is there.
+        let form = match interaction {
+            Ok(Interaction::SearchByPost { .. }) => Some(form(served.head, body).await),
+            _ => None,
         };
-        match asked {
+        // Who asks comes before what is asked: an answer to a stranger is the same whatever he asks for.
+        match self.caller(&served).await {
             Ok(asked) => served.asked = asked,
             Err(unknown) => {
                 let Unknown { asked, no } = *unknown;
@@ -156,8 +153,12 @@ impl Gateway {
                 return self.refuse(served, no).await;
             }
         }
+        let care = matches!(served.asked.question.purpose.as_str(), "TREAT" | "ETREAT" | "BTG");
+        let Some(_turn) = self.turns.take(&served.asked.subject, care) else {
+            return self.refuse(served, No::new(503, "overloaded", "Too many requests at one time. Try again.")).await;
+        };
         match interaction {
-            Ok(interaction) => self.answer(served, interaction, body, rng).await,
+            Ok(interaction) => self.answer(served, interaction, form, rng).await,
             Err(unserved) => {
                 let status = if unserved == Unserved::Method { 405 } else { 400 };
                 self.refuse(served, No::new(status, unserved.code(), sentence(&unserved.to_string()))).await
@@ -165,10 +166,22 @@ impl Gateway {
         }
     }
 
-    async fn answer<B>(&self, served: Served<'_>, interaction: Interaction, body: B, rng: &mut RequestRng) -> Response
-    where
-        B: http_body::Body<Data = Bytes> + Unpin,
-    {
+    /// Who asks, as what, for what: now.
+    async fn caller(&self, served: &Served<'_>) -> Result<Asked, Box<Unknown>> {
+        let verifier = Arc::clone(&self.verifier.read().unwrap_or_else(PoisonError::into_inner));
+        let authorization = one_header(served.head, &AUTHORIZATION);
+        let token = who::token(&verifier, &self.tokens, authorization, served.clock.now())?;
+        let policy = self.pipeline.policy();
+        who::caller(&self.access, policy.pack(), self.relationships, &token, served.clock.now()).await
+    }
+
+    async fn answer(
+        &self,
+        served: Served<'_>,
+        interaction: Interaction,
+        form: Option<Form>,
+        rng: &mut RequestRng,
+    ) -> Response {
         if !accepts_json(served.head) {
             return self.refuse(served, No::new(406, "format_not_supported", "Only FHIR JSON is served.")).await;
         }
@@ -176,43 +189,56 @@ impl Gateway {
         let in_url = if query.len() > QUERY_BYTES_MAX { None } else { decode_pairs(query) };
         let malformed = |what: &str| No::new(400, "query_malformed", what);
         let Some(in_url) = in_url else {
-            return self
-                .refuse(served, malformed("The query is too long, or no list of names and values in UTF-8."))
-                .await;
+            let what = "The query is too long, or no list of names and values in UTF-8.";
+            return self.refuse(served, malformed(what)).await;
         };
-        match interaction {
-            Interaction::Read { resource_type, id } => {
-                if let Err(no) = plain_read(&in_url) {
-                    return self.refuse(served, no).await;
-                }
-                let Served { now, asked, facts, .. } = served;
-                self.pipeline.read(Request { asked: &asked, facts, now }, resource_type, &id, rng).await.into()
+        let checked = match (&interaction, form) {
+            (Interaction::Read { .. }, _) => plain_read(&in_url).map(|()| Vec::new()),
+            (Interaction::SearchByPost { .. }, Some(_)) if !in_url.is_empty() => {
+                Err(malformed("A search by POST has its parameters in the body alone."))
             }
-            Interaction::SearchByGet { resource_type } => self.search(served, resource_type, &in_url, rng).await,
-            Interaction::SearchByPost { resource_type } => {
-                if !in_url.is_empty() {
-                    return self
-                        .refuse(served, malformed("A search by POST has its parameters in the body alone."))
-                        .await;
+            (Interaction::SearchByPost { .. }, Some(form)) => form,
+            _ => Ok(in_url),
+        };
+        let pairs = match checked {
+            Ok(pairs) => pairs,
+            Err(no) => return self.refuse(served, no).await,
+        };
+        // A token, a grant or a role can end while records are fetched.
+        let holds = || -> Holding<'_> {
+            Box::pin(async {
+                let now = self.caller(&served).await.map_err(|unknown| unknown.no)?;
+                let same = now.grant == served.asked.grant && now.question == served.asked.question;
+                let ended =
+                    || No::new(403, "role_not_selected", "What you were granted has changed meanwhile. Ask again.");
+                if same { Ok(()) } else { Err(ended()) }
+            })
+        };
+        let request = |facts: RequestFacts| Request {
+            asked: &served.asked,
+            facts,
+            now: served.clock.now(),
+            clock: served.clock,
+            holds: &holds,
+        };
+        let work = async {
+            let request = request(served.facts.clone());
+            match &interaction {
+                Interaction::Read { resource_type, id } => self.pipeline.read(request, *resource_type, id, rng).await,
+                Interaction::SearchByGet { resource_type } | Interaction::SearchByPost { resource_type } => {
+                    self.pipeline.search(request, *resource_type, &pairs, rng).await
                 }
-                match form(served.head, body).await {
-                    Ok(pairs) => self.search(served, resource_type, &pairs, rng).await,
-                    Err(no) => self.refuse(served, no).await,
-                }
+                Interaction::Capabilities => Answer::Unrecorded,
             }
-            Interaction::Capabilities => self.capabilities(served).await,
-        }
-    }
-
-    async fn search(
-        &self,
-        served: Served<'_>,
-        resource_type: TypeId,
-        pairs: &[(String, String)],
-        rng: &mut RequestRng,
-    ) -> Response {
-        let Served { now, asked, facts, .. } = served;
-        self.pipeline.search(Request { asked: &asked, facts, now }, resource_type, pairs, rng).await.into()
+        };
+        let answer = match tokio::time::timeout(Duration::from_millis(REQUEST_MS), work).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let no = No::new(503, "request_timeout", "The answer took too long. Try again, or ask for less.");
+                self.pipeline.refuse(request(served.facts.clone()), no).await
+            }
+        };
+        answer.into()
     }
 
     /// The CapabilityStatement is the same for everyone and holds nothing of a record, so that it asks for no token.
@@ -288,7 +314,7 @@ fn plain_read(pairs: &[(String, String)]) -> Result<(), No> {
 }
 
 /// The parameters in the body of a `_search`.
-async fn form<B>(head: &Head, body: B) -> Result<Vec<(String, String)>, No>
+async fn form<B>(head: &Head, body: B) -> Form
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {

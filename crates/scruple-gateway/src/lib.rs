@@ -8,6 +8,7 @@ mod answer;
 mod capability;
 mod gateway;
 mod service;
+mod turns;
 mod who;
 
 pub use answer::{Body, Response};
@@ -21,5 +22,5 @@ pub const SEARCH_BODY_BYTES_MAX: usize = 64 * 1024;
 pub const SEARCH_BODY_MS: u64 = 10_000;
 /// Bytes of a query in a URL.
 pub const QUERY_BYTES_MAX: usize = 8 * 1024;
-/// Requests that are served at one time; one more is answered 503 `overloaded`.
-pub const REQUESTS_IN_FLIGHT_MAX: usize = 1_024;
+/// Milliseconds from a request to its answer; then it is refused, before the listener would cut it off unrecorded.
+pub const REQUEST_MS: u64 = 45_000;

@@ -37,7 +37,7 @@ where
             let begun = Instant::now();
             let mut rng = (this.rng)();
             let source = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_string());
-            let answer = this.gateway.handle(request, source, this.clock.now(), rng.as_mut()).await;
+            let answer = this.gateway.handle(request, source, this.clock.as_ref(), rng.as_mut()).await;
             let (status, code) = (answer.0.status, answer.0.code.unwrap_or("ok"));
             metrics::counter!("scruple_gateway_requests_total", "status" => status.to_string(), "code" => code)
                 .increment(1);

@@ -15,11 +15,12 @@ use crate::upstream::{Upstream, UpstreamError};
 use futures_util::future::try_join_all;
 use rand_core::CryptoRng;
 use scruple_core::limits::{CHUNK_BYTES_MAX, CHUNK_RESOURCES_MAX};
-use scruple_core::{Counts, Entry, EntryBody, RequestFacts, Timestamp, new_id};
+use scruple_core::{Clock, Counts, Entry, EntryBody, RequestFacts, Timestamp, new_id};
 use scruple_fhir::{TypeId, dictionary};
 use scruple_ledger::{AppendError, Receipt, Recorder, Urgency};
 use scruple_policy::Refusal;
 use scruple_seal::{ColumnKey, TokenKey};
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Randomness of one request.
@@ -67,8 +68,25 @@ pub struct Request<'a> {
     pub asked: &'a Asked,
     /// What is asked, for the record.
     pub facts: RequestFacts,
-    /// The present.
+    /// When it is decided.
     pub now: Timestamp,
+    /// Tells when it is released.
+    pub clock: &'a dyn Clock,
+    /// Asks once more, before anything leaves, whether the caller may still act so: a token, a grant, a role can end while
+    /// records are fetched (expiry-at-decision).
+    pub holds: &'a Holds<'a>,
+}
+
+/// Whether a caller may still act as when the request was begun; the no to tell him if not.
+pub type Holds<'a> = dyn Fn() -> Holding<'a> + Sync + 'a;
+
+/// What [`Holds`] answers.
+pub type Holding<'a> = Pin<Box<dyn Future<Output = Result<(), No>> + Send + 'a>>;
+
+/// Of a request that is refused anyway, nothing is asked.
+#[must_use]
+pub fn holding<'a>() -> Holding<'a> {
+    Box::pin(std::future::ready(Ok(())))
 }
 
 /// Why a request ends without resources: a no to be recorded.
@@ -174,12 +192,7 @@ impl Pipeline {
         let policy = self.policy();
         let decided = policy.decide(&request.asked.question).map_err(|refusal| no_of(&refusal))?;
         if decided.valid_until(request.now) <= request.now {
-            return Err(No::new(
-                503,
-                "decision_run_out",
-                "An exception of the policy has ended. Call the privacy office.",
-            )
-            .into());
+            return Err(run_out().into());
         }
         if !decided.projection.may_show(resource_type) {
             let role = policy.pack().roles.get(&request.asked.question.role);
@@ -200,48 +213,51 @@ impl Pipeline {
         outgoing: Outgoing,
         rng: &mut RequestRng,
     ) -> Result<Released, Stop> {
+        (request.holds)().await?;
+        let now = request.clock.now();
+        if decided.valid_until(request.now) <= now {
+            return Err(run_out().into());
+        }
         let asked = request.asked;
         let urgency = urgency_of(&asked.question.purpose);
-        let release = new_id::<Released>(request.now, rng).to_string();
-        let decision = decided.facts(&asked.question.purpose, asked.relationship, asked.grant.clone(), request.now);
+        let release = new_id::<Released>(now, rng).to_string();
+        let decision = decided.facts(&asked.question.purpose, asked.relationship, asked.grant.clone(), now);
         let Outgoing { bytes, resources, counts } = outgoing;
-        if bytes.len() <= CHUNK_BYTES_MAX && resources.len() <= CHUNK_RESOURCES_MAX {
-            let (references, patients) = named(resources);
+        let parts = parts(&bytes, resources);
+        if let [part] = parts.as_slice() {
             let body = EntryBody::Release {
                 release,
                 actor: actor(asked),
                 decision,
                 request: Some(request.facts.clone()),
-                references,
-                patients,
+                references: part.references.clone(),
+                patients: part.patients.clone(),
                 sha256: sha256(&bytes),
                 bytes: bytes.len() as u64,
                 counts,
             };
-            let receipt = self.record(request.now, &body, urgency).await?;
+            let receipt = self.record(now, &body, urgency).await?;
             return Ok(Released::recorded(bytes, vec![receipt]));
         }
         let facts = Some(request.facts.clone());
         let open = EntryBody::ReleaseOpen { release: release.clone(), actor: actor(asked), decision, request: facts };
         let mut entries = vec![open];
         let mut from = 0;
-        for part in chunks(&bytes, resources) {
-            let (to, part) = part;
-            let piece = bytes.get(from..to).unwrap_or_default();
-            from = to;
-            let (references, patients) = named(part);
+        for part in parts {
+            let piece = bytes.get(from..part.end).unwrap_or_default();
+            from = part.end;
             entries.push(EntryBody::ReleaseChunk {
                 release: release.clone(),
                 chunk: entries.len() as u64 - 1,
-                references,
-                patients,
+                references: part.references,
+                patients: part.patients,
                 sha256: sha256(piece),
                 bytes: piece.len() as u64,
             });
         }
         let chunks = entries.len() as u64 - 1;
         entries.push(EntryBody::ReleaseClose { release, chunks, counts, outcome: "complete".to_owned() });
-        let receipts = try_join_all(entries.iter().map(|entry| self.record(request.now, entry, urgency))).await?;
+        let receipts = try_join_all(entries.iter().map(|entry| self.record(now, entry, urgency))).await?;
         Ok(Released::recorded(bytes, receipts))
     }
 
@@ -289,41 +305,76 @@ fn no_of(refusal: &Refusal) -> No {
     No::new(403, refusal.code(), words)
 }
 
-fn named(resources: Vec<(usize, String, Vec<String>)>) -> (Vec<String>, Vec<String>) {
-    let mut references = Vec::with_capacity(resources.len());
-    let mut patients = Vec::new();
-    for (_, reference, about) in resources {
-        references.push(reference);
-        patients.extend(about);
-    }
-    patients.sort();
-    patients.dedup();
-    (references, patients)
+fn run_out() -> No {
+    No::new(503, "decision_run_out", "An exception of the policy has ended. Call the privacy office.")
 }
 
-type Part = (usize, Vec<(usize, String, Vec<String>)>);
+/// What one entry records of an answer.
+#[derive(Default)]
+struct Part {
+    /// Where its part of the bytes ends.
+    end: usize,
+    references: Vec<String>,
+    patients: Vec<String>,
+    /// Bytes of these names, as an entry has them.
+    named: usize,
+}
 
-/// Cuts behind resources, so that each part but one that holds a single large resource is a chunk; the last takes the rest.
-fn chunks(bytes: &[u8], resources: Vec<(usize, String, Vec<String>)>) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
-    let mut begun: Vec<(usize, String, Vec<String>)> = Vec::new();
-    let mut from = 0;
-    for resource in resources {
-        let end = resource.0;
-        if !begun.is_empty() && (end - from > CHUNK_BYTES_MAX || begun.len() >= CHUNK_RESOURCES_MAX) {
-            let cut = begun.last().map_or(from, |(end, _, _)| *end);
-            parts.push((cut, std::mem::take(&mut begun)));
-            from = cut;
-        }
-        begun.push(resource);
+impl Part {
+    fn takes(&self, name: &str) -> bool {
+        self.named + name.len() + NAME_BYTES <= NAMES_BYTES_MAX
     }
-    parts.push((bytes.len(), begun));
+
+    fn add_patient(&mut self, patient: String) {
+        if !self.patients.contains(&patient) {
+            self.named += patient.len() + NAME_BYTES;
+            self.patients.push(patient);
+        }
+    }
+}
+
+/// Bytes of the names in one entry: the rest of it is for the decision.
+const NAMES_BYTES_MAX: usize = 40_000;
+/// Bytes around a name.
+const NAME_BYTES: usize = 3;
+
+/// Cuts behind resources, so that each part but one that holds a single large resource is a chunk, and the names of each fit
+/// an entry; the last takes the rest of the bytes. A resource about more patients than one entry names has more parts behind
+/// its own, which hold no bytes.
+fn parts(bytes: &[u8], resources: Vec<(usize, String, Vec<String>)>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut begun = Part::default();
+    let mut from = 0;
+    for (end, reference, patients) in resources {
+        let names = patients.iter().map(|patient| patient.len() + NAME_BYTES).sum::<usize>();
+        let is_full = end - from > CHUNK_BYTES_MAX
+            || begun.references.len() >= CHUNK_RESOURCES_MAX
+            || begun.named + reference.len() + names > NAMES_BYTES_MAX;
+        if is_full && !begun.references.is_empty() {
+            from = begun.end;
+            parts.push(std::mem::take(&mut begun));
+        }
+        begun.end = end;
+        begun.named += reference.len() + NAME_BYTES;
+        begun.references.push(reference);
+        for patient in patients {
+            if !begun.takes(&patient) {
+                parts.push(std::mem::replace(&mut begun, Part { end, ..Part::default() }));
+            }
+            begun.add_patient(patient);
+        }
+    }
+    begun.end = bytes.len();
+    parts.push(begun);
+    for part in &mut parts {
+        part.patients.sort();
+    }
     parts
 }
 
 #[cfg(test)]
 mod tests {
-    use super::chunks;
+    use super::{NAMES_BYTES_MAX, parts};
     use scruple_core::limits::{CHUNK_BYTES_MAX, CHUNK_RESOURCES_MAX};
 
     fn check(lengths: &[usize], expected: &[(usize, usize)]) {
@@ -334,9 +385,9 @@ mod tests {
             resources.push((end, "Patient/1".to_owned(), Vec::new()));
         }
         let bytes = vec![b' '; end + 1];
-        let parts = chunks(&bytes, resources);
-        assert_eq!(parts.last().map(|part| part.0), Some(bytes.len()));
-        let found: Vec<(usize, usize)> = parts.iter().map(|(end, named)| (*end, named.len())).collect();
+        let parts = parts(&bytes, resources);
+        assert_eq!(parts.last().map(|part| part.end), Some(bytes.len()));
+        let found: Vec<(usize, usize)> = parts.iter().map(|part| (part.end, part.references.len())).collect();
         assert_eq!(found, expected);
     }
 
@@ -348,5 +399,24 @@ mod tests {
         let many = vec![1; CHUNK_RESOURCES_MAX + 1];
         check(&many, &[(CHUNK_RESOURCES_MAX, CHUNK_RESOURCES_MAX), (CHUNK_RESOURCES_MAX + 2, 1)]);
         check(&[], &[(1, 0)]);
+    }
+
+    #[test]
+    fn the_names_of_each_part_fit_an_entry_however_many_patients_a_resource_is_about() {
+        let patients: Vec<String> = (0..3_000).map(|number| format!("Patient/{number:036}")).collect();
+        let resources = vec![
+            (10, "Appointment/a".to_owned(), patients[..5].to_vec()),
+            (20, "Appointment/b".to_owned(), patients.clone()),
+            (30, "Appointment/c".to_owned(), patients[..1].to_vec()),
+        ];
+        let parts = parts(&[b' '; 31], resources);
+        assert!(parts.iter().all(|part| part.named <= NAMES_BYTES_MAX));
+        let mut named: Vec<&String> = parts.iter().flat_map(|part| &part.patients).collect();
+        named.sort();
+        named.dedup();
+        assert_eq!(named.len(), 3_000);
+        assert_eq!(parts.iter().map(|part| part.references.len()).sum::<usize>(), 3);
+        assert!(parts.windows(2).all(|pair| pair[0].end <= pair[1].end));
+        assert_eq!(parts.last().map(|part| part.end), Some(31));
     }
 }

@@ -114,6 +114,11 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         None => gateway_listener,
     };
     let scheme = if config.listen.tls_key.is_some() { "https" } else { "http" };
+    if scheme == "http" && !gateway_listener.local_addr().ip().is_loopback() {
+        tracing::warn!(
+            "the gateway listens beyond this machine without TLS: records and tokens cross the network in clear (`listen.tls_certificate`)"
+        );
+    }
     let base = config.gateway.public_url.clone();
     let base = base.unwrap_or_else(|| format!("{scheme}://{}/fhir", gateway_listener.local_addr()));
     let parties = parties(config, &base);
@@ -174,6 +179,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     });
     running.spawn(tasks::hold_lease(store.clone(), lease, Arc::clone(&clock), stop.subscribe()));
     running.spawn(tasks::recover(Arc::clone(&recorder), stop.subscribe()));
+    running.spawn(ready::keep_up(stop.subscribe()));
     running.spawn(policy::follow(policy::Following {
         files: policy,
         watch_ms: config.policy.watch_ms,
@@ -351,7 +357,11 @@ async fn open_store(
 /// The FHIR server behind the gateway.
 fn upstream(config: &Config, hospital: &Hospital, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Upstream>> {
     Ok(match http_upstream(config)? {
-        Some(upstream) => Arc::new(upstream),
+        Some(upstream) => {
+            let upstream = Arc::new(upstream);
+            tokio::spawn(tasks::probe(Arc::clone(&upstream)));
+            upstream
+        }
         None => Arc::new(EmbeddedUpstream::new(hospital, Arc::clone(clock))),
     })
 }

@@ -182,7 +182,7 @@ impl AccessCache {
                 return Ok(Some(held));
             }
             let restores = self.read().restores;
-            let Some(access) = load(&self.store, login, now).await? else {
+            let Some(access) = load(&self.store, subject, login, now).await? else {
                 return Ok(None);
             };
             let held = Arc::new(Held::new(access));
@@ -232,9 +232,11 @@ impl std::fmt::Debug for AccessCache {
     }
 }
 
-async fn load(store: &Store, login: &Login, now: Timestamp) -> Result<Option<Access>, StoreError> {
+async fn load(store: &Store, subject: &str, login: &Login, now: Timestamp) -> Result<Option<Access>, StoreError> {
     let mut tx = store.begin_read().await?;
-    let Some(person) = find_person_by_login(&mut tx, login).await? else {
+    // A subject is compared letter by letter (RFC 7519, 2): what only looks like a login is somebody else.
+    let found = find_person_by_login(&mut tx, login).await?;
+    let Some(person) = found.filter(|person| person.login.expose() == subject) else {
         return Ok(None);
     };
     load_access(&mut tx, person.id, now).await

@@ -287,7 +287,8 @@ impl Chooser {
         let request = http::Request::get(target).header("authorization", format!("Bearer {token}"));
         let request = request.body(Full::new(Bytes::new()))?;
         let before = self.upstream.calls.load(Ordering::SeqCst);
-        let (response, _) = self.runtime.block_on(self.gateway.handle(request, None, NOON, &mut SystemRng));
+        let (response, _) =
+            self.runtime.block_on(self.gateway.handle(request, None, &FixedClock::new(NOON), &mut SystemRng));
         let calls = self.upstream.calls.load(Ordering::SeqCst) - before;
         Ok((response.status == 200).then(|| (response.body.bytes().to_vec(), calls)))
     }

@@ -212,7 +212,8 @@ impl System for OverStore {
             return Response { status: 400, headers: Vec::new(), body: Vec::new() };
         };
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let (response, id) = self.runtime.block_on(self.gateway.handle(request, None, NOON, &mut rng));
+        let (response, id) =
+            self.runtime.block_on(self.gateway.handle(request, None, &FixedClock::new(NOON), &mut rng));
         let body = response.body.bytes().to_vec();
         let http = response.into_http(&id);
         let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();

@@ -52,9 +52,23 @@ async fn css() -> Response {
     (kept, CSS).into_response()
 }
 
+/// Whether a `Host` is this machine, by whatever port: until people can sign in, the console is there for it alone.
+fn is_local(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name == "[::1]"
+        || name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// What every answer carries. A page is kept nowhere: what it shows is recorded each time.
 async fn headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    // A name of somebody else's that leads here (DNS rebinding) is not answered.
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    let mut response =
+        if host.is_none_or(is_local) { next.run(request).await } else { ErrorPage::NOT_FOUND.into_response() };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));

@@ -19,6 +19,9 @@ pub enum Dialect {
 
 /// One second, in microseconds.
 const SECOND: i64 = 1_000_000;
+/// 0001-02-01 and 9999-01-01, in microseconds.
+const YEAR_1: i64 = -62_132_918_400 * SECOND;
+const YEAR_9999: i64 = 253_370_764_800 * SECOND;
 
 impl Criterion {
     /// Names and values that a server matches wherever this criterion does; none where it is better asked for everything.
@@ -63,6 +66,10 @@ impl Criterion {
 
 /// Bounds within which every value lies that is matched.
 fn bounds(prefix: Prefix, asked: Span) -> Vec<String> {
+    // The first and the last year that a date can have bound nothing.
+    if [asked.from, asked.to].iter().any(|at| !(YEAR_1..=YEAR_9999).contains(at)) {
+        return Vec::new();
+    }
     let text = |micros: i64| {
         let at = Timestamp::from_micros(micros).to_string();
         format!("{}Z", at.get(..19).unwrap_or(&at))
@@ -114,6 +121,8 @@ mod tests {
             check("Patient", "birthdate=gt1980", dialect, "birthdate=ge1979-12-31T23:59:59Z");
             check("Patient", "birthdate=eb2000-02", dialect, "birthdate=le2000-03-01T00:00:01Z");
             check("Patient", "birthdate=1980,1990", dialect, "");
+            check("Patient", "birthdate=0001-01-01", dialect, "");
+            check("Patient", "birthdate=le9998-12", dialect, "birthdate=le9999-01-01T00:00:01Z");
             check("Observation", "subject=Patient/1,Group/2", dialect, "subject=Patient/1,Group/2");
         }
         check("Observation", "patient=1", Plain, "patient=Patient/1");

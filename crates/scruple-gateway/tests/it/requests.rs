@@ -73,6 +73,12 @@ fn one_person_in_two_roles_gets_two_views_and_never_more_than_is_granted() {
     // Whom nobody granted anything holds nothing, whatever the token says; who holds one role need not name it.
     let stranger = world.token_of("nobody.here", &["nurse"], Some("TREAT"));
     assert_eq!(code(&world.ask(&request("GET", &path), Some(&stranger), 1)), "role_not_selected");
+    // What only looks like a login is somebody else.
+    for other in ["Gus.Two", " gus.two", "gus.two\u{a0}", "gu\u{17f}.two", "GUS.TWO"] {
+        let token = world.token_of(other, &["nurse"], Some("TREAT"));
+        let response = world.ask(&request("GET", &path), Some(&token), 1);
+        assert!(matches!(response.status, 401 | 403), "{other}: {}", response.status);
+    }
     let one = world.token_of(login("biller"), &[], Some("HPAYMT"));
     assert_eq!(world.ask(&request("GET", &path), Some(&one), 1).body, biller.body);
 }

@@ -163,7 +163,12 @@ impl Upstream for Embedded {
     fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
         let form = scruple_fhir::search::encode(&query.parameters).to_string();
         let (status, body) = self.ask("POST", &format!("/{}/_search", query.resource_type), None, form.as_bytes());
-        Box::pin(std::future::ready(if status == 200 { Ok(body) } else { Err(UpstreamError::Status(status)) }))
+        let none = br#"{"resourceType":"Bundle","type":"searchset"}"#;
+        Box::pin(std::future::ready(match status {
+            200 => Ok(body),
+            404 => Ok(none.to_vec()),
+            _ => Err(UpstreamError::Status(status)),
+        }))
     }
 
     fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
@@ -282,8 +287,8 @@ impl World {
             return Response { status: 400, headers: Vec::new(), body: Vec::new() };
         };
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let now = self.clock.now();
-        let (response, id) = self.runtime.block_on(self.gateway.handle(request, None, now, &mut rng));
+        let handled = self.gateway.handle(request, None, self.clock.as_ref(), &mut rng);
+        let (response, id) = self.runtime.block_on(handled);
         let body = response.body.bytes().to_vec();
         let http = response.into_http(&id);
         let headers = http.headers().iter();

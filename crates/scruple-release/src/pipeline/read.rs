@@ -27,12 +27,20 @@ impl Pipeline {
         let kind = dictionary().get(resource_type).name;
         let withheld =
             |read: u64, reason: &str| Counts { read, released: 0, withheld: BTreeMap::from([(reason.to_owned(), 1)]) };
-        let Some(bytes) = self.upstream.read(kind, id).await? else {
-            return self.nothing(request, &decided, withheld(0, "absent"), rng).await;
+        let bytes = match self.upstream.read(kind, id).await {
+            // What depends on this one record looks as if there were none: too large, or kept even from us.
+            Ok(None) | Err(UpstreamError::Credential(403)) => {
+                return self.nothing(request, &decided, withheld(0, "absent"), rng).await;
+            }
+            Err(UpstreamError::TooLarge { .. }) => {
+                return self.nothing(request, &decided, withheld(1, "too_large"), rng).await;
+            }
+            Ok(Some(bytes)) => bytes,
+            Err(error) => return Err(error.into()),
         };
         let plain = bundle::plain(&bytes);
         if bundle::identity(&plain) != Some((resource_type, id)) {
-            return Err(UpstreamError::Malformed("another resource").into());
+            return self.nothing(request, &decided, withheld(1, "malformed"), rng).await;
         }
         let eye = Eye { decided: &decided, token: &self.token, now: request.now };
         let mut projected = match eye.project(&plain, None) {

@@ -7,13 +7,16 @@ use futures_util::future::try_join_all;
 use scruple_core::Timestamp;
 use scruple_fhir::{Projector, Surroundings, Withheld, bundle, dictionary};
 use scruple_seal::TokenKey;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 /// Pages of one batch.
 const PAGES_MAX: usize = 200;
 /// Ids of one batch.
-const BATCH_IDS_MAX: usize = 100;
+const BATCH_IDS_MAX: usize = 50;
+/// Bytes of the ids of one batch, commas included: servers bound the values of parameters.
+const BATCH_BYTES_MAX: usize = 500;
 
 /// A resource that a reference names.
 pub(super) type Target = (String, String);
@@ -91,7 +94,7 @@ impl Pipeline {
                 by_type.entry(target.0).or_default().push(target.1);
             }
         }
-        let batches = by_type.iter().flat_map(|(kind, ids)| ids.chunks(BATCH_IDS_MAX).map(move |ids| (kind, ids)));
+        let batches = by_type.iter().flat_map(|(kind, ids)| batches(ids).into_iter().map(move |ids| (kind, ids)));
         let found = try_join_all(batches.map(|(kind, ids)| self.visible(eye, kind, ids))).await?;
         for target in by_type.into_iter().flat_map(|(kind, ids)| ids.into_iter().map(move |id| (kind.clone(), id))) {
             let shows = found.iter().any(|batch| batch.contains(&target));
@@ -112,12 +115,8 @@ impl Pipeline {
                 visible.insert((kind.to_owned(), id.to_owned()));
             }
         };
-        if let [id] = ids {
-            if let Some(bytes) = self.upstream.read(kind, id).await? {
-                look(&bundle::plain(&bytes));
-            }
-            return Ok(visible);
-        }
+        // One id as well as many: what a server reads and what it finds can differ, and an answer must not depend on how many
+        // neighbours its references have.
         let parameters = vec![("_id".to_owned(), ids.join(",")), ("_count".to_owned(), ids.len().to_string())];
         let query = UpstreamQuery { resource_type: kind.to_owned(), parameters };
         let mut bytes = self.upstream.search(&query).await?;
@@ -126,9 +125,43 @@ impl Pipeline {
             let plain = bundle::plain(&bytes);
             let page = bundle::page(&plain).map_err(|_| UpstreamError::Malformed("no page of a search"))?;
             page.resources.iter().for_each(|resource| look(resource));
-            let Some(next) = page.next.map(str::to_owned) else { return Ok(visible) };
+            let Some(next) = page.next.map(Cow::into_owned) else { return Ok(visible) };
             bytes = self.upstream.page(&next).await?;
         }
         Err(UpstreamError::Malformed("pages without an end").into())
+    }
+}
+
+/// Ids in batches, none too long for one parameter of a query.
+fn batches(ids: &[String]) -> Vec<&[String]> {
+    let mut batches = Vec::new();
+    let mut rest = ids;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = rest.iter().take(BATCH_IDS_MAX).take_while(|id| {
+            bytes += id.len() + 1;
+            bytes <= BATCH_BYTES_MAX
+        });
+        let (batch, more) = rest.split_at(fits.count().max(1));
+        batches.push(batch);
+        rest = more;
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BATCH_BYTES_MAX, BATCH_IDS_MAX, batches};
+
+    #[test]
+    fn a_batch_of_ids_fits_one_parameter() {
+        for length in [1, 8, 36, 64] {
+            let ids: Vec<String> = (0..250).map(|number| format!("{number:0length$}")).collect();
+            let batches = batches(&ids);
+            assert_eq!(batches.concat(), ids);
+            for batch in batches {
+                assert!(batch.len() <= BATCH_IDS_MAX && batch.join(",").len() <= BATCH_BYTES_MAX);
+            }
+        }
     }
 }

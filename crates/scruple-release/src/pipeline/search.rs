@@ -11,10 +11,28 @@ use scruple_core::Counts;
 use scruple_core::limits::{SEARCH_CANDIDATE_BYTES_MAX, SEARCH_CANDIDATES_MAX, SEARCH_COUNT_MAX};
 use scruple_fhir::search::{Asked, Dialect, QueryFault, Search, decode_pairs, encode, parse};
 use scruple_fhir::{TypeId, bundle, dictionary};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::task::Poll;
 
 /// Pages that one search may take from the upstream.
 const PAGES_MAX: usize = 1_000;
+
+/// Candidates that are projected before others have their turn.
+const CANDIDATES_AT_ONCE: usize = 16;
+
+/// Lets other requests, and what keeps the node going, have their turn.
+async fn turn() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
 
 /// What was found for a page.
 struct Found {
@@ -124,11 +142,7 @@ impl Pipeline {
         let mut ids: HashSet<String> = HashSet::new();
         let mut spent = 0;
         let mut links: HashSet<String> = HashSet::new();
-        let mut bytes = match self.upstream.search(&upstream_query(search, self.upstream.dialect())).await {
-            // The server has no such type: the same for everyone, and nothing is found.
-            Err(UpstreamError::Status(404)) => return Ok(found),
-            answer => answer?,
-        };
+        let mut bytes = self.upstream.search(&upstream_query(search, self.upstream.dialect())).await?;
         loop {
             spent += bytes.len();
             let plain = bundle::plain(&bytes);
@@ -142,6 +156,9 @@ impl Pipeline {
                     continue;
                 }
                 found.counts.read += 1;
+                if found.counts.read.is_multiple_of(CANDIDATES_AT_ONCE as u64) {
+                    turn().await;
+                }
                 match eye.project(resource, None) {
                     Ok(mut projected) => {
                         let depends = !projected.asked.is_empty();
@@ -156,10 +173,13 @@ impl Pipeline {
                 return Err(No::new(503, "too_costly", words).into());
             }
             self.resolve(&eye, asked, &mut known).await?;
-            for candidate in candidates {
+            for (index, candidate) in candidates.into_iter().enumerate() {
+                if index % CANDIDATES_AT_ONCE == 0 {
+                    turn().await;
+                }
                 found.take(&eye, search, after, candidate, &known);
             }
-            let Some(next) = page.next.map(str::to_owned) else { return Ok(found) };
+            let Some(next) = page.next.map(Cow::into_owned) else { return Ok(found) };
             if !links.insert(next.clone()) {
                 return Err(UpstreamError::Malformed("pages that go round").into());
             }

@@ -194,13 +194,19 @@ fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bo
         let file = tokens.join(role);
         format!("-H \"Authorization: Bearer $(cat {})\"", for_a_shell(&file.display().to_string()))
     };
+    let gateway = &at.gateway;
+    let patient = Hospital::patient_id(PATIENT);
+    let (one, observations) = if embedded {
+        (format!("Patient/{patient}"), format!("Observation?patient={patient}&category=laboratory&_count=5"))
+    } else {
+        // Whom your server holds, nobody here knows. Do not point a demo at the records of real people.
+        ("Patient?_count=1".to_owned(), "Observation?_count=5".to_owned())
+    };
     say(&format!(
-        "\nOne patient, three people:\n\n  curl -s {} {gateway}/Patient/{patient}\n  curl -s {} {gateway}/Patient/{patient}\n  curl -s {} '{gateway}/Observation?patient={patient}&category=laboratory&_count=5'\n",
+        "\nOne patient, three people:\n\n  curl -s {} '{gateway}/{one}'\n  curl -s {} '{gateway}/{one}'\n  curl -s {} '{gateway}/{observations}'\n",
         bearer("front_desk"),
         bearer("biller"),
         bearer("nurse"),
-        gateway = at.gateway,
-        patient = Hospital::patient_id(PATIENT),
     ))?;
     let ledger = for_a_shell(&at.ledger.display().to_string());
     say(&format!("Then: scruple ledger tail {ledger}   (after Ctrl-C here, which ends the demo)"))

@@ -1,5 +1,6 @@
 //! Whether the node can take requests, its metrics, and what the gateway's listener says where the gateway does not.
 
+use super::tasks::pause;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -11,6 +12,8 @@ use scruple_ledger::{Recorder, RecorderState};
 use scruple_release::No;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::watch;
 
 /// What readiness looks at.
 pub struct State {
@@ -55,11 +58,27 @@ impl Readiness for State {
     }
 }
 
+/// How often samples of metrics are taken together: else they pile up until somebody reads them.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+fn handle() -> Option<&'static PrometheusHandle> {
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).as_ref()
+}
+
 /// The metrics of this process as text.
 pub fn metrics() -> Metrics {
-    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-    let handle = HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok());
-    Arc::new(move || handle.as_ref().map_or_else(String::new, PrometheusHandle::render))
+    let handle = handle();
+    Arc::new(move || handle.map_or_else(String::new, PrometheusHandle::render))
+}
+
+/// Keeps the metrics small until the end.
+pub async fn keep_up(mut stop: watch::Receiver<bool>) {
+    while !pause(UPKEEP_EVERY, &mut stop).await {
+        if let Some(handle) = handle() {
+            handle.run_upkeep();
+        }
+    }
 }
 
 /// What the listener ends by itself, as FHIR.

@@ -4,6 +4,7 @@ use super::{LEASE_EVERY, LEASE_MICROS};
 use crate::state::SystemClock;
 use anyhow::Result;
 use scruple_app::ports::{Appending, EventLog};
+use scruple_connect::HttpUpstream;
 use scruple_core::{Clock, Entry, EntryBody};
 use scruple_ledger::{MergedReserve, Notices, Origin, Recorder, RefusedCounts};
 use scruple_store::{ShardLease, Store};
@@ -92,6 +93,22 @@ pub async fn recover(recorder: Arc<Recorder>, mut stop: watch::Receiver<bool>) {
             }
             Ok(Err(_)) | Err(_) => {}
         }
+    }
+}
+
+/// Looks once whether the server behind us is one: a base that is wrong would else look like records that are not there.
+pub async fn probe(upstream: Arc<HttpUpstream>) {
+    match upstream.probe().await {
+        Ok(probe) => tracing::info!(
+            upstream.fhir_version = %probe.fhir_version,
+            upstream.software = probe.software.as_deref().unwrap_or("unnamed"),
+            upstream.post_search = ?probe.post_search,
+            "the upstream answers"
+        ),
+        Err(error) => tracing::warn!(
+            error = %crate::terminal::chain(&error),
+            "the upstream gives no CapabilityStatement of FHIR R4 under /metadata: is the path of `upstream.url` right?"
+        ),
     }
 }
 

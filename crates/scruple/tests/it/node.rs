@@ -34,9 +34,12 @@ impl Clock for Machine {
     }
 }
 
+/// What was heard, and whether that is all.
+type Said = Mutex<(Vec<u8>, bool)>;
+
 /// What a stream of the program has given so far.
 #[derive(Clone, Default)]
-pub struct Heard(Arc<(Mutex<(Vec<u8>, bool)>, Condvar)>);
+pub struct Heard(Arc<(Said, Condvar)>);
 
 impl Heard {
     pub fn listen(stream: impl Read + Send + 'static) -> Self {

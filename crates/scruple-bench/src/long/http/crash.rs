@@ -142,7 +142,7 @@ impl HttpCrash {
         let request = request.body(Full::new(Bytes::new())).unwrap_or_default();
         let mut rng = ChaCha20Rng::seed_from_u64(rng.next_u64());
         async move {
-            let (response, request_id) = gateway.handle(request, None, NOON, &mut rng).await;
+            let (response, request_id) = gateway.handle(request, None, &FixedClock::new(NOON), &mut rng).await;
             Got { status: response.status, request_id, body: response.body.bytes().to_vec() }
         }
     }
