@@ -12,7 +12,6 @@ use scruple_core::{Timestamp, new_id};
 use scruple_seal::Secret;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
-use serde_json::json;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -144,7 +143,7 @@ impl Issuer {
             extensions: claims
                 .purpose
                 .as_ref()
-                .map(|code| json!({"ihe_iua": {"purpose_of_use": [{"system": PURPOSE_SYSTEM, "code": code}]}})),
+                .map(|code| Extensions { ihe_iua: Iua { purpose_of_use: [Purpose { code, system: PURPOSE_SYSTEM }] } }),
         };
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some("at+jwt".to_owned());
@@ -170,7 +169,24 @@ struct Payload<'a> {
     jti: String,
     roles: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
-    extensions: Option<serde_json::Value>,
+    extensions: Option<Extensions<'a>>,
+}
+
+/// IHE IUA's own claims.
+#[derive(Serialize)]
+struct Extensions<'a> {
+    ihe_iua: Iua<'a>,
+}
+
+#[derive(Serialize)]
+struct Iua<'a> {
+    purpose_of_use: [Purpose<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Purpose<'a> {
+    code: &'a str,
+    system: &'a str,
 }
 
 /// The pair of a private number; `None` if it is 0 or not below the order of the curve.

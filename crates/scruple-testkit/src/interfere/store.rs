@@ -19,7 +19,8 @@ pub struct Stored {
 impl Stored {
     /// Of a resource with a type and an id.
     #[must_use]
-    pub fn new(value: Value) -> Option<Self> {
+    pub fn new(mut value: Value) -> Option<Self> {
+        plain_numbers(&mut value);
         let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         let (resource_type, id) = (text("resourceType")?, text("id")?);
         let bytes = value.to_string().into_bytes();
@@ -143,4 +144,20 @@ pub struct Mutation {
     pub what: &'static str,
     /// The edits.
     pub edits: Vec<Edit>,
+}
+
+/// Whole numbers without a fraction: servers print numbers anew, and which of `185.0` and `185` comes back is no matter of
+/// what a caller sees. That decimals stay as written is shown elsewhere.
+fn plain_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(whole) = number.as_f64().filter(|whole| whole.fract() == 0.0 && whole.abs() < 1e15) {
+                let whole = whole as i64;
+                *number = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(plain_numbers),
+        Value::Object(members) => members.values_mut().for_each(plain_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
 }
