@@ -1,6 +1,6 @@
 //! In front of Medplum's router: a FHIR server that others wrote. `cargo xtask test` starts one.
 
-use crate::pairs::{assert_held, plan, run, seed};
+use crate::pairs::{assert_held, plan, run_well_formed, seed};
 use scruple_connect::{Base, HttpUpstream, Options};
 use scruple_fhir::search::Dialect;
 use scruple_release::Upstream;
@@ -52,6 +52,6 @@ fn callers_cannot_tell_stores_apart_before_medplum() {
         println!("skipped: SCRUPLE_TEST_MEDPLUM is not set; `cargo xtask test` starts a server");
         return;
     }
-    assert_held(&run("biller", "HPAYMT", loaded, &plan(600), seed() + 6), "biller before Medplum");
-    assert_held(&run("nurse", "TREAT", loaded, &plan(600), seed() + 7), "nurse before Medplum");
+    assert_held(&run_well_formed("biller", "HPAYMT", loaded, &plan(600), seed() + 6), "biller before Medplum");
+    assert_held(&run_well_formed("nurse", "TREAT", loaded, &plan(600), seed() + 7), "nurse before Medplum");
 }

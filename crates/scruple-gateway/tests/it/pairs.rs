@@ -92,10 +92,27 @@ impl Rules for Explained {
 pub fn run(role: &str, purpose: &str, upstream: fn(&Store) -> Arc<dyn Upstream>, plan: &Plan, seed: u64) -> Report {
     let mut systems = [(); 3].map(|()| OverStore::new(role, purpose, upstream));
     let [a, b, empty] = &mut systems;
-    judge(role, purpose, &mut Systems { a, b, empty }, plan, seed)
+    judge(role, purpose, &mut Systems { a, b, empty }, plan, (seed, pairs(seed)))
 }
 
-fn judge(role: &str, purpose: &str, systems: &mut Systems<'_>, plan: &Plan, seed: u64) -> Report {
+/// The same before a server that mends what it is given: over well-formed resources.
+pub fn run_well_formed(
+    role: &str,
+    purpose: &str,
+    upstream: fn(&Store) -> Arc<dyn Upstream>,
+    plan: &Plan,
+    seed: u64,
+) -> Report {
+    let mut systems = [(); 3].map(|()| OverStore::new(role, purpose, upstream));
+    let [a, b, empty] = &mut systems;
+    judge(role, purpose, &mut Systems { a, b, empty }, plan, (seed, pairs(seed).well_formed()))
+}
+
+fn pairs(seed: u64) -> Pairs {
+    Pairs::new(seed, noon()).unwrap()
+}
+
+fn judge(role: &str, purpose: &str, systems: &mut Systems<'_>, plan: &Plan, (seed, pairs): (u64, Pairs)) -> Report {
     let pack = Arc::clone(&active().pack);
     let relationship = ConditionMask::NONE.with(pack.condition("relationship").unwrap());
     let question = Question { role: role.to_owned(), purpose: purpose.to_owned(), conditions: relationship };
@@ -108,7 +125,6 @@ fn judge(role: &str, purpose: &str, systems: &mut Systems<'_>, plan: &Plan, seed
         Arc::new(move |kind, value| key.token(kind, value)),
     );
     let rules = Explained { pack, question, known: Mutex::default() };
-    let pairs = Pairs::new(seed, noon()).unwrap();
     Harness { pairs: &pairs, sight: &sight, base: BASE, rules: &rules }.run(systems, plan, seed)
 }
 
@@ -188,7 +204,7 @@ fn five_leaks_put_in_on_purpose_are_found() {
         let mut systems = [(); 3].map(|()| Leaky::new(leak, OverStore::new("biller", "HPAYMT", raw), BASE));
         let [a, b, empty] = &mut systems;
         let plan = Plan { cases: 6_000, differences_max: 1, shrink_plays_max: 0, ..Plan::default() };
-        let report = judge("biller", "HPAYMT", &mut Systems { a, b, empty }, &plan, seed() + 5);
+        let report = judge("biller", "HPAYMT", &mut Systems { a, b, empty }, &plan, (seed() + 5, pairs(seed() + 5)));
         assert!(!report.differences.is_empty(), "{leak:?} was not found in {} cases", report.cases);
     }
 }

@@ -82,6 +82,14 @@ impl Pairs {
         })
     }
 
+    /// Without the crafted resources, some of which are malformed: a server that others wrote mends what it is given, and
+    /// then holds something else than the store.
+    #[must_use]
+    pub fn well_formed(mut self) -> Self {
+        self.crafted.clear();
+        self
+    }
+
     /// A store of a seed.
     #[must_use]
     pub fn store(&self, seed: u64) -> Store {
