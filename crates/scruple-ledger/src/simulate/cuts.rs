@@ -1,39 +1,17 @@
 //! Runs that end in a power cut.
 
-use super::{Keep, SimStorage};
+use super::SimStorage;
+use super::script::{DIR, Findings, HOUR_MICROS, STEPS, Script, cut_everywhere, open, verified};
 use crate::core::Core;
 use crate::entries::{Payload, entries};
 use crate::frame::{FRAME_HEADER_BYTES, Origin};
-use crate::open::{Intent, OpenOptions, SEGMENT_BYTES_MIN, start};
 use crate::report::chain;
-use crate::verify::{VerifyOptions, verify};
 use crate::wal::Item;
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
-use rand_core::{CryptoRng, Rng};
-use scruple_core::{FixedClock, Timestamp};
+use rand_core::Rng;
+use scruple_core::FixedClock;
 use std::path::Path;
 use std::sync::Arc;
-
-pub(super) const DIR: &str = "/ledger";
-pub(super) const HOUR_MICROS: i64 = 3_600_000_000;
-/// Power cuts, one after the other, that a run survives at most.
-pub(super) const CUTS_PER_RUN: usize = 3;
-/// Failures that are kept.
-pub(super) const FAILURES_MAX: usize = 20;
-
-/// What [`power_cuts`] or [`super::reserve_power_cuts`] found.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Findings {
-    /// Power cuts that were made.
-    pub cuts: u64,
-    /// Entries that were acknowledged before a cut, over all runs.
-    pub acknowledged: u64,
-    /// Starts that cut a torn write off.
-    pub torn: u64,
-    /// What did not hold: the seed, the operation, and what.
-    pub failures: Vec<String>,
-}
 
 /// What a run has been promised so far.
 #[derive(Default)]
@@ -56,97 +34,62 @@ struct Promised {
 /// starts is cut again.
 #[must_use]
 pub fn power_cuts(seed: u64, cases: u64) -> Findings {
-    let mut findings = Findings::default();
-    for case in 0..cases {
-        let seed = seed.wrapping_add(case.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let mut operation = 1;
-        loop {
-            let outcome = one_cut(seed, operation, &mut findings);
-            match outcome {
-                Ok(true) => operation += 1,
-                Ok(false) => break,
-                Err(what) => {
-                    if findings.failures.len() < FAILURES_MAX {
-                        findings.failures.push(format!("seed {seed}, cut after operation {operation}: {what}"));
-                    }
-                    operation += 1;
+    cut_everywhere::<Promised>(seed, cases)
+}
+
+impl Script for Promised {
+    const CUT_AGAIN_WITHIN: u32 = 40;
+
+    fn new(heavy: bool) -> Self {
+        Self { heavy, ..Self::default() }
+    }
+
+    fn run(&mut self, storage: &SimStorage, clock: &Arc<FixedClock>, rng: &mut ChaCha20Rng) -> Result<(), String> {
+        let (mut core, _) = open(storage, clock, rng)?;
+        for _ in 0..STEPS {
+            match rng.next_u32() % 10 {
+                0..=5 => record(&core, rng, self)?,
+                6 | 7 => {
+                    core.upkeep().and_then(|()| core.integrate()).map_err(|stop| chain(stop.as_ref()))?;
+                    self.checkpoint = core.checkpoint().0;
+                }
+                8 => clock.advance_micros(HOUR_MICROS),
+                _ => {
+                    drop(core);
+                    (core, _) = open(storage, clock, rng)?;
                 }
             }
         }
+        Ok(())
     }
-    findings
-}
 
-/// One run with a cut after one operation. `Ok(false)`: the run ended before it.
-fn one_cut(seed: u64, operation: u64, findings: &mut Findings) -> Result<bool, String> {
-    let mut storage = SimStorage::new();
-    // The script is the same for every operation of a seed; what survives the cut is not.
-    let mut script = ChaCha20Rng::seed_from_u64(seed);
-    let mut chance = ChaCha20Rng::seed_from_u64(seed ^ operation.rotate_left(32));
-    let mut promised = Promised { heavy: seed.is_multiple_of(3), ..Promised::default() };
-    storage.cut_after(operation);
-    run(&storage, &mut script, &mut promised);
-    if !storage.is_off() {
-        return Ok(false);
-    }
-    for again in 0..CUTS_PER_RUN {
-        findings.cuts += 1;
-        let keep = match chance.next_u32() % 8 {
-            0 => Keep::None,
-            1 => Keep::All,
-            _ => Keep::Some,
-        };
-        storage = storage.after_power_cut(keep, &mut chance);
-        if again + 1 < CUTS_PER_RUN && chance.next_u32().is_multiple_of(2) {
-            storage.cut_after(1 + u64::from(chance.next_u32() % 40));
+    fn go_on(&mut self, storage: &SimStorage, clock: &Arc<FixedClock>, rng: &mut ChaCha20Rng) -> Result<bool, String> {
+        let (core, recovery) = open(storage, clock, rng)?;
+        let size = core.size();
+        let acknowledged = self.payloads.len() as u64;
+        if size < acknowledged {
+            return Err(format!("{acknowledged} entries were acknowledged, {size} are there"));
         }
-        match go_on(&storage, &mut chance, &mut promised) {
-            Ok(torn) => findings.torn += u64::from(torn),
-            Err(_) if storage.is_off() => continue,
-            Err(what) => return Err(what),
+        found(storage, self)?;
+        if let Some(last) = core.last_origin(7)
+            && last < self.origin
+        {
+            return Err(format!("origin {} was acknowledged, {last} is there", self.origin));
         }
-        break;
+        self.origin = core.last_origin(7).unwrap_or(0);
+        // From here on the entries that were found count as told: the drainer would go on behind them.
+        record(&core, rng, self)?;
+        core.integrate().map_err(|stop| chain(stop.as_ref()))?;
+        let newest = core.checkpoint().0;
+        let outside = std::mem::replace(&mut self.checkpoint, newest);
+        drop(core);
+        found(storage, self)?;
+        verified(storage, outside)?;
+        Ok(recovery.cut.is_some())
     }
-    findings.acknowledged += promised.payloads.len() as u64;
-    Ok(true)
-}
 
-pub(super) fn options(storage: &SimStorage, clock: &Arc<FixedClock>, rng: &mut dyn Rng) -> OpenOptions {
-    let own: Box<dyn CryptoRng + Send> = Box::new(ChaCha20Rng::seed_from_u64(rng.next_u64()));
-    let clock: Arc<FixedClock> = Arc::clone(clock);
-    OpenOptions {
-        storage: Arc::new(storage.clone()),
-        rng: own,
-        segment_bytes: SEGMENT_BYTES_MIN,
-        ..OpenOptions::new("simulated.example/ledger", clock)
-    }
-}
-
-/// The script of a run: it ends when its steps are done or the power is cut.
-fn run(storage: &SimStorage, rng: &mut ChaCha20Rng, promised: &mut Promised) {
-    let clock = Arc::new(FixedClock::new(Timestamp::from_micros(500_000 * HOUR_MICROS)));
-    let open = |rng: &mut ChaCha20Rng| start(Path::new(DIR), options(storage, &clock, rng), Intent::CreateOrOpen).ok();
-    let Some((mut core, _)) = open(rng) else { return };
-    for _ in 0..14 {
-        match rng.next_u32() % 10 {
-            0..=5 => {
-                if record(&core, rng, promised).is_err() {
-                    return;
-                }
-            }
-            6 | 7 => {
-                if core.upkeep().and_then(|()| core.integrate()).is_err() {
-                    return;
-                }
-                promised.checkpoint = core.checkpoint().0;
-            }
-            8 => clock.advance_micros(HOUR_MICROS),
-            _ => {
-                drop(core);
-                let Some((opened, _)) = open(rng) else { return };
-                core = opened;
-            }
-        }
+    fn acknowledged(&self) -> usize {
+        self.payloads.len()
     }
 }
 
@@ -194,36 +137,6 @@ fn record(core: &Core, rng: &mut ChaCha20Rng, promised: &mut Promised) -> Result
             Err(chain(stop.as_ref()))
         }
     }
-}
-
-/// The start after a cut, and everything that must hold then.
-fn go_on(storage: &SimStorage, rng: &mut ChaCha20Rng, promised: &mut Promised) -> Result<bool, String> {
-    let clock = Arc::new(FixedClock::new(Timestamp::from_micros(500_100 * HOUR_MICROS)));
-    let opened = start(Path::new(DIR), options(storage, &clock, rng), Intent::CreateOrOpen);
-    let (core, recovery) = opened.map_err(|error| format!("does not start: {}", chain(&error)))?;
-    let size = core.size();
-    let acknowledged = promised.payloads.len() as u64;
-    if size < acknowledged {
-        return Err(format!("{acknowledged} entries were acknowledged, {size} are there"));
-    }
-    found(storage, promised)?;
-    if let Some(last) = core.last_origin(7)
-        && last < promised.origin
-    {
-        return Err(format!("origin {} was acknowledged, {last} is there", promised.origin));
-    }
-    promised.origin = core.last_origin(7).unwrap_or(0);
-    // From here on the entries that were found count as told: the drainer would go on behind them.
-    record(&core, rng, promised)?;
-    core.integrate().map_err(|stop| chain(stop.as_ref()))?;
-    let newest = core.checkpoint().0;
-    let outside = std::mem::replace(&mut promised.checkpoint, newest);
-    drop(core);
-    found(storage, promised)?;
-    let outside_checkpoint = (!outside.is_empty()).then_some(outside);
-    let options = VerifyOptions { storage: Arc::new(storage.clone()), outside_checkpoint, ..VerifyOptions::default() };
-    let report = verify(Path::new(DIR), options).map_err(|error| chain(&error))?;
-    if report.is_good() { Ok(recovery.cut.is_some()) } else { Err(format!("does not verify: {report}")) }
 }
 
 /// Compares the entries that are there with those that were promised; what was uncertain and is there counts from now on.

@@ -7,7 +7,9 @@
 mod cuts;
 mod disk;
 mod reserve;
+mod script;
 
-pub use cuts::{Findings, power_cuts};
+pub use cuts::power_cuts;
 pub use disk::{Keep, SimStorage};
 pub use reserve::reserve_power_cuts;
+pub use script::Findings;

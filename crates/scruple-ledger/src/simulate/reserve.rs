@@ -1,25 +1,22 @@
 //! Runs with an emergency reserve that end in a power cut.
 
-use super::cuts::{CUTS_PER_RUN, DIR, FAILURES_MAX, Findings, HOUR_MICROS, options};
-use super::{Keep, SimStorage};
+use super::SimStorage;
+use super::script::{DIR, Findings, HOUR_MICROS, STEPS, Script, cut_everywhere, open, options, verified};
 use crate::core::Core;
 use crate::entries::{Payload, entries};
 use crate::frame::FRAME_HEADER_BYTES;
-use crate::open::{Intent, OpenOptions, start};
+use crate::open::OpenOptions;
 use crate::recorder::{RefusedCounts, env};
 use crate::report::chain;
 use crate::reserve::{MergedReserve, Notices, RESERVE_BYTES_MIN, RESERVE_SHARDS, Reserves};
-use crate::verify::{VerifyOptions, verify};
 use crate::wal::Item;
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
 use rand_core::Rng;
-use scruple_core::{FixedClock, Timestamp};
+use scruple_core::FixedClock;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const STEPS: usize = 14;
 /// The second reserve lies beside the ledger, the first in it.
 const SECOND_DIR: &str = "/second";
 
@@ -55,58 +52,70 @@ impl Notices for Told {
 /// main ledger.
 #[must_use]
 pub fn reserve_power_cuts(seed: u64, cases: u64) -> Findings {
-    let mut findings = Findings::default();
-    for case in 0..cases {
-        let seed = seed.wrapping_add(case.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let mut operation = 1;
-        loop {
-            match one_cut(seed, operation, &mut findings) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(what) => {
-                    findings.failures.push(format!("seed {seed}, cut after operation {operation}: {what}"));
-                    if findings.failures.len() >= FAILURES_MAX {
-                        return findings;
-                    }
-                }
-            }
-            operation += 1;
-        }
-    }
-    findings
+    cut_everywhere::<Promised>(seed, cases)
 }
 
-/// One run with a cut after one operation. `Ok(false)`: the run ended before it.
-fn one_cut(seed: u64, operation: u64, findings: &mut Findings) -> Result<bool, String> {
-    let mut storage = SimStorage::new();
-    let mut script = ChaCha20Rng::seed_from_u64(seed);
-    let mut chance = ChaCha20Rng::seed_from_u64(seed ^ operation.rotate_left(32));
-    let mut promised = Promised { heavy: seed.is_multiple_of(3), ..Promised::default() };
-    storage.cut_after(operation);
-    let run = run(&storage, &mut script, &mut promised);
-    if !storage.is_off() {
-        return run.map(|()| false);
+impl Script for Promised {
+    const CUT_AGAIN_WITHIN: u32 = 60;
+
+    fn new(heavy: bool) -> Self {
+        Self { heavy, ..Self::default() }
     }
-    for again in 0..CUTS_PER_RUN {
-        findings.cuts += 1;
-        let keep = match chance.next_u32() % 8 {
-            0 => Keep::None,
-            1 => Keep::All,
-            _ => Keep::Some,
-        };
-        storage = storage.after_power_cut(keep, &mut chance);
-        if again + 1 < CUTS_PER_RUN && chance.next_u32().is_multiple_of(2) {
-            storage.cut_after(1 + u64::from(chance.next_u32() % 60));
+
+    fn run(&mut self, storage: &SimStorage, clock: &Arc<FixedClock>, rng: &mut ChaCha20Rng) -> Result<(), String> {
+        let (mut core, mut reserves, _) = open_both(storage, clock, rng)?;
+        for _ in 0..STEPS {
+            match rng.next_u32() % 12 {
+                0 | 1 => record(&core, rng, self)?,
+                2..=6 => record_in_reserve(&mut reserves, rng, self)?,
+                7 | 8 => drop(reserves.merge(&core, &Told).map_err(|error| chain(&error))?),
+                9 => {
+                    core.upkeep().and_then(|()| core.integrate()).map_err(|stop| chain(stop.as_ref()))?;
+                    self.checkpoint = core.checkpoint().0;
+                }
+                10 => clock.advance_micros(HOUR_MICROS),
+                _ => {
+                    drop((core, reserves));
+                    (core, reserves, _) = open_both(storage, clock, rng)?;
+                }
+            }
         }
-        match go_on(&storage, &mut chance, &mut promised) {
-            Ok(torn) => findings.torn += u64::from(torn),
-            Err(_) if storage.is_off() => continue,
-            Err(what) => return Err(what),
-        }
-        break;
+        Ok(())
     }
-    findings.acknowledged += promised.told.len() as u64;
-    Ok(true)
+
+    fn go_on(&mut self, storage: &SimStorage, clock: &Arc<FixedClock>, rng: &mut ChaCha20Rng) -> Result<bool, String> {
+        if rng.next_u32().is_multiple_of(3)
+            && let Ok(mut reserves) = open_reserves(options(storage, clock, rng), None)
+        {
+            // The main ledger does not open: care goes on from where the reserve is.
+            record_in_reserve(&mut reserves, rng, self)?;
+        }
+        let (core, mut reserves, torn) = open_both(storage, clock, rng)?;
+        record_in_reserve(&mut reserves, rng, self)?;
+        record(&core, rng, self)?;
+        reserves.merge(&core, &Told).map_err(|error| chain(&error))?;
+        if reserves.room().entries > 0 {
+            return Err("a reserve was merged and is not empty".to_owned());
+        }
+        record_in_reserve(&mut reserves, rng, self)?;
+        drop((core, reserves));
+        // Once more, as the next start would.
+        let (core, mut reserves, _) = open_both(storage, clock, rng)?;
+        reserves.merge(&core, &Told).map_err(|error| chain(&error))?;
+        core.integrate().map_err(|stop| chain(stop.as_ref()))?;
+        let newest = core.checkpoint().0;
+        let outside = std::mem::replace(&mut self.checkpoint, newest);
+        drop((core, reserves));
+        found(storage, self)?;
+        match verified(storage, outside)?.in_reserve {
+            0 => Ok(torn),
+            left => Err(format!("{left} entries are left in the reserve")),
+        }
+    }
+
+    fn acknowledged(&self) -> usize {
+        self.told.len()
+    }
 }
 
 fn dirs() -> [(PathBuf, u64); 2] {
@@ -127,33 +136,9 @@ fn open_both(
     clock: &Arc<FixedClock>,
     rng: &mut ChaCha20Rng,
 ) -> Result<(Core, Reserves, bool), String> {
-    let opened = start(Path::new(DIR), options(storage, clock, rng), Intent::CreateOrOpen);
-    let (core, recovery) = opened.map_err(|error| format!("does not start: {}", chain(&error)))?;
+    let (core, recovery) = open(storage, clock, rng)?;
     let reserves = open_reserves(options(storage, clock, rng), Some(&core))?;
     Ok((core, reserves, recovery.cut.is_some()))
-}
-
-/// The script of a run: it ends when its steps are done or the power is cut.
-fn run(storage: &SimStorage, rng: &mut ChaCha20Rng, promised: &mut Promised) -> Result<(), String> {
-    let clock = Arc::new(FixedClock::new(Timestamp::from_micros(500_000 * HOUR_MICROS)));
-    let (mut core, mut reserves, _) = open_both(storage, &clock, rng)?;
-    for _ in 0..STEPS {
-        match rng.next_u32() % 12 {
-            0 | 1 => record(&core, rng, promised)?,
-            2..=6 => record_in_reserve(&mut reserves, rng, promised)?,
-            7 | 8 => drop(reserves.merge(&core, &Told).map_err(|error| chain(&error))?),
-            9 => {
-                core.upkeep().and_then(|()| core.integrate()).map_err(|stop| chain(stop.as_ref()))?;
-                promised.checkpoint = core.checkpoint().0;
-            }
-            10 => clock.advance_micros(HOUR_MICROS),
-            _ => {
-                drop((core, reserves));
-                (core, reserves, _) = open_both(storage, &clock, rng)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn payloads(rng: &mut ChaCha20Rng, heavy: bool) -> Vec<Vec<u8>> {
@@ -203,42 +188,6 @@ fn record_in_reserve(reserves: &mut Reserves, rng: &mut ChaCha20Rng, promised: &
         }
     }
     Ok(())
-}
-
-/// The start after a cut, and everything that must hold then.
-fn go_on(storage: &SimStorage, rng: &mut ChaCha20Rng, promised: &mut Promised) -> Result<bool, String> {
-    let clock = Arc::new(FixedClock::new(Timestamp::from_micros(500_100 * HOUR_MICROS)));
-    if rng.next_u32().is_multiple_of(3)
-        && let Ok(mut reserves) = open_reserves(options(storage, &clock, rng), None)
-    {
-        // The main ledger does not open: care goes on from where the reserve is.
-        record_in_reserve(&mut reserves, rng, promised)?;
-    }
-    let (core, mut reserves, torn) = open_both(storage, &clock, rng)?;
-    record_in_reserve(&mut reserves, rng, promised)?;
-    record(&core, rng, promised)?;
-    reserves.merge(&core, &Told).map_err(|error| chain(&error))?;
-    if reserves.room().entries > 0 {
-        return Err("a reserve was merged and is not empty".to_owned());
-    }
-    record_in_reserve(&mut reserves, rng, promised)?;
-    drop((core, reserves));
-    // Once more, as the next start would.
-    let (core, mut reserves, _) = open_both(storage, &clock, rng)?;
-    reserves.merge(&core, &Told).map_err(|error| chain(&error))?;
-    core.integrate().map_err(|stop| chain(stop.as_ref()))?;
-    let newest = core.checkpoint().0;
-    let outside = std::mem::replace(&mut promised.checkpoint, newest);
-    drop((core, reserves));
-    found(storage, promised)?;
-    let outside_checkpoint = (!outside.is_empty()).then_some(outside);
-    let options = VerifyOptions { storage: Arc::new(storage.clone()), outside_checkpoint, ..VerifyOptions::default() };
-    let report = verify(Path::new(DIR), options).map_err(|error| chain(&error))?;
-    match (report.is_good(), report.in_reserve) {
-        (true, 0) => Ok(torn),
-        (true, left) => Err(format!("{left} entries are left in the reserve")),
-        (false, _) => Err(format!("does not verify: {report}")),
-    }
 }
 
 /// Compares the entries of the main ledger with those that were promised; what was uncertain and is there counts from now
