@@ -1,6 +1,6 @@
 //! What is outside, as traits: use cases name these, and the binary decides what stands behind them.
 
-use scruple_ledger::{AppendError, Ledger, Origin, Receipt};
+use scruple_ledger::{AppendError, Ledger, Origin, Pending, Receipt, Recorder};
 use std::pin::Pin;
 
 /// An entry on its way to the disk; it is recorded when this answers with a receipt.
@@ -22,9 +22,24 @@ impl EventLog for Ledger {
     }
 
     fn append(&self, payload: Vec<u8>, origin: Origin) -> Appending {
-        match self.submit(payload, Some(origin)) {
-            Ok(pending) => Box::pin(pending),
-            Err(refused) => Box::pin(std::future::ready(Err(refused))),
-        }
+        appending(self.submit(payload, Some(origin)))
+    }
+}
+
+impl EventLog for Recorder {
+    fn last_origin(&self, shard: u32) -> Option<u64> {
+        self.main().and_then(|ledger| ledger.last_origin(shard))
+    }
+
+    fn append(&self, payload: Vec<u8>, origin: Origin) -> Appending {
+        appending(self.submit(payload, Some(origin)))
+    }
+}
+
+/// What was handed over, or why it was not taken.
+fn appending(submitted: Result<Pending, AppendError>) -> Appending {
+    match submitted {
+        Ok(pending) => Box::pin(pending),
+        Err(refused) => Box::pin(std::future::ready(Err(refused))),
     }
 }

@@ -14,7 +14,8 @@ use scruple_fhir::request::{Interaction, Unserved, parse};
 use scruple_fhir::search::{decode_pairs, is_json};
 use scruple_http::{BodyError, read_body};
 use scruple_identity::{TokenCache, Verifier};
-use scruple_release::{Answer, Asked, Holding, No, Pipeline, Policy, Request, RequestRng, holding};
+use scruple_ledger::Urgency;
+use scruple_release::{Answer, Asked, Holding, No, Pipeline, Policy, Request, RequestRng, holding, urgency_of};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -153,8 +154,8 @@ impl Gateway {
                 return self.refuse(served, no).await;
             }
         }
-        let care = matches!(served.asked.question.purpose.as_str(), "TREAT" | "ETREAT" | "BTG");
-        let Some(_turn) = self.turns.take(&served.asked.subject, care) else {
+        let urgency = urgency_of(&served.asked.question.purpose);
+        let Some(_turn) = self.turns.take(&served.asked.subject, urgency == Urgency::Care) else {
             return self.refuse(served, No::new(503, "overloaded", "Too many requests at one time. Try again.")).await;
         };
         match interaction {

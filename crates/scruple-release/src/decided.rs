@@ -151,22 +151,14 @@ impl Decided {
 
     /// Whether the caller may search so.
     pub(crate) fn permits(&self, search: &Search) -> Result<(), NotPermitted> {
-        let known = |parameter| {
-            let all = self.permits.read().unwrap_or_else(PoisonError::into_inner);
-            all.get(&(search.resource_type, parameter)).cloned()
-        };
-        let mut remembered = Vec::with_capacity(search.criteria.len());
-        for criterion in &search.criteria {
-            remembered.push(known(criterion.name()));
-        }
-        if remembered.iter().all(Option::is_some) {
-            return remembered.into_iter().flatten().collect();
-        }
-        for criterion in &search.criteria {
-            let judged = self.projection.permits(search.resource_type, criterion);
-            let mut all = self.permits.write().unwrap_or_else(PoisonError::into_inner);
-            all.insert((search.resource_type, criterion.name()), judged);
-        }
-        search.criteria.iter().filter_map(|criterion| known(criterion.name())).collect()
+        search.criteria.iter().try_for_each(|criterion| {
+            let key = (search.resource_type, criterion.name());
+            let known = self.permits.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+            known.unwrap_or_else(|| {
+                let judged = self.projection.permits(search.resource_type, criterion);
+                self.permits.write().unwrap_or_else(PoisonError::into_inner).insert(key, judged.clone());
+                judged
+            })
+        })
     }
 }

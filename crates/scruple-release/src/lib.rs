@@ -23,7 +23,7 @@ pub use decided::Policy;
 pub use files::{FilterError, FilterOptions, Input, Output, Progress, filter};
 pub use lens::{LookOptions, Looked, look};
 pub use outcome::No;
-pub use pipeline::{Answer, Holding, Holds, Parts, Pipeline, Request, RequestRng, holding};
+pub use pipeline::{Answer, Holding, Holds, Parts, Pipeline, Request, RequestRng, holding, urgency_of};
 pub use release::{Asked, ReleaseError, ReleaseStream, Released};
 pub use spool::Spool;
 pub use summary::{Fault, Summary};

@@ -157,7 +157,7 @@ impl Pipeline {
     /// Refuses, and records it. `no` follows from policy, grammar or the state of the system.
     pub async fn refuse(&self, request: Request<'_>, no: No) -> Answer {
         let body = refused(self.policy().pack(), request.asked, no.code, Some(request.facts));
-        match self.record(request.now, &body, urgency_of(&request.asked.question.purpose)).await {
+        match self.record(request.now, body, urgency_of(&request.asked.question.purpose)).await {
             Ok(receipt) => Answer::Refused(no.status, no.code, Released::recorded(no.body(), vec![receipt])),
             Err(_) => self.unrecorded(request.asked),
         }
@@ -177,11 +177,11 @@ impl Pipeline {
     pub async fn note(&self, now: Timestamp, code: &str, facts: &[(&str, String)]) -> Result<(), AppendError> {
         let facts = facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let body = EntryBody::Notice { code: code.to_owned(), facts };
-        self.record(now, &body, Urgency::Other).await.map(drop)
+        self.record(now, body, Urgency::Other).await.map(drop)
     }
 
-    async fn record(&self, now: Timestamp, body: &EntryBody, urgency: Urgency) -> Result<Receipt, AppendError> {
-        let Ok(bytes) = Entry::new(now, body.clone()).to_bytes() else {
+    async fn record(&self, now: Timestamp, body: EntryBody, urgency: Urgency) -> Result<Receipt, AppendError> {
+        let Ok(bytes) = Entry::new(now, body).to_bytes() else {
             return Err(AppendError::TooLong { bytes: usize::MAX, limit: scruple_core::limits::ENTRY_BYTES_MAX });
         };
         self.recorder.record(bytes, urgency).await
@@ -236,7 +236,7 @@ impl Pipeline {
                 bytes: bytes.len() as u64,
                 counts,
             };
-            let receipt = self.record(now, &body, urgency).await?;
+            let receipt = self.record(now, body, urgency).await?;
             return Ok(Released::recorded(bytes, vec![receipt]));
         }
         let facts = Some(request.facts.clone());
@@ -257,7 +257,7 @@ impl Pipeline {
         }
         let chunks = entries.len() as u64 - 1;
         entries.push(EntryBody::ReleaseClose { release, chunks, counts, outcome: "complete".to_owned() });
-        let receipts = try_join_all(entries.iter().map(|entry| self.record(now, entry, urgency))).await?;
+        let receipts = try_join_all(entries.into_iter().map(|entry| self.record(now, entry, urgency))).await?;
         Ok(Released::recorded(bytes, receipts))
     }
 
@@ -288,8 +288,10 @@ impl Pipeline {
     }
 }
 
-/// The urgency of a purpose: who is being treated may use the reserve (care-continues).
-fn urgency_of(purpose: &str) -> Urgency {
+/// The urgency of a purpose: what serves treatment comes first where there is not room for all, in the ledger as at the
+/// gateway (care-continues).
+#[must_use]
+pub fn urgency_of(purpose: &str) -> Urgency {
     if matches!(purpose, "TREAT" | "ETREAT" | "BTG") { Urgency::Care } else { Urgency::Other }
 }
 

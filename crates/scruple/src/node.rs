@@ -159,7 +159,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let wake = Arc::new(Notify::new());
     let follower = FeedFollower::new(store.clone(), Arc::clone(&cache), Arc::clone(&clock), Arc::clone(&wake));
     tokio::time::timeout(START_WAIT, follower.poll()).await.context("the database does not answer")??;
-    let log: Arc<dyn ports::EventLog> = Arc::new(tasks::Log(Arc::clone(&recorder)));
+    let log: Arc<dyn ports::EventLog> = Arc::clone(&recorder) as _;
     let (drainer, drain) = Drainer::new(store.clone(), log, SHARD, wake)?;
     let gateway = Arc::new(Gateway::new(scruple_gateway::Parts {
         pipeline: Arc::clone(&pipeline),

@@ -6,13 +6,13 @@ use super::parts::{
 };
 use anyhow::{Context as _, Result, ensure};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use scruple_app::ports::{Appending, EventLog};
+use scruple_app::ports::EventLog;
 use scruple_app::{DEMO_APPROVER, Drainer};
 use scruple_core::{Clock, new_id};
 use scruple_fhir::search::Dialect;
 use scruple_gateway::{Gateway, GatewayService};
 use scruple_http::{Limits, Server};
-use scruple_ledger::{OpenOptions, Origin, Recorder, RecorderOptions, ReserveOptions};
+use scruple_ledger::{OpenOptions, Recorder, RecorderOptions, ReserveOptions};
 use scruple_policy::{PackFiles, activate};
 use scruple_release::Policy;
 use scruple_seal::SystemRng;
@@ -105,21 +105,6 @@ pub fn role() -> Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(order, commands))
 }
 
-struct Log(Arc<Recorder>);
-
-impl EventLog for Log {
-    fn last_origin(&self, shard: u32) -> Option<u64> {
-        self.0.main().and_then(|ledger| ledger.last_origin(shard))
-    }
-
-    fn append(&self, payload: Vec<u8>, origin: Origin) -> Appending {
-        match self.0.submit(payload, Some(origin)) {
-            Ok(pending) => Box::pin(pending),
-            Err(refused) => Box::pin(std::future::ready(Err(refused))),
-        }
-    }
-}
-
 /// What commands act on.
 struct Running {
     gateway: Arc<Gateway>,
@@ -145,7 +130,7 @@ async fn serve(order: Order, mut commands: mpsc::Receiver<String>) -> Result<()>
     let recorder = Arc::new(recorder(&order, &disk)?);
     let database = format!("sqlite:{}", order.dir.join("scruple.db").display());
     let Workforce { store, lease, cache, follower, wake } = workforce(&database, &clock, &order.people).await?;
-    let log: Arc<dyn EventLog> = Arc::new(Log(Arc::clone(&recorder)));
+    let log: Arc<dyn EventLog> = Arc::clone(&recorder) as _;
     let (drainer, _drain) = Drainer::new(store.clone(), log, SHARD, Arc::clone(&wake))?;
     let upstream = Arc::new(Exchange::new(http_upstream(&order.upstream, order.call_ms, Dialect::Standard)?));
     let issuer = issuer(&mut SystemRng)?;

@@ -96,8 +96,9 @@ impl Pipeline {
         }
         let batches = by_type.iter().flat_map(|(kind, ids)| batches(ids).into_iter().map(move |ids| (kind, ids)));
         let found = try_join_all(batches.map(|(kind, ids)| self.visible(eye, kind, ids))).await?;
+        let found: BTreeSet<Target> = found.into_iter().flatten().collect();
         for target in by_type.into_iter().flat_map(|(kind, ids)| ids.into_iter().map(move |id| (kind.clone(), id))) {
-            let shows = found.iter().any(|batch| batch.contains(&target));
+            let shows = found.contains(&target);
             known.insert(target, shows);
         }
         Ok(())

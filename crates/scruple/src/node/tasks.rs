@@ -3,10 +3,9 @@
 use super::{LEASE_EVERY, LEASE_MICROS};
 use crate::state::SystemClock;
 use anyhow::Result;
-use scruple_app::ports::{Appending, EventLog};
 use scruple_connect::HttpUpstream;
 use scruple_core::{Clock, Entry, EntryBody};
-use scruple_ledger::{MergedReserve, Notices, Origin, Recorder, RefusedCounts};
+use scruple_ledger::{MergedReserve, Notices, Recorder, RefusedCounts};
 use scruple_store::{ShardLease, Store};
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -16,22 +15,6 @@ use tokio::sync::watch;
 
 /// How often it is asked whether the ledger needs recovery.
 const RECOVER_EVERY: Duration = Duration::from_secs(2);
-
-/// The recorder as the log that events drain into.
-pub struct Log(pub Arc<Recorder>);
-
-impl EventLog for Log {
-    fn last_origin(&self, shard: u32) -> Option<u64> {
-        self.0.main().and_then(|ledger| ledger.last_origin(shard))
-    }
-
-    fn append(&self, payload: Vec<u8>, origin: Origin) -> Appending {
-        match self.0.submit(payload, Some(origin)) {
-            Ok(pending) => Box::pin(pending),
-            Err(refused) => Box::pin(std::future::ready(Err(refused))),
-        }
-    }
-}
 
 /// The entries that tell of an outage of the ledger.
 pub struct Words;
