@@ -1,4 +1,4 @@
-//! Adapters to what is outside: a FHIR server over HTTP.
+//! Adapters to what is outside: a FHIR server over HTTP, or the embedded one in its place ([`EmbeddedUpstream`]).
 //!
 //! [`HttpUpstream`] is [`scruple_release::Upstream`] over HTTP/1.1, plain or TLS. It has its own credential and takes no
 //! other: there is no way to hand it a caller's token. It follows no redirect, takes no encoding, bounds every answer in
@@ -7,6 +7,7 @@
 mod answer;
 mod base;
 mod counts;
+mod embedded;
 mod options;
 mod pool;
 mod probe;
@@ -14,6 +15,7 @@ mod upstream;
 
 pub use base::{Base, InvalidBase};
 pub use counts::{CallKind, Calls, OUTCOMES, UpstreamCounts};
+pub use embedded::{EMBEDDED_BASE, EmbeddedUpstream};
 pub use options::{
     ANSWER_BYTES_MAX, ANSWER_HEAD_BYTES_MAX, CALL_MS, CALLS_MAX, CONNECT_MS, Credential, InvalidOptions, Options,
     POOL_IDLE_MAX, POOL_IDLE_MS, READ_BYTES_MAX, Roots, SearchBy, WAIT_MS,

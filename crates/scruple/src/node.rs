@@ -1,14 +1,12 @@
 //! A node: ledger with reserve, database, policy, upstream, and the listeners before them, wired and kept going until a
 //! signal. `serve` runs one by its configuration, `demo` one over the synthetic hospital.
 
-mod embedded;
 mod keys;
 mod log;
 mod policy;
 mod ready;
 mod tasks;
 
-pub use embedded::EmbeddedUpstream;
 pub use keys::{issuer, private_file};
 pub use log::start as start_log;
 
@@ -17,7 +15,7 @@ use crate::state::{self, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use policy::PolicyFiles;
 use scruple_app::{AccessCache, Drainer, FeedFollower, SeedPerson, StoreKeys, ports, seed_workforce};
-use scruple_connect::{Base, Credential, HttpUpstream, Roots, SearchBy};
+use scruple_connect::{Base, Credential, EMBEDDED_BASE, EmbeddedUpstream, HttpUpstream, Roots, SearchBy};
 use scruple_core::{Clock, Timestamp};
 use scruple_fhir::search::Dialect;
 use scruple_gateway::{Gateway, GatewayService};
@@ -362,7 +360,10 @@ fn upstream(config: &Config, hospital: &Hospital, clock: &Arc<dyn Clock>) -> Res
             tokio::spawn(tasks::probe(Arc::clone(&upstream)));
             upstream
         }
-        None => Arc::new(EmbeddedUpstream::new(hospital, Arc::clone(clock))),
+        None => {
+            let server = scruple_hospital::upstream::Server::new(hospital, EMBEDDED_BASE);
+            Arc::new(EmbeddedUpstream::new(server, Arc::clone(clock)))
+        }
     })
 }
 

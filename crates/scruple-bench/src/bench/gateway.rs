@@ -11,13 +11,12 @@ use super::measure::{Times, ratio, short, table};
 use super::nginx::Nginx;
 use super::processes::{Cores, Memory, cpu_seconds};
 use super::{Effort, progress};
-use crate::node::{
-    self, Embedded, Fhir, NOON, Node, Order, Person, Setting, Words, Workforce, issuer, people, token, workforce,
-};
+use crate::node::{self, Fhir, NOON, Node, Order, Person, Setting, Words, Workforce, issuer, people, token, workforce};
 use crate::shipped;
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use http_body_util::Full;
+use scruple_connect::{EMBEDDED_BASE, EmbeddedUpstream};
 use scruple_core::{Clock, FixedClock};
 use scruple_gateway::Gateway;
 use scruple_hospital::Hospital;
@@ -73,7 +72,7 @@ pub fn gateway(effort: Effort) -> Result<String> {
     let dir = tempfile::Builder::new().prefix("scruple-bench-gateway-").tempdir()?;
     let syncs = fdatasync(dir.path())?;
     let fhir = Fhir::start(&own, cores.upstream, PATIENTS)?;
-    let nginx = Nginx::start(fhir.address, "/fhir/metadata", cores.measured)?;
+    let nginx = Nginx::start(fhir.address(), "/fhir/metadata", cores.measured)?;
     let order = Order { dir: dir.path().to_owned(), upstream: fhir.url(), people: people(), call_ms: CALL_MS };
     let node = Node::start(&own, cores.measured, &order)?;
     let before = Memory::of(node.id())?;
@@ -203,7 +202,7 @@ fn section(
 
 /// Counts the calls to an upstream.
 struct Counted {
-    inner: Embedded,
+    inner: EmbeddedUpstream,
     calls: AtomicU64,
 }
 
@@ -262,10 +261,11 @@ impl Chooser {
         let options = RecorderOptions {
             ledger: Box::new(move || OpenOptions::new("bench/ledger", Arc::clone(&of_ledger))),
             reserves: Vec::new(),
-            notices: Box::new(Words(clock)),
+            notices: Box::new(Words(Arc::clone(&clock))),
         };
         let hospital = node::hospital(patients);
-        let inner = Embedded(Server::from_resources(node::resources(&hospital), "http://embedded.invalid/fhir"));
+        let server = Server::from_resources(node::resources(&hospital), EMBEDDED_BASE);
+        let inner = EmbeddedUpstream::new(server, clock);
         let upstream = Arc::new(Counted { inner, calls: AtomicU64::new(0) });
         let issuer = issuer(&mut SystemRng)?;
         let setting = Setting {
@@ -348,16 +348,8 @@ impl Chooser {
                 let target = format!("/fhir/Observation?patient={}&_count={PAGE}", Hospital::patient_id(index));
                 let Some((body, calls)) = self.ask(person, &target)? else { break };
                 if entries(&body) == PAGE {
-                    let upstream_bytes = self.upstream.inner.0.respond(&scruple_hospital::upstream::Request {
-                        method: "GET",
-                        path: "/Observation",
-                        query: target.split_once('?').map(|(_, query)| query),
-                        content_type: None,
-                        accept: None,
-                        body: &[],
-                        now: NOON,
-                    });
-                    let upstream_bytes = upstream_bytes.body.len();
+                    let link = target.replacen("/fhir", EMBEDDED_BASE, 1);
+                    let upstream_bytes = self.runtime.block_on(self.upstream.inner.page(&link))?.len();
                     all.push(Tried { target, upstream_bytes, bytes: body.len(), calls });
                 }
                 if all.len() == REQUESTS_MAX {

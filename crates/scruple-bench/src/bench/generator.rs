@@ -1,6 +1,6 @@
 //! The load generator beside wrk, before nginx and before nginx's upstream: whether it measures the server or itself.
 
-use super::http_fixed::{BODY_BYTES, Fixed};
+use super::http_fixed::{self, BODY_BYTES};
 use super::http_load::{Outcome, Plan, get, run_on};
 use super::measure::{ratio, short, table};
 use super::nginx::Nginx;
@@ -20,7 +20,7 @@ pub const CONNECTIONS: [usize; 3] = [1, 16, 128];
 /// nginx or wrk is not there or fails.
 pub fn generator(effort: Effort) -> Result<String> {
     let cores = Cores::here();
-    let upstream = Fixed::start(cores.upstream)?;
+    let upstream = http_fixed::start(cores.upstream)?;
     let nginx = Nginx::start(upstream.address, "/", cores.measured)?;
     let mut rows = Vec::new();
     for (name, server) in [("the upstream alone", upstream.address), ("nginx before it", nginx.address)] {

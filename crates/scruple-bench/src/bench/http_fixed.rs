@@ -1,7 +1,7 @@
 //! An upstream that costs next to nothing: hyper, one thread, the same JSON to every request. It shows what a proxy in front of it can do.
 
-use super::processes::on_core;
-use anyhow::{Context as _, Result};
+use super::processes::{Served, on_core};
+use anyhow::Result;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -9,9 +9,7 @@ use hyper::service::service_fn;
 use hyper::{Response, server::conn::http1};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::io::Write as _;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
@@ -21,39 +19,12 @@ pub const ROLE: &str = "http-fixed";
 /// Bytes of its body.
 pub const BODY_BYTES: usize = 4096;
 
-/// The server in a process of its own.
-pub struct Fixed {
-    process: Child,
-    /// Where it listens.
-    pub address: SocketAddr,
-}
-
-impl Fixed {
-    /// Starts it, on this core if one is given.
-    ///
-    /// # Errors
-    /// It does not start.
-    pub fn start(core: Option<usize>) -> Result<Self> {
-        let mut command = on_core(core, std::env::current_exe()?);
-        let mut process = command.arg(ROLE).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().context("no standard output")?).read_line(&mut line)?;
-        match line.trim().parse() {
-            Ok(address) => Ok(Self { process, address }),
-            Err(error) => {
-                let _ = process.kill();
-                let _ = process.wait();
-                Err(error).context("the fixed upstream does not start")
-            }
-        }
-    }
-}
-
-impl Drop for Fixed {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        let _ = self.process.wait();
-    }
+/// Starts it in a process of its own, on this core if one is given.
+///
+/// # Errors
+/// It does not start.
+pub fn start(core: Option<usize>) -> Result<Served> {
+    Served::start(on_core(core, std::env::current_exe()?).arg(ROLE))
 }
 
 /// The role of the process: prints its address, serves until standard input closes.
@@ -62,11 +33,7 @@ impl Drop for Fixed {
 /// It cannot listen.
 pub fn role() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (closed, mut closing) = tokio::sync::mpsc::channel::<()>(1);
-    std::thread::spawn(move || {
-        let _closed = closed;
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-    });
+    let mut ending = Served::ending();
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
@@ -74,7 +41,7 @@ pub fn role() -> Result<()> {
         loop {
             let stream = tokio::select! {
                 accepted = listener.accept() => accepted?.0,
-                _ = closing.recv() => return Ok(()),
+                _ = &mut ending => return Ok(()),
             };
             stream.set_nodelay(true)?;
             let body = body.clone();

@@ -3,9 +3,12 @@
 use anyhow::{Context as _, Result, ensure};
 use std::ffi::OsStr;
 use std::fmt;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 use super::measure::time;
 use crate::workspace;
@@ -117,6 +120,50 @@ pub fn on_core(core: Option<usize>, program: impl AsRef<OsStr>) -> Command {
     }
     command.arg(program);
     command
+}
+
+/// A server in a process of its own: it says where it listens, and ends when its standard input closes.
+pub struct Served {
+    process: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Served {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().context("no standard output")?).read_line(&mut line)?;
+        match line.trim().parse() {
+            Ok(address) => Ok(Self { process, address }),
+            Err(error) => {
+                let _ = process.kill();
+                let _ = process.wait();
+                Err(error).context("the upstream does not start")
+            }
+        }
+    }
+
+    /// From the side of the process: resolves when its standard input has closed.
+    pub fn ending() -> oneshot::Receiver<()> {
+        let (closed, ending) = oneshot::channel();
+        std::thread::spawn(move || {
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            let _ = closed.send(());
+        });
+        ending
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
 }
 
 /// Asks a process to end, and waits for it.

@@ -1,36 +1,25 @@
 //! Non-interference over the gateway, at length: pairs of stores that a caller cannot tell apart, the same requests of both,
 //! answers compared with each other and with a reference server that holds the caller's view alone.
 //!
-//! The comparison is the test kit's; here are the gateway as its system, the rules as people read them, and the order in
-//! which callers and upstreams come. Nothing here looks at a body.
+//! The comparison is the test kit's, the upstreams and the rules are those of the gateway's tests; here are the gateway as
+//! its system, and the order in which callers and upstreams come. Nothing here looks at a body.
 
 use super::run::{Counter, Limit, Report, Settings, keep, progress};
-use crate::node::{
-    BASE, Embedded, Exchange, NOON, Person, Setting, Words, Workforce, http_upstream, issuer, root, token, workforce,
-};
+use crate::node::{BASE, NOON, Person, Setting, Words, Workforce, issuer, root, token, workforce};
 use crate::shipped;
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use http_body_util::Full;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use scruple_core::{Clock, ConditionMask, FixedClock};
-use scruple_fhir::dictionary;
-use scruple_fhir::search::Dialect;
+use scruple_core::{Clock, FixedClock};
 use scruple_gateway::Gateway;
-use scruple_hospital::upstream::Server;
 use scruple_ledger::{OpenOptions, Recorder, RecorderOptions};
-use scruple_policy::{Active, ElementRow, Pack, Question, TypeExplanation, explain_type};
-use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
-use scruple_testkit::interfere::{
-    self, Harness, Misbehaviour, Pairs, Plan, RawServer, Request, Response, Rules, Sight, Store, System, Systems,
-    WorkTrace,
-};
-use std::collections::HashMap;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use scruple_pairs::{Behind, Caller, Exchange};
+use scruple_policy::Active;
+use scruple_release::Upstream;
+use scruple_testkit::interfere::{self, Pairs, Plan, Request, Response, Store, System, Systems, WorkTrace};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Runtime;
 
@@ -50,90 +39,12 @@ const SLICE: u64 = 1_000;
 /// Of the searches of US Core that policy permits so many of a hundred must be answered.
 const US_CORE_PERCENT: usize = 95;
 
-/// What stands behind the gateway.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Behind {
-    /// A plain server.
-    Raw,
-    /// A server that does what it can to give too much.
-    Unruly,
-    /// The embedded server.
-    Embedded,
-    /// Medplum's router, at the address that the environment gives.
-    Medplum,
-}
-
-impl Behind {
-    fn upstream(self, store: &Store, medplum: Option<&str>) -> Result<Arc<dyn Upstream>> {
-        let raw = RawServer::new(store.clone());
-        Ok(match self {
-            Self::Raw => Arc::new(Raw(raw)),
-            Self::Unruly => Arc::new(Raw(raw.misbehaving(Misbehaviour {
-                ignores_criteria: true,
-                adds_entries: true,
-                oldest_first: true,
-                short_pages: true,
-            }))),
-            Self::Embedded => {
-                let parts = |stored: &Arc<interfere::Stored>| {
-                    (stored.resource_type.clone(), stored.id.clone(), stored.bytes.clone())
-                };
-                Arc::new(Embedded(Server::from_resources(store.iter().map(parts), "http://embedded.invalid/fhir")))
-            }
-            Self::Medplum => loaded(medplum.context("no Medplum")?, store)?,
-        })
-    }
-}
-
-/// The test kit's raw server as an upstream.
-struct Raw(RawServer);
-
-impl Upstream for Raw {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
-        Box::pin(std::future::ready(Ok(self.0.read(resource_type, id))))
-    }
-
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
-        Box::pin(std::future::ready(Ok(self.0.search(&query.resource_type, &query.parameters))))
-    }
-
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
-        Box::pin(std::future::ready(self.0.page(link).ok_or(UpstreamError::ForeignLink)))
-    }
-}
-
-/// A store of its own on a Medplum server, holding this and nothing else.
-fn loaded(server: &str, store: &Store) -> Result<Arc<dyn Upstream>> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    // Three systems on each thread have one at a time.
-    let name = format!("long-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst) % 64);
-    let mut lines = Vec::new();
-    for stored in store.iter() {
-        lines.extend_from_slice(&stored.bytes);
-        lines.push(b'\n');
-    }
-    let host = server.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host)?;
-    let length = lines.len();
-    let head = format!(
-        "PUT /{name} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/fhir+ndjson\r\ncontent-length: {length}\r\n\
-         connection: close\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(&lines)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    ensure!(answer.starts_with("HTTP/1.1 2"), "Medplum takes no store");
-    http_upstream(&format!("{server}/{name}/fhir/R4"), 30_000, Dialect::Plain)
-}
-
 /// A gateway for one caller over a store that can be exchanged.
 struct OverStore {
     runtime: Arc<Runtime>,
     gateway: Gateway,
     exchange: Arc<Exchange>,
     behind: Behind,
-    medplum: Option<String>,
     token: String,
     /// A store that could not be loaded: every answer is then wrong, and says so.
     broken: bool,
@@ -141,7 +52,7 @@ struct OverStore {
 }
 
 impl OverStore {
-    fn new(shared: &Shared, person: &Person, behind: Behind) -> Result<Self> {
+    fn new(shared: &Shared, person: &Person, behind: &Behind) -> Result<Self> {
         let dir = scratch()?;
         let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(NOON));
         let of_ledger = Arc::clone(&clock);
@@ -156,7 +67,7 @@ impl OverStore {
         let Workforce { cache, .. } =
             shared.runtime.block_on(workforce(&database, &clock, std::slice::from_ref(person)))?;
         let issuer = issuer(&mut ChaCha20Rng::seed_from_u64(11))?;
-        let exchange = Arc::new(Exchange::new(behind.upstream(&Store::new(), shared.medplum.as_deref())?));
+        let exchange = Arc::new(Exchange::new(behind.upstream(&Store::new(), NOON)?));
         let setting = Setting {
             active: Arc::clone(&shared.active),
             upstream: Arc::clone(&exchange) as Arc<dyn Upstream>,
@@ -169,8 +80,7 @@ impl OverStore {
             runtime: Arc::clone(&shared.runtime),
             gateway: setting.gateway()?,
             exchange,
-            behind,
-            medplum: shared.medplum.clone(),
+            behind: behind.clone(),
             token: token(&issuer, person, NOON, &mut ChaCha20Rng::seed_from_u64(12))?,
             broken: false,
             _dir: dir,
@@ -188,7 +98,7 @@ fn scratch() -> Result<tempfile::TempDir> {
 
 impl System for OverStore {
     fn load(&mut self, store: &Store) {
-        match self.behind.upstream(store, self.medplum.as_deref()) {
+        match self.behind.upstream(store, NOON) {
             Ok(upstream) => self.exchange.put(upstream),
             Err(_) => self.broken = true,
         }
@@ -226,73 +136,24 @@ impl System for OverStore {
     }
 }
 
-/// What the policy lets a caller do, told by the explanations that people read, and not by the gateway's own judgement.
-struct Explained {
-    pack: Arc<Pack>,
-    question: Question,
-    known: Mutex<HashMap<String, Arc<Vec<TypeExplanation>>>>,
-}
-
-impl Explained {
-    fn of(&self, resource_type: &str) -> Arc<Vec<TypeExplanation>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let explain = || Arc::new(explain_type(&self.pack, &self.question, resource_type).unwrap_or_default());
-        Arc::clone(known.entry(resource_type.to_owned()).or_insert_with(explain))
-    }
-}
-
-impl Rules for Explained {
-    fn permits(&self, resource_type: &str, parameter: Option<&str>) -> Option<bool> {
-        let explained = self.of(resource_type);
-        let shown: Vec<&TypeExplanation> = explained.iter().filter(|class| class.shows).collect();
-        if shown.is_empty() {
-            return Some(false);
-        }
-        let Some(code) = parameter else { return Some(true) };
-        if code == "_id" {
-            return Some(true);
-        }
-        let read = dictionary().search.iter().find(|known| known.base == resource_type && known.code == code)?;
-        let full = |row: &&ElementRow, path: &str| row.view == "full" && row.path == path;
-        let has = |class: &TypeExplanation, path: &str| class.rows.iter().any(|row| full(&row, path));
-        let narrower = |class: &TypeExplanation, path: &str| {
-            let below = [format!("{path}."), format!("{path}(")];
-            class.rows.iter().any(|row| below.iter().any(|below| row.path.starts_with(below)))
-        };
-        let clean = shown.iter().all(|class| read.reads.iter().all(|path| has(class, path) && !narrower(class, path)));
-        // A type that a mask can narrow is left to the gateway: what is full here is not full under its labels.
-        let unmasked = || shown.iter().all(|class| class.rows.iter().all(|row| !row.view.starts_with("masked")));
-        (clean && unmasked()).then_some(true)
-    }
-}
-
 /// What all slices share.
 struct Shared {
     runtime: Arc<Runtime>,
     active: Arc<Active>,
-    medplum: Option<String>,
 }
 
 impl Shared {
     /// One caller before one upstream, for so many requests.
-    fn slice(&self, role: &str, purpose: &str, behind: Behind, cases: usize, seed: u64) -> Result<interfere::Report> {
+    fn slice(&self, role: &str, purpose: &str, behind: &Behind, cases: usize, seed: u64) -> Result<interfere::Report> {
         let person = Person { login: format!("pairs.{role}"), role: role.to_owned(), purpose: purpose.to_owned() };
-        let pack = Arc::clone(&self.active.pack);
-        let relationship = pack.condition("relationship").context("the pack has no condition `relationship`")?;
-        let conditions = ConditionMask::NONE.with(relationship);
-        let question = Question { role: role.to_owned(), purpose: purpose.to_owned(), conditions };
-        let table = self.active.decider.decide(&question).map_err(|refusal| anyhow!("{role}: {refusal}"))?;
-        let key = root().token()?;
-        let pseudonyms = Arc::new(move |kind: &str, value: &str| key.token(kind, value));
-        let sight = Sight::new(Arc::clone(&pack.annotation), table.as_ref().clone(), NOON.civil_date(), pseudonyms);
-        let rules = Explained { pack, question, known: Mutex::default() };
+        let caller = Caller::new(&self.active, role, purpose, NOON, root().token()?).map_err(|why| anyhow!(why))?;
         let mut a = OverStore::new(self, &person, behind)?;
         let mut b = OverStore::new(self, &person, behind)?;
         let mut empty = OverStore::new(self, &person, behind)?;
         let mut systems = Systems { a: &mut a, b: &mut b, empty: &mut empty };
         let pairs = Pairs::new(seed, NOON).map_err(|error| anyhow!("the pairs cannot be made: {error}"))?;
         let plan = Plan { cases, ..Plan::default() };
-        Ok(Harness { pairs: &pairs, sight: &sight, base: BASE, rules: &rules }.run(&mut systems, &plan, seed))
+        Ok(caller.judge(&mut systems, &behind.takes(pairs), BASE, &plan, seed))
     }
 }
 
@@ -311,23 +172,21 @@ struct Sum {
 /// # Errors
 /// A gateway cannot be put together, or Medplum is named and not there.
 pub fn pairs(settings: &Settings) -> Result<Report> {
-    let medplum = std::env::var("SCRUPLE_TEST_MEDPLUM").ok().filter(|base| !base.is_empty());
     let shared = Shared {
         runtime: Arc::new(tokio::runtime::Builder::new_multi_thread().enable_all().build()?),
         active: shipped::active()?,
-        medplum: medplum.map(|base| base.trim_end_matches("/fhir/R4").to_owned()),
     };
+    let upstreams: Vec<Behind> =
+        [Behind::Raw, Behind::Unruly, Behind::Embedded].into_iter().chain(Behind::medplum()).collect();
     let mut turns = Vec::new();
-    for behind in [Behind::Raw, Behind::Unruly, Behind::Embedded, Behind::Medplum] {
+    for behind in &upstreams {
         let callers = CALLERS.iter().filter(|(role, _)| shared.active.pack.roles.contains_key(*role));
-        let callers = callers.filter(|_| behind != Behind::Medplum || shared.medplum.is_some());
         turns.extend(callers.map(|(role, purpose)| (*role, *purpose, behind)));
     }
     // Neighbours are of different upstreams, so that a short run has some of each.
-    let upstreams = if shared.medplum.is_some() { 4 } else { 3 };
-    let each = turns.len() / upstreams;
-    let turns: Vec<_> =
-        (0..turns.len()).filter_map(|at| turns.get(at % upstreams * each + at / upstreams)).copied().collect();
+    let count = upstreams.len();
+    let each = turns.len() / count;
+    let turns: Vec<_> = (0..turns.len()).filter_map(|at| turns.get(at % count * each + at / count)).copied().collect();
     // A short run has a slice for every turn all the same.
     let slice = match settings.limit {
         Limit::Cases(cases) => SLICE.min(cases.div_ceil(turns.len().max(1) as u64).max(1)),
@@ -348,7 +207,7 @@ pub fn pairs(settings: &Settings) -> Result<Report> {
                     let seed = settings.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number);
                     let cases = usize::try_from(slice).unwrap_or(usize::MAX);
                     let held = shared.slice(role, purpose, behind, cases, seed).and_then(|report| {
-                        add(&sum, &report, &format!("{role} before {behind:?}, seed {seed}"), settings)
+                        add(&sum, &report, &format!("{role} before {behind}, seed {seed}"), settings)
                     });
                     if let Err(error) = held {
                         failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);

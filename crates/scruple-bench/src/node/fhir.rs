@@ -1,7 +1,7 @@
 //! A FHIR server over HTTP in a process of its own: the embedded server over a synthetic hospital, on our listener.
 
 use super::NOON;
-use crate::bench::processes::on_core;
+use crate::bench::processes::{Served, on_core};
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -13,10 +13,9 @@ use scruple_hospital::upstream::{self, Server};
 use scruple_hospital::{Hospital, Options};
 use scruple_http::{Limits, read_body};
 use std::convert::Infallible;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::sync::Arc;
 
 /// The first argument of the program that is this server; the second is the number of patients.
@@ -60,11 +59,7 @@ fn with_narrative(json: Vec<u8>) -> Vec<u8> {
 }
 
 /// The server as a process.
-pub struct Fhir {
-    process: Child,
-    /// Where it listens.
-    pub address: SocketAddr,
-}
+pub struct Fhir(Served);
 
 impl Fhir {
     /// Starts it, on this core if one is given. `program` is one of this crate's.
@@ -72,38 +67,19 @@ impl Fhir {
     /// # Errors
     /// It does not start.
     pub fn start(program: &Path, core: Option<usize>, patients: usize) -> Result<Self> {
-        let mut command = on_core(core, program);
-        let command = command.arg(ROLE).arg(patients.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn()?;
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().context("no standard output")?).read_line(&mut line)?;
-        match line.trim().parse() {
-            Ok(address) => Ok(Self { process, address }),
-            Err(error) => {
-                let _ = process.kill();
-                let _ = process.wait();
-                Err(error).context("the FHIR server does not start")
-            }
-        }
+        Ok(Self(Served::start(on_core(core, program).arg(ROLE).arg(patients.to_string()))?))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.0.address
     }
 
     /// Its base.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/fhir", self.address)
-    }
-
-    /// Its process.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-}
-
-impl Drop for Fhir {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        let _ = self.process.wait();
+        format!("http://{}/fhir", self.address())
     }
 }
 
@@ -114,11 +90,7 @@ impl Drop for Fhir {
 pub fn role() -> Result<()> {
     let patients = std::env::args().nth(2).context("how many patients?")?.parse()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (closed, closing) = tokio::sync::oneshot::channel::<()>();
-    std::thread::spawn(move || {
-        let _closed = closed;
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-    });
+    let ending = Served::ending();
     runtime.block_on(async {
         let listener = scruple_http::Server::bind(([127, 0, 0, 1], 0).into()).await?;
         let base = format!("http://{}/fhir", listener.local_addr());
@@ -127,7 +99,7 @@ pub fn role() -> Result<()> {
         let service = service_fn(move |request| answer(Arc::clone(&server), request));
         let limits = Limits { drain_ms: 100, ..Limits::default() };
         let stop = async move {
-            let _ = closing.await;
+            let _ = ending.await;
         };
         listener.serve(service, limits, stop).await;
         Ok(())

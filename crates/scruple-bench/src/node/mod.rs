@@ -11,9 +11,7 @@ mod process;
 mod role;
 
 pub use fhir::{Fhir, ROLE as FHIR_ROLE, hospital, resources, role as fhir_role};
-pub use parts::{
-    Embedded, Exchange, Person, Setting, SystemClock, Words, Workforce, http_upstream, issuer, root, token, workforce,
-};
+pub use parts::{Person, Setting, SystemClock, Words, Workforce, http_upstream, issuer, root, token, workforce};
 pub use process::Node;
 pub use role::{Command, Order, ROLE as NODE_ROLE, role as node_role};
 

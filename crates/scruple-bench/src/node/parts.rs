@@ -1,22 +1,21 @@
 //! The parts of a gateway.
 
-use super::{BASE, NOON};
+use super::BASE;
 use anyhow::{Context as _, Result};
 use rand_core::CryptoRng;
 use scruple_app::{AccessCache, FeedFollower, SeedPerson, StoreKeys, seed_workforce};
 use scruple_connect::{Base, HttpUpstream, Options as ConnectOptions};
 use scruple_core::{Clock, Entry, EntryBody, Timestamp};
-use scruple_fhir::search::{Dialect, encode};
+use scruple_fhir::search::Dialect;
 use scruple_gateway::{Gateway, Parts, Relationships};
-use scruple_hospital::upstream::{Request, Response, Server};
 use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
 use scruple_ledger::{MergedReserve, Notices, Recorder, RefusedCounts};
 use scruple_policy::Active;
-use scruple_release::{Pipeline, Policy, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_release::{Pipeline, Policy, Upstream};
 use scruple_seal::{RootKey, Secret, SystemRng};
 use scruple_store::{Durability, Options as StoreOptions, ShardId, ShardLease, Store};
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -188,88 +187,4 @@ pub fn http_upstream(url: &str, call_ms: u64, dialect: Dialect) -> Result<Arc<dy
     let mut options = ConnectOptions::new(Base::parse(url)?);
     (options.call_ms, options.dialect) = (call_ms, dialect);
     Ok(Arc::new(HttpUpstream::new(&options)?))
-}
-
-/// The embedded server as an upstream, in this process.
-pub struct Embedded(pub Server);
-
-impl Embedded {
-    fn ask(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Response {
-        self.0.respond(&Request {
-            method,
-            path,
-            query,
-            content_type: Some("application/x-www-form-urlencoded"),
-            accept: None,
-            body,
-            now: NOON,
-        })
-    }
-}
-
-fn found(response: Response) -> Result<Vec<u8>, UpstreamError> {
-    if response.status == 200 { Ok(response.body) } else { Err(UpstreamError::Status(response.status)) }
-}
-
-impl Upstream for Embedded {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
-        let response = self.ask("GET", &format!("/{resource_type}/{id}"), None, &[]);
-        let read = if response.status == 404 { Ok(None) } else { found(response).map(Some) };
-        Box::pin(std::future::ready(read))
-    }
-
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
-        let form = encode(&query.parameters).to_string();
-        let response = self.ask("POST", &format!("/{}/_search", query.resource_type), None, form.as_bytes());
-        Box::pin(std::future::ready(found(response)))
-    }
-
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
-        let page = match link.strip_prefix(self.0.base()).and_then(|below| below.split_once('?')) {
-            Some((path, query)) => found(self.ask("GET", path, Some(query), &[])),
-            None => Err(UpstreamError::ForeignLink),
-        };
-        Box::pin(std::future::ready(page))
-    }
-}
-
-/// An upstream that can be exchanged while the gateway runs.
-pub struct Exchange(RwLock<Arc<dyn Upstream>>);
-
-impl Exchange {
-    /// With a first one.
-    #[must_use]
-    pub fn new(upstream: Arc<dyn Upstream>) -> Self {
-        Self(RwLock::new(upstream))
-    }
-
-    /// Puts another in its place. Calls under way end where they began.
-    pub fn put(&self, upstream: Arc<dyn Upstream>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = upstream;
-    }
-
-    fn now(&self) -> Arc<dyn Upstream> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Upstream for Exchange {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
-        let upstream = self.now();
-        Box::pin(async move { upstream.read(resource_type, id).await })
-    }
-
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
-        let upstream = self.now();
-        Box::pin(async move { upstream.search(query).await })
-    }
-
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
-        let upstream = self.now();
-        Box::pin(async move { upstream.page(link).await })
-    }
-
-    fn dialect(&self) -> Dialect {
-        self.now().dialect()
-    }
 }

@@ -1,9 +1,7 @@
 //! A gateway as a child process, from its own side: it is told what to do over its standard input, a line of JSON each.
 
 use super::disk::Disk;
-use super::parts::{
-    Exchange, Person, SHARD, Setting, SystemClock, Words, Workforce, http_upstream, issuer, token, workforce,
-};
+use super::parts::{Person, SHARD, Setting, SystemClock, Words, Workforce, http_upstream, issuer, token, workforce};
 use anyhow::{Context as _, Result, ensure};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use scruple_app::ports::EventLog;
@@ -13,6 +11,7 @@ use scruple_fhir::search::Dialect;
 use scruple_gateway::{Gateway, GatewayService};
 use scruple_http::{Limits, Server};
 use scruple_ledger::{OpenOptions, Recorder, RecorderOptions, ReserveOptions};
+use scruple_pairs::Exchange;
 use scruple_policy::{PackFiles, activate};
 use scruple_release::Policy;
 use scruple_seal::SystemRng;

@@ -5,24 +5,24 @@ use http_body_util::Full;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use scruple_app::{AccessCache, FeedFollower, SeedPerson, StoreKeys, seed_workforce};
+use scruple_connect::{EMBEDDED_BASE, EmbeddedUpstream};
 use scruple_core::{Clock, Entry, EntryBody, FixedClock, Timestamp};
-use scruple_fhir::search::Dialect;
 use scruple_gateway::{Gateway, Parts, Relationships};
-use scruple_hospital::upstream::{Request as UpstreamRequest, Server};
+use scruple_hospital::upstream::Server;
 use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
 use scruple_ledger::simulate::SimStorage;
 use scruple_ledger::{
     FileSystem, MergedReserve, Notices, OpenOptions, Payload, Recorder, RecorderOptions, RefusedCounts, ReserveOptions,
     SEGMENT_BYTES_MIN, Storage, entries,
 };
+use scruple_pairs::Exchange;
 use scruple_policy::{Active, PackFiles, activate};
-use scruple_release::{Pipeline, Policy, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_release::{Pipeline, Policy, Upstream};
 use scruple_seal::{RootKey, Secret, TokenKey};
 use scruple_store::{Durability, Options, ShardId, Store};
-use scruple_testkit::interfere::RawServer;
 use scruple_testkit::interfere::{Request, Response};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
@@ -82,102 +82,6 @@ impl Notices for Words {
     }
 }
 
-/// An upstream that a test can exchange.
-#[derive(Default)]
-pub struct Exchange(Mutex<Option<Arc<dyn Upstream>>>);
-
-impl Exchange {
-    pub fn put(&self, upstream: Arc<dyn Upstream>) {
-        *self.0.lock().unwrap() = Some(upstream);
-    }
-
-    fn now(&self) -> Arc<dyn Upstream> {
-        Arc::clone(self.0.lock().unwrap().as_ref().unwrap())
-    }
-}
-
-impl Upstream for Exchange {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
-        let upstream = self.now();
-        Box::pin(async move { upstream.read(resource_type, id).await })
-    }
-
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
-        let upstream = self.now();
-        Box::pin(async move { upstream.search(query).await })
-    }
-
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
-        let upstream = self.now();
-        Box::pin(async move { upstream.page(link).await })
-    }
-
-    fn dialect(&self) -> Dialect {
-        self.now().dialect()
-    }
-}
-
-/// The testkit's raw server as an upstream.
-pub struct Raw(pub RawServer);
-
-impl Upstream for Raw {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
-        Box::pin(std::future::ready(Ok(self.0.read(resource_type, id))))
-    }
-
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
-        Box::pin(std::future::ready(Ok(self.0.search(&query.resource_type, &query.parameters))))
-    }
-
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
-        Box::pin(std::future::ready(self.0.page(link).ok_or(UpstreamError::ForeignLink)))
-    }
-}
-
-/// The embedded server as an upstream.
-pub struct Embedded(pub Server);
-
-pub const EMBEDDED_BASE: &str = "http://embedded.invalid/fhir";
-
-impl Embedded {
-    fn ask(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> (u16, Vec<u8>) {
-        let response = self.0.respond(&UpstreamRequest {
-            method,
-            path,
-            query,
-            content_type: Some("application/x-www-form-urlencoded"),
-            accept: None,
-            body,
-            now: noon(),
-        });
-        (response.status, response.body)
-    }
-}
-
-impl Upstream for Embedded {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
-        let (status, body) = self.ask("GET", &format!("/{resource_type}/{id}"), None, &[]);
-        Box::pin(std::future::ready(Ok((status == 200).then_some(body))))
-    }
-
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
-        let form = scruple_fhir::search::encode(&query.parameters).to_string();
-        let (status, body) = self.ask("POST", &format!("/{}/_search", query.resource_type), None, form.as_bytes());
-        let none = br#"{"resourceType":"Bundle","type":"searchset"}"#;
-        Box::pin(std::future::ready(match status {
-            200 => Ok(body),
-            404 => Ok(none.to_vec()),
-            _ => Err(UpstreamError::Status(status)),
-        }))
-    }
-
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
-        let (path, query) = link.strip_prefix(EMBEDDED_BASE).unwrap().split_once('?').unwrap();
-        let (status, body) = self.ask("GET", path, Some(query), &[]);
-        Box::pin(std::future::ready(if status == 200 { Ok(body) } else { Err(UpstreamError::Status(status)) }))
-    }
-}
-
 /// A gateway, and what stands around it.
 pub struct World {
     pub runtime: Runtime,
@@ -215,8 +119,7 @@ impl World {
         options: impl Fn(Arc<dyn Clock>) -> OpenOptions + Send + Sync + 'static,
     ) -> Self {
         let clock = Arc::new(FixedClock::new(noon()));
-        let exchange = Arc::new(Exchange::default());
-        exchange.put(upstream);
+        let exchange = Arc::new(Exchange::new(upstream));
         let of_ledger = Arc::clone(&clock) as Arc<dyn Clock>;
         let recorder = RecorderOptions {
             ledger: Box::new(move || options(Arc::clone(&of_ledger))),
@@ -362,10 +265,11 @@ pub fn code(response: &Response) -> String {
 
 /// A synthetic hospital behind the embedded server.
 pub fn embedded_hospital() -> Arc<dyn Upstream> {
-    static SERVER: OnceLock<Arc<Embedded>> = OnceLock::new();
+    static SERVER: OnceLock<Arc<EmbeddedUpstream>> = OnceLock::new();
     let server = SERVER.get_or_init(|| {
         let options = scruple_hospital::Options { patients: 30, seed: 1, as_of: noon(), canary: true };
-        Arc::new(Embedded(Server::new(&scruple_hospital::Hospital::generate(&options), EMBEDDED_BASE)))
+        let server = Server::new(&scruple_hospital::Hospital::generate(&options), EMBEDDED_BASE);
+        Arc::new(EmbeddedUpstream::new(server, Arc::new(FixedClock::new(noon()))))
     });
     Arc::clone(server) as Arc<dyn Upstream>
 }

@@ -6,7 +6,7 @@
 use super::{Got, PATIENTS, Records, is_unrecorded, targets};
 use crate::long::Draw;
 use crate::long::run::{Fuzz, case_rng};
-use crate::node::{Embedded, NOON, Person, Setting, Words, Workforce, hospital, issuer, people, token, workforce};
+use crate::node::{NOON, Person, Setting, Words, Workforce, hospital, issuer, people, token, workforce};
 use crate::shipped;
 use anyhow::Result;
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_core::Rng as _;
 use scruple_app::AccessCache;
+use scruple_connect::{EMBEDDED_BASE, EmbeddedUpstream};
 use scruple_core::{Clock, FixedClock};
 use scruple_gateway::Gateway;
 use scruple_hospital::upstream::Server;
@@ -72,7 +73,10 @@ impl HttpCrash {
         Ok(Self {
             runtime,
             active: shipped::active()?,
-            upstream: Arc::new(Embedded(Server::new(&hospital(PATIENTS), "http://embedded.invalid/fhir"))),
+            upstream: Arc::new(EmbeddedUpstream::new(
+                Server::new(&hospital(PATIENTS), EMBEDDED_BASE),
+                Arc::clone(&clock),
+            )),
             access: cache,
             clock,
             jwks: issuer.jwks().to_owned(),

@@ -1,24 +1,24 @@
-//! The embedded server as an upstream, in this process: a default for trying.
+//! The embedded server as an upstream, in this process: for trying, and for tests.
 
 use scruple_core::Clock;
-use scruple_hospital::Hospital;
 use scruple_hospital::upstream::{Request, Response, Server};
 use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use std::sync::Arc;
 
 /// The base of its links. Nothing answers there: links are followed in this process.
-const BASE: &str = "http://embedded.invalid/fhir";
+pub const EMBEDDED_BASE: &str = "http://embedded.invalid/fhir";
 
-/// The synthetic hospital behind the gateway.
+/// A server in this process that is asked as one over HTTP would be.
 pub struct EmbeddedUpstream {
     server: Server,
     clock: Arc<dyn Clock>,
 }
 
 impl EmbeddedUpstream {
-    /// Loads a hospital.
-    pub fn new(hospital: &Hospital, clock: Arc<dyn Clock>) -> Self {
-        Self { server: Server::new(hospital, BASE), clock }
+    /// A server, made with a base that nothing answers at ([`EMBEDDED_BASE`]).
+    #[must_use]
+    pub const fn new(server: Server, clock: Arc<dyn Clock>) -> Self {
+        Self { server, clock }
     }
 
     fn ask(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Response {
@@ -51,16 +51,16 @@ impl Upstream for EmbeddedUpstream {
     fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
         let form = scruple_fhir::search::encode(&query.parameters).to_string();
         let response = self.ask("POST", &format!("/{}/_search", query.resource_type), None, form.as_bytes());
-        // A type that the hospital does not write.
+        // A type that the server does not hold.
         let none = br#"{"resourceType":"Bundle","type":"searchset"}"#;
         let searched = if response.status == 404 { Ok(none.to_vec()) } else { found(response) };
         Box::pin(std::future::ready(searched))
     }
 
     fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
-        let page = match link.strip_prefix(BASE).map(|below| below.split_once('?')) {
-            Some(Some((path, query))) => found(self.ask("GET", path, Some(query), &[])),
-            _ => Err(UpstreamError::ForeignLink),
+        let page = match link.strip_prefix(self.server.base()).and_then(|below| below.split_once('?')) {
+            Some((path, query)) => found(self.ask("GET", path, Some(query), &[])),
+            None => Err(UpstreamError::ForeignLink),
         };
         Box::pin(std::future::ready(page))
     }

@@ -1,0 +1,126 @@
+//! [`Behind`]: the FHIR servers that a gateway is tried before.
+
+use scruple_connect::{Base, EMBEDDED_BASE, EmbeddedUpstream, HttpUpstream, Options};
+use scruple_core::{FixedClock, Timestamp};
+use scruple_fhir::search::Dialect;
+use scruple_hospital::upstream::Server;
+use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_testkit::interfere::{Misbehaviour, Pairs, RawServer, Store};
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Milliseconds for a call to Medplum.
+const MEDPLUM_CALL_MS: u64 = 30_000;
+/// Stores on a Medplum server at one time: three systems on each thread have one.
+const MEDPLUM_STORES: u64 = 64;
+
+/// What stands behind the gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Behind {
+    /// A plain server.
+    Raw,
+    /// A server that does what it can to give too much.
+    Unruly,
+    /// The embedded server.
+    Embedded,
+    /// Medplum's router, `http://127.0.0.1:PORT` (`upstreams/medplum`).
+    Medplum(String),
+}
+
+impl fmt::Display for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Raw => "a plain server",
+            Self::Unruly => "an unruly server",
+            Self::Embedded => "the embedded server",
+            Self::Medplum(_) => "Medplum",
+        })
+    }
+}
+
+impl Behind {
+    /// Medplum, if `SCRUPLE_TEST_MEDPLUM` names one; `cargo xtask test` starts one.
+    #[must_use]
+    pub fn medplum() -> Option<Self> {
+        let base = std::env::var("SCRUPLE_TEST_MEDPLUM").ok().filter(|base| !base.is_empty())?;
+        Some(Self::Medplum(base.trim_end_matches("/fhir/R4").to_owned()))
+    }
+
+    /// The server over a store, at this present.
+    ///
+    /// # Errors
+    /// Medplum is not there, or takes no store.
+    pub fn upstream(&self, store: &Store, now: Timestamp) -> io::Result<Arc<dyn Upstream>> {
+        let raw = RawServer::new(store.clone());
+        Ok(match self {
+            Self::Raw => Arc::new(Raw(raw)),
+            Self::Unruly => Arc::new(Raw(raw.misbehaving(Misbehaviour {
+                ignores_criteria: true,
+                adds_entries: true,
+                oldest_first: true,
+                short_pages: true,
+            }))),
+            Self::Embedded => {
+                let resources =
+                    store.iter().map(|stored| (stored.resource_type.clone(), stored.id.clone(), stored.bytes.clone()));
+                let server = Server::from_resources(resources, EMBEDDED_BASE);
+                Arc::new(EmbeddedUpstream::new(server, Arc::new(FixedClock::new(now))))
+            }
+            Self::Medplum(server) => loaded(server, store)?,
+        })
+    }
+
+    /// The pairs that it can be asked over: a server that mends what it is given gets what needs no mending.
+    #[must_use]
+    pub fn takes(&self, pairs: Pairs) -> Pairs {
+        if matches!(self, Self::Medplum(_)) { pairs.well_formed() } else { pairs }
+    }
+}
+
+/// The test kit's raw server as an upstream.
+pub struct Raw(pub RawServer);
+
+impl Upstream for Raw {
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
+        Box::pin(std::future::ready(Ok(self.0.read(resource_type, id))))
+    }
+
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
+        Box::pin(std::future::ready(Ok(self.0.search(&query.resource_type, &query.parameters))))
+    }
+
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+        Box::pin(std::future::ready(self.0.page(link).ok_or(UpstreamError::ForeignLink)))
+    }
+}
+
+/// A store of its own on a Medplum server, holding this and nothing else.
+fn loaded(server: &str, store: &Store) -> io::Result<Arc<dyn Upstream>> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let name = format!("pairs-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst) % MEDPLUM_STORES);
+    let mut lines = Vec::new();
+    for stored in store.iter() {
+        lines.extend_from_slice(&stored.bytes);
+        lines.push(b'\n');
+    }
+    let host = server.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host)?;
+    let length = lines.len();
+    let head = format!(
+        "PUT /{name} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/fhir+ndjson\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(&lines)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    if !answer.starts_with("HTTP/1.1 2") {
+        return Err(io::Error::other(format!("Medplum takes no store: {answer}")));
+    }
+    let mut options = Options::new(Base::parse(&format!("{server}/{name}/fhir/R4")).map_err(io::Error::other)?);
+    (options.call_ms, options.dialect) = (MEDPLUM_CALL_MS, Dialect::Plain);
+    Ok(Arc::new(HttpUpstream::new(&options).map_err(io::Error::other)?))
+}

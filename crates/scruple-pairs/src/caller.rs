@@ -1,0 +1,83 @@
+//! [`Caller`]: whose view is compared, and what the policy lets him ask, told by the explanations that people read.
+
+use scruple_core::{ConditionMask, Timestamp};
+use scruple_fhir::dictionary;
+use scruple_policy::{Active, ElementRow, Pack, Question, TypeExplanation, explain_type};
+use scruple_seal::TokenKey;
+use scruple_testkit::interfere::{Harness, Pairs, Plan, Report, Rules, Sight, Systems};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One caller, who has a relationship with every patient.
+pub struct Caller {
+    sight: Sight,
+    rules: Explained,
+}
+
+impl Caller {
+    /// In a role, for a purpose, on a day; `key` makes his pseudonyms.
+    ///
+    /// # Errors
+    /// The policy refuses him, or knows no relationship.
+    pub fn new(active: &Active, role: &str, purpose: &str, now: Timestamp, key: TokenKey) -> Result<Self, String> {
+        let pack = Arc::clone(&active.pack);
+        let relationship = pack.condition("relationship").ok_or("the pack has no condition `relationship`")?;
+        let conditions = ConditionMask::NONE.with(relationship);
+        let question = Question { role: role.to_owned(), purpose: purpose.to_owned(), conditions };
+        let table = active.decider.decide(&question).map_err(|refusal| format!("{role}: {refusal}"))?;
+        let pseudonyms = Arc::new(move |kind: &str, value: &str| key.token(kind, value));
+        let sight = Sight::new(Arc::clone(&pack.annotation), table.as_ref().clone(), now.civil_date(), pseudonyms);
+        Ok(Self { sight, rules: Explained { pack, question, known: Mutex::default() } })
+    }
+
+    /// What the policy lets him ask.
+    #[must_use]
+    pub const fn rules(&self) -> &Explained {
+        &self.rules
+    }
+
+    /// Asks the systems over pairs of stores, and compares.
+    pub fn judge(&self, systems: &mut Systems<'_>, pairs: &Pairs, base: &str, plan: &Plan, seed: u64) -> Report {
+        Harness { pairs, sight: &self.sight, base, rules: &self.rules }.run(systems, plan, seed)
+    }
+}
+
+/// What the policy lets a caller do, told by the explanations that people read, and not by the gateway's own judgement.
+pub struct Explained {
+    pack: Arc<Pack>,
+    question: Question,
+    known: Mutex<HashMap<String, Arc<Vec<TypeExplanation>>>>,
+}
+
+impl Explained {
+    fn of(&self, resource_type: &str) -> Arc<Vec<TypeExplanation>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let explain = || Arc::new(explain_type(&self.pack, &self.question, resource_type).unwrap_or_default());
+        Arc::clone(known.entry(resource_type.to_owned()).or_insert_with(explain))
+    }
+}
+
+impl Rules for Explained {
+    fn permits(&self, resource_type: &str, parameter: Option<&str>) -> Option<bool> {
+        let explained = self.of(resource_type);
+        let shown: Vec<&TypeExplanation> = explained.iter().filter(|class| class.shows).collect();
+        if shown.is_empty() {
+            return Some(false);
+        }
+        let Some(code) = parameter else { return Some(true) };
+        if code == "_id" {
+            return Some(true);
+        }
+        let read = dictionary().search.iter().find(|known| known.base == resource_type && known.code == code)?;
+        let full = |row: &&ElementRow, path: &str| row.view == "full" && row.path == path;
+        let has = |class: &TypeExplanation, path: &str| class.rows.iter().any(|row| full(&row, path));
+        let narrower = |class: &TypeExplanation, path: &str| {
+            let below = [format!("{path}."), format!("{path}(")];
+            class.rows.iter().any(|row| below.iter().any(|below| row.path.starts_with(below)))
+        };
+        let clean = shown.iter().all(|class| read.reads.iter().all(|path| has(class, path) && !narrower(class, path)));
+        // A type that a mask can narrow is left to the gateway: what is full here is not full under its labels.
+        let unmasked = || shown.iter().all(|class| class.rows.iter().all(|row| !row.view.starts_with("masked")));
+        (clean && unmasked()).then_some(true)
+    }
+}
