@@ -14,7 +14,7 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
-use scruple_fhir::search::Dialect;
+use scruple_fhir::search::{Dialect, encode};
 use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use std::fmt;
 use std::sync::Arc;
@@ -259,7 +259,7 @@ impl HttpUpstream {
         if !is_type(&query.resource_type) {
             return Err(UpstreamError::Malformed("a type that is none"));
         }
-        let form = form(&query.parameters);
+        let form = encode(&query.parameters).to_string();
         let path = format!("{}/{}", self.base.path(), query.resource_type);
         let ask = match by {
             SearchBy::Post => {
@@ -310,32 +310,6 @@ fn is_id(id: &str) -> bool {
         && !id.bytes().all(|letter| letter == b'.')
 }
 
-/// Names and values as a form: all but letters, digits and `-._~` in percent.
-fn form(parameters: &[(String, String)]) -> String {
-    let mut form = String::new();
-    for (name, value) in parameters {
-        if !form.is_empty() {
-            form.push('&');
-        }
-        percent(name, &mut form);
-        form.push('=');
-        percent(value, &mut form);
-    }
-    form
-}
-
-fn percent(text: &str, form: &mut String) {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    let digit = |value: u8| HEX.get(usize::from(value)).copied().unwrap_or('0');
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            form.push(char::from(byte));
-        } else {
-            form.extend(['%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
-}
-
 /// Outside a read every answer is there or is an error.
 pub fn some(answer: Option<Vec<u8>>) -> Result<Vec<u8>, UpstreamError> {
     answer.ok_or(UpstreamError::Malformed("no answer"))
@@ -376,8 +350,8 @@ mod tests {
     fn a_form_is_read_back_as_it_was() {
         let pairs = [("name", "O'Neil & Söhne"), ("identifier", "http://x|1+2"), ("a", "")];
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        assert_eq!(form(&pairs), "name=O%27Neil%20%26%20S%C3%B6hne&identifier=http%3A%2F%2Fx%7C1%2B2&a=");
-        assert_eq!(form(&[]), "");
+        assert_eq!(encode(&pairs).to_string(), "name=O%27Neil%20%26%20S%C3%B6hne&identifier=http%3A%2F%2Fx%7C1%2B2&a=");
+        assert_eq!(encode(&[]).to_string(), "");
     }
 
     #[test]

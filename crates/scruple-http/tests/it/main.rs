@@ -10,6 +10,7 @@
 
 mod bodies;
 mod connections;
+mod log;
 mod panics;
 mod slow;
 mod stop;

@@ -1,6 +1,7 @@
 //! A handler that panics or fails: 500 with constant words, one line in the log without the message, and on it goes.
 
-use crate::support::{CANARY, Log, get, limits, start, until_text};
+use crate::log::Log;
+use crate::support::{CANARY, get, limits, start, until_text};
 use scruple_http::install_panic_hook;
 use tokio::io::AsyncWriteExt;
 
