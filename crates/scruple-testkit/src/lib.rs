@@ -6,6 +6,7 @@
 //! * [`tree`]: made resources, seeded and shrinkable.
 //! * [`crafted`]: resources written by hand, each for one rule.
 //! * [`upstream_faults`]: an HTTP server that misbehaves on demand.
+//! * [`log`]: what a test has logged.
 //! * [`interfere`]: pairs of stores that a caller cannot tell apart, requests, and the comparison of what is answered.
 //!
 //! It shares the dictionary with `scruple-fhir` and no other code with it; only the views of [`interfere`] are made by its
@@ -13,6 +14,7 @@
 
 pub mod crafted;
 pub mod interfere;
+pub mod log;
 pub mod slow;
 pub mod tree;
 pub mod upstream_faults;

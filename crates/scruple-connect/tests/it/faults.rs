@@ -1,10 +1,10 @@
 //! Everything that can be wrong with an answer, for each kind of call: the right error, bounded in time and bytes, and not
 //! a word of it in errors and logs.
 
-use crate::log::Log;
 use crate::support::{CANARY, options, query, server, within};
 use scruple_connect::{HttpUpstream, Options};
 use scruple_release::{Upstream, UpstreamError};
+use scruple_testkit::log::Log;
 use scruple_testkit::upstream_faults::Fault;
 
 const LIMIT: usize = 1 << 20;

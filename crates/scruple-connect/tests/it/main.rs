@@ -4,9 +4,6 @@
 
 mod calls;
 mod faults;
-// A log is kept in one way.
-#[path = "../../../scruple-http/tests/it/log.rs"]
-mod log;
 mod pool;
 mod probe;
 mod support;

@@ -10,7 +10,6 @@
 
 mod bodies;
 mod connections;
-mod log;
 mod panics;
 mod slow;
 mod stop;

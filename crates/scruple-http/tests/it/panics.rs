@@ -1,8 +1,8 @@
 //! A handler that panics or fails: 500 with constant words, one line in the log without the message, and on it goes.
 
-use crate::log::Log;
 use crate::support::{CANARY, get, limits, start, until_text};
 use scruple_http::install_panic_hook;
+use scruple_testkit::log::Log;
 use tokio::io::AsyncWriteExt;
 
 #[tokio::test]

@@ -13,19 +13,26 @@ thread_local! {
 pub struct Log;
 
 impl Log {
+    /// Begins to keep what this thread logs.
+    ///
+    /// # Panics
+    ///
+    /// When the process has another subscriber.
+    #[expect(clippy::expect_used, reason = "a test fails by a panic")]
     pub fn capture() -> Self {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
             let subscriber =
                 tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(|| Self).finish();
-            tracing::subscriber::set_global_default(subscriber).unwrap();
+            tracing::subscriber::set_global_default(subscriber).expect("no other subscriber is set");
         });
         LOG.with_borrow_mut(Vec::clear);
         Self
     }
 
+    /// What was logged since.
     pub fn text(&self) -> String {
-        LOG.with_borrow(|log| String::from_utf8(log.clone()).unwrap())
+        LOG.with_borrow(|log| String::from_utf8_lossy(log).into_owned())
     }
 }
 
