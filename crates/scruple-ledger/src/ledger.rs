@@ -439,6 +439,10 @@ fn take_batch(shared: &Shared, batch: &mut Vec<Queued>) -> bool {
         queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
         queue.idle = false;
     }
+    // Where all cores are busy, others have entries nearly ready: they go with this sync instead of the next.
+    drop(queue);
+    std::thread::yield_now();
+    queue = lock(&shared.queue);
     let mut room = shared.core.batch_room();
     while batch.len() < LEDGER_BATCH_MAX {
         let Some(next) = queue.items.front().map(|item| frame_bytes(item.payload.len())) else { break };

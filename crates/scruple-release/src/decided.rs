@@ -71,6 +71,8 @@ pub(crate) struct Decided {
     conditions: Vec<String>,
     justification: String,
     pack: String,
+    /// Types that were judged: whether anything of them can show.
+    types: RwLock<HashMap<TypeId, bool>>,
     /// Searches that were judged: by type and parameter, whether it may be used.
     permits: RwLock<HashMap<(TypeId, &'static str), Judged>>,
     /// What projectors that are at rest remember.
@@ -103,6 +105,7 @@ impl Decided {
             conditions: pack.condition_names(question.conditions).into_iter().map(str::to_owned).collect(),
             justification: format!("tasks of {}: {}", role.label, tasks.join("; ")),
             pack: pack.hash.to_string(),
+            types: RwLock::default(),
             permits: RwLock::default(),
             memories: Mutex::default(),
             table,
@@ -147,6 +150,16 @@ impl Decided {
             justification: self.justification.clone(),
             grant,
         }
+    }
+
+    /// Whether resources of a type can show at all.
+    pub(crate) fn may_show(&self, resource_type: TypeId) -> bool {
+        let known = self.types.read().unwrap_or_else(PoisonError::into_inner).get(&resource_type).copied();
+        known.unwrap_or_else(|| {
+            let shows = self.projection.may_show(resource_type);
+            self.types.write().unwrap_or_else(PoisonError::into_inner).insert(resource_type, shows);
+            shows
+        })
     }
 
     /// Whether the caller may search so.

@@ -194,7 +194,7 @@ impl Pipeline {
         if decided.valid_until(request.now) <= request.now {
             return Err(run_out().into());
         }
-        if !decided.projection.may_show(resource_type) {
+        if !decided.may_show(resource_type) {
             let role = policy.pack().roles.get(&request.asked.question.role);
             let label = role.map_or(request.asked.question.role.as_str(), |role| &role.label);
             let kind = dictionary().get(resource_type).name;

@@ -43,6 +43,8 @@ const REQUESTS_MAX: usize = 48;
 const REQUESTS_MIN: usize = 8;
 /// Resources on a page of the search.
 const PAGE: usize = 50;
+/// Callers in each role: the gateway serves one caller only so many requests at a time.
+const CALLERS: usize = 8;
 /// Milliseconds of a call to the FHIR server.
 const CALL_MS: u64 = 30_000;
 /// Milliseconds before a measurement.
@@ -51,7 +53,7 @@ const WARM_UP_MS: u64 = 500;
 /// What is asked in a row of the table.
 struct Asked {
     title: String,
-    person: usize,
+    role: String,
     targets: Vec<String>,
     /// Bytes of an answer, on average: the FHIR server's and the gateway's.
     upstream_bytes: usize,
@@ -73,17 +75,22 @@ pub fn gateway(effort: Effort) -> Result<String> {
     let syncs = fdatasync(dir.path())?;
     let fhir = Fhir::start(&own, cores.upstream, PATIENTS)?;
     let nginx = Nginx::start(fhir.address(), "/fhir/metadata", cores.measured)?;
-    let order = Order { dir: dir.path().to_owned(), upstream: fhir.url(), people: people(), call_ms: CALL_MS };
+    let order = Order { dir: dir.path().to_owned(), upstream: fhir.url(), people: callers(), call_ms: CALL_MS };
     let node = Node::start(&own, cores.measured, &order)?;
     let before = Memory::of(node.id())?;
     let mut rows = Vec::new();
     for row in &asked {
+        let of_role = order.people.iter().zip(&node.tokens).filter(|(person, _)| person.role == row.role);
+        let bearers: Vec<String> = of_role.map(|(_, token)| format!("Bearer {token}")).collect();
+        let mut as_callers = Vec::new();
+        for target in &row.targets {
+            as_callers.extend(bearers.iter().map(|bearer| get(node.address, target, &[("authorization", bearer)])));
+        }
+        let plain: Vec<String> = row.targets.iter().map(|target| get(nginx.address, target, &[])).collect();
         for connections in CONNECTIONS {
             progress(&format!("{}, {connections} connections", row.title));
-            let bearer = format!("Bearer {}", node.tokens.get(row.person).context("a person without a token")?);
-            let theirs = measure(nginx.address, nginx.worker()?, row, &[], connections, effort, cores)?;
-            let ours =
-                measure(node.address, node.id(), row, &[("authorization", &bearer)], connections, effort, cores)?;
+            let theirs = measure(row, (nginx.address, nginx.worker()?), &plain, connections, effort, cores)?;
+            let ours = measure(row, (node.address, node.id()), &as_callers, connections, effort, cores)?;
             rows.push(line(row, connections, &ours, &theirs, &syncs));
         }
     }
@@ -101,16 +108,24 @@ struct Reached {
     cpu: Duration,
 }
 
+/// Some people in each role.
+fn callers() -> Vec<Person> {
+    let named = |number| {
+        let name = move |person: Person| Person { login: format!("{}.{number}", person.login), ..person };
+        people().into_iter().map(name)
+    };
+    (0..CALLERS).flat_map(named).collect()
+}
+
 fn measure(
-    server: SocketAddr,
-    process: u32,
     row: &Asked,
-    headers: &[(&str, &str)],
+    (server, process): (SocketAddr, u32),
+    requests: &[String],
     connections: usize,
     effort: Effort,
     cores: Cores,
 ) -> Result<Reached> {
-    let requests = row.targets.iter().map(|target| get(server, target, headers)).collect();
+    let requests = requests.to_vec();
     let mut plan = Plan { server, requests, connections, millis: WARM_UP_MS, warm_up_millis: 0 };
     run_on(cores.client, &plan)?;
     plan.millis = effort.seconds * 1000;
@@ -154,7 +169,7 @@ fn section(
 ) -> String {
     let mut text = format!(
         "{} s each after a warm-up; {cores}. The same FHIR server behind both, over HTTP: the embedded server of {PATIENTS} \
-         synthetic patients, of which each Patient and Encounter is filled up to 4 KB by a narrative. nginx keeps its connections to it and passes bytes on. The gateway verifies the token (cached), \
+         synthetic patients, of which each Patient and Encounter is filled up to 4 KB by its narrative. nginx keeps its connections to it and passes bytes on. The gateway verifies the token (cached), \
          decides, fetches, projects and records each answer durably before it leaves; all {entries} entries were verified \
          afterwards. fdatasync of 4 KiB in a file that is already written, on this disk: p50 {}, p99 {}. Every answer had \
          status 200.\n\n",
@@ -367,7 +382,7 @@ impl Chooser {
         let who = self.people.get(person).context("nobody")?;
         Ok(Asked {
             title: format!("{title}, {} {}", who.role, who.purpose),
-            person,
+            role: who.role.clone(),
             upstream_bytes: average(&all, |one| one.upstream_bytes),
             bytes: average(&all, |one| one.bytes),
             calls: all.iter().map(|one| one.calls).max().unwrap_or(0),

@@ -32,7 +32,7 @@ pub fn hospital(patients: usize) -> Hospital {
     Hospital::generate(&Options { patients, seed: 5, as_of: NOON, canary: false })
 }
 
-/// Bytes that a Patient or an Encounter has at least: a narrative makes up for what is missing, as servers write one.
+/// Bytes that a Patient or an Encounter has at least: its narrative makes up for what is missing.
 const NARRATIVE_UP_TO: usize = 4_096;
 
 /// What is served: type, id and JSON of everything in a hospital.
@@ -46,16 +46,19 @@ pub fn resources(hospital: &Hospital) -> impl Iterator<Item = (String, String, V
     })
 }
 
-/// The resource with a narrative, unless it has one or is long without.
+/// The resource with a narrative that fills it up.
 fn with_narrative(json: Vec<u8>) -> Vec<u8> {
-    let before = r#""text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">"#;
-    let after = r#"</div>"},"#;
-    let missing = NARRATIVE_UP_TO.saturating_sub(json.len() + before.len() + after.len());
-    let has = memchr::memmem::find(&json, br#""text":{"#).is_some();
-    let Some(at) = memchr::memchr(b',', &json).filter(|_| !has && missing > 0) else { return json };
-    let (head, rest) = json.split_at(at + 1);
-    let words: String = "seen in the hospital ".chars().cycle().take(missing).collect();
-    [head, before.as_bytes(), words.as_bytes(), after.as_bytes(), rest].concat()
+    let begin = br#""text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">"#;
+    let end = br#"</div>"},"#;
+    let words = |missing| "seen in the hospital ".bytes().cycle().take(missing).collect::<Vec<u8>>();
+    if let Some(at) = memchr::memmem::find(&json, begin) {
+        let (before, after) = json.split_at(at + begin.len());
+        return [before, &words(NARRATIVE_UP_TO.saturating_sub(json.len())), after].concat();
+    }
+    let Some(at) = memchr::memchr(b',', &json) else { return json };
+    let (before, after) = json.split_at(at + 1);
+    let missing = NARRATIVE_UP_TO.saturating_sub(json.len() + begin.len() + end.len());
+    [before, begin, &words(missing), end, after].concat()
 }
 
 /// The server as a process.

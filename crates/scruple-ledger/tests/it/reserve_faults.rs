@@ -3,7 +3,7 @@
 use crate::reserve::{care, fill, open, other, recorded};
 use crate::support::check;
 use scruple_ledger::simulate::{SimStorage, reserve_power_cuts};
-use scruple_ledger::{AppendError, RecorderState};
+use scruple_ledger::{AppendError, Recorder, RecorderState};
 use std::io::ErrorKind;
 
 #[test]
@@ -13,6 +13,18 @@ fn no_entry_is_lost_or_doubled_at_a_power_cut_after_any_operation_of_a_reserve()
     assert!(findings.cuts > 500, "{findings:?}");
     assert!(findings.acknowledged > 2_000, "{findings:?}");
     eprintln!("{} cuts, {} acknowledged", findings.cuts, findings.acknowledged);
+}
+
+/// Recovers as a node does, again while it is needed: the integrator may have met a fault before it was over and tell it
+/// only after the first recovery.
+fn recover_all(recorder: &Recorder) {
+    for _ in 0..10 {
+        recorder.recover().unwrap();
+        // It waits for an integration that is under way.
+        if recorder.main().unwrap().integrate_now().is_ok() && !recorder.needs_recovery() {
+            return;
+        }
+    }
 }
 
 /// The disk has room for `budget` bytes more: care never fails, the rest fails once the ledger does, and afterwards all
@@ -50,7 +62,7 @@ fn runs_full(budget: u64) {
         }
     }
     storage.set_room(None);
-    recorder.recover().unwrap();
+    recover_all(&recorder);
     assert_eq!(recorder.state(), RecorderState::Normal);
     drop(recorder);
     let found = recorded(&storage);
@@ -60,12 +72,12 @@ fn runs_full(budget: u64) {
     }
     let doubled = found.values().filter(|times| **times > 1).count();
     assert!(doubled <= 5, "budget {budget}: {doubled}");
-    let counted: u64 = found
-        .keys()
-        .filter_map(|payload| payload.strip_prefix("refused: HPAYMT "))
-        .map(|count| count.parse::<u64>().unwrap())
-        .sum();
-    assert_eq!(counted, refused, "budget {budget}");
+    // None is forgotten; notices that say the same may be two of that or one that stands there twice.
+    let notices = found.iter().filter_map(|(payload, times)| Some((payload.strip_prefix("refused: HPAYMT ")?, times)));
+    let notices: Vec<(u64, u64)> = notices.map(|(count, times)| (count.parse().unwrap(), *times)).collect();
+    let (least, most): (u64, u64) =
+        (notices.iter().map(|(count, _)| count).sum(), notices.iter().map(|(count, times)| count * times).sum());
+    assert!((least..=most).contains(&refused), "budget {budget}: {refused} of {least} to {most}");
     let report = check(&storage, None);
     assert!(report.is_good(), "budget {budget}: {report}");
 }
@@ -94,7 +106,7 @@ fn a_fault_at_any_operation_of_a_recovery_neither_loses_nor_doubles_an_entry() {
         // Whatever state it is in: care is taken, or refused with an error, and what was taken is kept.
         let during = care(&recorder, "treat during").is_ok();
         storage.fail_from(u64::MAX, ErrorKind::Other);
-        recorder.recover().unwrap();
+        recover_all(&recorder);
         assert!(!recorder.needs_recovery(), "fault {fault}: {recorder:?} {:?}", recorder.problems());
         drop(recorder);
         let found = recorded(&storage);

@@ -264,8 +264,11 @@ impl Found {
             return;
         }
         self.total += 1;
-        let is_behind = after.is_none_or(|after| if search.descending { id < after } else { id > after });
-        if !is_behind {
+        let is_behind = |one: &str, other: &str| if search.descending { one < other } else { one > other };
+        let farthest = if search.descending { self.matches.first_key_value() } else { self.matches.last_key_value() };
+        let is_full = self.matches.len() > search.count;
+        let too_far = is_full && farthest.is_some_and(|(farthest, _)| is_behind(id, farthest));
+        if too_far || after.is_some_and(|after| !is_behind(id, after)) {
             return;
         }
         self.matches.insert(id.to_owned(), Match { bytes: projected.bytes, patients: bundle::patients(bytes) });
