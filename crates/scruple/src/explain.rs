@@ -1,14 +1,16 @@
 //! `scruple explain`: what a role sees of a resource type, element by element, by which rule and for which task.
 
 use crate::pack;
+use crate::state::SystemClock;
 use crate::terminal::say;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use scruple_core::CategoryId;
+use scruple_core::{CategoryId, Clock as _};
 use scruple_fhir::dictionary;
 use scruple_policy::{Active, Cedar, ElementRow, Question, TypeExplanation, explain_type};
+use scruple_release::{Judged, judge};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Who answers.
@@ -62,20 +64,16 @@ pub fn run(args: &ExplainArgs) -> Result<ExitCode> {
     let active = pack::activate(args.policy.as_deref())?;
     let conditions = pack::conditions(&active.pack, &args.with, !args.no_relationship)?;
     let question = Question { role: args.role.clone(), purpose: args.purpose.clone(), conditions };
-    let (type_name, present) = match (&args.type_name, &args.resource) {
-        (Some(name), _) => (name.clone(), None),
+    let explained = match (&args.type_name, &args.resource) {
+        (Some(name), _) => explain_type(&active.pack, &question, name),
         (None, Some(path)) => {
-            let (name, paths) = elements_of(path)?;
-            (name, Some(paths))
+            let record = Record::read(path)?;
+            let judged = judge(&active.decider, &question, SystemClock.now(), &record.bytes)?;
+            explain_type(&active.pack, &question, &record.type_name).map(|explained| record.narrow(explained, judged))
         }
         (None, None) => bail!("give --type or --resource"),
     };
-    let mut explained = explain_type(&active.pack, &question, &type_name)?;
-    if let Some(present) = present {
-        for one in &mut explained {
-            one.rows.retain(|row| present.contains(stands_at(&row.path)));
-        }
-    }
+    let mut explained = explained?;
     if args.engine == Engine::Cedar {
         ask_cedar(&active, &question, &mut explained)?;
     }
@@ -102,23 +100,62 @@ fn stands_at(path: &str) -> &str {
     path.split('(').next().unwrap_or(path)
 }
 
-/// The type of the resource in a file, and the paths of the elements that stand in it.
-fn elements_of(path: &std::path::Path) -> Result<(String, BTreeSet<String>)> {
-    let text = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    // The error of the parser can quote the text: only its place is told.
-    let value: serde_json::Value = serde_json::from_slice(&text).map_err(|error| {
-        anyhow::anyhow!("`{}` is no JSON: line {}, column {}", path.display(), error.line(), error.column())
-    })?;
-    let Some(name) = value
-        .get("resourceType")
-        .and_then(serde_json::Value::as_str)
-        .filter(|name| dictionary().resource(name).is_some())
-    else {
-        bail!("`{}` holds no resource of FHIR R4", path.display());
+/// One record, and the paths of the elements that stand in it.
+struct Record {
+    bytes: Vec<u8>,
+    type_name: String,
+    present: BTreeSet<String>,
+}
+
+impl Record {
+    fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        // The error of the parser can quote the text: only its place is told.
+        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
+            anyhow::anyhow!("`{}` is no JSON: line {}, column {}", path.display(), error.line(), error.column())
+        })?;
+        let Some(name) = value
+            .get("resourceType")
+            .and_then(serde_json::Value::as_str)
+            .filter(|name| dictionary().resource(name).is_some())
+        else {
+            bail!("`{}` holds no resource of FHIR R4", path.display());
+        };
+        let mut present = BTreeSet::new();
+        collect(name, &value, &mut present);
+        Ok(Self { type_name: name.to_owned(), present, bytes })
+    }
+
+    /// What of the type's explanation is about this record. Where it is withheld whole, nothing of it shows.
+    fn narrow(&self, mut explained: Vec<TypeExplanation>, judged: Judged) -> Vec<TypeExplanation> {
+        for one in &mut explained {
+            one.rows.retain(|row| self.present.contains(stands_at(&row.path)));
+            one.passes = judged == Judged::Passes;
+            if let (true, Judged::Withheld(code)) = (one.shows, judged) {
+                for row in one.rows.iter_mut().filter(|row| row.because.is_none()) {
+                    (row.view, row.function, row.because) =
+                        ("none".to_owned(), None, Some("the record is withheld whole".to_owned()));
+                }
+                (one.shows, one.because) = (false, Some(withheld(code)));
+            }
+        }
+        explained
+    }
+}
+
+fn withheld(code: &str) -> String {
+    let why = match code {
+        "label" => "it is specially protected, and the role does not hold that protection",
+        "unclassified" => {
+            "one of its codes or labels is in none of the policy's lists, so that it could be specially protected"
+        }
+        "required" => "an element that must not be left out would be withheld",
+        "implicit_rules" | "modifier_extension" => {
+            "something in it changes its meaning in a way that the policy does not know"
+        }
+        _ => "it cannot be judged",
     };
-    let mut paths = BTreeSet::new();
-    collect(name, &value, &mut paths);
-    Ok((name.to_owned(), paths))
+    format!("this record is withheld whole: {why} (`{code}`)")
 }
 
 fn collect(at: &str, value: &serde_json::Value, paths: &mut BTreeSet<String>) {

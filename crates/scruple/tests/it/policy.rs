@@ -76,6 +76,35 @@ fn explain_has_view_category_rule_and_task_of_each_element_and_cedar_agrees() {
 }
 
 #[test]
+fn explain_says_of_a_record_that_a_label_closes_what_filter_does_with_it() {
+    let world = World::new();
+    let pack = world.pack(&["biller", "quality_analyst"]);
+    let condition = |code: &str| {
+        format!(
+            r#"{{"resourceType":"Condition","id":"c","clinicalStatus":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}}]}},"code":{{"coding":[{{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"{code}"}}]}},"subject":{{"reference":"Patient/p"}},"recordedDate":"2026-01-02"}}"#
+        )
+    };
+    for (name, code, role, purpose, shows) in [
+        ("plain", "J45.909", "biller", "HPAYMT", true),
+        ("sickle", "D57.3", "quality_analyst", "HQUALIMP", false),
+        ("unlisted", "no-code", "biller", "HPAYMT", false),
+    ] {
+        let file = world.input(&format!("{name}.json"), condition(code));
+        let (file, pack) = (file.to_str().unwrap(), pack.to_str().unwrap());
+        let asked = ["--role", role, "--purpose", purpose, "--policy", pack];
+        let explained = world.run(["explain", "--resource", file, "--json"].iter().chain(&asked)).ends(0).json();
+        let says = explained.as_array().unwrap().iter().any(|one| one["shows"] == true);
+        let views = rows(&explained).iter().any(|row| row["view"] != "none");
+        let out = world.path(format!("out-{name}-{role}"));
+        world.run(["filter", "--in", file, "--out", out.to_str().unwrap()].iter().chain(&asked));
+        let released = std::fs::read_to_string(out).unwrap_or_default().contains("\"resourceType\":\"Condition\"");
+        assert_eq!((says, views, released), (shows, shows, shows), "{name} for {role}: {explained}");
+        let words = world.run(["explain", "--resource", file].iter().chain(&asked)).ends(0);
+        assert_eq!(words.text().contains("withheld whole"), !shows, "{}", words.text());
+    }
+}
+
+#[test]
 fn the_shipped_pack_is_good_and_an_exported_one_is_the_same() {
     let world = World::new();
     let shipped = world.run(["policy", "check", "--json"]).ends(0).json();
