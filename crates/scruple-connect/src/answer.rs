@@ -1,11 +1,12 @@
 //! What is taken as an answer: its head, its body within a limit, its outermost form. Nothing of it goes into an error.
 
+use crate::room::{Held, Room};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use hyper::body::Body;
-use scruple_release::UpstreamError;
+use scruple_release::{Fetched, UpstreamError};
 use std::error::Error;
 use std::io;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
@@ -61,7 +62,7 @@ fn is_fhir_json(content_type: &str) -> bool {
 }
 
 /// The body, of at most `limit` bytes.
-pub async fn read<B>(mut body: B, limit: usize, facts: &Facts) -> Result<Vec<u8>, UpstreamError>
+pub async fn read<B>(mut body: B, limit: usize, room: &Room, facts: &Facts) -> Result<Fetched, UpstreamError>
 where
     B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
 {
@@ -69,6 +70,7 @@ where
     if declared > limit {
         return Err(UpstreamError::TooLarge { limit });
     }
+    let mut held = Held::default();
     let mut bytes = Vec::with_capacity(declared.min(RESERVE_BYTES_MAX));
     while let Some(frame) = body.frame().await {
         // Trailers say nothing that is used.
@@ -77,9 +79,14 @@ where
         if bytes.len().saturating_add(data.len()) > limit {
             return Err(UpstreamError::TooLarge { limit });
         }
+        room.grow(&mut held, bytes.len() + data.len())?;
         bytes.extend_from_slice(&data);
     }
-    if is_object(&bytes) { Ok(bytes) } else { Err(UpstreamError::Malformed("no JSON object")) }
+    if is_object(&bytes) {
+        Ok(Fetched { bytes, share: held.into() })
+    } else {
+        Err(UpstreamError::Malformed("no JSON object"))
+    }
 }
 
 /// From the first letter and the last: a body that was cut, or is no object, is found here; the rest by the projector.

@@ -31,7 +31,7 @@ impl CallKind {
 }
 
 /// What a call can come to: an answer, none (404, 410), or the code of an error.
-pub const OUTCOMES: [&str; 11] = [
+pub const OUTCOMES: [&str; 12] = [
     "ok",
     "none",
     "upstream_unreachable",
@@ -42,6 +42,7 @@ pub const OUTCOMES: [&str; 11] = [
     "upstream_too_large",
     "upstream_malformed",
     "upstream_foreign_link",
+    "overloaded",
     "other",
 ];
 

@@ -2,7 +2,7 @@
 
 use scruple_core::Clock;
 use scruple_hospital::upstream::{Request, Response, Server};
-use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_release::{Fetched, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use std::sync::Arc;
 
 /// The base of its links. Nothing answers there: links are followed in this process.
@@ -34,12 +34,12 @@ impl EmbeddedUpstream {
     }
 }
 
-fn found(response: Response) -> Result<Vec<u8>, UpstreamError> {
-    if response.status == 200 { Ok(response.body) } else { Err(UpstreamError::Status(response.status)) }
+fn found(response: Response) -> Result<Fetched, UpstreamError> {
+    if response.status == 200 { Ok(response.body.into()) } else { Err(UpstreamError::Status(response.status)) }
 }
 
 impl Upstream for EmbeddedUpstream {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
         let response = self.ask("GET", &format!("/{resource_type}/{id}"), None, &[]);
         let read = match response.status {
             404 | 410 => Ok(None),
@@ -48,16 +48,16 @@ impl Upstream for EmbeddedUpstream {
         Box::pin(std::future::ready(read))
     }
 
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
         let form = scruple_fhir::search::encode(&query.parameters).to_string();
         let response = self.ask("POST", &format!("/{}/_search", query.resource_type), None, form.as_bytes());
         // A type that the server does not hold.
         let none = br#"{"resourceType":"Bundle","type":"searchset"}"#;
-        let searched = if response.status == 404 { Ok(none.to_vec()) } else { found(response) };
+        let searched = if response.status == 404 { Ok(none.to_vec().into()) } else { found(response) };
         Box::pin(std::future::ready(searched))
     }
 
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
         let page = match link.strip_prefix(self.server.base()).and_then(|below| below.split_once('?')) {
             Some((path, query)) => found(self.ask("GET", path, Some(query), &[])),
             None => Err(UpstreamError::ForeignLink),

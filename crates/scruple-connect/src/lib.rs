@@ -11,14 +11,15 @@ mod embedded;
 mod options;
 mod pool;
 mod probe;
+mod room;
 mod upstream;
 
 pub use base::{Base, InvalidBase};
 pub use counts::{CallKind, Calls, OUTCOMES, UpstreamCounts};
 pub use embedded::{EMBEDDED_BASE, EmbeddedUpstream};
 pub use options::{
-    ANSWER_BYTES_MAX, ANSWER_HEAD_BYTES_MAX, CALL_MS, CALLS_MAX, CONNECT_MS, Credential, InvalidOptions, Options,
-    POOL_IDLE_MAX, POOL_IDLE_MS, READ_BYTES_MAX, Roots, SearchBy, WAIT_MS,
+    ANSWER_BYTES_MAX, ANSWER_HEAD_BYTES_MAX, CALL_MS, CALLS_MAX, CONNECT_MS, Credential, HELD_BYTES_MAX,
+    InvalidOptions, Options, POOL_IDLE_MAX, POOL_IDLE_MS, READ_BYTES_MAX, Roots, SearchBy, WAIT_MS,
 };
 pub use probe::{PostSearch, Probe, ProbeError};
 pub use upstream::HttpUpstream;

@@ -23,6 +23,9 @@ pub const POOL_IDLE_MAX: usize = 128;
 pub const POOL_IDLE_MS: u64 = 15_000;
 /// Bytes of a search's answer.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of all answers that are held at one time, until what was made of them is sent on; more is refused. The memory
+/// that they take is up to four times as much: the answer, its projections, and what is sent.
+pub const HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of a read's answer: a resource, and white space around it.
 pub const READ_BYTES_MAX: usize = RESOURCE_BYTES_MAX + 64 * 1024;
 /// Bytes of an answer's head.
@@ -144,6 +147,8 @@ pub struct Options {
     pub answer_bytes_max: usize,
     /// [`READ_BYTES_MAX`].
     pub read_bytes_max: usize,
+    /// [`HELD_BYTES_MAX`].
+    pub held_bytes_max: usize,
 }
 
 impl Options {
@@ -165,6 +170,7 @@ impl Options {
             pool_idle_ms: POOL_IDLE_MS,
             answer_bytes_max: ANSWER_BYTES_MAX,
             read_bytes_max: READ_BYTES_MAX,
+            held_bytes_max: HELD_BYTES_MAX,
         }
     }
 
@@ -176,6 +182,7 @@ impl Options {
             ("calls_max", self.calls_max == 0),
             ("answer_bytes_max", self.answer_bytes_max == 0),
             ("read_bytes_max", self.read_bytes_max == 0),
+            ("held_bytes_max", self.held_bytes_max == 0),
         ];
         limits.iter().find(|(_, zero)| *zero).map_or(Ok(()), |(name, _)| Err(InvalidOptions::Limit(name)))
     }

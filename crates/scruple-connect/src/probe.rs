@@ -55,8 +55,8 @@ impl HttpUpstream {
     pub async fn probe(&self) -> Result<Probe, ProbeError> {
         let ask = Ask::get(&format!("{}/metadata", self.base().path()));
         let limit = METADATA_BYTES_MAX.min(self.answer_bytes_max());
-        let bytes = some(self.call(CallKind::Probe, ask, limit).await?)?;
-        let statement: Value = serde_json::from_slice(&bytes).map_err(|_| ProbeError::NoCapabilityStatement)?;
+        let fetched = some(self.call(CallKind::Probe, ask, limit).await?)?;
+        let statement: Value = serde_json::from_slice(&fetched).map_err(|_| ProbeError::NoCapabilityStatement)?;
         if statement.get("resourceType").and_then(Value::as_str) != Some("CapabilityStatement") {
             return Err(ProbeError::NoCapabilityStatement);
         }
@@ -77,8 +77,8 @@ impl HttpUpstream {
         };
         let ask = self.search_ask(&query, SearchBy::Post);
         match self.call(CallKind::Probe, ask, METADATA_BYTES_MAX.min(self.answer_bytes_max())).await {
-            Ok(Some(bytes)) => {
-                let bundle: Option<Value> = serde_json::from_slice(&bytes).ok();
+            Ok(Some(fetched)) => {
+                let bundle: Option<Value> = serde_json::from_slice(&fetched).ok();
                 let is_set =
                     bundle.is_some_and(|bundle| bundle.get("type").and_then(Value::as_str) == Some("searchset"));
                 Ok(if is_set { PostSearch::Supported } else { PostSearch::Refused })

@@ -5,6 +5,7 @@ use crate::base::Base;
 use crate::counts::{CallKind, UpstreamCounts};
 use crate::options::{InvalidOptions, Options, SearchBy};
 use crate::pool::{Lease, Pool};
+use crate::room::Room;
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
@@ -15,7 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use scruple_fhir::search::{Dialect, encode};
-use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_release::{Fetched, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,6 +42,7 @@ pub struct HttpUpstream {
     headers: HeaderMap,
     pool: Arc<Pool>,
     turns: Semaphore,
+    room: Room,
     wait_ms: u64,
     call_ms: u64,
     answer_bytes_max: usize,
@@ -111,6 +113,7 @@ impl HttpUpstream {
             headers,
             pool: Arc::new(Pool::new(options, counts.clone())?),
             turns: Semaphore::new(options.calls_max.min(Semaphore::MAX_PERMITS)),
+            room: Room::new(options.held_bytes_max),
             wait_ms: options.wait_ms,
             call_ms: options.call_ms,
             answer_bytes_max: options.answer_bytes_max,
@@ -139,7 +142,7 @@ impl HttpUpstream {
         kind: CallKind,
         ask: Result<Ask, UpstreamError>,
         limit: usize,
-    ) -> Result<Option<Vec<u8>>, UpstreamError> {
+    ) -> Result<Option<Fetched>, UpstreamError> {
         let facts = Facts::default();
         let outcome = match ask {
             Ok(ask) => self.in_turn(kind, &ask, limit, &facts).await,
@@ -169,7 +172,7 @@ impl HttpUpstream {
         ask: &Ask,
         limit: usize,
         facts: &Facts,
-    ) -> Result<Option<Vec<u8>>, UpstreamError> {
+    ) -> Result<Option<Fetched>, UpstreamError> {
         let _turn = self.turn().await?;
         let _under_way = UnderWay::begin(&self.counts);
         let limit_ms = self.call_ms;
@@ -195,7 +198,7 @@ impl HttpUpstream {
         ask: &Ask,
         limit: usize,
         facts: &Facts,
-    ) -> Result<Option<Vec<u8>>, UpstreamError> {
+    ) -> Result<Option<Fetched>, UpstreamError> {
         let (response, sender) = self.send(ask).await?;
         let status = response.status();
         facts.set_status(status.as_u16());
@@ -209,9 +212,9 @@ impl HttpUpstream {
             _ => return Err(UpstreamError::Status(status.as_u16())),
         }
         check_head(response.headers())?;
-        let bytes = read(response.into_body(), limit, facts).await?;
+        let fetched = read(response.into_body(), limit, &self.room, facts).await?;
         self.pool.give_back(sender);
-        Ok(Some(bytes))
+        Ok(Some(fetched))
     }
 
     /// Sends a request and waits for the head of its answer. Every request here only reads, so one that went out on a
@@ -311,12 +314,12 @@ fn is_id(id: &str) -> bool {
 }
 
 /// Outside a read every answer is there or is an error.
-pub fn some(answer: Option<Vec<u8>>) -> Result<Vec<u8>, UpstreamError> {
+pub fn some(answer: Option<Fetched>) -> Result<Fetched, UpstreamError> {
     answer.ok_or(UpstreamError::Malformed("no answer"))
 }
 
 impl Upstream for HttpUpstream {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
         Box::pin(async move {
             // No server holds anything by such a type or id.
             if !is_type(resource_type) || !is_id(id) {
@@ -326,14 +329,14 @@ impl Upstream for HttpUpstream {
         })
     }
 
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
         Box::pin(async move {
             let ask = self.search_ask(query, self.search_by);
             some(self.call(CallKind::Search, ask, self.answer_bytes_max).await?)
         })
     }
 
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
         Box::pin(async move { some(self.call(CallKind::Page, self.page_ask(link), self.answer_bytes_max).await?) })
     }
 

@@ -16,7 +16,8 @@ pub struct Body(Bytes);
 
 impl Body {
     fn released(released: Released) -> Self {
-        Self(Bytes::from(released.into_bytes()))
+        // Not its bytes alone: what they take of memory is given back when the last of them is sent.
+        Self(Bytes::from_owner(released))
     }
 
     pub(crate) const fn capabilities(bytes: Bytes) -> Self {

@@ -4,7 +4,7 @@ use scruple_connect::{Base, EMBEDDED_BASE, EmbeddedUpstream, HttpUpstream, Optio
 use scruple_core::{FixedClock, Timestamp};
 use scruple_fhir::search::Dialect;
 use scruple_hospital::upstream::Server;
-use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_release::{Fetched, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use scruple_testkit::interfere::{Misbehaviour, Pairs, RawServer, Store};
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -84,16 +84,16 @@ impl Behind {
 pub struct Raw(pub RawServer);
 
 impl Upstream for Raw {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
-        Box::pin(std::future::ready(Ok(self.0.read(resource_type, id))))
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(std::future::ready(Ok(self.0.read(resource_type, id).map(Fetched::from))))
     }
 
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
-        Box::pin(std::future::ready(Ok(self.0.search(&query.resource_type, &query.parameters))))
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
+        Box::pin(std::future::ready(Ok(self.0.search(&query.resource_type, &query.parameters).into())))
     }
 
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
-        Box::pin(std::future::ready(self.0.page(link).ok_or(UpstreamError::ForeignLink)))
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
+        Box::pin(std::future::ready(self.0.page(link).map(Fetched::from).ok_or(UpstreamError::ForeignLink)))
     }
 }
 

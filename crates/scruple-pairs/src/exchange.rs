@@ -1,7 +1,7 @@
 //! [`Exchange`].
 
 use scruple_fhir::search::Dialect;
-use scruple_release::{Upstream, UpstreamFuture, UpstreamQuery};
+use scruple_release::{Fetched, Upstream, UpstreamFuture, UpstreamQuery};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// An upstream that can be exchanged while the gateway runs.
@@ -25,17 +25,17 @@ impl Exchange {
 }
 
 impl Upstream for Exchange {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
         let upstream = self.now();
         Box::pin(async move { upstream.read(resource_type, id).await })
     }
 
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
         let upstream = self.now();
         Box::pin(async move { upstream.search(query).await })
     }
 
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
         let upstream = self.now();
         Box::pin(async move { upstream.page(link).await })
     }

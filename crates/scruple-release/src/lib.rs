@@ -30,4 +30,4 @@ pub use release::{Asked, ReleaseError, ReleaseStream, Released};
 pub use spool::Spool;
 pub use summary::{Fault, Summary};
 pub use targets::Targets;
-pub use upstream::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+pub use upstream::{Fetched, Share, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};

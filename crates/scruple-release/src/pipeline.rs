@@ -11,7 +11,7 @@ use crate::decided::{Decided, Policy};
 use crate::outcome::No;
 use crate::page;
 use crate::release::{Asked, Released, actor, refused, sha256};
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::{Share, Upstream, UpstreamError};
 use futures_util::future::try_join_all;
 use rand_core::CryptoRng;
 use scruple_core::limits::{CHUNK_BYTES_MAX, CHUNK_RESOURCES_MAX};
@@ -109,7 +109,11 @@ impl From<AppendError> for Stop {
 
 impl From<UpstreamError> for Stop {
     fn from(error: UpstreamError) -> Self {
-        Self::No(No::new(503, error.code(), "The record system behind the gateway gives no usable answer. Try again."))
+        let words = match error {
+            UpstreamError::NoRoom => "Too many large answers at one time. Try again, or ask for less.",
+            _ => "The record system behind the gateway gives no usable answer. Try again.",
+        };
+        Self::No(No::new(503, error.code(), words))
     }
 }
 
@@ -121,6 +125,8 @@ pub(crate) struct Outgoing {
     /// For each resource where its part of the bytes ends, its `Type/id`, and the patients that it is about.
     pub resources: Vec<(usize, String, Vec<String>)>,
     pub counts: Counts,
+    /// Of what all this was made of.
+    pub shares: Vec<Share>,
 }
 
 impl Pipeline {
@@ -222,7 +228,7 @@ impl Pipeline {
         let urgency = urgency_of(&asked.question.purpose);
         let release = new_id::<Released>(now, rng).to_string();
         let decision = decided.facts(&asked.question.purpose, asked.relationship, asked.grant.clone(), now);
-        let Outgoing { bytes, resources, counts } = outgoing;
+        let Outgoing { bytes, resources, counts, shares } = outgoing;
         let parts = parts(&bytes, resources);
         if let [part] = parts.as_slice() {
             let body = EntryBody::Release {
@@ -237,7 +243,7 @@ impl Pipeline {
                 counts,
             };
             let receipt = self.record(now, body, urgency).await?;
-            return Ok(Released::recorded(bytes, vec![receipt]));
+            return Ok(Released::recorded(bytes, vec![receipt]).holding(shares));
         }
         let facts = Some(request.facts.clone());
         let open = EntryBody::ReleaseOpen { release: release.clone(), actor: actor(asked), decision, request: facts };
@@ -258,7 +264,7 @@ impl Pipeline {
         let chunks = entries.len() as u64 - 1;
         entries.push(EntryBody::ReleaseClose { release, chunks, counts, outcome: "complete".to_owned() });
         let receipts = try_join_all(entries.into_iter().map(|entry| self.record(now, entry, urgency))).await?;
-        Ok(Released::recorded(bytes, receipts))
+        Ok(Released::recorded(bytes, receipts).holding(shares))
     }
 
     /// Ends a request that found nothing for this caller: recorded as a decision like any other, told as not found.

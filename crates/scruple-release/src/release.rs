@@ -2,6 +2,7 @@
 
 use crate::chunk::Chunk;
 use crate::decided::Decided;
+use crate::upstream::Share;
 use aws_lc_rs::digest;
 use rand_core::Rng;
 use scruple_core::{
@@ -47,6 +48,14 @@ pub enum ReleaseError {
 pub struct Released {
     bytes: Vec<u8>,
     receipts: Vec<Receipt>,
+    /// What its bytes take of limited memory, given back with them.
+    _shares: Vec<Share>,
+}
+
+impl AsRef<[u8]> for Released {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Released {
@@ -54,12 +63,6 @@ impl Released {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
-    }
-
-    /// The bytes, given up to be sent on.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
     }
 
     /// Of the entries that record them, the indices in the log.
@@ -75,7 +78,12 @@ impl Released {
 
     /// What these entries record.
     pub(crate) const fn recorded(bytes: Vec<u8>, receipts: Vec<Receipt>) -> Self {
-        Self { bytes, receipts }
+        Self { bytes, receipts, _shares: Vec::new() }
+    }
+
+    /// The same, with the shares that are given back once it is gone.
+    pub(crate) fn holding(self, shares: Vec<Share>) -> Self {
+        Self { _shares: shares, ..self }
     }
 }
 

@@ -3,23 +3,78 @@
 //! Bytes come back as the server sent them. Nothing of them may leave but through a projection, an error's text least of all.
 
 use scruple_fhir::search::Dialect;
+use std::any::Any;
+use std::fmt;
+use std::ops::Deref;
 use std::pin::Pin;
 
 /// What an upstream call returns.
 pub type UpstreamFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, UpstreamError>> + Send + 'a>>;
 
+/// The bytes of an answer, and their share of the memory that answers may take at one time.
+pub struct Fetched {
+    /// JSON.
+    pub bytes: Vec<u8>,
+    /// To be kept as long as anything that was made of the bytes.
+    pub share: Share,
+}
+
+impl Deref for Fetched {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl PartialEq for Fetched {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fetched({} bytes)", self.bytes.len())
+    }
+}
+
+impl From<Vec<u8>> for Fetched {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, share: Share::default() }
+    }
+}
+
+/// A share of something limited, given back when this is dropped.
+#[derive(Default)]
+pub struct Share(Option<Box<dyn Any + Send + Sync>>);
+
+impl Share {
+    /// What is dropped with it.
+    #[must_use]
+    pub fn of(held: impl Any + Send + Sync) -> Self {
+        Self(Some(Box::new(held)))
+    }
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Share(held)" } else { "Share(none)" })
+    }
+}
+
 /// A FHIR R4 server that can be read and searched.
 pub trait Upstream: Send + Sync {
     /// The resource of this type and id, as JSON. `None`: there is none (404, 410).
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>>;
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>>;
 
     /// The first page of a search: a `searchset` Bundle, as JSON. It goes by POST `_search` where the server can, so that its
     /// logs hold no query.
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>>;
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched>;
 
     /// The page that a `next` link of an earlier page names. A link that leaves the server's base is
     /// [`UpstreamError::ForeignLink`].
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>>;
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched>;
 
     /// How far its search is relied on.
     fn dialect(&self) -> Dialect {
@@ -64,6 +119,9 @@ pub enum UpstreamError {
         /// The limit.
         limit: usize,
     },
+    /// Answers to others take all the memory that answers may take.
+    #[error("there is no room for the answer now")]
+    NoRoom,
     /// Not what was asked for: no Bundle, another type or id, malformed.
     #[error("upstream's answer is not what was asked for: {0}")]
     Malformed(&'static str),
@@ -83,6 +141,7 @@ impl UpstreamError {
             Self::Credential(_) => "upstream_credential",
             Self::NotJson => "upstream_not_json",
             Self::TooLarge { .. } => "upstream_too_large",
+            Self::NoRoom => "overloaded",
             Self::Malformed(_) => "upstream_malformed",
             Self::ForeignLink => "upstream_foreign_link",
         }

@@ -22,7 +22,7 @@ use scruple_gateway::Gateway;
 use scruple_hospital::Hospital;
 use scruple_hospital::upstream::Server;
 use scruple_ledger::{OpenOptions, Recorder, RecorderOptions, VerifyOptions, verify};
-use scruple_release::{Upstream, UpstreamFuture, UpstreamQuery};
+use scruple_release::{Fetched, Upstream, UpstreamFuture, UpstreamQuery};
 use scruple_seal::SystemRng;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -228,17 +228,17 @@ impl Counted {
 }
 
 impl Upstream for Counted {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
         self.count();
         self.inner.read(resource_type, id)
     }
 
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
         self.count();
         self.inner.search(query)
     }
 
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
         self.count();
         self.inner.page(link)
     }

@@ -11,8 +11,8 @@ async fn reads_searches_and_pages_carry_what_they_should() {
     let credential = Credential::Bearer("own-token".to_owned().into());
     let upstream = HttpUpstream::new(&Options { credential, ..options(&server) }).unwrap();
     assert_eq!(upstream.read("Patient", "p1").await.unwrap().as_deref(), Some(PATIENT.as_bytes()));
-    assert_eq!(upstream.search(&query(&[("name", "a b"), ("_id", "x|y")])).await.unwrap(), BUNDLE.as_bytes());
-    assert_eq!(upstream.page(&server.url("/fhir?_page=2")).await.unwrap(), BUNDLE.as_bytes());
+    assert_eq!(upstream.search(&query(&[("name", "a b"), ("_id", "x|y")])).await.unwrap()[..], *BUNDLE.as_bytes());
+    assert_eq!(upstream.page(&server.url("/fhir?_page=2")).await.unwrap()[..], *BUNDLE.as_bytes());
     let seen = server.seen();
     assert_eq!((seen[0].method.as_str(), seen[0].target.as_str()), ("GET", "/fhir/Patient/p1"));
     assert_eq!((seen[1].method.as_str(), seen[1].target.as_str()), ("POST", "/fhir/Patient/_search"));

@@ -1,11 +1,11 @@
 //! Everything that can be wrong with an answer, for each kind of call: the right error, bounded in time and bytes, and not
 //! a word of it in errors and logs.
 
-use crate::support::{CANARY, options, query, server, within};
-use scruple_connect::{HttpUpstream, Options};
-use scruple_release::{Upstream, UpstreamError};
+use crate::support::{BUNDLE, CANARY, answer, options, query, server, within};
+use scruple_connect::{CallKind, HttpUpstream, Options};
+use scruple_release::{Fetched, Upstream, UpstreamError};
 use scruple_testkit::log::Log;
-use scruple_testkit::upstream_faults::Fault;
+use scruple_testkit::upstream_faults::{Answer, Fault, FaultServer};
 
 const LIMIT: usize = 1 << 20;
 
@@ -110,6 +110,29 @@ async fn a_huge_answer_takes_no_more_memory_than_its_limit() {
     if let (Some(before), Some(after)) = (before, peak_kib()) {
         assert!(after - before < 100 * 1024, "{before} KiB, then {after} KiB");
     }
+}
+
+#[tokio::test]
+async fn large_answers_held_at_one_time_have_a_bound_and_small_ones_always_come() {
+    let large = BUNDLE.replace(CANARY, &"x".repeat(4 * LIMIT));
+    let server = FaultServer::start(move |seen| match seen.method.as_str() {
+        "POST" => Answer::json(large.as_bytes()),
+        _ => answer(seen),
+    });
+    let server = server.unwrap();
+    let options = Options { held_bytes_max: 10 * LIMIT, call_ms: 10_000, ..options(&server) };
+    let upstream = HttpUpstream::new(&options).unwrap();
+    let large = async || within(upstream.search(&query(&[]))).await;
+    let (first, second) = (large().await.unwrap(), large().await.unwrap());
+    assert_eq!(large().await.unwrap_err(), UpstreamError::NoRoom);
+    assert!(within(upstream.read("Patient", "p1")).await.unwrap().is_some());
+    // What was made of it keeps its share.
+    let Fetched { bytes, share } = first;
+    drop(bytes);
+    assert_eq!(large().await.unwrap_err(), UpstreamError::NoRoom);
+    drop(share);
+    drop((large().await.unwrap(), second));
+    assert_eq!(upstream.counts().of(CallKind::Search, "overloaded"), 2);
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ async fn bytes_behind_an_answer_are_nobodys_answer() {
         server.next(Fault::LengthTooShort);
         within(upstream.read("Patient", "p1")).await.unwrap_err();
         let read = within(upstream.read("Patient", "p1")).await.unwrap().unwrap();
-        assert_eq!(read, crate::support::PATIENT.as_bytes());
+        assert_eq!(read[..], *crate::support::PATIENT.as_bytes());
     }
 }
 

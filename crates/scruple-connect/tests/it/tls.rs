@@ -6,7 +6,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use scruple_connect::{Base, HttpUpstream, InvalidOptions, Options, Roots};
-use scruple_release::{Upstream, UpstreamError};
+use scruple_release::{Fetched, Upstream, UpstreamError};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -54,7 +54,7 @@ async fn serve() -> (u16, Vec<u8>) {
     (port, authority.pem().into_bytes())
 }
 
-async fn check(url: &str, roots: Roots) -> Result<Option<Vec<u8>>, UpstreamError> {
+async fn check(url: &str, roots: Roots) -> Result<Option<Fetched>, UpstreamError> {
     let base = Base::parse(url).unwrap();
     let upstream = HttpUpstream::new(&Options { roots, call_ms: 5_000, ..Options::new(base) }).unwrap();
     let first = within(upstream.read("Patient", "p1")).await?;

@@ -8,23 +8,23 @@ use scruple_core::{Entry, EntryBody, FixedClock};
 use scruple_hospital::Hospital;
 use scruple_ledger::Payload;
 use scruple_ledger::simulate::{Keep, SimStorage};
-use scruple_release::{Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_release::{Fetched, Share, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use std::sync::Arc;
 
 /// Answers the same bytes whatever is asked.
 struct Says(Result<Vec<u8>, UpstreamError>);
 
 impl Upstream for Says {
-    fn read<'a>(&'a self, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
-        Box::pin(std::future::ready(self.0.clone().map(Some)))
+    fn read<'a>(&'a self, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(std::future::ready(self.0.clone().map(|bytes| Some(bytes.into()))))
     }
 
-    fn search<'a>(&'a self, _: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
-        Box::pin(std::future::ready(self.0.clone()))
+    fn search<'a>(&'a self, _: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
+        Box::pin(std::future::ready(self.0.clone().map(Fetched::from)))
     }
 
-    fn page<'a>(&'a self, _: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
-        Box::pin(std::future::ready(self.0.clone()))
+    fn page<'a>(&'a self, _: &'a str) -> UpstreamFuture<'a, Fetched> {
+        Box::pin(std::future::ready(self.0.clone().map(Fetched::from)))
     }
 }
 
@@ -259,33 +259,84 @@ struct One {
 }
 
 impl Upstream for One {
-    fn read<'a>(&'a self, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
-        Box::pin(std::future::ready(Ok(Some(self.read.clone()))))
+    fn read<'a>(&'a self, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(std::future::ready(Ok(Some(self.read.clone().into()))))
     }
 
-    fn search<'a>(&'a self, _: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
-        Box::pin(std::future::ready(Ok(br#"{"resourceType":"Bundle","type":"searchset"}"#.to_vec())))
+    fn search<'a>(&'a self, _: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
+        Box::pin(std::future::ready(Ok(br#"{"resourceType":"Bundle","type":"searchset"}"#.to_vec().into())))
     }
 
-    fn page<'a>(&'a self, _: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+    fn page<'a>(&'a self, _: &'a str) -> UpstreamFuture<'a, Fetched> {
         Box::pin(std::future::ready(Err(UpstreamError::ForeignLink)))
     }
+}
+
+/// Gives a share with each answer of the embedded hospital.
+struct Shared(Arc<dyn Upstream>, Arc<()>);
+
+impl Shared {
+    fn with_share(&self, fetched: Fetched) -> Fetched {
+        Fetched { share: Share::of(Arc::clone(&self.1)), ..fetched }
+    }
+}
+
+impl Upstream for Shared {
+    fn read<'a>(&'a self, kind: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(async move { Ok(self.0.read(kind, id).await?.map(|fetched| self.with_share(fetched))) })
+    }
+
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
+        Box::pin(async move { Ok(self.with_share(self.0.search(query).await?)) })
+    }
+
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
+        Box::pin(async move { Ok(self.with_share(self.0.page(link).await?)) })
+    }
+}
+
+#[test]
+fn the_memory_of_an_answer_is_given_back_once_it_is_sent() {
+    let world = World::new(embedded_hospital());
+    let held = Arc::new(());
+    world.upstream.put(Arc::new(Shared(embedded_hospital(), Arc::clone(&held))));
+    let token = world.token("nurse", "TREAT");
+    let patient = Hospital::patient_id(1);
+    let check = |path: &str, status: u16, shares: usize| {
+        let (response, id) = world.handle(&request("GET", path), Some(&token), 1).unwrap();
+        assert_eq!(response.status, status, "{path}");
+        assert_eq!(Arc::strong_count(&held), 2 + shares, "{path}: while it is sent");
+        let http = response.into_http(&id);
+        assert_eq!(Arc::strong_count(&held), 2 + shares, "{path}: while it is sent");
+        drop(http);
+        assert_eq!(Arc::strong_count(&held), 2, "{path}: afterwards");
+    };
+    check(&format!("/fhir/Patient/{patient}"), 200, 1);
+    check(&format!("/fhir/Observation?patient={patient}"), 200, 1);
+    check("/fhir/Patient/nobody", 404, 0);
+    // Answers to others take it all: the answer says so, and it is recorded.
+    world.upstream.put(Arc::new(Says(Err(UpstreamError::NoRoom))));
+    let refused = world.get("nurse", "TREAT", "/fhir/Patient?name=a");
+    assert_eq!((refused.status, code(&refused).as_str()), (503, "overloaded"));
+    assert!(matches!(world.entries().pop().unwrap().body, EntryBody::Refusal { code, .. } if code == "overloaded"));
 }
 
 /// Takes its time over a read: the clock goes on meanwhile.
 struct Slow(Arc<FixedClock>, i64);
 
 impl Upstream for Slow {
-    fn read<'a>(&'a self, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Vec<u8>>> {
+    fn read<'a>(&'a self, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
         self.0.advance_micros(self.1);
-        Box::pin(std::future::ready(Ok(Some(br#"{"resourceType":"Patient","id":"x","gender":"male"}"#.to_vec()))))
+        Box::pin(std::future::ready(Ok(Some(
+            br#"{"resourceType":"Patient","id":"x","gender":"male"}"#.to_vec().into(),
+        ))))
     }
 
-    fn search<'a>(&'a self, _: &'a UpstreamQuery) -> UpstreamFuture<'a, Vec<u8>> {
+    fn search<'a>(&'a self, _: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
         Box::pin(std::future::ready(Err(UpstreamError::Unreachable)))
     }
 
-    fn page<'a>(&'a self, _: &'a str) -> UpstreamFuture<'a, Vec<u8>> {
+    fn page<'a>(&'a self, _: &'a str) -> UpstreamFuture<'a, Fetched> {
         Box::pin(std::future::ready(Err(UpstreamError::Unreachable)))
     }
 }

@@ -174,6 +174,24 @@ impl World {
 
     /// Asks without a socket.
     pub fn ask(&self, request: &Request, token: Option<&str>, seed: u64) -> Response {
+        let Some((response, id)) = self.handle(request, token, seed) else {
+            // No HTTP client can send it, and no listener takes it.
+            return Response { status: 400, headers: Vec::new(), body: Vec::new() };
+        };
+        let body = response.body.bytes().to_vec();
+        let http = response.into_http(&id);
+        let headers = http.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        Response { status: http.status().as_u16(), headers: headers.collect(), body }
+    }
+
+    /// What the gateway answers, and the request's id.
+    pub fn handle(
+        &self,
+        request: &Request,
+        token: Option<&str>,
+        seed: u64,
+    ) -> Option<(scruple_gateway::Response, String)> {
         let mut target = request.path.clone();
         if let Some(query) = &request.query {
             target = format!("{target}?{query}");
@@ -185,18 +203,10 @@ impl World {
         if let Some(token) = token {
             builder = builder.header("authorization", format!("Bearer {token}"));
         }
-        let Ok(request) = builder.body(Full::new(Bytes::from(request.body.clone()))) else {
-            // No HTTP client can send it, and no listener takes it.
-            return Response { status: 400, headers: Vec::new(), body: Vec::new() };
-        };
+        let request = builder.body(Full::new(Bytes::from(request.body.clone()))).ok()?;
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let handled = self.gateway.handle(request, None, self.clock.as_ref(), &mut rng);
-        let (response, id) = self.runtime.block_on(handled);
-        let body = response.body.bytes().to_vec();
-        let http = response.into_http(&id);
-        let headers = http.headers().iter();
-        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
-        Response { status: http.status().as_u16(), headers: headers.collect(), body }
+        Some(self.runtime.block_on(handled))
     }
 
     /// GET as somebody in a role.

@@ -2,7 +2,7 @@
 
 use super::resolve::{Eye, Known};
 use super::{Answer, Outgoing, Pipeline, Request, RequestRng, Stop};
-use crate::upstream::UpstreamError;
+use crate::upstream::{Fetched, UpstreamError};
 use scruple_core::Counts;
 use scruple_fhir::{TypeId, bundle, dictionary};
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ impl Pipeline {
         let kind = dictionary().get(resource_type).name;
         let withheld =
             |read: u64, reason: &str| Counts { read, released: 0, withheld: BTreeMap::from([(reason.to_owned(), 1)]) };
-        let bytes = match self.upstream.read(kind, id).await {
+        let Fetched { bytes, share } = match self.upstream.read(kind, id).await {
             // What depends on this one record looks as if there were none: too large, or kept even from us.
             Ok(None) | Err(UpstreamError::Credential(403)) => {
                 return self.nothing(request, &decided, withheld(0, "absent"), rng).await;
@@ -35,7 +35,7 @@ impl Pipeline {
             Err(UpstreamError::TooLarge { .. }) => {
                 return self.nothing(request, &decided, withheld(1, "too_large"), rng).await;
             }
-            Ok(Some(bytes)) => bytes,
+            Ok(Some(fetched)) => fetched,
             Err(error) => return Err(error.into()),
         };
         let plain = bundle::plain(&bytes);
@@ -60,6 +60,7 @@ impl Pipeline {
             resources: vec![(end, format!("{kind}/{id}"), bundle::patients(&plain))],
             bytes: projected.bytes,
             counts: Counts { read: 1, released: 1, withheld: BTreeMap::new() },
+            shares: vec![share],
         };
         Ok(Answer::Released(self.release(request, &decided, outgoing, rng).await?))
     }

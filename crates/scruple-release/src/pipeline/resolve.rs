@@ -120,14 +120,14 @@ impl Pipeline {
         // neighbours its references have.
         let parameters = vec![("_id".to_owned(), ids.join(",")), ("_count".to_owned(), ids.len().to_string())];
         let query = UpstreamQuery { resource_type: kind.to_owned(), parameters };
-        let mut bytes = self.upstream.search(&query).await?;
+        let mut fetched = self.upstream.search(&query).await?;
         // A server may give fewer on a page than were asked for, or more than was asked for.
         for _ in 0..PAGES_MAX {
-            let plain = bundle::plain(&bytes);
+            let plain = bundle::plain(&fetched);
             let page = bundle::page(&plain).map_err(|_| UpstreamError::Malformed("no page of a search"))?;
             page.resources.iter().for_each(|resource| look(resource));
             let Some(next) = page.next.map(Cow::into_owned) else { return Ok(visible) };
-            bytes = self.upstream.page(&next).await?;
+            fetched = self.upstream.page(&next).await?;
         }
         Err(UpstreamError::Malformed("pages without an end").into())
     }

@@ -6,7 +6,7 @@ use super::{Answer, Outgoing, Pipeline, Request, RequestRng, Stop};
 use crate::decided::Decided;
 use crate::outcome::No;
 use crate::page::Place;
-use crate::upstream::{UpstreamError, UpstreamQuery};
+use crate::upstream::{Share, UpstreamError, UpstreamQuery};
 use scruple_core::Counts;
 use scruple_core::limits::{SEARCH_CANDIDATE_BYTES_MAX, SEARCH_CANDIDATES_MAX, SEARCH_COUNT_MAX};
 use scruple_fhir::search::{Asked, Dialect, QueryFault, Search, decode_pairs, encode, parse};
@@ -35,12 +35,15 @@ async fn turn() {
 }
 
 /// What was found for a page.
+#[derive(Default)]
 struct Found {
     /// Matches on the page and one behind it, in the order of ids.
     matches: BTreeMap<String, Match>,
     /// How many match in all.
     total: u64,
     counts: Counts,
+    /// Of the pages that the matches come from.
+    shares: Vec<Share>,
 }
 
 struct Match {
@@ -137,15 +140,16 @@ impl Pipeline {
         after: Option<&str>,
     ) -> Result<Found, Stop> {
         let eye = Eye { decided, token: &self.token, now: request.now };
-        let mut found = Found { matches: BTreeMap::new(), total: 0, counts: Counts::default() };
+        let mut found = Found::default();
         let mut known = Known::new();
         let mut ids: HashSet<String> = HashSet::new();
         let mut spent = 0;
         let mut links: HashSet<String> = HashSet::new();
-        let mut bytes = self.upstream.search(&upstream_query(search, self.upstream.dialect())).await?;
+        let mut fetched = self.upstream.search(&upstream_query(search, self.upstream.dialect())).await?;
         loop {
-            spent += bytes.len();
-            let plain = bundle::plain(&bytes);
+            spent += fetched.len();
+            found.shares.push(std::mem::take(&mut fetched.share));
+            let plain = bundle::plain(&fetched);
             let page = bundle::page(&plain).map_err(|_| UpstreamError::Malformed("no page of a search"))?;
             let mut candidates = Vec::with_capacity(page.resources.len());
             let mut asked = BTreeSet::new();
@@ -183,7 +187,7 @@ impl Pipeline {
             if !links.insert(next.clone()) {
                 return Err(UpstreamError::Malformed("pages that go round").into());
             }
-            bytes = self.upstream.page(&next).await?;
+            fetched = self.upstream.page(&next).await?;
         }
     }
 
@@ -241,7 +245,7 @@ impl Pipeline {
         }
         out.push(b'}');
         counts.released = resources.len() as u64;
-        Ok(Outgoing { bytes: out, resources, counts })
+        Ok(Outgoing { bytes: out, resources, counts, shares: found.shares })
     }
 }
 
