@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::args::Args;
 use crate::needs::{self, Need};
 use crate::postgres::{Durability, Postgres};
-use crate::upstream::{self, Upstream};
+use crate::upstream::{self, MEDPLUM_VARIABLE, Upstream};
 use crate::{npm, shell, tidy, trace};
 
 pub const HELP: &str = "
@@ -35,7 +35,6 @@ of the browser's tests, and SCRUPLE_TEST_HELIOS. Without them they say that they
 
 /// How tests are told where PostgreSQL is.
 pub const POSTGRES_VARIABLE: &str = "SCRUPLE_TEST_POSTGRES";
-const MEDPLUM_VARIABLE: &str = "SCRUPLE_TEST_MEDPLUM";
 const HELIOS_VARIABLE: &str = "SCRUPLE_TEST_HELIOS";
 const CHROMIUM_VARIABLE: &str = "SCRUPLE_TEST_CHROMIUM";
 const BROWSER_VARIABLE: &str = "SCRUPLE_TEST_BROWSER";

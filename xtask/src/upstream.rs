@@ -10,6 +10,9 @@ use serde::Deserialize;
 
 use crate::{npm, shell};
 
+/// Tells tests and long runs the base of a Medplum server.
+pub const MEDPLUM_VARIABLE: &str = "SCRUPLE_TEST_MEDPLUM";
+
 /// The first line of the program.
 #[derive(Deserialize)]
 struct Ready {
