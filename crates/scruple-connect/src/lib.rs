@@ -6,6 +6,7 @@
 
 mod answer;
 mod base;
+mod check;
 mod counts;
 mod embedded;
 mod options;
@@ -15,6 +16,7 @@ mod room;
 mod upstream;
 
 pub use base::{Base, InvalidBase};
+pub use check::{Check, Verdict};
 pub use counts::{CallKind, Calls, OUTCOMES, UpstreamCounts};
 pub use embedded::{EMBEDDED_BASE, EmbeddedUpstream};
 pub use options::{

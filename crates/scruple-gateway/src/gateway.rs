@@ -291,8 +291,12 @@ fn accepts_json(head: &Head) -> bool {
         any = true;
         let Ok(text) = value.to_str() else { continue };
         let takes = |part: &str| {
-            let essence = part.split(';').next().unwrap_or_default().trim();
-            matches!(essence, "*/*" | "application/*") || essence.contains('/') && is_json(essence)
+            let (essence, parameters) = part.split_once(';').unwrap_or((part, ""));
+            let essence = essence.trim();
+            // RFC 9110, 12.4.2: what has the weight 0 is not taken.
+            let weights = parameters.split(';').filter_map(|one| one.trim().strip_prefix("q="));
+            let is_taken = weights.filter_map(|weight| weight.parse::<f32>().ok()).all(|weight| weight > 0.0);
+            is_taken && (matches!(essence, "*/*" | "application/*") || essence.contains('/') && is_json(essence))
         };
         if text.split(',').any(takes) {
             return true;

@@ -1,5 +1,6 @@
 //! The command line of Scruple: wiring, files, words for the terminal. What is decided and shown is decided elsewhere.
 
+mod check_upstream;
 mod config;
 mod demo;
 mod explain;
@@ -38,6 +39,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Serves the gateway before a FHIR server, with the console
     Serve(serve::ServeArgs),
+    /// Asks a FHIR server whether it can stand behind the gateway
+    CheckUpstream(check_upstream::CheckUpstreamArgs),
     /// Explains the configuration
     #[command(subcommand)]
     Config(serve::ConfigCommand),
@@ -70,6 +73,7 @@ fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::CheckUpstream(args) => check_upstream::run(&args),
         Command::Config(command) => serve::run_config(&command),
         Command::Explain(args) => explain::run(&args),
         Command::Policy(command) => policy::run(&command),

@@ -369,6 +369,11 @@ fn upstream(config: &Config, hospital: &Hospital, clock: &Arc<dyn Clock>) -> Res
 
 /// The server that the configuration names, if it names one.
 fn http_upstream(config: &Config) -> Result<Option<HttpUpstream>> {
+    upstream_options(config)?.map(|options| HttpUpstream::new(&options).context("`upstream`")).transpose()
+}
+
+/// How it is reached.
+pub fn upstream_options(config: &Config) -> Result<Option<scruple_connect::Options>> {
     let options = &config.upstream;
     let Some(url) = &options.url else { return Ok(None) };
     let base = Base::parse(url).context("`upstream.url`")?;
@@ -395,7 +400,7 @@ fn http_upstream(config: &Config) -> Result<Option<HttpUpstream>> {
     if let Some(path) = &options.ca_file {
         connect.roots = Roots::Pem(read(path)?);
     }
-    Ok(Some(HttpUpstream::new(&connect).context("`upstream`")?))
+    Ok(Some(connect))
 }
 
 /// The console over the synthetic hospital, whatever the upstream is.

@@ -207,9 +207,17 @@ fn everything_but_read_and_search_is_refused_whatever_the_store_holds() {
     check("GET", "/fhir/Patient?_page=abc", 400, "page_token_invalid");
     check("GET", "/fhir/Observation?value-quantity=5", 400, "parameter_not_supported");
     check("GET", "/fhir/Patient?_has:Observation:patient:code=1", 400, "parameter_not_supported");
-    let mut xml = request("GET", &format!("/fhir/Patient/{id}"));
-    xml.headers.push(("accept".to_owned(), "application/fhir+xml".to_owned()));
-    assert_eq!(world.ask(&xml, Some(&token), 1).status, 406);
+    for (accept, status) in [
+        ("application/fhir+xml", 406),
+        ("application/fhir+json;q=0, application/fhir+xml", 406),
+        ("*/*; q=0.0", 406),
+        ("application/fhir+xml, */*;q=0.1", 200),
+        ("application/fhir+json; fhirVersion=4.0;q=0.5", 200),
+    ] {
+        let mut read = request("GET", &format!("/fhir/Patient/{id}"));
+        read.headers.push(("accept".to_owned(), accept.to_owned()));
+        assert_eq!(world.ask(&read, Some(&token), 1).status, status, "{accept}");
+    }
     let mut json = form("/fhir/Patient/_search", "{}");
     json.headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     assert_eq!(code(&world.ask(&json, Some(&token), 1)), "query_malformed");

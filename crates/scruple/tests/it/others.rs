@@ -72,13 +72,14 @@ fn the_help_of_every_command_says_how_it_is_used() {
         }
         seen.push(command.join(" "));
     }
-    assert_eq!(seen.len(), 19, "{seen:?}");
+    assert_eq!(seen.len(), 20, "{seen:?}");
     for (command, example) in [
         ("filter", "scruple filter --role biller"),
         ("explain", "scruple explain --role"),
         ("demo", "scruple demo"),
         ("synth", "scruple synth --patients"),
         ("serve", "scruple serve --config"),
+        ("check-upstream", "scruple check-upstream http"),
     ] {
         let text = world.run([command, "--help"]).ends(0);
         let behind = text.text().split_once("\nExample").unwrap().1.to_owned();

@@ -282,6 +282,34 @@ fn keeps_to_itself(format: &str) {
 }
 
 #[test]
+fn check_upstream_tells_what_a_server_does_and_nothing_of_a_patient() {
+    let world = World::new();
+    let server = upstream();
+    let url = server.url("/fhir");
+    let ran = world.run(["check-upstream", &url, "--json"]).ends(1);
+    let found = ran.json();
+    let verdict =
+        |name: &str| found.as_array().unwrap().iter().find(|one| one["check"] == name).unwrap()["verdict"].clone();
+    assert_eq!((verdict("version"), verdict("post"), verdict("around")), ("good".into(), "good".into(), "bad".into()));
+    let told = [ran.out.as_slice(), ran.err.as_bytes()].concat();
+    assert_eq!(find(&told, &RECORDS), []);
+    // With what a configuration says of it, and in words.
+    let key = world.input("upstream.token", SECRET);
+    let text = format!("[upstream]\nurl = \"{url}\"\nbearer_file = \"{}\"\n", key.display());
+    let config = world.input("scruple.toml", text);
+    let ran = world.run(["check-upstream", "--config", config.to_str().unwrap()]).ends(1);
+    assert!(ran.text().contains("good     transport  on this machine"), "{}", ran.text());
+    assert!(server.seen().iter().any(|seen| seen.header("authorization") == Some(&format!("Bearer {SECRET}"))));
+    let told = [ran.out.as_slice(), ran.err.as_bytes()].concat();
+    assert_eq!(find(&told, &[RECORDS.as_slice(), &[SECRET]].concat()), []);
+    drop(server);
+    let ran = world.run(["check-upstream", &url]).ends(1);
+    assert!(ran.text().contains("upstream cannot be reached"), "{}", ran.text());
+    world.run(["check-upstream"]).ends(2).tells(&["URL"]);
+    world.run(["check-upstream", "fhir.example"]).ends(2).tells(&["`upstream.url`", "`http://`"]);
+}
+
+#[test]
 fn a_node_that_logs_text_at_trace_tells_nothing_of_a_record() {
     keeps_to_itself("text");
 }
