@@ -109,6 +109,8 @@ pub struct Search {
     pub count: usize,
     /// `Bundle.total` is asked for.
     pub total: bool,
+    /// Nothing but that is asked for.
+    pub only_total: bool,
     /// The order is by id backwards.
     pub descending: bool,
     /// The parameters as they came in, decoded, in their order, without `_format`: what `self` echoes.
@@ -138,6 +140,7 @@ pub fn parse(resource_type: TypeId, pairs: &[(String, String)]) -> Result<Asked,
         criteria: Vec::new(),
         count: SEARCH_COUNT_DEFAULT,
         total: false,
+        only_total: false,
         descending: false,
         echo: Vec::new(),
     };
@@ -145,7 +148,8 @@ pub fn parse(resource_type: TypeId, pairs: &[(String, String)]) -> Result<Asked,
     let mut seen: Vec<&str> = Vec::new();
     for (index, (name, value)) in pairs.iter().enumerate() {
         let place = index + 1;
-        let control = ["_count", "_total", "_sort", "_format", "_page"].into_iter().find(|known| known == name);
+        let control =
+            ["_count", "_total", "_summary", "_sort", "_format", "_page"].into_iter().find(|known| known == name);
         if let Some(control) = control {
             if seen.contains(&control) {
                 return Err(malformed("a control parameter stands twice", Some(control)));
@@ -170,6 +174,11 @@ pub fn parse(resource_type: TypeId, pairs: &[(String, String)]) -> Result<Asked,
                 "none" | "estimate" => {}
                 _ => return Err(malformed("none of none, estimate, accurate", control)),
             },
+            Some("_summary") => match value.as_str() {
+                "count" => search.only_total = true,
+                "false" => {}
+                _ => return Err(QueryFault::NotSupported { parameter: control, place }),
+            },
             Some("_sort") => match value.as_str() {
                 "_id" => {}
                 "-_id" => search.descending = true,
@@ -179,6 +188,7 @@ pub fn parse(resource_type: TypeId, pairs: &[(String, String)]) -> Result<Asked,
         }
         search.echo.push((name.clone(), value.clone()));
     }
+    search.total |= search.only_total;
     match page {
         None => Ok(Asked::Search(search)),
         Some(token) if search.echo.len() == 1 => Ok(Asked::Page(token)),

@@ -127,7 +127,6 @@ fn what_is_not_served_is_refused_by_name_or_place() {
         "gender=male&_lastUpdated=gt2020",
         "gender=male&_security=x",
         "gender=male&_text=x",
-        "gender=male&_summary=count",
         "gender=male&_elements=id",
         "gender=male&Jane%20Doe=1",
         "gender=male&_filter=x",
@@ -143,6 +142,14 @@ fn what_is_not_served_is_refused_by_name_or_place() {
     refused("Location", "near=1|2", &unsupported("near"));
     refused("Patient", "phonetic=a", &unsupported("phonetic"));
     refused("Patient", "_sort=birthdate", &unsupported("_sort"));
+    for value in ["true", "text", "data", "Count", "count,false"] {
+        refused("Patient", &format!("gender=male&_summary={value}"), &unsupported("_summary"));
+    }
+    refused(
+        "Patient",
+        "_summary=count&_summary=count",
+        "query_malformed: a control parameter stands twice in parameter `_summary`",
+    );
     refused("Patient", "_format=xml", "format_not_supported: only FHIR JSON is served");
     let malformed = |what: &str| format!("query_malformed: {what}");
     refused("Patient", "birthdate=ne1980", &malformed("a prefix that is not supported in parameter `birthdate`"));

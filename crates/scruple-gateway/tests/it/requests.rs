@@ -243,13 +243,16 @@ fn pages_walk_through_all_that_matches_once_and_get_and_post_agree() {
     let world = World::new(embedded_hospital());
     let token = world.token("nurse", "TREAT");
     let patient = Hospital::patient_id(1);
+    let counted = world.get("nurse", "TREAT", &format!("/fhir/Observation?patient={patient}&_summary=count&_count=3"));
+    let counted = body(&counted);
+    assert!(counted.get("entry").is_none() && counted["link"].as_array().unwrap().len() == 1, "{counted}");
     let all = world.get("nurse", "TREAT", &format!("/fhir/Observation?patient={patient}&_count=200&_total=accurate"));
     let all = body(&all);
     let ids = |bundle: &Value| -> Vec<String> {
         let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
         entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect()
     };
-    assert!(ids(&all).len() > 10 && all["total"] == ids(&all).len());
+    assert!(ids(&all).len() > 10 && all["total"] == ids(&all).len() && counted["total"] == all["total"]);
     let mut sorted = ids(&all);
     sorted.sort();
     assert_eq!(sorted, ids(&all), "in the order of ids");

@@ -268,6 +268,9 @@ impl Found {
             return;
         }
         self.total += 1;
+        if search.only_total {
+            return;
+        }
         let is_behind = |one: &str, other: &str| if search.descending { one < other } else { one > other };
         let farthest = if search.descending { self.matches.first_key_value() } else { self.matches.last_key_value() };
         let is_full = self.matches.len() > search.count;

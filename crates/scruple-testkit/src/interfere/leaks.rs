@@ -51,7 +51,7 @@ impl<S: System> Leaky<S> {
     }
 
     fn total(&self, request: &Request, response: &mut Response) -> Option<()> {
-        let query = self.query(request).filter(|query| query.total)?;
+        let query = self.query(request).filter(|query| query.total || query.count_only)?;
         let counted = self.store.iter().filter(|stored| matches(&stored.value, &query)).count();
         let body = String::from_utf8(response.body.clone()).ok()?;
         let (before, rest) = body.split_once(r#""total":"#)?;
@@ -112,10 +112,14 @@ impl<S: System> Leaky<S> {
             }
         }
         if kept.len() <= query.count {
+            let total = (query.total || query.count_only).then_some(kept.len());
+            if query.count_only {
+                kept.clear();
+            }
             let entries: Vec<(&str, &[u8])> = kept.iter().map(|(id, bytes)| (id.as_str(), bytes.as_slice())).collect();
             response.status = 200;
             response.headers = all.headers;
-            response.body = render(&self.base, &query, None, query.total.then_some(entries.len()), None, &entries);
+            response.body = render(&self.base, &query, None, total, None, &entries);
         }
         Some(())
     }

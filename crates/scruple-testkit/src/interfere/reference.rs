@@ -112,13 +112,14 @@ impl ReferenceServer {
         let found = self.matching(query);
         let from = number.saturating_mul(query.count).min(found.len());
         let page = found.get(from..).unwrap_or_default();
-        let has_next = page.len() > query.count;
+        let has_next = page.len() > query.count && !query.count_only;
         let page = page.get(..query.count).unwrap_or(page);
+        let page = if query.count_only { &[] } else { page };
         let body = render(
             &self.base,
             query,
             (number > 0).then_some(own),
-            query.total.then_some(found.len()),
+            (query.total || query.count_only).then_some(found.len()),
             has_next.then_some(next),
             page,
         );

@@ -67,7 +67,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("_text", "alcoholic"),
     ("_content", "alcoholic"),
     ("_elements", "birthDate"),
-    ("_summary", "count"),
+    ("_summary", "data"),
     ("_summary", "true"),
     ("_contained", "both"),
     ("_list", "vip"),
@@ -283,6 +283,7 @@ impl Asker<'_> {
         for (chance, name, values) in [
             (350, "_count", &["1", "2", "3", "5", "500"][..]),
             (400, "_total", &["accurate", "accurate", "none", "estimate"][..]),
+            (60, "_summary", &["count", "count", "false"][..]),
             (250, "_sort", &["_id", "-_id"][..]),
             (80, "_format", &["json", "application/fhir+json"][..]),
         ] {

@@ -67,6 +67,8 @@ pub struct Query {
     pub count: usize,
     /// `Bundle.total` is given.
     pub total: bool,
+    /// There are no entries.
+    pub count_only: bool,
     /// `_sort=-_id`.
     pub backwards: bool,
 }
@@ -107,7 +109,7 @@ pub fn parse_asked(resource_type: &str, pairs: &[(String, String)]) -> Result<As
         return if pairs.len() == 1 { Ok(Asked::Page(token.clone())) } else { Err(Refused::Malformed) };
     }
     // Reading: a control parameter stands once.
-    for control in ["_count", "_total", "_sort", "_format"] {
+    for control in ["_count", "_total", "_summary", "_sort", "_format"] {
         if pairs.iter().filter(|(name, _)| name == control).count() > 1 {
             return Err(Refused::Malformed);
         }
@@ -118,6 +120,7 @@ pub fn parse_asked(resource_type: &str, pairs: &[(String, String)]) -> Result<As
         echoed: pairs.iter().filter(|(name, _)| name != "_format").cloned().collect(),
         count: COUNT_DEFAULT,
         total: false,
+        count_only: false,
         backwards: false,
     };
     for (name, value) in pairs {
@@ -128,6 +131,13 @@ pub fn parse_asked(resource_type: &str, pairs: &[(String, String)]) -> Result<As
                     "accurate" => true,
                     "none" | "estimate" => false,
                     _ => return Err(Refused::Malformed),
+                }
+            }
+            "_summary" => {
+                query.count_only = match value.as_str() {
+                    "count" => true,
+                    "false" => false,
+                    _ => return Err(Refused::NotSupported),
                 }
             }
             "_sort" => {

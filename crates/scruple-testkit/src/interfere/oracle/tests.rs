@@ -376,6 +376,7 @@ fn what_is_not_on_the_page_is_refused() {
             "_count=",
             "_count=1&_count=2",
             "_total=yes",
+            "_summary=count&_summary=count",
             "_page=a&name=b",
             "identifier=|",
             "identifier=a|b|c",
@@ -399,6 +400,8 @@ fn the_query_says_how_the_answer_is_to_be() {
     assert_eq!((query.count, query.total, query.backwards), (200, true, true));
     let names: Vec<&str> = query.echoed.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["_count", "name", "_sort", "_total"]);
+    assert!(asked("Patient", "_summary=count").unwrap().count_only);
+    assert!(!asked("Patient", "_summary=false").unwrap().count_only);
     let query = asked("Patient", "").unwrap();
     assert_eq!((query.count, query.total, query.backwards), (50, false, false));
     assert_eq!(parse_asked("Patient", &[("_page".to_owned(), "t".to_owned())]), Ok(Asked::Page("t".to_owned())));

@@ -21,6 +21,15 @@ fn get(path: &str) -> Request {
 }
 
 #[test]
+fn a_count_has_no_entries() {
+    let answer = server().answer(&get("/fhir/Patient?_summary=count&_count=1"));
+    assert_eq!(
+        String::from_utf8(answer.body).unwrap(),
+        r#"{"resourceType":"Bundle","type":"searchset","total":3,"link":[{"relation":"self","url":"https://gateway.example/fhir/Patient?_summary=count&_count=1"}]}"#
+    );
+}
+
+#[test]
 fn a_search_is_answered_as_the_page_says() {
     let answer = server().answer(&get("/fhir/Patient?_total=accurate&name=r&_count=1&_format=json"));
     assert_eq!(
