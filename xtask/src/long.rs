@@ -89,8 +89,8 @@ pub fn run(mut args: Args) -> Result<()> {
     let bench = ["--release", "--quiet", "-p", "scruple-bench", "--bin", "long"];
     shell::run(shell::cargo().arg("build").args(bench))?;
     // Pairs are asked before a server that others wrote, too.
-    let given = std::env::var_os(MEDPLUM_VARIABLE).is_some_and(|base| !base.is_empty());
-    let medplum = if name == "pairs" && !given { Some(Upstream::medplum()?) } else { None };
+    let needs_medplum = name == "pairs" && shell::given(MEDPLUM_VARIABLE).is_none();
+    let medplum = if needs_medplum { Some(Upstream::medplum()?) } else { None };
     let began = Instant::now();
     let mut command = shell::cargo();
     command.envs(medplum.as_ref().map(|server| (MEDPLUM_VARIABLE, &server.base)));

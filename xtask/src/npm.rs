@@ -56,7 +56,7 @@ fn packages_in(cache: &Path, folder: &Path, install: impl FnOnce(&Path) -> Resul
 
 /// Below the home folder; without one, beside cargo's artefacts.
 fn cache() -> PathBuf {
-    match std::env::var_os("HOME").filter(|home| !home.is_empty()) {
+    match shell::given("HOME") {
         Some(home) => PathBuf::from(home).join(".cache/scruple/npm"),
         None => shell::root().join("target/npm"),
     }

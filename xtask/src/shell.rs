@@ -89,6 +89,11 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// A variable of the environment that is set and not empty.
+pub fn given(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;

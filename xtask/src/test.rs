@@ -78,23 +78,22 @@ struct Surroundings {
 
 impl Surroundings {
     fn start(asked: Option<Asked>) -> Result<Self> {
-        let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let needed = |need: &Need| match need {
-            Need::Postgres => given(POSTGRES_VARIABLE).is_none(),
-            Need::Chromium => given(CHROMIUM_VARIABLE).is_none(),
+            Need::Postgres => shell::given(POSTGRES_VARIABLE).is_none(),
+            Need::Chromium => shell::given(CHROMIUM_VARIABLE).is_none(),
             _ => true,
         };
         needs::ensure(&needs::OF_TESTS.iter().copied().filter(needed).collect::<Vec<_>>())?;
         let mut this = Self::default();
-        let url = match given(POSTGRES_VARIABLE) {
+        let url = match shell::given(POSTGRES_VARIABLE) {
             Some(url) => url,
             None => this.postgres.insert(Postgres::start(Durability::Off)?).url().into(),
         };
-        let medplum = match given(MEDPLUM_VARIABLE) {
+        let medplum = match shell::given(MEDPLUM_VARIABLE) {
             Some(base) => base,
             None => this.upstream(Upstream::medplum()?),
         };
-        let chromium = given(CHROMIUM_VARIABLE).map_or_else(|| needs::chromium().map(Into::into), Ok)?;
+        let chromium = shell::given(CHROMIUM_VARIABLE).map_or_else(|| needs::chromium().map(Into::into), Ok)?;
         this.variables = vec![(POSTGRES_VARIABLE, url), (MEDPLUM_VARIABLE, medplum), (CHROMIUM_VARIABLE, chromium)];
         let packages = shell::root().join(BROWSER_PACKAGES);
         if npm::asks(&packages) {

@@ -5,7 +5,7 @@
 use crate::probe::{PostSearch, ProbeError};
 use crate::upstream::HttpUpstream;
 use scruple_fhir::bundle;
-use scruple_release::{Upstream, UpstreamError, UpstreamQuery};
+use scruple_release::{Upstream, UpstreamError, UpstreamQuery, page};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -15,8 +15,7 @@ const SAMPLE: usize = 20;
 const TELLING_CHARS_MIN: usize = 4;
 
 /// How a check ended.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// As it should be.
     Good,
@@ -26,6 +25,19 @@ pub enum Verdict {
     Warn,
     /// Records are missing or unprotected as it is.
     Bad,
+}
+
+impl Verdict {
+    /// Its name for people and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Unknown => "unknown",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+        }
+    }
 }
 
 /// One thing that was checked.
@@ -54,7 +66,7 @@ struct Sample {
 impl Sample {
     fn of(bytes: &[u8]) -> Result<Self, UpstreamError> {
         let plain = bundle::plain(bytes);
-        let page = bundle::page(&plain).map_err(|_| UpstreamError::Malformed("no page of a search"))?;
+        let page = page(&plain)?;
         let mut sample = Self { next: page.next.map(|link| link.into_owned()), ..Self::default() };
         for resource in page.resources {
             let Some((_, id)) = bundle::identity(resource) else { continue };

@@ -140,22 +140,6 @@ pub fn because(pack: &Pack, text: &str) -> String {
     }
 }
 
-/// Why nothing of a resource shows. `home` is the kind of information that the type is.
-#[must_use]
-pub fn withheld(code: &str, role: &str, home: &str) -> String {
-    match code {
-        "policy" if home.is_empty() => format!("The role {role} has nothing of this type."),
-        "policy" => format!("The role {role} has no information of this kind: {}.", lower_first(home)),
-        "label" => format!("It is specially protected, and the role {role} does not hold that protection."),
-        "unclassified" => "One of its codes or labels is in none of the policy's lists. It could be specially protected, so that the record stays closed.".to_owned(),
-        "required" => "An element that must not be left out would be withheld, so that the whole record is.".to_owned(),
-        "implicit_rules" | "modifier_extension" => {
-            "Something in it changes its meaning in a way that the policy does not know, so that it stays closed.".to_owned()
-        }
-        _ => "It cannot be judged, so that it stays closed.".to_owned(),
-    }
-}
-
 /// With a small first letter, unless the first word is an abbreviation.
 #[must_use]
 pub fn lower_first(text: &str) -> String {

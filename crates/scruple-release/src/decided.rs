@@ -6,6 +6,7 @@ use scruple_fhir::search::{NotPermitted, Search};
 use scruple_fhir::{Memory, Projection, TypeId};
 use scruple_policy::{Active, Decider, Pack, Question, Refusal, admit};
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// How long one decision may be used, in microseconds: a stream that lasts longer decides again.
@@ -58,9 +59,6 @@ impl Policy {
     }
 }
 
-/// Whether a parameter of a type may be searched by.
-type Judged = Result<(), NotPermitted>;
-
 /// One decision, ready to be used.
 pub(crate) struct Decided {
     pub projection: Projection,
@@ -72,9 +70,9 @@ pub(crate) struct Decided {
     justification: String,
     pack: String,
     /// Types that were judged: whether anything of them can show.
-    types: RwLock<HashMap<TypeId, bool>>,
+    types: Judgements<TypeId, bool>,
     /// Searches that were judged: by type and parameter, whether it may be used.
-    permits: RwLock<HashMap<(TypeId, &'static str), Judged>>,
+    permits: Judgements<(TypeId, &'static str), Result<(), NotPermitted>>,
     /// What projectors that are at rest remember.
     memories: Mutex<Vec<Memory>>,
 }
@@ -105,8 +103,8 @@ impl Decided {
             conditions: pack.condition_names(question.conditions).into_iter().map(str::to_owned).collect(),
             justification: format!("tasks of {}: {}", role.label, tasks.join("; ")),
             pack: pack.hash.to_string(),
-            types: RwLock::default(),
-            permits: RwLock::default(),
+            types: Judgements::default(),
+            permits: Judgements::default(),
             memories: Mutex::default(),
             table,
         })
@@ -154,24 +152,34 @@ impl Decided {
 
     /// Whether resources of a type can show at all.
     pub(crate) fn may_show(&self, resource_type: TypeId) -> bool {
-        let known = self.types.read().unwrap_or_else(PoisonError::into_inner).get(&resource_type).copied();
-        known.unwrap_or_else(|| {
-            let shows = self.projection.may_show(resource_type);
-            self.types.write().unwrap_or_else(PoisonError::into_inner).insert(resource_type, shows);
-            shows
-        })
+        self.types.of(resource_type, || self.projection.may_show(resource_type))
     }
 
     /// Whether the caller may search so.
     pub(crate) fn permits(&self, search: &Search) -> Result<(), NotPermitted> {
         search.criteria.iter().try_for_each(|criterion| {
             let key = (search.resource_type, criterion.name());
-            let known = self.permits.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-            known.unwrap_or_else(|| {
-                let judged = self.projection.permits(search.resource_type, criterion);
-                self.permits.write().unwrap_or_else(PoisonError::into_inner).insert(key, judged.clone());
-                judged
-            })
+            self.permits.of(key, || self.projection.permits(search.resource_type, criterion))
         })
+    }
+}
+
+/// What was judged once and stays so, by what it was judged of. There are only so many of these.
+struct Judgements<K, V>(RwLock<HashMap<K, V>>);
+
+impl<K, V> Default for Judgements<K, V> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Judgements<K, V> {
+    fn of(&self, key: K, judge: impl FnOnce() -> V) -> V {
+        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return known.clone();
+        }
+        let judged = judge();
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, judged.clone());
+        judged
     }
 }

@@ -18,6 +18,22 @@ pub enum Judged {
     Withheld(&'static str),
 }
 
+/// Why nothing of a resource shows. `code` is that of the reason; `home` is the kind of information that the type is, or empty.
+#[must_use]
+pub fn withheld_because(code: &str, role: &str, home: &str) -> String {
+    match code {
+        "policy" if home.is_empty() => format!("The role {role} has nothing of this type."),
+        "policy" => format!("The role {role} has no information of this kind: {home}."),
+        "label" => format!("It is specially protected, and the role {role} does not hold that protection."),
+        "unclassified" => "One of its codes or labels is in none of the policy's lists. It could be specially protected, so that the record stays closed.".to_owned(),
+        "required" => "An element that must not be left out would be withheld, so that the whole record is.".to_owned(),
+        "implicit_rules" | "modifier_extension" => {
+            "Something in it changes its meaning in a way that the policy does not know, so that it stays closed.".to_owned()
+        }
+        _ => "It cannot be judged, so that it stays closed.".to_owned(),
+    }
+}
+
 /// Judges a resource with its labels, as if all that it refers to showed. No byte of it leaves, so that nothing is recorded.
 ///
 /// # Errors

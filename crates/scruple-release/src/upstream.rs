@@ -2,6 +2,7 @@
 //!
 //! Bytes come back as the server sent them. Nothing of them may leave but through a projection, an error's text least of all.
 
+use scruple_fhir::bundle;
 use scruple_fhir::search::Dialect;
 use std::any::Any;
 use std::fmt;
@@ -43,6 +44,14 @@ impl From<Vec<u8>> for Fetched {
     fn from(bytes: Vec<u8>) -> Self {
         Self { bytes, share: Share::default() }
     }
+}
+
+/// Takes a page of a search apart, after [`bundle::plain`].
+///
+/// # Errors
+/// It is none.
+pub fn page(plain: &[u8]) -> Result<bundle::Page<'_>, UpstreamError> {
+    bundle::page(plain).map_err(|_| UpstreamError::Malformed("no page of a search"))
 }
 
 /// A share of something limited, given back when this is dropped.

@@ -45,22 +45,13 @@ pub fn run(args: &CheckUpstreamArgs) -> Result<ExitCode> {
     Ok(if is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-const fn name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Good => "good",
-        Verdict::Warn => "warn",
-        Verdict::Bad => "bad",
-        _ => "unknown",
-    }
-}
-
 fn json(checks: &[Check]) -> Result<String> {
     let one =
-        |check: &Check| serde_json::json!({"check": check.name, "verdict": name(check.verdict), "words": check.words});
+        |check: &Check| serde_json::json!({"check": check.name, "verdict": check.verdict.name(), "words": check.words});
     Ok(serde_json::to_string_pretty(&checks.iter().map(one).collect::<Vec<_>>())?)
 }
 
 fn words(checks: &[Check]) -> String {
-    let line = |check: &Check| format!("{:<8} {:<10} {}", name(check.verdict), check.name, check.words);
+    let line = |check: &Check| format!("{:<8} {:<10} {}", check.verdict.name(), check.name, check.words);
     checks.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use scruple_core::{CategoryId, Clock as _};
 use scruple_fhir::dictionary;
 use scruple_policy::{Active, Cedar, ElementRow, Question, TypeExplanation, explain_type};
-use scruple_release::{Judged, judge};
+use scruple_release::{Judged, judge, withheld_because};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,7 +69,8 @@ pub fn run(args: &ExplainArgs) -> Result<ExitCode> {
         (None, Some(path)) => {
             let record = Record::read(path)?;
             let judged = judge(&active.decider, &question, SystemClock.now(), &record.bytes)?;
-            explain_type(&active.pack, &question, &record.type_name).map(|explained| record.narrow(explained, judged))
+            explain_type(&active.pack, &question, &record.type_name)
+                .map(|explained| record.narrow(explained, judged, &args.role))
         }
         (None, None) => bail!("give --type or --resource"),
     };
@@ -127,7 +128,7 @@ impl Record {
     }
 
     /// What of the type's explanation is about this record. Where it is withheld whole, nothing of it shows.
-    fn narrow(&self, mut explained: Vec<TypeExplanation>, judged: Judged) -> Vec<TypeExplanation> {
+    fn narrow(&self, mut explained: Vec<TypeExplanation>, judged: Judged, role: &str) -> Vec<TypeExplanation> {
         for one in &mut explained {
             one.rows.retain(|row| self.present.contains(stands_at(&row.path)));
             one.passes = judged == Judged::Passes;
@@ -136,26 +137,12 @@ impl Record {
                     (row.view, row.function, row.because) =
                         ("none".to_owned(), None, Some("the record is withheld whole".to_owned()));
                 }
-                (one.shows, one.because) = (false, Some(withheld(code)));
+                let why = withheld_because(code, role, "");
+                (one.shows, one.because) = (false, Some(format!("the record is withheld whole (`{code}`). {why}")));
             }
         }
         explained
     }
-}
-
-fn withheld(code: &str) -> String {
-    let why = match code {
-        "label" => "it is specially protected, and the role does not hold that protection",
-        "unclassified" => {
-            "one of its codes or labels is in none of the policy's lists, so that it could be specially protected"
-        }
-        "required" => "an element that must not be left out would be withheld",
-        "implicit_rules" | "modifier_extension" => {
-            "something in it changes its meaning in a way that the policy does not know"
-        }
-        _ => "it cannot be judged",
-    };
-    format!("this record is withheld whole: {why} (`{code}`)")
 }
 
 fn collect(at: &str, value: &serde_json::Value, paths: &mut BTreeSet<String>) {

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_core::Rng as _;
 use scruple_core::{Entry, EntryBody, FixedClock, Relationship, Timestamp};
-use scruple_ledger::simulate::{Keep, SimStorage, power_cuts};
+use scruple_ledger::simulate::{Findings, Keep, SimStorage, power_cuts};
 use scruple_ledger::{Ledger, OpenOptions, Payload, SEGMENT_BYTES_MIN, VerifyOptions, entries, verify};
 use scruple_policy::Decider;
 use scruple_release::{Asked, FilterOptions, Input, Output, Progress, Released, filter};
@@ -130,6 +130,14 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
     digest::digest(&digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The first failure of a simulation. The seed at its beginning would make each finding another one.
+pub(super) fn first_failure(findings: &Findings) -> Result<(), String> {
+    match findings.failures.first() {
+        Some(failure) => Err(failure.split_once(": ").map_or(failure.as_str(), |(_, what)| what).to_owned()),
+        None => Ok(()),
+    }
+}
+
 /// What left.
 #[derive(Default)]
 struct Left(Vec<Vec<u8>>);
@@ -184,11 +192,7 @@ impl Fuzz for LedgerCrash {
         let line = String::from_utf8_lossy(case);
         match line.trim().split_once(' ').map(|(kind, seed)| (kind, seed.parse::<u64>())) {
             Some(("release", Ok(seed))) => self.release(seed),
-            Some(("cuts", Ok(seed))) => match power_cuts(seed, 1).failures.first() {
-                // The seed at its beginning would make each finding another one.
-                Some(failure) => Err(failure.split_once(": ").map_or(failure.as_str(), |(_, what)| what).to_owned()),
-                None => Ok(()),
-            },
+            Some(("cuts", Ok(seed))) => first_failure(&power_cuts(seed, 1)),
             _ => Ok(()),
         }
     }

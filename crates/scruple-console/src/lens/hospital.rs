@@ -12,7 +12,7 @@ use scruple_core::{Clock, ConditionMask, Relationship};
 use scruple_hospital::{Hospital, Persona};
 use scruple_ledger::Ledger;
 use scruple_policy::{Active, Question};
-use scruple_release::{Asked, LookOptions, ReleaseError, look};
+use scruple_release::{Asked, LookOptions, ReleaseError, look, withheld_because};
 use scruple_seal::TokenKey;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -152,7 +152,10 @@ impl Inner {
         let label = pack.roles.get(&ask.role).map_or(ask.role.as_str(), |role| &role.label);
         let outcome = match looked.outcome {
             Ok(released) => Outcome::Shown { bytes: released.bytes().to_vec(), passes: looked.passes },
-            Err(code) => Outcome::Withheld { words: words::withheld(&code, words::short(label), &home), code },
+            Err(code) => {
+                let words = withheld_because(&code, words::short(label), &words::lower_first(&home));
+                Outcome::Withheld { words, code }
+            }
         };
         Ok(Seen { outcome, reasons, release: looked.release })
     }

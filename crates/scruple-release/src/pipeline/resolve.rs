@@ -2,7 +2,7 @@
 
 use super::{Pipeline, Stop};
 use crate::decided::Decided;
-use crate::upstream::{UpstreamError, UpstreamQuery};
+use crate::upstream::{self, UpstreamError, UpstreamQuery};
 use futures_util::future::try_join_all;
 use scruple_core::Timestamp;
 use scruple_fhir::{Projector, Surroundings, Withheld, bundle, dictionary};
@@ -124,7 +124,7 @@ impl Pipeline {
         // A server may give fewer on a page than were asked for, or more than was asked for.
         for _ in 0..PAGES_MAX {
             let plain = bundle::plain(&fetched);
-            let page = bundle::page(&plain).map_err(|_| UpstreamError::Malformed("no page of a search"))?;
+            let page = upstream::page(&plain)?;
             page.resources.iter().for_each(|resource| look(resource));
             let Some(next) = page.next.map(Cow::into_owned) else { return Ok(visible) };
             fetched = self.upstream.page(&next).await?;

@@ -6,7 +6,7 @@ use super::{Answer, Outgoing, Pipeline, Request, RequestRng, Stop};
 use crate::decided::Decided;
 use crate::outcome::No;
 use crate::page::Place;
-use crate::upstream::{Share, UpstreamError, UpstreamQuery};
+use crate::upstream::{self, Share, UpstreamError, UpstreamQuery};
 use scruple_core::Counts;
 use scruple_core::limits::{SEARCH_CANDIDATE_BYTES_MAX, SEARCH_CANDIDATES_MAX, SEARCH_COUNT_MAX};
 use scruple_fhir::search::{Asked, Dialect, QueryFault, Search, decode_pairs, encode, parse};
@@ -150,7 +150,7 @@ impl Pipeline {
             spent += fetched.len();
             found.shares.push(std::mem::take(&mut fetched.share));
             let plain = bundle::plain(&fetched);
-            let page = bundle::page(&plain).map_err(|_| UpstreamError::Malformed("no page of a search"))?;
+            let page = upstream::page(&plain)?;
             let mut candidates = Vec::with_capacity(page.resources.len());
             let mut asked = BTreeSet::new();
             for resource in page.resources {

@@ -311,6 +311,13 @@ pub fn token(issuer: &Issuer, login: &str, role: &str, purpose: &str) -> String 
     issuer.issue(&claims, Machine.now(), &mut SystemRng).unwrap()
 }
 
+/// A pack for billers, the keys of their tokens, and Ben, who is one, in a state folder that no node has used yet.
+pub fn with_a_biller(world: &World) -> (PathBuf, Issuer) {
+    let (pack, keys) = (world.pack(&["biller"]), issuer(world, "jwks.json"));
+    seed(&world.path("state"), &[("ben.bill", "biller")]);
+    (pack, keys)
+}
+
 /// Puts people with a role each into the database of a state folder that no node has used yet.
 pub fn seed(state: &Path, people: &[(&str, &str)]) {
     std::fs::create_dir_all(state).unwrap();

@@ -117,8 +117,7 @@ enum Call {
 #[test]
 fn the_log_is_durable_before_any_byte_is_written_to_the_output() {
     let world = World::new();
-    if !world.under("strace", ["-f", "true"]).status().is_ok_and(|status| status.success()) {
-        println!("not run: strace is not here, or may not trace");
+    if !world.can_trace() {
         return;
     }
     let pack = world.pack(&["biller"]);

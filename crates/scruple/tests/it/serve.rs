@@ -1,6 +1,6 @@
 //! `scruple serve`: what it refuses to start with, and how it takes another policy while it runs.
 
-use crate::node::{ISSUER, Node, config, eventually, issuer, notices, request_ids, seed, serving, token};
+use crate::node::{ISSUER, Node, config, eventually, issuer, notices, request_ids, serving, token, with_a_biller};
 use crate::support::{World, shipped_pack};
 use scruple_hospital::Hospital;
 use std::net::TcpListener;
@@ -94,9 +94,7 @@ fn a_check_finds_what_a_start_would_refuse() {
 #[test]
 fn another_policy_is_taken_within_the_watch_interval_and_a_broken_one_is_not() {
     let world = World::new();
-    let pack = world.pack(&["biller"]);
-    let keys = issuer(&world, "jwks.json");
-    seed(&world.path("state"), &[("ben.bill", "biller")]);
+    let (pack, keys) = with_a_biller(&world);
     let mut node = Node::serve(world.command(serving(&config(&world, &pack, ""))));
     let ben = token(&keys, "ben.bill", "biller", "HPAYMT");
     let target = format!("/fhir/Patient/{}", Hospital::patient_id(1));
@@ -149,9 +147,7 @@ fn another_policy_is_taken_within_the_watch_interval_and_a_broken_one_is_not() {
 #[test]
 fn sighup_takes_policy_and_token_keys_anew() {
     let world = World::new();
-    let pack = world.pack(&["biller"]);
-    let keys = issuer(&world, "jwks.json");
-    seed(&world.path("state"), &[("ben.bill", "biller")]);
+    let (pack, keys) = with_a_biller(&world);
     let path = config(&world, &pack, "");
     let text = std::fs::read_to_string(&path).unwrap().replace("watch_ms = 100", "watch_ms = 0");
     std::fs::write(&path, text).unwrap();

@@ -1,6 +1,8 @@
 //! Record before release through HTTP: in the order of system calls, across kills, and on a full disk.
 
-use crate::node::{Asking, Node, config, eventually, issuer, notices, request_ids, seed, serving, token};
+use crate::node::{
+    Asking, Node, config, eventually, issuer, notices, request_ids, seed, serving, token, with_a_biller,
+};
 use crate::support::{World, entries_of};
 use scruple_hospital::Hospital;
 use serde_json::Value;
@@ -49,13 +51,10 @@ fn calls(trace: &str) -> Vec<Call> {
 #[test]
 fn the_log_is_durable_before_the_first_byte_to_the_client() {
     let world = World::new();
-    if !world.under("strace", ["-f", "true"]).status().is_ok_and(|status| status.success()) {
-        println!("not run: strace is not here, or may not trace");
+    if !world.can_trace() {
         return;
     }
-    let pack = world.pack(&["biller"]);
-    let keys = issuer(&world, "jwks.json");
-    seed(&world.path("state"), &[("ben.bill", "biller")]);
+    let (pack, keys) = with_a_biller(&world);
     let trace = "trace=read,recvfrom,write,writev,sendto,sendmsg,pwrite64,pwritev,fsync,fdatasync";
     // With -D the node is the child, and strace its grandchild.
     let strace = ["-D", "-f", "-yy", "-s", "16", "-o", "trace", "-e", trace, env!("CARGO_BIN_EXE_scruple")];
@@ -109,9 +108,7 @@ fn the_log_is_durable_before_the_first_byte_to_the_client() {
 #[test]
 fn every_answer_before_a_kill_is_in_the_ledger() {
     let world = World::new();
-    let pack = world.pack(&["biller"]);
-    let keys = issuer(&world, "jwks.json");
-    seed(&world.path("state"), &[("ben.bill", "biller")]);
+    let (pack, keys) = with_a_biller(&world);
     let config = config(&world, &pack, "");
     let ben = token(&keys, "ben.bill", "biller", "HPAYMT");
     let mut known = 0;

@@ -113,6 +113,15 @@ impl World {
         self.under(env!("CARGO_BIN_EXE_scruple"), args)
     }
 
+    /// Whether `strace` is here and may trace; says so if not.
+    pub fn can_trace(&self) -> bool {
+        let can = self.under("strace", ["-f", "true"]).status().is_ok_and(|status| status.success());
+        if !can {
+            println!("not run: strace is not here, or may not trace");
+        }
+        can
+    }
+
     /// Another program, with the same surroundings.
     pub fn under<S: AsRef<OsStr>>(&self, program: &str, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(program);
