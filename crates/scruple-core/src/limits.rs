@@ -29,6 +29,18 @@ pub const SEARCH_ALTERNATIVES_MAX: usize = 100;
 pub const SEARCH_COUNT_DEFAULT: usize = 50;
 /// Resources on a page of a search.
 pub const SEARCH_COUNT_MAX: usize = 200;
+/// Links of the chains and `_has` of one parameter.
+pub const SEARCH_LINKS_MAX: usize = 3;
+/// `_include` and `_revinclude` of one search.
+pub const SEARCH_INCLUDES_MAX: usize = 10;
+/// Parameters of one order.
+pub const SEARCH_ORDERS_MAX: usize = 3;
+/// Resources that may come beside the matches of a page.
+pub const SEARCH_INCLUDED_MAX: usize = 1_000;
+/// Resources that one chain, or one `_has`, may go through.
+pub const SEARCH_LINKED_MAX: usize = 1_000;
+/// Resources of one `$everything`.
+pub const EVERYTHING_MAX: usize = 5_000;
 /// Candidates that one search may meet upstream.
 pub const SEARCH_CANDIDATES_MAX: usize = 10_000;
 /// Bytes of candidates that one search may meet upstream.

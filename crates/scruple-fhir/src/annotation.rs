@@ -2,6 +2,7 @@
 //!
 //! The pack's compiler fills it; the plan reads it. It holds no role and no decision.
 
+use crate::about::Inheritance;
 use crate::codes::CodeIndex;
 use scruple_core::{CategoryId, MaskId, SegmentSet};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -127,6 +128,8 @@ pub struct Annotation {
     pub reference_sources: HashMap<String, SegmentSet>,
     /// Values of `meta.source` that label their resource.
     pub meta_sources: HashMap<String, SegmentSet>,
+    /// `inheritance.csv`.
+    pub inheritance: Vec<Inheritance>,
     /// Segments that are recognised by codes: an unclassified resource opens to those who hold all of them.
     pub code_segments: SegmentSet,
     /// How many segments the pack has.
@@ -147,6 +150,13 @@ impl Annotation {
             Place::Class => self.class_lines(type_name).any(|line| bit(line.category)),
             Place::Structure | Place::Withheld => false,
         }
+    }
+
+    /// Whether resources of a type belong to a category that is nobody's PHI.
+    pub(crate) fn is_nobodys(&self, type_name: &str) -> bool {
+        let bit =
+            |place: &Place| matches!(place, Place::Category(category) if self.not_phi & 1 << (category.0 & 63) != 0);
+        self.homes.get(type_name).is_some_and(bit)
     }
 
     /// The lines of the elements whose path begins with `prefix` (`Patient.`).

@@ -3,6 +3,7 @@
 //!
 //! Pure: no IO, no clock, no policy. The policy pack comes in as an [`Annotation`], the decision as a table of views.
 
+pub mod about;
 mod annotation;
 pub mod bundle;
 mod codes;
@@ -24,5 +25,5 @@ pub use codes::{CodeIndex, Form};
 pub use describe::{ElementView, Inspector, TypeView, categories, classes, describe, mask_carries, mask_covers};
 pub use dictionary::{Dictionary, Element, ObjectType, SearchParameter, Target, TypeId, dictionary};
 pub use json::{Fault, FaultKind};
-pub use plan::Finding;
+pub use plan::{Asks, Finding};
 pub use project::{ElementCounts, MalformedAt, Memory, Projection, Projector, Shown, Surroundings, Withheld};

@@ -22,7 +22,10 @@ pub use check::{Checked, check};
 pub use decide::{Decider, Question, Refusal, Rule, admit, explain, table};
 pub use explain::{ElementRow, ExplainError, TypeExplanation, explain_type};
 pub use guardrail::{GUARDRAILS_MAX, Guardrails};
-pub use model::{Broad, Category, Condition, Pack, Permit, Purpose, Relationships, Role, Segment, SegmentWord, Task};
+pub use model::{
+    Broad, Category, Condition, Pack, Permit, Purpose, Reach, RelatedBy, Relationships, Role, Segment, SegmentWord,
+    Task,
+};
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;
 pub use show::{

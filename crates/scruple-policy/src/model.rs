@@ -120,6 +120,8 @@ pub struct Role {
     pub also: Vec<String>,
     /// What the condition `relationship` means for it.
     pub relationship: String,
+    /// What makes a relationship where it is resolved.
+    pub related_by: RelatedBy,
     /// May use emergency access.
     pub emergency_access: bool,
     /// Own treating staff, or a caller whom minimum necessary does not bind: full types pass as they are.
@@ -181,6 +183,28 @@ impl Role {
         let holds = word.condition.is_none_or(|condition| conditions.covers(ConditionMask::NONE.with(condition)));
         if holds { word.limit } else { SegmentLimit::None }
     }
+}
+
+/// What makes a relationship between a role's caller and a patient in the record system (docs/view.md, 2).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RelatedBy {
+    /// Taking part in a visit.
+    pub encounter: Option<Reach>,
+    /// An appointment.
+    pub appointment: Option<Reach>,
+    /// Membership in the patient's care team.
+    pub care_team: Option<Reach>,
+    /// Being the patient's general practitioner.
+    pub panel: bool,
+}
+
+/// How far beyond its own times something makes a relationship, in microseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reach {
+    /// Before it begins.
+    pub before: i64,
+    /// After it has ended.
+    pub after: i64,
 }
 
 /// An exception to the ban on `*`: approved, with its end (`exceptions.toml`).

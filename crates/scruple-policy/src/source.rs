@@ -92,6 +92,8 @@ const FILES: &[&str] = &[
     "segment-by-role.csv",
     "security-labels.csv",
     "sources.csv",
+    "inheritance.csv",
+    "relationships.csv",
     "code-systems.csv",
     "profiles.toml",
     "exceptions.toml",

@@ -13,7 +13,7 @@ use walk::{Inherited, Walk};
 
 use crate::annotation::{Annotation, MaskFunction, Place};
 use crate::dictionary::{Dictionary, Element, ObjectType, Target, TypeId, dictionary};
-use crate::plan::{Act, Compiler, Finding, Op, ReferenceTable, Switch, TypePlan, Visibility, Width, is_general};
+use crate::plan::{Act, Asks, Compiler, Finding, Op, ReferenceTable, Switch, TypePlan, Visibility, Width, is_general};
 use scruple_core::{CategoryId, DecisionTable, MaskId, SegmentLimit, SegmentSet, View};
 use std::collections::{BTreeSet, HashMap};
 
@@ -78,7 +78,7 @@ pub fn categories(annotation: &Annotation, id: TypeId) -> BTreeSet<CategoryId> {
 /// Describes a resource type under a decision. `class` is the class of a type with discriminators: one of [`classes`].
 #[must_use]
 pub fn describe(annotation: &Annotation, table: &DecisionTable, id: TypeId, class: Option<CategoryId>) -> TypeView {
-    let plan = Compiler::compile(annotation, table, SegmentSet::EMPTY, id);
+    let plan = Compiler::compile(annotation, table, Asks::default(), SegmentSet::EMPTY, id);
     let chosen = plan.root(class.map_or(0, |class| 1 << (class.0 & 63)));
     let name = dictionary().get(id).name;
     let settled = |place: Option<Place>| match (place.unwrap_or(Place::Withheld), class) {

@@ -357,7 +357,7 @@ impl Compiler<'_> {
 
     /// Whether resources of a type show under this decision, before any label.
     pub(super) fn visibility(&self, id: TypeId) -> Visibility {
-        visibility(self.annotation, self.table, id)
+        visibility(self.annotation, self.table, self.asks, id)
     }
 
     /// What to do with extensions, by URL. `closed`: they are looked into for codes alone.

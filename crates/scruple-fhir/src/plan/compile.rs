@@ -79,6 +79,7 @@ impl NodeKey {
 pub(crate) struct Compiler<'a> {
     pub(super) annotation: &'a Annotation,
     pub(super) table: &'a DecisionTable,
+    pub(super) asks: Asks,
     pub(super) views: [View; CATEGORIES_MAX],
     pub(super) segments: SegmentSet,
     pub(super) dictionary: &'static Dictionary,
@@ -97,10 +98,11 @@ impl<'a> Compiler<'a> {
     pub fn compile(
         annotation: &'a Annotation,
         table: &'a DecisionTable,
+        asks: Asks,
         segments: SegmentSet,
         resource: TypeId,
     ) -> TypePlan {
-        Self::run(annotation, table, segments, resource, false)
+        Self::run(annotation, table, asks, segments, resource, false)
     }
 
     /// What is wrong with a plan, without the plan.
@@ -110,12 +112,13 @@ impl<'a> Compiler<'a> {
         segments: SegmentSet,
         resource: TypeId,
     ) -> Vec<Finding> {
-        Self::run(annotation, table, segments, resource, true).findings
+        Self::run(annotation, table, Asks::default(), segments, resource, true).findings
     }
 
     fn run(
         annotation: &'a Annotation,
         table: &'a DecisionTable,
+        asks: Asks,
         segments: SegmentSet,
         resource: TypeId,
         dry: bool,
@@ -124,6 +127,7 @@ impl<'a> Compiler<'a> {
             dry,
             annotation,
             table,
+            asks,
             views: effective(table, annotation, segments),
             segments,
             dictionary: dictionary(),

@@ -10,6 +10,7 @@ mod place;
 
 pub(crate) use compile::Compiler;
 
+use crate::about::{Inheritance, is_bound};
 use crate::annotation::{Annotation, Mask, MaskFunction, Place};
 use crate::codes::QuickMap;
 use crate::dictionary::{Dictionary, Element, Key, ObjectType, Target, TypeId, bit, dictionary};
@@ -381,8 +382,17 @@ pub(crate) fn is_general(name: &str) -> bool {
     )
 }
 
-/// Whether resources of a type show under a decision, before any label, and whether a label can hide them.
-pub(crate) fn visibility(annotation: &Annotation, table: &DecisionTable, id: TypeId) -> Visibility {
+/// What can hide a resource beside its type and its own labels, so that it must be asked whether it shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Asks {
+    /// Labels that it inherits.
+    pub inherited: bool,
+    /// A relationship to its patients that is not there.
+    pub related: bool,
+}
+
+/// Whether resources of a type show under a decision, before any label, and whether a label or a patient can hide them.
+pub(crate) fn visibility(annotation: &Annotation, table: &DecisionTable, asks: Asks, id: TypeId) -> Visibility {
     let name = dictionary().get(id).name;
     if !annotation.homes.get(name).is_some_and(|home| place_shows(annotation, table, *home, name)) {
         return Visibility::Hidden;
@@ -392,7 +402,14 @@ pub(crate) fn visibility(annotation: &Annotation, table: &DecisionTable, id: Typ
     let mut places = own.chain(annotation.homes.get(name)).chain(annotation.rest.get(name));
     let labelled = places.any(|place| annotation.is_labelled(*place, name));
     let all_classes = annotation.class_lines(name).all(|line| table.view(line.category).shows());
-    if labelled && !follows_all(table, annotation) || !all_classes { Visibility::Ask } else { Visibility::Shown }
+    let inherits = || {
+        let of_type = |line: &Inheritance| line.of.as_ref().is_none_or(|only| only == name);
+        asks.inherited && annotation.inheritance.iter().any(of_type)
+    };
+    let asks = (labelled || inherits()) && !follows_all(table, annotation)
+        || !all_classes
+        || asks.related && is_bound(annotation, id);
+    if asks { Visibility::Ask } else { Visibility::Shown }
 }
 
 fn category_of(place: Place, class: Option<CategoryId>) -> Option<CategoryId> {

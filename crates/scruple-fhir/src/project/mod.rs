@@ -20,7 +20,7 @@ use crate::dictionary::{Key, TypeId, dictionary};
 use crate::json::{self, Fault, FaultKind, Scalar, Scanned, Scanner};
 use crate::mask;
 use crate::plan::{
-    Act, BundlePart, Chosen, Compiler, Kind, Node, Op, TypePlan, Visibility, effective, may_pass, visibility,
+    Act, Asks, BundlePart, Chosen, Compiler, Kind, Node, Op, TypePlan, Visibility, effective, may_pass, visibility,
 };
 use crate::reference::{Literal, literal, path};
 use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentSet, View, limits};
@@ -147,6 +147,7 @@ pub struct Shown {
 pub struct Projection {
     annotation: Arc<Annotation>,
     table: DecisionTable,
+    asks: Asks,
     plans: RwLock<HashMap<PlanKey, Arc<TypePlan>>>,
 }
 
@@ -154,7 +155,17 @@ impl Projection {
     /// For one decision under one pack.
     #[must_use]
     pub fn new(annotation: Arc<Annotation>, table: DecisionTable) -> Self {
-        Self { annotation, table, plans: RwLock::new(HashMap::new()) }
+        Self { annotation, table, asks: Asks::default(), plans: RwLock::new(HashMap::new()) }
+    }
+
+    /// The same where more than type and own labels can hide what a reference points to.
+    #[must_use]
+    pub fn asking(self, asks: Asks) -> Self {
+        Self { asks, plans: RwLock::default(), ..self }
+    }
+
+    pub(crate) fn visibility(&self, resource_type: TypeId) -> Visibility {
+        visibility(&self.annotation, &self.table, self.asks, resource_type)
     }
 
     /// The decision.
@@ -177,7 +188,7 @@ impl Projection {
     #[must_use]
     pub fn asks(&self) -> bool {
         let types = dictionary().resources().iter();
-        types.into_iter().any(|id| visibility(&self.annotation, &self.table, *id) == Visibility::Ask)
+        types.into_iter().any(|id| self.visibility(*id) == Visibility::Ask)
     }
 
     pub(crate) fn plan(&self, segments: SegmentSet, resource: TypeId) -> Arc<TypePlan> {
@@ -192,7 +203,7 @@ impl Projection {
         {
             return Arc::clone(plan);
         }
-        let plan = Arc::new(Compiler::compile(&self.annotation, &self.table, segments, resource));
+        let plan = Arc::new(Compiler::compile(&self.annotation, &self.table, self.asks, segments, resource));
         if let Ok(mut plans) = self.plans.write() {
             return Arc::clone(plans.entry(key).or_insert(plan));
         }
@@ -301,6 +312,42 @@ impl<'a> Projector<'a> {
         self.run(bytes, out, |pass| pass.top_resource())
     }
 
+    /// The same with labels that it has beside its own.
+    ///
+    /// # Errors
+    /// Why it is withheld; `out` is as it was.
+    pub fn project_labelled(
+        &mut self,
+        bytes: &[u8],
+        inherited: SegmentSet,
+        out: &mut Vec<u8>,
+    ) -> Result<Shown, Withheld> {
+        self.run(bytes, out, |pass| {
+            pass.inherited = inherited;
+            pass.top_resource()
+        })
+    }
+
+    /// The labels of the resource in `bytes`, whether or not it shows. They are all found where the decision of this projector
+    /// hides no type and no category.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn labels(&mut self, bytes: &[u8]) -> Result<SegmentSet, Withheld> {
+        let mut found = None;
+        let shown = self.run(bytes, &mut Vec::new(), |pass| {
+            let shown = pass.top_resource();
+            found = pass.found;
+            shown
+        });
+        match (shown, found) {
+            (Err(malformed @ Withheld::Malformed(_)), _) => Err(malformed),
+            (_, Some(found)) => Ok(found),
+            (Err(withheld), None) => Err(withheld),
+            (Ok(shown), None) => Ok(shown.segments),
+        }
+    }
+
     /// The same for one entry of a Bundle (`{"fullUrl":..., "resource":...}`).
     ///
     /// # Errors
@@ -350,6 +397,10 @@ pub(crate) struct Pass<'p, 'b> {
     facts: Facts,
     /// The segments under which the resource at hand is projected: contained ones take the same.
     under: SegmentSet,
+    /// Labels that the resource has beside its own: of the outermost one.
+    inherited: SegmentSet,
+    /// The labels of the resource that was settled last.
+    found: Option<SegmentSet>,
     meta: Vec<u8>,
     contained: ContainedState<'b>,
     /// What became of the resource inside the Bundle's entry, or the parameter, at hand.

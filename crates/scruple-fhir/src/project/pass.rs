@@ -19,6 +19,8 @@ impl<'p, 'b> Pass<'p, 'b> {
             counting: true,
             facts: Facts::default(),
             under: SegmentSet::EMPTY,
+            inherited: SegmentSet::EMPTY,
+            found: None,
             meta: emptied(&mut memory.meta),
             contained: ContainedState::default(),
             inner: None,

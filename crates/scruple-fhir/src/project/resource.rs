@@ -70,8 +70,9 @@ impl<'b> Pass<'_, 'b> {
         let outer_facts = std::mem::take(&mut self.facts);
         let outer_contained = std::mem::take(&mut self.contained);
         let outer_meta = std::mem::take(&mut self.meta);
-        let outer_under = std::mem::replace(&mut self.under, SegmentSet::EMPTY);
-        let result = self.settle(resource_type, &base);
+        let inherited = std::mem::replace(&mut self.inherited, SegmentSet::EMPTY);
+        let outer_under = std::mem::replace(&mut self.under, inherited);
+        let result = self.settle(resource_type, &base, inherited);
         self.facts = outer_facts;
         self.contained = outer_contained;
         self.meta = outer_meta;
@@ -80,7 +81,12 @@ impl<'b> Pass<'_, 'b> {
     }
 
     /// Passes over the resource until its labels, class and contained resources are those that the pass assumed.
-    pub(super) fn settle(&mut self, resource_type: TypeId, base: &TypePlan) -> Scanned<Result<Shown, Withheld>> {
+    pub(super) fn settle(
+        &mut self,
+        resource_type: TypeId,
+        base: &TypePlan,
+        inherited: SegmentSet,
+    ) -> Scanned<Result<Shown, Withheld>> {
         let (start, out_start, depth) = (self.scan.at, self.out.len(), self.scan.depth);
         let counted = self.counted.len();
         self.contained.container = start;
@@ -90,7 +96,7 @@ impl<'b> Pass<'_, 'b> {
             self.scan.depth = depth;
             self.out.truncate(out_start);
             self.counted.truncate(counted);
-            self.facts = Facts::default();
+            self.facts = Facts { segments: inherited, ..Facts::default() };
             self.meta.clear();
             self.contained.begin();
             let plan = self.plan(self.under, resource_type);
@@ -107,6 +113,7 @@ impl<'b> Pass<'_, 'b> {
                 self.under = self.facts.segments.union(no_pass);
                 continue;
             }
+            self.found = Some(self.facts.segments);
             if base.discriminated {
                 self.memory.of(resource_type).class = Some(self.facts.classes);
             }

@@ -1,17 +1,40 @@
 //! The values of a criterion: what a caller asks for, read by the kind of its parameter.
 
+use super::decimal::Wanted;
 use super::matches::fold;
-use super::reads::Path;
-use crate::dictionary::{SearchParameter, dictionary};
+use super::reads::Reads;
+use crate::dictionary::dictionary;
 use scruple_core::Span;
 
 /// One of the values of which one must match.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Alternative {
-    Token { system: System, code: Option<String> },
+    Token {
+        system: System,
+        code: Option<String>,
+    },
     Text(String),
-    Date { prefix: Prefix, span: Span },
-    Reference { resource_type: Option<&'static str>, id: String },
+    /// A text, letter by letter.
+    Exact(String),
+    /// What a folded text contains.
+    Contains(String),
+    Date {
+        prefix: Prefix,
+        span: Span,
+    },
+    Number {
+        prefix: Prefix,
+        number: Wanted,
+    },
+    Quantity {
+        prefix: Prefix,
+        number: Wanted,
+        unit: Option<Unit>,
+    },
+    Reference {
+        resource_type: Option<&'static str>,
+        id: String,
+    },
     Uri(String),
 }
 
@@ -23,7 +46,43 @@ pub(super) enum System {
     Is(String),
 }
 
-/// How a date is compared.
+/// What is asked of the unit of a quantity.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Unit {
+    /// System and code.
+    Coded(String, String),
+    /// The code, or the unit as it is written.
+    Named(String),
+}
+
+/// What stands behind a parameter's name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Modifier {
+    Exact,
+    Contains,
+    Not,
+    Missing,
+    Type(&'static str),
+}
+
+impl Modifier {
+    /// The modifier of that word, if a parameter takes it.
+    pub fn parse(reads: &Reads, word: &str) -> Option<Self> {
+        match (reads.kind(), word) {
+            ("string", "exact") => Some(Self::Exact),
+            ("string", "contains") => Some(Self::Contains),
+            ("token", "not") => Some(Self::Not),
+            (_, "missing") => Some(Self::Missing),
+            ("reference", name) => {
+                let target = dictionary().resource(name).filter(|target| reads.may_point_to(*target))?;
+                Some(Self::Type(dictionary().get(target).name))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How a date or a number is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Prefix {
     Equal,
@@ -74,22 +133,56 @@ fn plain(text: &str) -> Option<String> {
 }
 
 /// Reads one alternative, escapes still in it.
-pub(super) fn read(parameter: &SearchParameter, paths: &[Path], text: &str) -> Result<Alternative, &'static str> {
+pub(super) fn read(reads: &Reads, modifier: Option<Modifier>, text: &str) -> Result<Alternative, &'static str> {
     const ESCAPE: &str = "an escape that is none";
     if text.is_empty() {
         return Err("an empty value");
     }
     let whole = || plain(text).ok_or(ESCAPE);
-    match parameter.kind {
+    match reads.kind() {
         "token" => token(text),
         "string" => {
-            let folded = fold(&whole()?);
-            if folded.is_empty() { Err("an empty value") } else { Ok(Alternative::Text(folded)) }
+            let (text, folded) = (whole()?, fold(&whole()?));
+            match modifier {
+                _ if folded.is_empty() => Err("an empty value"),
+                Some(Modifier::Exact) => Ok(Alternative::Exact(text)),
+                Some(Modifier::Contains) => Ok(Alternative::Contains(folded)),
+                _ => Ok(Alternative::Text(folded)),
+            }
         }
         "date" => date(&whole()?),
-        "reference" => reference(paths, &whole()?),
+        "number" => number(&whole()?),
+        "quantity" => quantity(text),
+        "reference" => reference(reads, modifier, &whole()?),
         _ => Ok(Alternative::Uri(whole()?)),
     }
+}
+
+fn number(text: &str) -> Result<Alternative, &'static str> {
+    let (prefix, rest) = prefixed(text)?;
+    let number = measured(prefix, rest)?;
+    Ok(Alternative::Number { prefix, number })
+}
+
+fn quantity(text: &str) -> Result<Alternative, &'static str> {
+    const ESCAPE: &str = "an escape that is none";
+    let parts: Vec<String> = split(text, '|').iter().map(|part| plain(part).ok_or(ESCAPE)).collect::<Result<_, _>>()?;
+    let (first, unit) = match parts.as_slice() {
+        [number] => (number, None),
+        [_, _, code] if code.is_empty() => return Err("a quantity without its code"),
+        [number, system, code] if system.is_empty() => (number, Some(Unit::Named(code.clone()))),
+        [number, system, code] => (number, Some(Unit::Coded(system.clone(), code.clone()))),
+        _ => return Err("a quantity that is neither a number nor `number|system|code`"),
+    };
+    let (prefix, rest) = prefixed(first)?;
+    Ok(Alternative::Quantity { prefix, number: measured(prefix, rest)?, unit })
+}
+
+fn measured(prefix: Prefix, text: &str) -> Result<Wanted, &'static str> {
+    if matches!(prefix, Prefix::StartsAfter | Prefix::EndsBefore) {
+        return Err("a prefix that is not supported");
+    }
+    Wanted::parse(text).ok_or("a number that is none, or has more than 18 digits")
 }
 
 fn token(text: &str) -> Result<Alternative, &'static str> {
@@ -109,8 +202,9 @@ fn token(text: &str) -> Result<Alternative, &'static str> {
     }
 }
 
-fn date(text: &str) -> Result<Alternative, &'static str> {
-    let (prefix, date) = match text.split_at_checked(2) {
+/// A prefix, if there is one, and what stands behind it.
+fn prefixed(text: &str) -> Result<(Prefix, &str), &'static str> {
+    Ok(match text.split_at_checked(2) {
         Some(("eq", rest)) => (Prefix::Equal, rest),
         Some(("gt", rest)) => (Prefix::Greater, rest),
         Some(("lt", rest)) => (Prefix::Less, rest),
@@ -120,16 +214,18 @@ fn date(text: &str) -> Result<Alternative, &'static str> {
         Some(("eb", rest)) => (Prefix::EndsBefore, rest),
         Some(("ne" | "ap", _)) => return Err("a prefix that is not supported"),
         _ => (Prefix::Equal, text),
-    };
+    })
+}
+
+fn date(text: &str) -> Result<Alternative, &'static str> {
+    let (prefix, date) = prefixed(text)?;
     // The plus of a zone comes as a space from those who do not encode it.
     let span = Span::parse(&date.replace(' ', "+")).ok_or("a date that is none")?;
     Ok(Alternative::Date { prefix, span })
 }
 
-fn reference(paths: &[Path], text: &str) -> Result<Alternative, &'static str> {
-    let is_reference =
-        paths.iter().flat_map(|path| path.steps.last()).flatten().any(|step| step.type_name == "Reference");
-    if !is_reference {
+fn reference(reads: &Reads, modifier: Option<Modifier>, text: &str) -> Result<Alternative, &'static str> {
+    if !reads.type_names().any(|name| name == "Reference") {
         return Ok(Alternative::Uri(text.to_owned()));
     }
     let (resource_type, id) = match text.split_once('/') {
@@ -142,6 +238,13 @@ fn reference(paths: &[Path], text: &str) -> Result<Alternative, &'static str> {
             let known = dictionary().resource(name).ok_or("a reference to no type of R4")?;
             Some(dictionary().get(known).name)
         }
+    };
+    let resource_type = match (modifier, resource_type) {
+        (Some(Modifier::Type(only)), Some(other)) if only != other => {
+            return Err("a reference to another type than the modifier's");
+        }
+        (Some(Modifier::Type(only)), _) => Some(only),
+        (_, named) => named,
     };
     let is_id = (1..=64).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));

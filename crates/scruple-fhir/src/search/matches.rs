@@ -1,30 +1,109 @@
 //! Whether a projection matches: one pass over the top of its bytes, and a look into what the criteria read.
 
-use super::criterion::{Alternative, Prefix, System};
-use super::reads::{Path, Step};
-use super::{Criterion, Search};
+use super::criterion::{Alternative, Prefix, System, Unit};
+use super::decimal::{Decimal, Wanted};
+use super::reads::{Path, Reads, Step};
+use super::{Criterion, Test};
+use crate::dictionary::dictionary;
 use crate::json::Scanner;
 use scruple_core::Span;
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization as _;
 
-impl Search {
-    /// Whether every criterion matches the resource in `bytes`, which is well formed: a projection.
-    #[must_use]
-    pub fn matches(&self, bytes: &[u8]) -> bool {
-        let mut met = 0_u128;
-        let all = (1_u128 << self.criteria.len().min(127)) - 1;
-        let scan = Scanner::new(bytes);
-        let _ = members(&scan, |scan, key| {
-            for (index, criterion) in self.criteria.iter().enumerate() {
-                let bit = 1 << (index & 127);
-                if met & bit == 0 && criterion.paths.iter().any(|path| meets(scan, key, path, 0, criterion)) {
-                    met |= bit;
-                }
+/// Whether every criterion matches the resource in `bytes`, which is well formed: a projection.
+#[must_use]
+pub fn all_match(criteria: &[Criterion], bytes: &[u8]) -> bool {
+    let mut met = 0_u128;
+    let scan = Scanner::new(bytes);
+    let _ = members(&scan, |scan, key| {
+        for (index, criterion) in criteria.iter().enumerate() {
+            let bit = 1 << (index & 127);
+            if met & bit == 0 && criterion.reads.paths.iter().any(|path| meets(scan, key, path, 0, criterion)) {
+                met |= bit;
             }
-        });
-        met & all == all
+        }
+    });
+    criteria.iter().enumerate().all(|(index, criterion)| (met & 1 << (index & 127) != 0) == criterion.wants_a_value())
+}
+
+impl Criterion {
+    /// Whether it is met by a value that is so, and not by there being none.
+    const fn wants_a_value(&self) -> bool {
+        !matches!(self.test, Test::None(_) | Test::Missing)
+    }
+}
+
+/// Calls `found` for each value that a parameter reads.
+fn values<'a>(reads: &Reads, bytes: &'a [u8], mut found: impl FnMut(&Scanner<'a>, &Step, &Path)) {
+    let scan = Scanner::new(bytes);
+    let _ = members(&scan, |scan, key| {
+        for path in &reads.paths {
+            walk(scan, key, path, 0, &mut |scan, step| {
+                found(scan, step, path);
+                false
+            });
+        }
+    });
+}
+
+/// What a parameter points to, as type and id, in order and each once.
+pub(super) fn targets(reads: &Reads, bytes: &[u8]) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    values(reads, bytes, |scan, step, path| {
+        if step.type_name == "Reference"
+            && let Some(literal) = literal_of(scan)
+            && let Some((kind, id)) = type_and_id(&literal, path)
+        {
+            all.push((kind.to_owned(), id.to_owned()));
+        }
+    });
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// The keys by which a resource can be put in order.
+pub(super) fn sort_values(reads: &Reads, bytes: &[u8], mut each: impl FnMut(SortValue)) {
+    values(reads, bytes, |scan, step, path| match (reads.kind(), step.type_name) {
+        ("date", _) => spans(scan, step.type_name, |span| each(SortValue::Span(span))),
+        ("number", _) => each_number(scan, &mut each),
+        ("string", type_name) => texts(scan, type_name, &mut |text| {
+            each(SortValue::Text(fold(text)));
+            false
+        }),
+        ("token", type_name) => codes(scan, type_name, path, &mut |_, code| {
+            if let Some(code) = code {
+                each(SortValue::Text(code.to_owned()));
+            }
+            false
+        }),
+        (_, "Reference") => {
+            if let Some(literal) = literal_of(scan)
+                && let Some((kind, id)) = type_and_id(&literal, path)
+            {
+                each(SortValue::Text(format!("{kind}/{id}")));
+            }
+        }
+        _ => {
+            if let Some(text) = text(scan) {
+                each(SortValue::Text(text.into_owned()));
+            }
+        }
+    });
+}
+
+/// A value by which a resource can be put in order.
+pub(super) enum SortValue {
+    Text(String),
+    Span(Span),
+    Number(Decimal),
+}
+
+fn each_number(scan: &Scanner<'_>, each: &mut impl FnMut(SortValue)) {
+    if let Some(number) = decimal(scan) {
+        each(SortValue::Number(number));
     }
 }
 
@@ -63,19 +142,57 @@ fn any_item<'a>(scan: &Scanner<'a>, mut each: impl FnMut(&Scanner<'a>) -> bool) 
     false
 }
 
-fn meets(scan: &Scanner<'_>, key: &[u8], path: &Path, depth: usize, criterion: &Criterion) -> bool {
+/// Calls `found` for each value at the end of a path that goes on with this key; true as soon as one says so.
+fn walk<'a>(
+    scan: &Scanner<'a>,
+    key: &[u8],
+    path: &Path,
+    depth: usize,
+    found: &mut dyn FnMut(&Scanner<'a>, &Step) -> bool,
+) -> bool {
     let Some(step) = path.steps.get(depth).and_then(|steps| steps.iter().find(|step| step.key.as_bytes() == key))
     else {
         return false;
     };
     any_item(scan, |item| {
         if depth + 1 == path.steps.len() {
-            return criterion.alternatives.iter().any(|wanted| value_meets(item, step, path, wanted));
+            return found(item, step);
         }
         let mut met = false;
-        members(item, |inner, key| met = met || meets(inner, key, path, depth + 1, criterion));
+        members(item, |inner, key| met = met || walk(inner, key, path, depth + 1, found));
         met
     })
+}
+
+fn meets(scan: &Scanner<'_>, key: &[u8], path: &Path, depth: usize, criterion: &Criterion) -> bool {
+    walk(scan, key, path, depth, &mut |item, step| match &criterion.test {
+        Test::Any(wanted) | Test::None(wanted) => wanted.iter().any(|wanted| value_meets(item, step, path, wanted)),
+        Test::Missing | Test::There => is_read(criterion.reads.kind(), item, step, path),
+        Test::Among(among) => literal_of(item)
+            .is_some_and(|literal| type_and_id(&literal, path).is_some_and(|(kind, id)| among.has(kind, id))),
+        Test::Ids(ids) => text(item).is_some_and(|id| ids.contains(&*id)),
+    })
+}
+
+/// Whether anything is read of the value here.
+fn is_read(kind: &str, scan: &Scanner<'_>, step: &Step, path: &Path) -> bool {
+    let mut any = false;
+    match (kind, step.type_name) {
+        ("token", type_name) => codes(scan, type_name, path, &mut |_, _| {
+            any = true;
+            true
+        }),
+        ("string", type_name) => texts(scan, type_name, &mut |_| {
+            any = true;
+            true
+        }),
+        ("date", type_name) => spans(scan, type_name, |_| any = true),
+        ("number", _) => any = decimal(scan).is_some(),
+        ("quantity", type_name) => any = measure(scan, type_name).is_some(),
+        (_, "Reference") => any = literal_of(scan).is_some_and(|literal| type_and_id(&literal, path).is_some()),
+        _ => any = text(scan).is_some(),
+    }
+    any
 }
 
 /// The text of the string here, escapes resolved.
@@ -99,11 +216,32 @@ fn text_of<'a>(scan: &Scanner<'a>, at: Option<usize>) -> Option<Cow<'a, str>> {
 
 fn value_meets(scan: &Scanner<'_>, step: &Step, path: &Path, wanted: &Alternative) -> bool {
     match wanted {
-        Alternative::Token { system, code } => token_meets(scan, step.type_name, path, system, code.as_deref()),
-        Alternative::Text(wanted) => text_meets(scan, step.type_name, wanted),
-        Alternative::Date { prefix, span } => date_meets(scan, step.type_name, *prefix, *span),
+        Alternative::Token { system, code } => {
+            let mut met = false;
+            codes(scan, step.type_name, path, &mut |has, value| {
+                met = coded_meets(has, value, system, code.as_deref());
+                met
+            });
+            met
+        }
+        Alternative::Text(wanted) => any_text(scan, step.type_name, |text| fold(text).starts_with(wanted)),
+        Alternative::Contains(wanted) => any_text(scan, step.type_name, |text| fold(text).contains(wanted)),
+        Alternative::Exact(wanted) => any_text(scan, step.type_name, |text| text == wanted),
+        Alternative::Date { prefix, span } => {
+            let mut met = false;
+            spans(scan, step.type_name, |value| met = met || compare(value, *prefix, *span));
+            met
+        }
+        Alternative::Number { prefix, number } => decimal(scan).is_some_and(|value| measures(value, *prefix, *number)),
+        Alternative::Quantity { prefix, number, unit } => measure(scan, step.type_name).is_some_and(|has| {
+            measures(has.value, *prefix, *number) && unit.as_ref().is_none_or(|unit| has.is_in(unit))
+        }),
         Alternative::Reference { resource_type, id } => {
-            step.type_name == "Reference" && reference_meets(scan, path, *resource_type, id)
+            let literal = if step.type_name == "Reference" { literal_of(scan) } else { None };
+            literal.is_some_and(|literal| {
+                type_and_id(&literal, path)
+                    .is_some_and(|(kind, own)| own == id && resource_type.is_none_or(|wanted| wanted == kind))
+            })
         }
         Alternative::Uri(wanted) => text(scan).is_some_and(|value| {
             let canonical =
@@ -113,8 +251,16 @@ fn value_meets(scan: &Scanner<'_>, step: &Step, path: &Path, wanted: &Alternativ
     }
 }
 
+/// System and code, as a token has them: of a type without a system of its own the code alone, whatever system is asked.
+#[derive(Clone, Copy)]
+enum Coded<'a> {
+    Of(Option<&'a str>),
+    Bare,
+}
+
 /// A value with a system that it has, or has not.
-fn coded_meets(has: Option<&str>, value: Option<&str>, system: &System, code: Option<&str>) -> bool {
+fn coded_meets(has: Coded<'_>, value: Option<&str>, system: &System, code: Option<&str>) -> bool {
+    let Coded::Of(has) = has else { return code.is_some() && value == code };
     let system_meets = match system {
         System::Any => true,
         System::None => has.is_none(),
@@ -123,49 +269,76 @@ fn coded_meets(has: Option<&str>, value: Option<&str>, system: &System, code: Op
     system_meets && code.is_none_or(|code| value == Some(code))
 }
 
-fn token_meets(scan: &Scanner<'_>, type_name: &str, path: &Path, system: &System, code: Option<&str>) -> bool {
-    let two = |scan: &Scanner<'_>, name: &[u8]| {
+/// Calls `each` with what a token reads of the value here, until it says true.
+fn codes(scan: &Scanner<'_>, type_name: &str, path: &Path, each: &mut dyn FnMut(Coded<'_>, Option<&str>) -> bool) {
+    let two = |scan: &Scanner<'_>, name: &[u8], each: &mut dyn FnMut(Coded<'_>, Option<&str>) -> bool| {
         let [has, value] = scan.find([b"system", name]).unwrap_or_default();
         let (has, value) = (text_of(scan, has), text_of(scan, value));
-        coded_meets(has.as_deref(), value.as_deref(), system, code)
+        each(Coded::Of(has.as_deref()), value.as_deref())
     };
-    let is = |value: &str| code == Some(value);
     match type_name {
-        "Coding" => two(scan, b"code"),
-        "Identifier" => two(scan, b"value"),
+        "Coding" => _ = two(scan, b"code", each),
+        "Identifier" => _ = two(scan, b"value", each),
         "CodeableConcept" => {
             let [codings] = scan.find([b"coding"]).unwrap_or_default();
-            codings.is_some_and(|at| any_item(&scan.fork(at), |coding| two(coding, b"code")))
+            if let Some(at) = codings {
+                any_item(&scan.fork(at), |coding| two(coding, b"code", each));
+            }
         }
         "ContactPoint" => {
             let [has, value] = scan.find([b"system", b"value"]).unwrap_or_default();
             let fits = path.system.is_none_or(|wanted| text_of(scan, has).as_deref() == Some(wanted));
-            fits && text_of(scan, value).is_some_and(|value| is(&value))
+            if let Some(value) = text_of(scan, value).filter(|_| fits) {
+                each(Coded::Bare, Some(&value));
+            }
         }
         "boolean" => {
             let mut ahead = scan.fork(scan.at);
             match ahead.peek() {
-                b't' => is("true"),
-                b'f' => is("false"),
-                _ => false,
+                b't' => _ = each(Coded::Bare, Some("true")),
+                b'f' => _ = each(Coded::Bare, Some("false")),
+                _ => {}
             }
         }
         // Of `deceased[x]` alone: who has a date of death is dead.
-        "dateTime" => text(scan).is_some() && is("true"),
-        _ => text(scan).is_some_and(|value| is(&value)),
+        "dateTime" => {
+            if text(scan).is_some() {
+                each(Coded::Bare, Some("true"));
+            }
+        }
+        _ => {
+            if let Some(value) = text(scan) {
+                each(Coded::Bare, Some(&value));
+            }
+        }
     }
 }
 
-fn text_meets(scan: &Scanner<'_>, type_name: &str, wanted: &str) -> bool {
-    let begins = |scan: &Scanner<'_>| text(scan).is_some_and(|value| fold(&value).starts_with(wanted));
+fn any_text(scan: &Scanner<'_>, type_name: &str, meets: impl Fn(&str) -> bool) -> bool {
+    let mut met = false;
+    texts(scan, type_name, &mut |text| {
+        met = meets(text);
+        met
+    });
+    met
+}
+
+/// Calls `each` with each text of the value here, until it says true.
+fn texts(scan: &Scanner<'_>, type_name: &str, each: &mut dyn FnMut(&str) -> bool) {
     let parts: &[&[u8]] = match type_name {
         "HumanName" => &[b"text", b"family", b"given", b"prefix", b"suffix"],
         "Address" => &[b"text", b"line", b"city", b"district", b"state", b"postalCode", b"country"],
-        _ => return begins(scan),
+        _ => {
+            if let Some(text) = text(scan) {
+                each(&text);
+            }
+            return;
+        }
     };
-    let mut met = false;
-    members(scan, |inner, key| met = met || parts.contains(&key) && any_item(inner, begins));
-    met
+    let mut done = false;
+    members(scan, |inner, key| {
+        done = done || parts.contains(&key) && any_item(inner, |item| text(item).is_some_and(|text| each(&text)));
+    });
 }
 
 /// Text as searches compare it: without marks, in lower case, each run of white space one space.
@@ -175,24 +348,31 @@ pub(super) fn fold(text: &str) -> String {
     lower.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn date_meets(scan: &Scanner<'_>, type_name: &str, prefix: Prefix, asked: Span) -> bool {
+/// Calls `each` with each stretch of time that the value here means.
+fn spans(scan: &Scanner<'_>, type_name: &str, mut each: impl FnMut(Span)) {
     let span = |scan: &Scanner<'_>| text(scan).and_then(|value| Span::parse(&value));
     match type_name {
         "Period" => {
             let [start, end] = scan.find([b"start", b"end"]).unwrap_or_default();
             if start.is_none() && end.is_none() {
-                return false;
+                return;
             }
             let from = start.map_or(Some(Span::ALWAYS.from), |at| span(&scan.fork(at)).map(|span| span.from));
             let to = end.map_or(Some(Span::ALWAYS.to), |at| span(&scan.fork(at)).map(|span| span.to));
-            from.zip(to).is_some_and(|(from, to)| compare(Span { from, to }, prefix, asked))
+            if let Some((from, to)) = from.zip(to) {
+                each(Span { from, to });
+            }
         }
         "Timing" => {
             let [events] = scan.find([b"event"]).unwrap_or_default();
-            let meets = |event: &Scanner<'_>| span(event).is_some_and(|span| compare(span, prefix, asked));
-            events.is_some_and(|at| any_item(&scan.fork(at), meets))
+            if let Some(at) = events {
+                any_item(&scan.fork(at), |event| {
+                    span(event).into_iter().for_each(&mut each);
+                    false
+                });
+            }
         }
-        _ => span(scan).is_some_and(|span| compare(span, prefix, asked)),
+        _ => span(scan).into_iter().for_each(each),
     }
 }
 
@@ -208,12 +388,66 @@ const fn compare(value: Span, prefix: Prefix, asked: Span) -> bool {
     }
 }
 
-fn reference_meets(scan: &Scanner<'_>, path: &Path, resource_type: Option<&str>, id: &str) -> bool {
-    let [literal] = scan.find([b"reference"]).unwrap_or_default();
-    let Some(literal) = text_of(scan, literal) else { return false };
-    let whole = literal.split_once("/_history/").map_or(&*literal, |(before, _)| before);
-    let Some((has_type, has_id)) = whole.split_once('/') else { return false };
-    has_id == id
-        && resource_type.is_none_or(|wanted| wanted == has_type)
-        && path.target.is_none_or(|target| target == has_type)
+fn measures(value: Decimal, prefix: Prefix, asked: Wanted) -> bool {
+    match prefix {
+        Prefix::Greater | Prefix::StartsAfter => asked.order_of(value) == Ordering::Greater,
+        Prefix::Less | Prefix::EndsBefore => asked.order_of(value) == Ordering::Less,
+        Prefix::GreaterOrEqual => asked.order_of(value) != Ordering::Less,
+        Prefix::LessOrEqual => asked.order_of(value) != Ordering::Greater,
+        Prefix::Equal => asked.is(value),
+    }
+}
+
+/// The number here, as it is written.
+fn decimal(scan: &Scanner<'_>) -> Option<Decimal> {
+    let mut ahead = scan.fork(scan.at);
+    if !matches!(ahead.peek(), b'-' | b'0'..=b'9') {
+        return None;
+    }
+    Decimal::parse(std::str::from_utf8(ahead.number().ok()?).ok()?)
+}
+
+/// A value with its unit.
+struct Measure<'a> {
+    value: Decimal,
+    system: Option<Cow<'a, str>>,
+    code: Option<Cow<'a, str>>,
+    unit: Option<Cow<'a, str>>,
+}
+
+impl Measure<'_> {
+    fn is_in(&self, wanted: &Unit) -> bool {
+        match wanted {
+            Unit::Coded(system, code) => self.system.as_deref() == Some(system) && self.code.as_deref() == Some(code),
+            Unit::Named(name) => self.code.as_deref() == Some(name) || self.unit.as_deref() == Some(name),
+        }
+    }
+}
+
+/// The system of the codes of currencies.
+const CURRENCIES: &str = "urn:iso:std:iso:4217";
+
+fn measure<'a>(scan: &Scanner<'a>, type_name: &str) -> Option<Measure<'a>> {
+    let [value, comparator] = scan.find([b"value", b"comparator"]).ok()?;
+    let value = decimal(&scan.fork(value.filter(|_| comparator.is_none())?))?;
+    if type_name == "Money" {
+        let [currency] = scan.find([b"currency"]).ok()?;
+        let system = Some(Cow::Borrowed(CURRENCIES));
+        return Some(Measure { value, system, code: text_of(scan, currency), unit: None });
+    }
+    let [system, code, unit] = scan.find([b"system", b"code", b"unit"]).ok()?;
+    Some(Measure { value, system: text_of(scan, system), code: text_of(scan, code), unit: text_of(scan, unit) })
+}
+
+fn literal_of<'a>(scan: &Scanner<'a>) -> Option<Cow<'a, str>> {
+    let [literal] = scan.find([b"reference"]).ok()?;
+    text_of(scan, literal)
+}
+
+/// Type and id of a literal that the path reads.
+fn type_and_id<'a>(literal: &'a str, path: &Path) -> Option<(&'a str, &'a str)> {
+    let whole = literal.split_once("/_history/").map_or(literal, |(before, _)| before);
+    let (kind, id) = whole.split_once('/')?;
+    let is_read = path.target.is_none_or(|target| target == kind) && dictionary().resource(kind).is_some();
+    is_read.then_some((kind, id))
 }

@@ -3,22 +3,29 @@
 //! It knows no upstream and no answer: a query comes in as text, a projection as bytes, and a yes or no goes out.
 
 mod criterion;
+mod cut;
+mod decimal;
+mod grammar;
 mod matches;
+mod order;
 mod permit;
 mod query;
 mod reads;
 mod superset;
 
+pub use cut::Cut;
+pub use grammar::parse;
+pub use matches::all_match;
+pub use order::{By, Key, KeyValue};
 pub use permit::{NotPermitted, is_stored};
 pub use query::{Encoded, decode_pairs, encode};
+pub use reads::Reads;
 pub use superset::Dialect;
 
-use crate::dictionary::{SearchParameter, TypeId, dictionary};
+use crate::dictionary::{TypeId, dictionary};
 use criterion::Alternative;
-use reads::Path;
-use scruple_core::limits::{
-    SEARCH_ALTERNATIVES_MAX, SEARCH_COUNT_DEFAULT, SEARCH_COUNT_MAX, SEARCH_PARAMETERS_MAX, SEARCH_VALUE_BYTES_MAX,
-};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Why a search is refused before any data is read. None holds a value, nor a name that R4 does not have.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -68,27 +75,76 @@ impl QueryFault {
     }
 }
 
-/// One criterion of a search: a parameter, and the values of which one must match.
-#[derive(Debug)]
+/// One criterion of a search that is judged on a resource alone.
+#[derive(Clone, Debug)]
 pub struct Criterion {
-    parameter: &'static SearchParameter,
-    /// As it came in, decoded.
+    reads: Reads,
+    /// As it came in, decoded; of one that was made here, nothing.
     value: String,
-    alternatives: Vec<Alternative>,
-    paths: Vec<Path>,
+    test: Test,
+}
+
+/// What is asked of the values that a parameter reads.
+#[derive(Clone, Debug)]
+enum Test {
+    /// One of them is one of these.
+    Any(Vec<Alternative>),
+    /// None of them is one of these.
+    None(Vec<Alternative>),
+    /// There are none.
+    Missing,
+    /// There are some.
+    There,
+    /// One refers to one of these.
+    Among(Among),
+    /// The id is one of these.
+    Ids(Arc<BTreeSet<String>>),
+}
+
+/// Resources of one type.
+#[derive(Clone, Debug)]
+struct Among {
+    kind: &'static str,
+    ids: Arc<BTreeSet<String>>,
+}
+
+impl Among {
+    fn has(&self, kind: &str, id: &str) -> bool {
+        kind == self.kind && self.ids.contains(id)
+    }
 }
 
 impl Criterion {
+    /// What the parameter reads refers to one of these resources.
+    #[must_use]
+    pub fn refers_to(reads: Reads, target: TypeId, ids: BTreeSet<String>) -> Self {
+        let among = Among { kind: dictionary().get(target).name, ids: Arc::new(ids) };
+        Self { reads, value: String::new(), test: Test::Among(among) }
+    }
+
+    /// The resource is one of these; none if its type is none.
+    #[must_use]
+    pub fn is_one_of(resource_type: TypeId, ids: BTreeSet<String>) -> Option<Self> {
+        let reads = Reads::find(resource_type, "_id")?;
+        Some(Self { reads, value: String::new(), test: Test::Ids(Arc::new(ids)) })
+    }
+
+    /// The parameter with what it reads.
+    #[must_use]
+    pub const fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
     /// The parameter's name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        self.parameter.code
+        self.reads.name()
     }
 
     /// The parameter's kind: `token`, `date` ...
     #[must_use]
     pub const fn kind(&self) -> &'static str {
-        self.parameter.kind
+        self.reads.kind()
     }
 
     /// The value as it came in, decoded.
@@ -96,25 +152,97 @@ impl Criterion {
     pub fn value(&self) -> &str {
         &self.value
     }
+
+    /// Whether it can be met by what is not there, so that it asks for a parameter that is whole wherever it is read.
+    #[must_use]
+    pub const fn is_negative(&self) -> bool {
+        matches!(self.test, Test::None(_) | Test::Missing | Test::There)
+    }
+
+    /// The ids of which a match must refer to one, or be one, as values of the parameter.
+    #[must_use]
+    pub fn set(&self) -> Option<Vec<String>> {
+        match &self.test {
+            Test::Among(among) => Some(among.ids.iter().map(|id| format!("{}/{id}", among.kind)).collect()),
+            Test::Ids(ids) => Some(ids.iter().cloned().collect()),
+            _ => None,
+        }
+    }
+}
+
+/// A condition of a search. Chains and what comes from behind ask for other resources first.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// Judged on the resource alone.
+    Own(Criterion),
+    /// What the parameter reads refers to a resource of the type that meets the inner condition.
+    Chain(Reads, TypeId, Box<Condition>),
+    /// A resource of the type meets the inner condition, and its parameter refers to this one.
+    Has(TypeId, Reads, Box<Condition>),
+}
+
+/// Resources beside the matches.
+#[derive(Clone, Debug)]
+pub struct Include {
+    /// The type that has the parameter.
+    pub source: TypeId,
+    /// The parameter.
+    pub reads: Reads,
+    /// References to this type alone.
+    pub target: Option<TypeId>,
+    /// From the target to those that refer to it.
+    pub backwards: bool,
+    /// Also from what was included.
+    pub iterate: bool,
 }
 
 /// A search that was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Search {
     /// The type that is searched.
     pub resource_type: TypeId,
-    /// What must match, all of it.
-    pub criteria: Vec<Criterion>,
-    /// Resources on a page.
+    /// What must be met, all of it.
+    pub conditions: Vec<Condition>,
+    /// What comes beside the matches.
+    pub includes: Vec<Include>,
+    /// Matches on a page.
     pub count: usize,
     /// `Bundle.total` is asked for.
     pub total: bool,
     /// Nothing but that is asked for.
     pub only_total: bool,
-    /// The order is by id backwards.
-    pub descending: bool,
+    /// The order; that of ids where it says nothing more.
+    pub order: Vec<By>,
+    /// What is left of each match.
+    pub cut: Cut,
     /// The parameters as they came in, decoded, in their order, without `_format`: what `self` echoes.
     pub echo: Vec<(String, String)>,
+}
+
+impl Search {
+    /// The names of all parameters that it reads, with their types, for the policy and for the record: type, parameter, and
+    /// whether it must be whole.
+    #[must_use]
+    pub fn read(&self) -> Vec<(TypeId, &Reads, bool)> {
+        fn add<'a>(of: TypeId, condition: &'a Condition, all: &mut Vec<(TypeId, &'a Reads, bool)>) {
+            match condition {
+                Condition::Own(criterion) => all.push((of, &criterion.reads, criterion.is_negative())),
+                Condition::Chain(reads, target, inner) => {
+                    all.push((of, reads, false));
+                    add(*target, inner, all);
+                }
+                Condition::Has(source, reads, inner) => {
+                    all.push((*source, reads, false));
+                    add(*source, inner, all);
+                }
+            }
+        }
+        let mut all = Vec::new();
+        self.conditions.iter().for_each(|condition| add(self.resource_type, condition, &mut all));
+        all.extend(self.order.iter().map(|by| (self.resource_type, &by.reads, false)));
+        all.extend(self.includes.iter().map(|include| (include.source, &include.reads, false)));
+        all
+    }
 }
 
 /// What a query asks for.
@@ -126,76 +254,6 @@ pub enum Asked {
     Page(String),
 }
 
-/// Reads the parameters of a search.
-///
-/// # Errors
-/// What is malformed or not supported; no data was read.
-pub fn parse(resource_type: TypeId, pairs: &[(String, String)]) -> Result<Asked, QueryFault> {
-    let malformed = |what, parameter| QueryFault::Malformed { what, parameter };
-    if pairs.len() > SEARCH_PARAMETERS_MAX {
-        return Err(malformed("too many parameters", None));
-    }
-    let mut search = Search {
-        resource_type,
-        criteria: Vec::new(),
-        count: SEARCH_COUNT_DEFAULT,
-        total: false,
-        only_total: false,
-        descending: false,
-        echo: Vec::new(),
-    };
-    let mut page = None;
-    let mut seen: Vec<&str> = Vec::new();
-    for (index, (name, value)) in pairs.iter().enumerate() {
-        let place = index + 1;
-        let control =
-            ["_count", "_total", "_summary", "_sort", "_format", "_page"].into_iter().find(|known| known == name);
-        if let Some(control) = control {
-            if seen.contains(&control) {
-                return Err(malformed("a control parameter stands twice", Some(control)));
-            }
-            seen.push(control);
-        }
-        match control {
-            Some("_page") => page = Some(value.clone()),
-            Some("_format") => {
-                if !is_json(value) {
-                    return Err(QueryFault::Format);
-                }
-                continue;
-            }
-            Some("_count") => {
-                let digits = (1..=9).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit());
-                let count = value.parse::<usize>().ok().filter(|count| digits && *count > 0);
-                search.count = count.ok_or(malformed("not a number above 0", control))?.min(SEARCH_COUNT_MAX);
-            }
-            Some("_total") => match value.as_str() {
-                "accurate" => search.total = true,
-                "none" | "estimate" => {}
-                _ => return Err(malformed("none of none, estimate, accurate", control)),
-            },
-            Some("_summary") => match value.as_str() {
-                "count" => search.only_total = true,
-                "false" => {}
-                _ => return Err(QueryFault::NotSupported { parameter: control, place }),
-            },
-            Some("_sort") => match value.as_str() {
-                "_id" => {}
-                "-_id" => search.descending = true,
-                _ => return Err(QueryFault::NotSupported { parameter: control, place }),
-            },
-            _ => search.criteria.push(criterion(resource_type, name, value, place)?),
-        }
-        search.echo.push((name.clone(), value.clone()));
-    }
-    search.total |= search.only_total;
-    match page {
-        None => Ok(Asked::Search(search)),
-        Some(token) if search.echo.len() == 1 => Ok(Asked::Page(token)),
-        Some(_) => Err(malformed("a page token stands alone", Some("_page"))),
-    }
-}
-
 /// Whether a media type or a short name means FHIR JSON.
 #[must_use]
 pub fn is_json(value: &str) -> bool {
@@ -204,43 +262,13 @@ pub fn is_json(value: &str) -> bool {
     ["json", "application/json", "application/fhir+json"].iter().any(|known| known.eq_ignore_ascii_case(&essence))
 }
 
-fn criterion(resource_type: TypeId, name: &str, value: &str, place: usize) -> Result<Criterion, QueryFault> {
-    let base = name.split([':', '.']).next().unwrap_or_default();
-    let Some(parameter) = find(resource_type, base) else {
-        return Err(QueryFault::NotSupported { parameter: None, place });
-    };
-    let known = Some(parameter.code);
-    let paths = if base == name { reads::compile(resource_type, parameter) } else { Vec::new() };
-    if paths.is_empty() {
-        return Err(QueryFault::NotSupported { parameter: known, place });
-    }
-    let malformed = |what| QueryFault::Malformed { what, parameter: known };
-    if value.len() > SEARCH_VALUE_BYTES_MAX {
-        return Err(malformed("a value that is too long"));
-    }
-    let parts = criterion::alternatives(value);
-    if parts.len() > SEARCH_ALTERNATIVES_MAX {
-        return Err(malformed("too many alternatives"));
-    }
-    let alternatives = parts.iter().map(|part| criterion::read(parameter, &paths, part).map_err(malformed));
-    Ok(Criterion { parameter, value: value.to_owned(), alternatives: alternatives.collect::<Result<_, _>>()?, paths })
-}
-
-/// The search parameter of a type, `_id` too.
-fn find(resource_type: TypeId, code: &str) -> Option<&'static SearchParameter> {
-    let base = dictionary().get(resource_type).name;
-    let served = |parameter: &&SearchParameter| parameter.base == base || parameter.base == "Resource" && code == "_id";
-    dictionary().search.iter().filter(served).find(|parameter| parameter.code == code)
-}
-
 /// The parameters by which resources of a type can be searched, name and kind, whoever asks.
 #[must_use]
 pub fn parameters(resource_type: TypeId) -> Vec<(&'static str, &'static str)> {
     let base = dictionary().get(resource_type).name;
     let own = dictionary().search.iter().filter(|parameter| parameter.base == base);
-    let known = find(resource_type, "_id").into_iter().chain(own);
-    let served = known.filter(|parameter| !reads::compile(resource_type, parameter).is_empty());
-    served.map(|parameter| (parameter.code, parameter.kind)).collect()
+    let all = ["_id", "_lastUpdated"].into_iter().chain(own.map(|parameter| parameter.code));
+    all.filter_map(|code| Reads::find(resource_type, code)).map(|reads| (reads.name(), reads.kind())).collect()
 }
 
 #[cfg(test)]

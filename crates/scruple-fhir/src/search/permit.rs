@@ -4,11 +4,10 @@
 //! Then whoever matches on its projection matches upstream as well, so that a search upstream leaves nothing out, and the
 //! criterion that is evaluated again on the projections tells nothing but of them.
 
-use super::Criterion;
-use super::reads::{Path, Step};
+use super::reads::{Path, Reads, Step};
 use crate::annotation::{Annotation, MaskFunction, Place};
 use crate::dictionary::{TypeId, dictionary};
-use crate::plan::{Act, Kind, Node, TypePlan, Visibility, visibility};
+use crate::plan::{Act, Kind, Node, TypePlan, Visibility};
 use crate::project::Projection;
 use scruple_core::{SEGMENTS_MAX, SegmentId, SegmentLimit, SegmentSet};
 
@@ -28,8 +27,10 @@ pub struct NotPermitted {
 enum Left {
     /// Nothing of them.
     Gone,
-    /// Each whole, or gone.
+    /// Each whole.
     Whole,
+    /// Each whole, or gone.
+    Partly,
     /// A value may be changed: it must not be searched by.
     Changed,
 }
@@ -38,9 +39,14 @@ impl Left {
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Changed, _) | (_, Self::Changed) => Self::Changed,
-            (Self::Whole, _) | (_, Self::Whole) => Self::Whole,
-            (Self::Gone, Self::Gone) => Self::Gone,
+            (one, other) if one == other => one,
+            _ => Self::Partly,
         }
+    }
+
+    /// What is left of all of these; of none, nothing.
+    fn of_all(all: impl Iterator<Item = Self>) -> Self {
+        all.reduce(Self::and).unwrap_or(Self::Gone)
     }
 }
 
@@ -56,31 +62,31 @@ impl Projection {
     #[must_use]
     pub fn may_show(&self, resource_type: TypeId) -> bool {
         is_stored(self.annotation(), resource_type)
-            && visibility(self.annotation(), self.table(), resource_type) != Visibility::Hidden
+            && self.visibility(resource_type) != Visibility::Hidden
             && !self.plan(SegmentSet::EMPTY, resource_type).hidden
     }
 
-    /// Whether the caller may search by a criterion. The answer is the same for all values of its parameter.
+    /// Whether the caller may search by a parameter. The answer is the same for all its values. `whole`: it must be whole under
+    /// every class and label, for a search that is met by what is not there.
     ///
     /// # Errors
     /// The parameter reads what may be changed, or never shows.
-    pub fn permits(&self, resource_type: TypeId, criterion: &Criterion) -> Result<(), NotPermitted> {
+    pub fn permits(&self, resource_type: TypeId, reads: &Reads, whole: bool) -> Result<(), NotPermitted> {
         // The labels that narrow a resource without hiding it all narrow it alike: to codes.
         let coded = (0..SEGMENTS_MAX).filter_map(|index| u8::try_from(index).ok()).map(SegmentId);
         let coded = coded.into_iter().find(|segment| self.table().limit(*segment) == SegmentLimit::Coded);
         let labels = [Some(SegmentSet::EMPTY), coded.map(|segment| SegmentSet::EMPTY.with(segment))];
-        let mut left = Left::Gone;
+        let mut left = Vec::new();
         for segments in labels.into_iter().flatten() {
             let plan = self.plan(segments, resource_type);
             for root in plan.shown_roots() {
-                for path in &criterion.paths {
-                    left = left.and(part(&plan, root, path, 0));
-                }
+                left.extend(reads.paths.iter().map(|path| part(&plan, root, path, 0)));
             }
         }
-        match left {
+        match Left::of_all(left.into_iter()) {
             Left::Whole => Ok(()),
-            Left::Gone | Left::Changed => Err(NotPermitted { parameter: criterion.name() }),
+            Left::Partly if !whole => Ok(()),
+            _ => Err(NotPermitted { parameter: reads.name() }),
         }
     }
 }
@@ -92,7 +98,11 @@ fn part(plan: &TypePlan, node: u16, path: &Path, depth: usize) -> Left {
     }
     let Some(steps) = path.steps.get(depth).filter(|_| !node.closed) else { return Left::Gone };
     let steps = steps.iter().filter(|step| step.object == node.object);
-    steps.map(|step| act(plan, key_act(node, &step.key), step, path, depth)).fold(Left::Gone, Left::and)
+    if path.steps.len() == 2 && steps.clone().any(|step| step.key == "meta") {
+        // `meta` is written anew: of what a parameter reads in it, versions and times of change.
+        return if plan.shows_changes { Left::Whole } else { Left::Gone };
+    }
+    Left::of_all(steps.map(|step| act(plan, key_act(node, &step.key), step, path, depth)))
 }
 
 fn key_act(node: &Node, key: &str) -> Act {
@@ -117,7 +127,7 @@ fn act(plan: &TypePlan, act: Act, step: &Step, path: &Path, depth: usize) -> Lef
             let nodes = switch.cases.iter().map(|(_, _, _, node)| *node).chain([switch.default]);
             let each =
                 |node| if is_last { value(plan, node, step.type_name, 0) } else { part(plan, node, path, depth + 1) };
-            nodes.map(each).fold(Left::Gone, Left::and)
+            Left::of_all(nodes.map(each))
         }
         Act::Reference(table) => {
             let Some(table) = plan.references.get(usize::from(table)) else { return Left::Changed };
@@ -132,8 +142,13 @@ fn act(plan: &TypePlan, act: Act, step: &Step, path: &Path, depth: usize) -> Lef
                 allowed && path.target.is_none_or(|target| name.is_none_or(|name| name == target))
             };
             let cases = table.cases.iter().enumerate();
-            let shown = cases.filter(|(index, (_, visibility))| *visibility != Visibility::Hidden && is_read(*index));
-            shown.map(|(_, (node, _))| value(plan, *node, "Reference", 0)).fold(Left::Gone, Left::and)
+            let read = cases.filter(|(index, _)| is_read(*index)).map(|(_, (node, visibility))| match visibility {
+                Visibility::Hidden => Left::Gone,
+                // Where the target does not show, the reference is gone.
+                Visibility::Ask => value(plan, *node, "Reference", 0).and(Left::Gone),
+                _ => value(plan, *node, "Reference", 0),
+            });
+            Left::of_all(read)
         }
         Act::Extensions(_)
         | Act::ModifierExtension(_)
@@ -185,7 +200,7 @@ fn value(plan: &TypePlan, node: u16, type_name: &str, depth: usize) -> Left {
         (Left::Gone, Left::Gone) => Left::Gone,
         _ => Left::Changed,
     };
-    let any = |keys: &[&str]| keys.iter().map(|key| of(key)).fold(Left::Gone, Left::and);
+    let any = |keys: &[&str]| Left::of_all(keys.iter().map(|key| of(key)));
     match type_name {
         "Coding" if matches!(node.kind, Kind::Coding { check: Some(_), .. }) => Left::Whole,
         "Coding" => together("system", "code"),
@@ -200,6 +215,18 @@ fn value(plan: &TypePlan, node: u16, type_name: &str, depth: usize) -> Left {
         "HumanName" => any(&["text", "family", "given", "prefix", "suffix"]),
         "Address" => any(&["text", "line", "city", "district", "state", "postalCode", "country"]),
         "Reference" => any(&["reference"]),
+        // A number without its unit, or as if it were exact, means something else.
+        "Quantity" | "Age" | "Duration" | "Count" | "Distance" | "SimpleQuantity" => {
+            let all = ["value", "comparator", "unit", "system", "code"].map(of);
+            if all.iter().all(|part| *part == Left::Whole) {
+                Left::Whole
+            } else if all.iter().all(|part| *part == Left::Gone) {
+                Left::Gone
+            } else {
+                Left::Changed
+            }
+        }
+        "Money" => together("value", "currency"),
         _ => Left::Changed,
     }
 }

@@ -1,8 +1,8 @@
 //! What is asked of a server behind us in place of a criterion: never less than what matches here, whatever the server's
 //! own habits are. Every criterion is judged again on the projections, so that more does no harm.
 
-use super::Criterion;
 use super::criterion::{Alternative, Prefix};
+use super::{Criterion, Test};
 use scruple_core::{Span, Timestamp};
 
 /// How far a server's search is relied on.
@@ -25,41 +25,62 @@ const YEAR_9999: i64 = 253_370_764_800 * SECOND;
 
 impl Criterion {
     /// Names and values that a server matches wherever this criterion does; none where it is better asked for everything.
+    /// A [`set`](Self::set) goes in pieces, by whoever asks.
     #[must_use]
     pub fn superset(&self, dialect: Dialect) -> Vec<(String, String)> {
+        let Test::Any(alternatives) = &self.test else { return Vec::new() };
         let as_it_came = || vec![(self.name().to_owned(), self.value.clone())];
-        let types = || self.paths.iter().flat_map(|path| path.steps.last()).flatten().map(|step| step.type_name);
-        match self.parameter.kind {
+        let types = || self.reads.type_names();
+        match self.kind() {
+            // Times of change are compared here alone: servers differ on them.
+            _ if self.name() == "_lastUpdated" => Vec::new(),
             "token" if types().all(|name| matches!(name, "Coding" | "CodeableConcept" | "Identifier")) => {
                 if self.value.contains('\\') { Vec::new() } else { as_it_came() }
             }
-            "token" => self.joined(|alternative| match alternative {
+            "token" => self.joined(alternatives, |alternative| match alternative {
                 Alternative::Token { code: Some(code), .. } if !code.contains(['\\', '|', ',', '$']) => {
                     Some(code.clone())
                 }
                 _ => None,
             }),
-            "date" => match self.alternatives.as_slice() {
+            "date" => match alternatives.as_slice() {
                 [Alternative::Date { prefix, span }] if types().all(|name| name != "Timing") => {
                     bounds(*prefix, *span).into_iter().map(|bound| (self.name().to_owned(), bound)).collect()
                 }
                 _ => Vec::new(),
             },
-            "reference" if dialect == Dialect::Plain => self.joined(|alternative| match alternative {
-                Alternative::Reference { resource_type, id } => {
-                    let known = self.paths.iter().filter_map(|path| path.target).next();
-                    resource_type.or(known).map(|name| format!("{name}/{id}"))
-                }
-                _ => None,
-            }),
-            "string" if dialect == Dialect::Plain => Vec::new(),
+            "reference" if types().any(|name| name == "Reference") => {
+                self.joined(alternatives, |alternative| match alternative {
+                    Alternative::Reference { resource_type, id } => {
+                        let known = self.reads.paths.iter().filter_map(|path| path.target).next();
+                        match resource_type.or(known) {
+                            Some(name) if dialect == Dialect::Plain => Some(format!("{name}/{id}")),
+                            _ if dialect == Dialect::Plain => None,
+                            _ => Some(resource_type.map_or_else(|| id.clone(), |name| format!("{name}/{id}"))),
+                        }
+                    }
+                    _ => None,
+                })
+            }
+            "reference" if dialect == Dialect::Plain => Vec::new(),
+            // What is contained, or equal letter by letter, or begins with a text: servers agree on the last alone.
+            "string"
+                if dialect == Dialect::Plain || alternatives.iter().any(|one| !matches!(one, Alternative::Text(_))) =>
+            {
+                Vec::new()
+            }
+            "number" | "quantity" => Vec::new(),
             _ => as_it_came(),
         }
     }
 
     /// All alternatives as one value; nothing where one of them cannot be sent.
-    fn joined(&self, text: impl Fn(&Alternative) -> Option<String>) -> Vec<(String, String)> {
-        let parts: Option<Vec<String>> = self.alternatives.iter().map(text).collect();
+    fn joined(
+        &self,
+        alternatives: &[Alternative],
+        text: impl Fn(&Alternative) -> Option<String>,
+    ) -> Vec<(String, String)> {
+        let parts: Option<Vec<String>> = alternatives.iter().map(text).collect();
         parts.map(|parts| (self.name().to_owned(), parts.join(","))).into_iter().collect()
     }
 }
@@ -88,14 +109,18 @@ mod tests {
     use super::Dialect::{Plain, Standard};
     use super::*;
     use crate::dictionary::dictionary;
-    use crate::search::{Asked, decode_pairs, encode, parse};
+    use crate::search::{Asked, Condition, decode_pairs, encode, parse};
 
     fn check(resource_type: &str, query: &str, dialect: Dialect, expected: &str) {
         let pairs = decode_pairs(query).unwrap();
         let Asked::Search(search) = parse(dictionary().resource(resource_type).unwrap(), &pairs).unwrap() else {
             panic!("{query} is no search")
         };
-        let sent: Vec<(String, String)> = search.criteria.iter().flat_map(|one| one.superset(dialect)).collect();
+        let own = search.conditions.iter().map(|condition| match condition {
+            Condition::Own(criterion) => criterion,
+            _ => panic!("{query} has a chain"),
+        });
+        let sent: Vec<(String, String)> = own.flat_map(|one| one.superset(dialect)).collect();
         assert_eq!(encode(&sent).to_string(), encode(&decode_pairs(expected).unwrap()).to_string(), "{query}");
     }
 

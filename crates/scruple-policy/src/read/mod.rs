@@ -2,6 +2,7 @@
 
 mod dictionary;
 mod exceptions;
+mod relations;
 mod roles;
 
 use crate::guardrail::Guardrails;
@@ -157,11 +158,13 @@ impl Reader<'_> {
         self.groups(&mut annotation);
         self.codes(&names, &mut annotation);
         self.sources(&names, &mut annotation);
+        self.inheritance(&names, &mut annotation);
         let words = self.segment_words(&names);
         let by_role = self.segments_by_role(&names, &words);
         let mut broad = self.broad();
         let mut roles = self.roles(&names, &annotation, &by_role, &mut broad);
         self.profiles(&names, &mut roles);
+        self.relationships(&mut roles);
         let has_file = |name: &str| self.files.0.contains_key(&format!("roles/{name}.toml"));
         let alone: Vec<&String> = by_role.keys().filter(|name| !roles.contains_key(*name) && !has_file(name)).collect();
         for name in alone {

@@ -1,7 +1,7 @@
 //! Roles, their permits, the words of their segments, and the pass-through profiles.
 
 use super::{Names, Reader, is_name};
-use crate::model::{Broad, Permit, Role, SegmentWord, Task, position};
+use crate::model::{Broad, Permit, RelatedBy, Role, SegmentWord, Task, position};
 use crate::source::line_of;
 use scruple_core::{CategoryId, ConditionMask, MaskId, SegmentId, SegmentLimit, SegmentSet, View};
 use scruple_fhir::Annotation;
@@ -219,6 +219,7 @@ impl Reader<'_> {
                 purpose: read.purpose,
                 also: read.also,
                 relationship: read.relationship,
+                related_by: RelatedBy::default(),
                 emergency_access: read.emergency_access,
                 passes: read.treating,
                 risk_tier: read.risk_tier,
@@ -440,6 +441,7 @@ impl Names<'_> {
             purpose,
             also,
             relationship: "the caller is who the profile says".to_owned(),
+            related_by: RelatedBy::default(),
             emergency_access: false,
             passes: true,
             risk_tier: "profile".to_owned(),
