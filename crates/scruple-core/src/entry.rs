@@ -41,6 +41,8 @@ pub enum Relationship {
     Asserted,
     /// The pack assumes it until relationships are resolved.
     Assumed,
+    /// It was looked up in the record system: the record names what it rests on.
+    Resolved,
     /// There is none.
     None,
 }
@@ -123,6 +125,9 @@ pub enum EntryBody {
         /// `Patient/id` of each patient that these concern.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         patients: Vec<String>,
+        /// What the relationship to a patient rests on, where it was looked up: `Patient/id encounter Encounter/id`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        relations: Vec<String>,
         /// SHA-256 of the released bytes, in hexadecimal.
         sha256: String,
         /// Released bytes.
@@ -153,6 +158,9 @@ pub enum EntryBody {
         /// `Patient/id` of each patient that these concern.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         patients: Vec<String>,
+        /// What the relationship to a patient rests on, where it was looked up: `Patient/id encounter Encounter/id`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        relations: Vec<String>,
         /// SHA-256 of the chunk, in hexadecimal.
         sha256: String,
         /// Bytes of the chunk.

@@ -3,6 +3,7 @@
 use crate::annotation::Annotation;
 use crate::dictionary::{TypeId, dictionary};
 use crate::json::Scanner;
+pub use crate::reference::named;
 use crate::reference::{Literal, literal};
 use scruple_core::SegmentSet;
 use std::collections::BTreeMap;
@@ -134,6 +135,46 @@ fn of_one(annotation: &Annotation, scan: &Scanner<'_>, wanted: SegmentSet, found
     }
 }
 
+/// All literals of References anywhere in a resource, as type and id.
+#[must_use]
+pub fn literals(bytes: &[u8]) -> Vec<(String, String)> {
+    fn walk(scan: &Scanner<'_>, found: &mut Vec<(String, String)>) {
+        let mut ahead = scan.fork(scan.at);
+        match ahead.peek() {
+            b'[' => {
+                let _ = ahead.items(|item| {
+                    walk(&item.fork(item.at), found);
+                    item.skip()
+                });
+            }
+            b'{' => {
+                let Ok(mut more) = ahead.open(b'}') else { return };
+                while more {
+                    let Ok(key) = ahead.key() else { return };
+                    ahead.peek();
+                    let here = ahead.fork(ahead.at);
+                    if key == b"reference" {
+                        let text = here.plain_string_at(Some(here.at)).and_then(|text| std::str::from_utf8(text).ok());
+                        found.extend(text.and_then(named).map(|(kind, id)| (kind.to_owned(), id.to_owned())));
+                    }
+                    walk(&here, found);
+                    if ahead.skip().is_err() {
+                        return;
+                    }
+                    let Ok(next) = ahead.more(b'}') else { return };
+                    more = next;
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Scanner::new(bytes), &mut found);
+    found.sort();
+    found.dedup();
+    found
+}
+
 /// What a Reference names.
 enum Named<'a> {
     /// A resource of the server, by type and id.
@@ -177,8 +218,8 @@ fn each_object(scan: &Scanner<'_>, steps: &[&str], each: &mut dyn FnMut(&Scanner
         b'[' => {
             let mut readable = true;
             let items = ahead.items(|item| {
-                let here = item.fork(item.at);
-                readable &= each_object(&here, steps, each);
+                // FHIR has no arrays in arrays; however deep a sender nests them, they are not gone into.
+                readable &= item.peek() != b'[' && each_object(&item.fork(item.at), steps, each);
                 item.skip()
             });
             items.is_ok() && readable

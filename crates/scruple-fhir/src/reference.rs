@@ -44,6 +44,17 @@ pub(crate) fn path(text: &[u8]) -> Option<&[u8]> {
     text.get(base.len()..base.len() + resource_type.len() + 1 + id.len())
 }
 
+/// Type and id of a literal: `Type/id` or `Type/id/_history/version`, of a resource type of R4.
+#[must_use]
+pub fn named(text: &str) -> Option<(&str, &str)> {
+    match literal(text.as_bytes()) {
+        Literal::Relative { resource_type, id } => {
+            Some((std::str::from_utf8(resource_type).ok()?, std::str::from_utf8(id).ok()?))
+        }
+        _ => None,
+    }
+}
+
 /// Splits `base/Type/id` or `base/Type/id/_history/version`; the base is empty for a relative one.
 fn type_and_id(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (mut before, mut id) = last_segment(text);

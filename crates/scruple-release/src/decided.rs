@@ -1,13 +1,15 @@
 //! The active policy, and its decisions ready to project: one for each question, remembered.
 
 use crate::release::sha256;
-use scruple_core::{DecisionFacts, DecisionTable, Relationship, Timestamp};
-use scruple_fhir::search::{NotPermitted, Search};
-use scruple_fhir::{Memory, Projection, TypeId};
-use scruple_policy::{Active, Decider, Pack, Question, Refusal, admit};
+use scruple_core::{
+    CATEGORIES_MAX, DecisionFacts, DecisionTable, Relationship, SEGMENTS_MAX, SegmentLimit, Timestamp, View,
+};
+use scruple_fhir::search::{NotPermitted, Reads};
+use scruple_fhir::{Asks, Memory, Projection, TypeId};
+use scruple_policy::{Active, Decider, Pack, Question, Refusal, Relationships, admit};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// How long one decision may be used, in microseconds: a stream that lasts longer decides again.
 pub(crate) const DECISION_MICROS_MAX: i64 = 24 * 3_600_000_000;
@@ -20,13 +22,14 @@ const DECIDED_MAX: usize = 4_096;
 pub struct Policy {
     active: Arc<Active>,
     decided: RwLock<HashMap<Question, Arc<Decided>>>,
+    all_seeing: OnceLock<Projection>,
 }
 
 impl Policy {
     /// Decides under a pack that was read, checked and proved.
     #[must_use]
     pub fn new(active: Arc<Active>) -> Self {
-        Self { active, decided: RwLock::default() }
+        Self { active, decided: RwLock::default(), all_seeing: OnceLock::new() }
     }
 
     /// The pack.
@@ -41,21 +44,38 @@ impl Policy {
         &self.active
     }
 
-    /// The decision on a question.
+    /// The decision on a question; `related`: with the relationship, beside the conditions that it names.
     ///
     /// # Errors
     /// A refusal that follows from the policy alone.
-    pub(crate) fn decide(&self, question: &Question) -> Result<Arc<Decided>, Refusal> {
+    pub(crate) fn decide(&self, question: &Question, related: bool) -> Result<Arc<Decided>, Refusal> {
+        let with = self.pack().condition("relationship").filter(|_| related);
+        let conditions = with.map_or(question.conditions, |id| question.conditions.with(id));
+        let question = &Question { conditions, ..question.clone() };
         if let Some(known) = self.decided.read().unwrap_or_else(PoisonError::into_inner).get(question) {
             return Ok(Arc::clone(known));
         }
-        let decided = Arc::new(Decided::new(&self.active.decider, question)?);
+        let asks = Asks { inherited: true, related: self.pack().relationships == Relationships::Resolved };
+        let decided = Arc::new(Decided::new(&self.active.decider, question)?.asking(asks));
         let mut all = self.decided.write().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= DECIDED_MAX {
             all.clear();
         }
         all.insert(question.clone(), Arc::clone(&decided));
         Ok(decided)
+    }
+
+    /// A projection that hides nothing, for the labels of what is looked at. Nothing that it shows leaves.
+    pub(crate) fn all_seeing(&self) -> &Projection {
+        self.all_seeing.get_or_init(|| {
+            let pack = self.pack();
+            let table = DecisionTable {
+                views: [View::Full; CATEGORIES_MAX],
+                limits: [SegmentLimit::Follow; SEGMENTS_MAX],
+                ..DecisionTable::deny(pack.hash)
+            };
+            Projection::new(Arc::clone(&pack.annotation), table)
+        })
     }
 }
 
@@ -72,7 +92,7 @@ pub(crate) struct Decided {
     /// Types that were judged: whether anything of them can show.
     types: Judgements<TypeId, bool>,
     /// Searches that were judged: by type and parameter, whether it may be used.
-    permits: Judgements<(TypeId, &'static str), Result<(), NotPermitted>>,
+    permits: Judgements<(TypeId, &'static str, bool), Result<(), NotPermitted>>,
     /// What projectors that are at rest remember.
     memories: Mutex<Vec<Memory>>,
 }
@@ -108,6 +128,11 @@ impl Decided {
             memories: Mutex::default(),
             table,
         })
+    }
+
+    /// The same where more than type and own labels can hide a resource.
+    fn asking(self, asks: Asks) -> Self {
+        Self { projection: self.projection.asking(asks), ..self }
     }
 
     /// What an earlier projector remembered.
@@ -155,12 +180,9 @@ impl Decided {
         self.types.of(resource_type, || self.projection.may_show(resource_type))
     }
 
-    /// Whether the caller may search so.
-    pub(crate) fn permits(&self, search: &Search) -> Result<(), NotPermitted> {
-        search.criteria.iter().try_for_each(|criterion| {
-            let key = (search.resource_type, criterion.name());
-            self.permits.of(key, || self.projection.permits(search.resource_type, criterion))
-        })
+    /// Whether the caller may search by a parameter of a type; `whole`: see [`Projection::permits`].
+    pub(crate) fn permits(&self, of: TypeId, reads: &Reads, whole: bool) -> Result<(), NotPermitted> {
+        self.permits.of((of, reads.name(), whole), || self.projection.permits(of, reads, whole))
     }
 }
 

@@ -142,6 +142,7 @@ pub fn filter(
         relationship: match asked.relationship {
             Relationship::Asserted => "asserted",
             Relationship::Assumed => "assumed",
+            Relationship::Resolved => "resolved",
             Relationship::None => "none",
         }
         .to_owned(),

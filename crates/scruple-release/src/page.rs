@@ -1,6 +1,7 @@
 //! Sealed page tokens: the search, and the id behind which the page begins. A token is good for the caller and the decision
 //! that it was made for, and is no proof of anything: each page is decided anew.
 
+use crate::pipeline::Spot;
 use crate::release::Asked;
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -9,31 +10,33 @@ use rand_core::CryptoRng;
 use scruple_seal::{ColumnKey, SealError};
 use serde::{Deserialize, Serialize};
 
-/// Letters to which the id is filled up, so that the length of a token tells nothing of it.
-const ID_LETTERS: usize = 64;
+/// Bytes to which a place is filled up, or a multiple of them: the length of a token tells nothing of ids.
+const PLACE_BYTES: usize = 256;
 
 /// What a token holds.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Place {
-    /// Resource type.
+    /// What is searched: a type, or a compartment with a type.
     pub of: String,
     /// The parameters of the search, encoded.
     pub query: String,
-    /// The id behind which the page begins, filled up.
-    after: String,
+    /// Behind which the page begins.
+    pub after: Spot,
+    /// What fills it up.
+    #[serde(default)]
+    fill: String,
 }
 
 impl Place {
-    pub fn new(resource_type: &str, query: String, after: &str) -> Self {
-        Self { of: resource_type.to_owned(), query, after: format!("{after:<ID_LETTERS$}") }
-    }
-
-    pub fn after(&self) -> &str {
-        self.after.trim_end()
+    pub fn new(of: &str, query: String, after: Spot) -> Self {
+        Self { of: of.to_owned(), query, after, fill: String::new() }
     }
 
     pub fn seal(&self, key: &ColumnKey, bound: &[u8], rng: &mut dyn CryptoRng) -> Result<String, SealError> {
-        let plain = serde_json::to_vec(self).map_err(|_| SealError::Malformed { what: "page" })?;
+        let malformed = |_| SealError::Malformed { what: "page" };
+        let length = serde_json::to_vec(&self.after).map_err(malformed)?.len();
+        let fill = " ".repeat(length.next_multiple_of(PLACE_BYTES) - length);
+        let plain = serde_json::to_vec(&Self { fill, ..self.clone() }).map_err(malformed)?;
         Ok(BASE64_URL_SAFE_NO_PAD.encode(key.seal_column(bound, &plain, rng)?))
     }
 

@@ -3,9 +3,14 @@
 //! It knows no HTTP beside the numbers of statuses, no token and no store: who asks, in which role, is settled when a
 //! request comes here. Time and randomness are arguments.
 
+mod everything;
 mod read;
-mod resolve;
 mod search;
+mod searchset;
+mod sight;
+
+pub use search::Scope;
+pub(crate) use search::Spot;
 
 use crate::decided::{Decided, Policy};
 use crate::outcome::No;
@@ -16,10 +21,10 @@ use futures_util::future::try_join_all;
 use rand_core::CryptoRng;
 use scruple_core::limits::{CHUNK_BYTES_MAX, CHUNK_RESOURCES_MAX};
 use scruple_core::{Clock, Counts, Entry, EntryBody, RequestFacts, Timestamp, new_id};
-use scruple_fhir::{TypeId, dictionary};
 use scruple_ledger::{AppendError, Receipt, Recorder, Urgency};
 use scruple_policy::Refusal;
 use scruple_seal::{ColumnKey, TokenKey};
+use sight::{Sight, Visible};
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -122,11 +127,30 @@ impl From<UpstreamError> for Stop {
 pub(crate) struct Outgoing {
     /// All bytes of the answer.
     pub bytes: Vec<u8>,
-    /// For each resource where its part of the bytes ends, its `Type/id`, and the patients that it is about.
-    pub resources: Vec<(usize, String, Vec<String>)>,
+    /// The resources in it, in their order.
+    pub resources: Vec<Leaving>,
     pub counts: Counts,
     /// Of what all this was made of.
     pub shares: Vec<Share>,
+}
+
+/// One resource in an answer.
+pub(crate) struct Leaving {
+    /// Where its part of the bytes ends.
+    end: usize,
+    /// `Type/id`.
+    reference: String,
+    /// The patients that it is about.
+    patients: Vec<String>,
+    /// What the relationship to them rests on.
+    relations: Vec<String>,
+}
+
+impl Leaving {
+    fn new(end: usize, reference: String, visible: Visible) -> Self {
+        let Visible { patients, relations, .. } = visible;
+        Self { end, reference, patients, relations }
+    }
 }
 
 impl Pipeline {
@@ -193,41 +217,24 @@ impl Pipeline {
         self.recorder.record(bytes, urgency).await
     }
 
-    /// The decision for a request.
-    fn decide(&self, request: &Request<'_>, resource_type: TypeId) -> Result<Arc<Decided>, Stop> {
-        let policy = self.policy();
-        let decided = policy.decide(&request.asked.question).map_err(|refusal| no_of(&refusal))?;
-        if decided.valid_until(request.now) <= request.now {
-            return Err(run_out().into());
-        }
-        if !decided.may_show(resource_type) {
-            let role = policy.pack().roles.get(&request.asked.question.role);
-            let label = role.map_or(request.asked.question.role.as_str(), |role| &role.label);
-            let kind = dictionary().get(resource_type).name;
-            let words =
-                format!("Your role, {label}, has no resources of type {kind}. If the task needs them, ask for access.");
-            return Err(No::new(403, "type_not_permitted", words).into());
-        }
-        Ok(decided)
-    }
-
     /// Records what leaves, and lets it leave. More than one chunk is a chain of entries, all of them durable before.
     async fn release(
         &self,
         request: &Request<'_>,
-        decided: &Decided,
+        sight: &Sight<'_>,
         outgoing: Outgoing,
         rng: &mut RequestRng,
     ) -> Result<Released, Stop> {
         (request.holds)().await?;
         let now = request.clock.now();
+        let (decided, relationship) = sight.decided_by(&outgoing.resources);
         if decided.valid_until(request.now) <= now {
             return Err(run_out().into());
         }
         let asked = request.asked;
         let urgency = urgency_of(&asked.question.purpose);
         let release = new_id::<Released>(now, rng).to_string();
-        let decision = decided.facts(&asked.question.purpose, asked.relationship, asked.grant.clone(), now);
+        let decision = decided.facts(&asked.question.purpose, relationship, asked.grant.clone(), now);
         let Outgoing { bytes, resources, counts, shares } = outgoing;
         let parts = parts(&bytes, resources);
         if let [part] = parts.as_slice() {
@@ -238,6 +245,7 @@ impl Pipeline {
                 request: Some(request.facts.clone()),
                 references: part.references.clone(),
                 patients: part.patients.clone(),
+                relations: part.relations.clone(),
                 sha256: sha256(&bytes),
                 bytes: bytes.len() as u64,
                 counts,
@@ -257,6 +265,7 @@ impl Pipeline {
                 chunk: entries.len() as u64 - 1,
                 references: part.references,
                 patients: part.patients,
+                relations: part.relations,
                 sha256: sha256(piece),
                 bytes: piece.len() as u64,
             });
@@ -268,15 +277,9 @@ impl Pipeline {
     }
 
     /// Ends a request that found nothing for this caller: recorded as a decision like any other, told as not found.
-    async fn nothing(
-        &self,
-        request: &Request<'_>,
-        decided: &Decided,
-        counts: Counts,
-        rng: &mut RequestRng,
-    ) -> Result<Answer, Stop> {
-        let outgoing = Outgoing { counts, ..Outgoing::default() };
-        let released = self.release(request, decided, outgoing, rng).await?;
+    async fn nothing(&self, request: &Request<'_>, sight: &Sight<'_>, rng: &mut RequestRng) -> Result<Answer, Stop> {
+        let outgoing = Outgoing { counts: sight.counts.clone(), ..Outgoing::default() };
+        let released = self.release(request, sight, outgoing, rng).await?;
         let no = No::not_found();
         Ok(Answer::Refused(no.status, no.code, released.with_outcome(no.body())))
     }
@@ -324,6 +327,7 @@ struct Part {
     end: usize,
     references: Vec<String>,
     patients: Vec<String>,
+    relations: Vec<String>,
     /// Bytes of these names, as an entry has them.
     named: usize,
 }
@@ -333,10 +337,11 @@ impl Part {
         self.named + name.len() + NAME_BYTES <= NAMES_BYTES_MAX
     }
 
-    fn add_patient(&mut self, patient: String) {
-        if !self.patients.contains(&patient) {
-            self.named += patient.len() + NAME_BYTES;
-            self.patients.push(patient);
+    /// Adds a name to one of the lists, if it is not there.
+    fn add(&mut self, list: fn(&mut Self) -> &mut Vec<String>, name: String) {
+        if !list(self).contains(&name) {
+            self.named += name.len() + NAME_BYTES;
+            list(self).push(name);
         }
     }
 }
@@ -349,12 +354,12 @@ const NAME_BYTES: usize = 3;
 /// Cuts behind resources, so that each part but one that holds a single large resource is a chunk, and the names of each fit
 /// an entry; the last takes the rest of the bytes. A resource about more patients than one entry names has more parts behind
 /// its own, which hold no bytes.
-fn parts(bytes: &[u8], resources: Vec<(usize, String, Vec<String>)>) -> Vec<Part> {
+fn parts(bytes: &[u8], resources: Vec<Leaving>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut begun = Part::default();
     let mut from = 0;
-    for (end, reference, patients) in resources {
-        let names = patients.iter().map(|patient| patient.len() + NAME_BYTES).sum::<usize>();
+    for Leaving { end, reference, patients, relations } in resources {
+        let names = patients.iter().chain(&relations).map(|name| name.len() + NAME_BYTES).sum::<usize>();
         let is_full = end - from > CHUNK_BYTES_MAX
             || begun.references.len() >= CHUNK_RESOURCES_MAX
             || begun.named + reference.len() + names > NAMES_BYTES_MAX;
@@ -365,32 +370,39 @@ fn parts(bytes: &[u8], resources: Vec<(usize, String, Vec<String>)>) -> Vec<Part
         begun.end = end;
         begun.named += reference.len() + NAME_BYTES;
         begun.references.push(reference);
-        for patient in patients {
-            if !begun.takes(&patient) {
+        let patients = patients.into_iter().map(|name| (name, true));
+        for (name, is_patient) in patients.chain(relations.into_iter().map(|name| (name, false))) {
+            if !begun.takes(&name) {
                 parts.push(std::mem::replace(&mut begun, Part { end, ..Part::default() }));
             }
-            begun.add_patient(patient);
+            begun.add(if is_patient { |part| &mut part.patients } else { |part| &mut part.relations }, name);
         }
     }
     begun.end = bytes.len();
     parts.push(begun);
     for part in &mut parts {
         part.patients.sort();
+        part.relations.sort();
     }
     parts
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NAMES_BYTES_MAX, parts};
+    use super::{Leaving, NAMES_BYTES_MAX, parts};
     use scruple_core::limits::{CHUNK_BYTES_MAX, CHUNK_RESOURCES_MAX};
+
+    fn leaving(end: usize, reference: &str, patients: &[String]) -> Leaving {
+        let relations = patients.iter().map(|patient| format!("{patient} encounter Encounter/e")).collect();
+        Leaving { end, reference: reference.to_owned(), patients: patients.to_vec(), relations }
+    }
 
     fn check(lengths: &[usize], expected: &[(usize, usize)]) {
         let mut end = 0;
         let mut resources = Vec::new();
         for length in lengths {
             end += length;
-            resources.push((end, "Patient/1".to_owned(), Vec::new()));
+            resources.push(leaving(end, "Patient/1", &[]));
         }
         let bytes = vec![b' '; end + 1];
         let parts = parts(&bytes, resources);
@@ -413,9 +425,9 @@ mod tests {
     fn the_names_of_each_part_fit_an_entry_however_many_patients_a_resource_is_about() {
         let patients: Vec<String> = (0..3_000).map(|number| format!("Patient/{number:036}")).collect();
         let resources = vec![
-            (10, "Appointment/a".to_owned(), patients[..5].to_vec()),
-            (20, "Appointment/b".to_owned(), patients.clone()),
-            (30, "Appointment/c".to_owned(), patients[..1].to_vec()),
+            leaving(10, "Appointment/a", &patients[..5]),
+            leaving(20, "Appointment/b", &patients),
+            leaving(30, "Appointment/c", &patients[..1]),
         ];
         let parts = parts(&[b' '; 31], resources);
         assert!(parts.iter().all(|part| part.named <= NAMES_BYTES_MAX));
@@ -423,6 +435,8 @@ mod tests {
         named.sort();
         named.dedup();
         assert_eq!(named.len(), 3_000);
+        let relations: std::collections::BTreeSet<&String> = parts.iter().flat_map(|part| &part.relations).collect();
+        assert_eq!(relations.len(), 3_000);
         assert_eq!(parts.iter().map(|part| part.references.len()).sum::<usize>(), 3);
         assert!(parts.windows(2).all(|pair| pair[0].end <= pair[1].end));
         assert_eq!(parts.last().map(|part| part.end), Some(31));

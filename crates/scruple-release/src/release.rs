@@ -24,6 +24,8 @@ pub struct Asked {
     pub relationship: Relationship,
     /// The grant by which the subject holds the role; none for an operator of the command line.
     pub grant: Option<String>,
+    /// Who the subject is in the record system: `Practitioner/id`, `PractitionerRole/id`.
+    pub practitioners: Vec<String>,
 }
 
 /// Why nothing is released.
@@ -197,6 +199,7 @@ impl<'a> ReleaseStream<'a> {
             request: None,
             references,
             patients: Vec::new(),
+            relations: Vec::new(),
             sha256: sha256(&bytes),
             bytes: bytes.len() as u64,
             counts: counts.clone(),
@@ -243,6 +246,7 @@ impl<'a> ReleaseStream<'a> {
             chunk: self.chunks,
             references: chunk.references,
             patients: Vec::new(),
+            relations: Vec::new(),
             sha256: sha256(&chunk.bytes),
             bytes: chunk.bytes.len() as u64,
         };

@@ -166,6 +166,7 @@ fn asked(args: &FilterArgs, decider: &Decider) -> Result<Asked> {
         question: Question { role: args.role.clone(), purpose: args.purpose.clone(), conditions },
         relationship: if args.no_relationship { Relationship::None } else { Relationship::Asserted },
         grant: None,
+        practitioners: Vec::new(),
     })
 }
 

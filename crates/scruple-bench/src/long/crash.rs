@@ -46,6 +46,7 @@ impl LedgerCrash {
             question: shipped::question(decider.pack(), "biller", "HPAYMT")?,
             relationship: Relationship::Asserted,
             grant: None,
+            practitioners: Vec::new(),
         };
         let lines: Vec<Vec<u8>> = super::projector::hospital(12);
         Ok(Self { decider, asked, input: Arc::new(lines.join(&b'\n')) })

@@ -137,6 +137,7 @@ impl Inner {
             question: question.clone(),
             relationship: Relationship::Assumed,
             grant: None,
+            practitioners: Vec::new(),
         };
         let options =
             LookOptions { decider: &active.decider, ledger: &ledger, clock: self.clock.as_ref(), token: &self.token };

@@ -23,7 +23,7 @@ use crate::plan::{
     Act, Asks, BundlePart, Chosen, Compiler, Kind, Node, Op, TypePlan, Visibility, effective, may_pass, visibility,
 };
 use crate::reference::{Literal, literal, path};
-use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentSet, View, limits};
+use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentLimit, SegmentSet, View, limits};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
@@ -172,6 +172,15 @@ impl Projection {
     #[must_use]
     pub const fn table(&self) -> &DecisionTable {
         &self.table
+    }
+
+    /// The labels on which it depends what this decision shows; all others change nothing.
+    #[must_use]
+    pub fn heeds(&self) -> SegmentSet {
+        let limited = SegmentSet::ALL.segments().filter(|segment| self.table.limit(*segment) != SegmentLimit::Follow);
+        let limited = limited.fold(SegmentSet::EMPTY, SegmentSet::with);
+        let passes = if self.table.passes_full_types { self.table.never_pass } else { SegmentSet::EMPTY };
+        limited.union(passes).union(SegmentSet::UNCLASSIFIED).union(SegmentSet::UNREADABLE)
     }
 
     /// How many plans are kept.

@@ -153,6 +153,22 @@ impl Criterion {
         &self.value
     }
 
+    /// Whether it names the patients whom a match is about, so that it asks for these alone.
+    #[must_use]
+    pub fn names_patients(&self, resource_type: TypeId) -> bool {
+        let is_patient = dictionary().get(resource_type).name == "Patient";
+        let Test::Any(alternatives) = &self.test else { return self.set().is_some() };
+        if self.name() == "_id" {
+            return is_patient;
+        }
+        let only = self.reads.paths.iter().all(|path| path.target == Some("Patient"));
+        self.kind() == "reference"
+            && alternatives.iter().all(|one| match one {
+                Alternative::Reference { resource_type, .. } => *resource_type == Some("Patient") || only,
+                _ => false,
+            })
+    }
+
     /// Whether it can be met by what is not there, so that it asks for a parameter that is whole wherever it is read.
     #[must_use]
     pub const fn is_negative(&self) -> bool {

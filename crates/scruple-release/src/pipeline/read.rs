@@ -1,11 +1,9 @@
 //! Read: one resource, or the same nothing for what is missing, deleted and hidden.
 
-use super::resolve::{Eye, Known};
-use super::{Answer, Outgoing, Pipeline, Request, RequestRng, Stop};
-use crate::upstream::{Fetched, UpstreamError};
-use scruple_core::Counts;
+use super::sight::{Candidate, Sight};
+use super::{Answer, Leaving, Outgoing, Pipeline, Request, RequestRng, Stop};
+use crate::upstream::UpstreamError;
 use scruple_fhir::{TypeId, bundle, dictionary};
-use std::collections::BTreeMap;
 
 impl Pipeline {
     /// Answers `GET /[type]/[id]`.
@@ -23,45 +21,44 @@ impl Pipeline {
         id: &str,
         rng: &mut RequestRng,
     ) -> Result<Answer, Stop> {
-        let decided = self.decide(request, resource_type)?;
+        let mut sight = Sight::new(self, request.asked, request.now)?;
+        sight.permits_type(resource_type)?;
         let kind = dictionary().get(resource_type).name;
-        let withheld =
-            |read: u64, reason: &str| Counts { read, released: 0, withheld: BTreeMap::from([(reason.to_owned(), 1)]) };
-        let Fetched { bytes, share } = match self.upstream.read(kind, id).await {
+        let mut withheld = "absent";
+        match self.upstream.read(kind, id).await {
+            Ok(Some(fetched)) => {
+                sight.shares.push(fetched.share);
+                let plain = bundle::plain(&fetched.bytes);
+                if bundle::identity(&plain) == Some((resource_type, id)) {
+                    let candidate = Candidate { kind: resource_type, id, bytes: &plain };
+                    if let Some(visible) = sight.visible(&[candidate]).await?.pop().flatten() {
+                        let bytes = visible.bytes.clone();
+                        let leaving = Leaving::new(bytes.len(), format!("{kind}/{id}"), visible);
+                        sight.counts.released = 1;
+                        let outgoing = Outgoing {
+                            bytes,
+                            resources: vec![leaving],
+                            counts: std::mem::take(&mut sight.counts),
+                            shares: std::mem::take(&mut sight.shares),
+                        };
+                        return Ok(Answer::Released(self.release(request, &sight, outgoing, rng).await?));
+                    }
+                    return self.nothing(request, &sight, rng).await;
+                }
+                sight.counts.read = 1;
+                withheld = "malformed";
+            }
             // What depends on this one record looks as if there were none: too large, or kept even from us.
-            Ok(None) | Err(UpstreamError::Credential(403)) => {
-                return self.nothing(request, &decided, withheld(0, "absent"), rng).await;
-            }
             Err(UpstreamError::TooLarge { .. }) => {
-                return self.nothing(request, &decided, withheld(1, "too_large"), rng).await;
+                sight.counts.read = 1;
+                withheld = "too_large";
             }
-            Ok(Some(fetched)) => fetched,
+            Ok(None) | Err(UpstreamError::Credential(403)) => {}
             Err(error) => return Err(error.into()),
-        };
-        let plain = bundle::plain(&bytes);
-        if bundle::identity(&plain) != Some((resource_type, id)) {
-            return self.nothing(request, &decided, withheld(1, "malformed"), rng).await;
         }
-        let eye = Eye { decided: &decided, token: &self.token, now: request.now };
-        let mut projected = match eye.project(&plain, None) {
-            Ok(projected) => projected,
-            Err(reason) => return self.nothing(request, &decided, withheld(1, reason.code()), rng).await,
-        };
-        if !projected.asked.is_empty() {
-            let mut known = Known::new();
-            self.resolve(&eye, std::mem::take(&mut projected.asked), &mut known).await?;
-            projected = match eye.project(&plain, Some(&known)) {
-                Ok(projected) => projected,
-                Err(reason) => return self.nothing(request, &decided, withheld(1, reason.code()), rng).await,
-            };
-        }
-        let end = projected.bytes.len();
-        let outgoing = Outgoing {
-            resources: vec![(end, format!("{kind}/{id}"), bundle::patients(&plain))],
-            bytes: projected.bytes,
-            counts: Counts { read: 1, released: 1, withheld: BTreeMap::new() },
-            shares: vec![share],
-        };
-        Ok(Answer::Released(self.release(request, &decided, outgoing, rng).await?))
+        *sight.counts.withheld.entry(withheld.to_owned()).or_default() += 1;
+        // The same is asked of the upstream whether or not there is such a record.
+        sight.look_for_nobody(resource_type, id).await?;
+        self.nothing(request, &sight, rng).await
     }
 }

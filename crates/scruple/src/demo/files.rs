@@ -118,6 +118,7 @@ fn asked(active: &Active, role: &str, purpose: &str) -> Result<Asked> {
         question: question(active, role, purpose)?,
         relationship: Relationship::Asserted,
         grant: None,
+        practitioners: Vec::new(),
     })
 }
 

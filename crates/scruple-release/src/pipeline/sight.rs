@@ -1,0 +1,580 @@
+//! [`Sight`]: what one request's caller sees (docs/view.md). It knows which resources it has looked at, and forgets all of it
+//! when the request ends: nothing that decides whether something shows is remembered from request to request.
+
+mod labels;
+mod relations;
+
+use super::{Leaving, Pipeline, Stop, no_of};
+use crate::decided::{Decided, Policy};
+use crate::outcome::No;
+use crate::release::Asked;
+use crate::upstream::{self, Share, UpstreamError, UpstreamQuery};
+use futures_util::future::try_join_all;
+use scruple_core::limits::{SEARCH_CANDIDATE_BYTES_MAX, SEARCH_CANDIDATES_MAX, SEARCH_COUNT_MAX, SEARCH_LINKED_MAX};
+use scruple_core::{Counts, Relationship, SegmentSet, Timestamp};
+use scruple_fhir::search::{Criterion, Reads, all_match};
+use scruple_fhir::{Projector, Surroundings, TypeId, Withheld, about, bundle, dictionary};
+use scruple_seal::TokenKey;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+pub(super) use relations::Relations;
+
+/// Pages of one batch of look-ups.
+const BATCH_PAGES_MAX: usize = 200;
+/// Ids of one batch.
+const BATCH_IDS_MAX: usize = 50;
+/// Bytes of the ids of one batch, commas included: servers bound the values of parameters.
+const BATCH_BYTES_MAX: usize = 500;
+/// Pages that one request may take from the upstream beside look-ups by id.
+const PAGES_MAX: usize = 1_000;
+/// Resources that are projected before others have their turn.
+const AT_ONCE: usize = 16;
+
+/// A resource by type and id.
+pub(super) type Target = (String, String);
+
+/// A resource as it came from the upstream.
+#[derive(Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    pub kind: TypeId,
+    pub id: &'a str,
+    /// Its bytes, after [`bundle::plain`].
+    pub bytes: &'a [u8],
+}
+
+impl Candidate<'_> {
+    pub fn target(&self) -> Target {
+        (dictionary().get(self.kind).name.to_owned(), self.id.to_owned())
+    }
+}
+
+/// What shows of a resource.
+#[derive(Clone)]
+pub(super) struct Visible {
+    pub bytes: Vec<u8>,
+    /// The patients that it is about, as `Patient/id`, for the record.
+    pub patients: Vec<String>,
+    /// What the relationship to them rests on.
+    pub relations: Vec<String>,
+}
+
+/// A caller's view of the record system, for one request.
+pub(super) struct Sight<'a> {
+    pub pipeline: &'a Pipeline,
+    asked: &'a Asked,
+    policy: Arc<Policy>,
+    /// The decision for patients to whom the caller is related, and for what is nobody's.
+    pub near: Arc<Decided>,
+    /// The decision for all others; none where relationships are not looked up.
+    far: Option<Arc<Decided>>,
+    now: Timestamp,
+    relations: Relations<'a>,
+    /// Resources that were looked up; none where there is none, or none that can be used.
+    raw: HashMap<Target, Option<Arc<Vec<u8>>>>,
+    /// Their own labels.
+    labels: HashMap<Target, SegmentSet>,
+    /// Which of them show.
+    shows: HashMap<Target, bool>,
+    /// What was spent: candidates, bytes, pages.
+    spent: (usize, usize, usize),
+    /// Of the answers that anything was made of.
+    pub shares: Vec<Share>,
+    pub counts: Counts,
+}
+
+/// What a first projection gave.
+struct First {
+    bytes: Vec<u8>,
+    /// Targets on which it depends.
+    asked: BTreeSet<Target>,
+    inherited: SegmentSet,
+    is_near: bool,
+}
+
+impl<'a> Sight<'a> {
+    /// The sight of a request's caller.
+    pub fn new(pipeline: &'a Pipeline, asked: &'a Asked, now: Timestamp) -> Result<Self, Stop> {
+        let policy = pipeline.policy();
+        let question = &asked.question;
+        let decide = |related: bool| {
+            let decided = policy.decide(question, related).map_err(|refusal| no_of(&refusal))?;
+            if decided.valid_until(now) <= now { Err(super::run_out()) } else { Ok(decided) }
+        };
+        let is_resolved = asked.relationship == Relationship::Resolved;
+        let (near, far) = if is_resolved { (decide(true)?, Some(decide(false)?)) } else { (decide(false)?, None) };
+        let relations = Relations::new(asked, now, &policy);
+        Ok(Self {
+            pipeline,
+            asked,
+            policy,
+            near,
+            far,
+            now,
+            relations,
+            raw: HashMap::new(),
+            labels: HashMap::new(),
+            shows: HashMap::new(),
+            spent: (0, 0, 0),
+            shares: Vec::new(),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Refuses what policy alone refuses: a type of which the role has nothing.
+    pub fn permits_type(&self, resource_type: TypeId) -> Result<(), Stop> {
+        if self.may_show(resource_type) {
+            return Ok(());
+        }
+        let role = &self.asked.question.role;
+        let label = self.policy.pack().roles.get(role).map_or(role.as_str(), |role| &role.label);
+        let kind = dictionary().get(resource_type).name;
+        let words =
+            format!("Your role, {label}, has no resources of type {kind}. If the task needs them, ask for access.");
+        Err(No::new(403, "type_not_permitted", words).into())
+    }
+
+    pub fn may_show(&self, resource_type: TypeId) -> bool {
+        self.near.may_show(resource_type) || self.far.as_ref().is_some_and(|far| far.may_show(resource_type))
+    }
+
+    /// The decisions under which resources of a type can show.
+    pub fn decisions(&self, resource_type: TypeId) -> impl Iterator<Item = &Arc<Decided>> {
+        let both = std::iter::once(&self.near).chain(&self.far);
+        both.filter(move |decided| decided.may_show(resource_type))
+    }
+
+    /// Whether resources of a type show for those patients alone to whom the caller is related.
+    pub fn is_of_related_alone(&self, resource_type: TypeId) -> bool {
+        self.far.as_ref().is_some_and(|far| !far.may_show(resource_type)) && self.is_bound(resource_type)
+    }
+
+    fn is_bound(&self, resource_type: TypeId) -> bool {
+        about::is_bound(&self.policy.pack().annotation, resource_type)
+    }
+
+    /// By which decision resources leave, and how the relationship was established, for the record.
+    pub fn decided_by(&self, leaving: &[Leaving]) -> (&Arc<Decided>, Relationship) {
+        match &self.far {
+            None => (&self.near, self.asked.relationship),
+            Some(_) if leaving.iter().any(|one| !one.relations.is_empty()) => (&self.near, Relationship::Resolved),
+            // What is nobody's leaves by the near decision too, without anybody to be related to.
+            Some(_) if !leaving.is_empty() => (&self.near, Relationship::None),
+            Some(far) => (far, Relationship::None),
+        }
+    }
+
+    /// All patients to whom the caller is related.
+    pub async fn related(&mut self) -> Result<BTreeSet<String>, Stop> {
+        let Self { relations, pipeline, spent, .. } = self;
+        relations.all(pipeline, spent).await
+    }
+
+    /// Looks for a relationship to the patient of a read that found nothing, as if it had.
+    pub async fn look_for_nobody(&mut self, resource_type: TypeId, id: &str) -> Result<(), Stop> {
+        if self.far.is_none() || !self.is_bound(resource_type) {
+            return Ok(());
+        }
+        let patient = if dictionary().get(resource_type).name == "Patient" { id } else { "0" };
+        self.relations.some(self.pipeline, BTreeSet::from([patient.to_owned()])).await
+    }
+
+    /// What shows of each of these resources.
+    pub async fn visible(&mut self, candidates: &[Candidate<'_>]) -> Result<Vec<Option<Visible>>, Stop> {
+        let first = self.first(candidates).await?;
+        let asked = first.iter().flatten().flat_map(|first| first.asked.iter().cloned()).collect();
+        self.judge(asked).await?;
+        let mut visible = Vec::with_capacity(candidates.len());
+        for (place, (candidate, first)) in candidates.iter().zip(first).enumerate() {
+            if place % AT_ONCE == 0 {
+                turn().await;
+            }
+            let shown = first.and_then(|first| {
+                if first.asked.is_empty() {
+                    return Ok(first);
+                }
+                let again = self.project(&self.decided(first.is_near), candidate.bytes, first.inherited, true)?;
+                Ok(First { bytes: again.bytes, ..first })
+            });
+            self.counts.read += 1;
+            visible.push(match shown {
+                Ok(shown) => Some(self.seen(candidate, shown.bytes, shown.is_near)),
+                Err(reason) => {
+                    *self.counts.withheld.entry(reason.code().to_owned()).or_default() += 1;
+                    None
+                }
+            });
+        }
+        Ok(visible)
+    }
+
+    fn seen(&self, candidate: &Candidate<'_>, bytes: Vec<u8>, is_near: bool) -> Visible {
+        let relations = if is_near && self.is_bound(candidate.kind) {
+            let patients = about::patients(candidate.kind, candidate.id, candidate.bytes);
+            self.relations.of(&patients.ids)
+        } else {
+            Vec::new()
+        };
+        Visible { bytes, patients: bundle::patients(candidate.bytes), relations }
+    }
+
+    fn decided(&self, is_near: bool) -> Arc<Decided> {
+        match &self.far {
+            Some(far) if !is_near => Arc::clone(far),
+            _ => Arc::clone(&self.near),
+        }
+    }
+
+    /// Projects these resources as if all that they refer to showed: relationship, then labels, then what is left.
+    async fn first(&mut self, candidates: &[Candidate<'_>]) -> Result<Vec<Result<First, Withheld>>, Stop> {
+        let near = self.near_of(candidates).await?;
+        let sides: Vec<(bool, Arc<Decided>)> =
+            near.into_iter().map(|is_near| (is_near, self.decided(is_near))).collect();
+        let mut hopeful = Vec::new();
+        for (candidate, (_, decided)) in candidates.iter().zip(&sides) {
+            hopeful.push(decided.may_show(candidate.kind).then_some((*candidate, decided.projection.heeds())));
+        }
+        let inherited = self.inherited(&hopeful).await?;
+        let mut first = Vec::with_capacity(candidates.len());
+        for (place, ((candidate, (is_near, decided)), inherited)) in
+            candidates.iter().zip(sides).zip(inherited).enumerate()
+        {
+            if place % AT_ONCE == 0 {
+                turn().await;
+            }
+            first.push(
+                self.project(&decided, candidate.bytes, inherited, false).map(|first| First { is_near, ..first }),
+            );
+        }
+        Ok(first)
+    }
+
+    /// Whether the caller is related to all patients of each of these.
+    async fn near_of(&mut self, candidates: &[Candidate<'_>]) -> Result<Vec<bool>, Stop> {
+        if self.far.is_none() {
+            return Ok(vec![true; candidates.len()]);
+        }
+        let about: Vec<Option<about::Patients>> = candidates
+            .iter()
+            .map(|one| self.is_bound(one.kind).then(|| about::patients(one.kind, one.id, one.bytes)))
+            .collect();
+        let patients: BTreeSet<String> = about.iter().flatten().flat_map(|about| about.ids.iter().cloned()).collect();
+        self.relations.some(self.pipeline, patients).await?;
+        let near = |about: &Option<about::Patients>| match about {
+            None => true,
+            Some(about) => !about.unknown && !about.ids.is_empty() && about.ids.iter().all(|id| self.relations.has(id)),
+        };
+        Ok(about.iter().map(near).collect())
+    }
+
+    /// Finds out which of these show.
+    async fn judge(&mut self, asked: BTreeSet<Target>) -> Result<(), Stop> {
+        let new: BTreeSet<Target> = asked.into_iter().filter(|target| !self.shows.contains_key(target)).collect();
+        self.fetch(&new).await?;
+        let here: Vec<(Target, Arc<Vec<u8>>)> =
+            new.iter().filter_map(|target| Some((target.clone(), self.raw.get(target)?.clone()?))).collect();
+        let candidates: Vec<Candidate<'_>> =
+            here.iter().filter_map(|(target, bytes)| candidate(target, bytes)).collect();
+        let first = self.first(&candidates).await?;
+        for target in new {
+            self.shows.insert(target, false);
+        }
+        for (candidate, first) in candidates.iter().zip(first) {
+            self.shows.insert(candidate.target(), first.is_ok());
+        }
+        Ok(())
+    }
+
+    /// What shows of resources that are named, of those that show.
+    pub async fn named(&mut self, targets: &BTreeSet<Target>) -> Result<Vec<(Target, Visible)>, Stop> {
+        self.fetch(targets).await?;
+        let here: Vec<(Target, Arc<Vec<u8>>)> =
+            targets.iter().filter_map(|target| Some((target.clone(), self.raw.get(target)?.clone()?))).collect();
+        let candidates: Vec<Candidate<'_>> =
+            here.iter().filter_map(|(target, bytes)| candidate(target, bytes)).collect();
+        let visible = self.visible(&candidates).await?;
+        Ok(candidates.iter().zip(visible).filter_map(|(one, visible)| Some((one.target(), visible?))).collect())
+    }
+
+    /// Fetches what was not looked up yet, in batches. One id as well as many: what a server reads and what it finds can
+    /// differ, and an answer must not depend on how many neighbours its references have.
+    async fn fetch(&mut self, wanted: &BTreeSet<Target>) -> Result<(), Stop> {
+        let mut by_type: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for target in wanted.iter().filter(|target| !self.raw.contains_key(*target)) {
+            by_type.entry(&target.0).or_default().push(&target.1);
+        }
+        let batches = by_type.iter().flat_map(|(kind, ids)| batches(ids).into_iter().map(move |ids| (*kind, ids)));
+        let found = try_join_all(batches.map(|(kind, ids)| self.pipeline.by_ids(kind, ids))).await?;
+        for (kind, ids) in &by_type {
+            for id in ids {
+                self.raw.insert(((*kind).to_owned(), (*id).to_owned()), None);
+            }
+        }
+        for (found, shares) in found {
+            self.shares.extend(shares);
+            for (target, bytes) in found {
+                self.raw.insert(target, Some(Arc::new(bytes)));
+            }
+        }
+        Ok(())
+    }
+
+    fn project(
+        &self,
+        decided: &Decided,
+        bytes: &[u8],
+        inherited: SegmentSet,
+        is_known: bool,
+    ) -> Result<First, Withheld> {
+        let around = Around {
+            token: &self.pipeline.token,
+            today: self.now.civil_date(),
+            known: is_known.then_some(&self.shows),
+            asked: Mutex::default(),
+        };
+        let mut out = Vec::with_capacity(bytes.len() + 256);
+        let mut projector = Projector::resume(&decided.projection, &around, decided.take_memory());
+        let shown = projector.project_labelled(bytes, inherited, &mut out);
+        decided.keep_memory(projector.into_memory());
+        let asked = around.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
+        shown.map(|_| First { bytes: out, asked, inherited, is_near: true })
+    }
+
+    /// Calls `take` with everything of a type that shows and meets the criteria.
+    pub async fn search(
+        &mut self,
+        resource_type: TypeId,
+        criteria: &[Criterion],
+        take: &mut (dyn FnMut(&Candidate<'_>, Visible) -> Result<(), Stop> + Send),
+    ) -> Result<(), Stop> {
+        let Some(pieces) = self.pieces(resource_type, criteria).await? else { return Ok(()) };
+        let mut seen = HashSet::new();
+        for query in pieces {
+            let mut pages = Pages::new(query);
+            while let Some(bytes) = pages.fetch(self).await? {
+                let plain = bundle::plain(&bytes);
+                let page = upstream::page(&plain)?;
+                let mut candidates = Vec::with_capacity(page.resources.len());
+                for bytes in page.resources {
+                    // What is of another type was included, or is an outcome: nothing of it is used.
+                    let Some((kind, id)) = bundle::identity(bytes) else { continue };
+                    if kind == resource_type && seen.insert(id.to_owned()) {
+                        candidates.push(Candidate { kind, id, bytes });
+                    }
+                }
+                pages.next = page.next.map(Cow::into_owned);
+                spend(&mut self.spent, candidates.len(), plain.len())?;
+                let visible = self.visible(&candidates).await?;
+                for (candidate, visible) in candidates.iter().zip(visible) {
+                    if let Some(visible) = visible.filter(|visible| all_match(criteria, &visible.bytes)) {
+                        take(candidate, visible)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The searches that meet, together, whatever meets the criteria and can show; none if nothing can.
+    async fn pieces(
+        &mut self,
+        resource_type: TypeId,
+        criteria: &[Criterion],
+    ) -> Result<Option<Vec<UpstreamQuery>>, Stop> {
+        let sets = criteria.iter().filter_map(|criterion| Some((criterion.name(), criterion.set()?)));
+        let mut smallest = sets.min_by_key(|(_, values)| values.len());
+        let named = || criteria.iter().any(|criterion| criterion.names_patients(resource_type));
+        if smallest.is_none() && self.is_of_related_alone(resource_type) && !named() {
+            let patients = self.related().await?;
+            let of_patient = dictionary().get(resource_type).name == "Patient";
+            let parameter =
+                if of_patient { Some("_id") } else { Reads::compartment(resource_type).map(|reads| reads.name()) };
+            let value = |id: String| if of_patient { id } else { format!("Patient/{id}") };
+            smallest = match parameter {
+                _ if patients.is_empty() => return Ok(None),
+                Some(parameter) if patients.len() <= SEARCH_LINKED_MAX => {
+                    Some((parameter, patients.into_iter().map(value).collect()))
+                }
+                // Then all of them are met, and those that are not the caller's are left out.
+                _ => None,
+            };
+        }
+        let dialect = self.pipeline.upstream.dialect();
+        let own: Vec<(String, String)> = criteria.iter().flat_map(|criterion| criterion.superset(dialect)).collect();
+        let query = |piece: Option<(String, String)>| {
+            let count = ("_count".to_owned(), SEARCH_COUNT_MAX.to_string());
+            UpstreamQuery {
+                resource_type: dictionary().get(resource_type).name.to_owned(),
+                parameters: own.iter().cloned().chain(piece).chain([count]).collect(),
+            }
+        };
+        Ok(match smallest {
+            Some((_, values)) if values.is_empty() => None,
+            Some((parameter, values)) => {
+                let pieces = batches(&values).into_iter();
+                Some(pieces.map(|piece| query(Some((parameter.to_owned(), piece.join(","))))).collect())
+            }
+            None => Some(vec![query(None)]),
+        })
+    }
+}
+
+/// The pages of one search upstream.
+struct Pages {
+    query: Option<UpstreamQuery>,
+    next: Option<String>,
+    links: HashSet<String>,
+}
+
+impl Pages {
+    fn new(query: UpstreamQuery) -> Self {
+        Self { query: Some(query), next: None, links: HashSet::new() }
+    }
+
+    /// The next page, if there is one.
+    async fn fetch(&mut self, sight: &mut Sight<'_>) -> Result<Option<Vec<u8>>, Stop> {
+        let upstream = &sight.pipeline.upstream;
+        let fetched = match (self.query.take(), self.next.take()) {
+            (Some(query), _) => upstream.search(&query).await?,
+            (None, Some(link)) => {
+                if !self.links.insert(link.clone()) {
+                    return Err(UpstreamError::Malformed("pages in a circle").into());
+                }
+                upstream.page(&link).await?
+            }
+            (None, None) => return Ok(None),
+        };
+        sight.shares.push(fetched.share);
+        Ok(Some(fetched.bytes))
+    }
+}
+
+/// Counts what a request takes of the upstream.
+fn spend(spent: &mut (usize, usize, usize), candidates: usize, bytes: usize) -> Result<(), Stop> {
+    spent.0 += candidates;
+    spent.1 += bytes;
+    spent.2 += 1;
+    if spent.0 > SEARCH_CANDIDATES_MAX || spent.1 > SEARCH_CANDIDATE_BYTES_MAX || spent.2 > PAGES_MAX {
+        return Err(too_costly().into());
+    }
+    Ok(())
+}
+
+/// The refusal of a request that takes too much.
+pub(super) fn too_costly() -> No {
+    No::new(503, "too_costly", "The search meets too many resources. Narrow it, by patient or by date.")
+}
+
+fn candidate<'a>(target: &'a Target, bytes: &'a [u8]) -> Option<Candidate<'a>> {
+    Some(Candidate { kind: dictionary().resource(&target.0)?, id: &target.1, bytes })
+}
+
+/// Lets other requests, and what keeps the node going, have their turn.
+async fn turn() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl Pipeline {
+    /// The resources of these ids that there are.
+    async fn by_ids(&self, kind: &str, ids: &[&str]) -> Result<(Vec<(Target, Vec<u8>)>, Vec<Share>), Stop> {
+        let (mut found, mut shares) = (Vec::new(), Vec::new());
+        let parameters = vec![("_id".to_owned(), ids.join(",")), ("_count".to_owned(), ids.len().to_string())];
+        let query = UpstreamQuery { resource_type: kind.to_owned(), parameters };
+        let mut fetched = self.upstream.search(&query).await?;
+        // A server may give fewer on a page than were asked for, or more than was asked for.
+        for _ in 0..BATCH_PAGES_MAX {
+            shares.push(std::mem::take(&mut fetched.share));
+            let plain = bundle::plain(&fetched);
+            let page = upstream::page(&plain)?;
+            for bytes in page.resources {
+                if let Some((of, id)) = bundle::identity(bytes)
+                    && dictionary().get(of).name == kind
+                    && ids.contains(&id)
+                {
+                    found.push(((kind.to_owned(), id.to_owned()), bytes.to_vec()));
+                }
+            }
+            let Some(next) = page.next.map(Cow::into_owned) else { return Ok((found, shares)) };
+            fetched = self.upstream.page(&next).await?;
+        }
+        Err(UpstreamError::Malformed("pages without an end").into())
+    }
+}
+
+/// What a projector asks while one request is served. Without `known` every target shows, and is noted.
+struct Around<'a> {
+    token: &'a TokenKey,
+    today: (i16, u8, u8),
+    known: Option<&'a HashMap<Target, bool>>,
+    asked: Mutex<BTreeSet<Target>>,
+}
+
+impl Surroundings for Around<'_> {
+    fn shows(&self, resource_type: &str, id: &str) -> Option<bool> {
+        let target = (resource_type.to_owned(), id.to_owned());
+        match self.known {
+            Some(known) => Some(known.get(&target).copied().unwrap_or(false)),
+            None => {
+                self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(target);
+                Some(true)
+            }
+        }
+    }
+
+    // A server holds nothing under such a name.
+    fn shows_urn(&self, _: &str) -> Option<bool> {
+        Some(false)
+    }
+
+    fn token(&self, kind: &str, value: &str) -> String {
+        self.token.token(kind, value)
+    }
+
+    fn today(&self) -> (i16, u8, u8) {
+        self.today
+    }
+}
+
+/// Ids in batches, none too long for one parameter of a query.
+pub(super) fn batches<T: AsRef<str>>(ids: &[T]) -> Vec<&[T]> {
+    let mut batches = Vec::new();
+    let mut rest = ids;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = rest.iter().take(BATCH_IDS_MAX).take_while(|id| {
+            bytes += id.as_ref().len() + 1;
+            bytes <= BATCH_BYTES_MAX
+        });
+        let (batch, more) = rest.split_at(fits.count().max(1));
+        batches.push(batch);
+        rest = more;
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BATCH_BYTES_MAX, BATCH_IDS_MAX, batches};
+
+    #[test]
+    fn a_batch_of_ids_fits_one_parameter() {
+        for length in [1, 8, 36, 64] {
+            let ids: Vec<String> = (0..250).map(|number| format!("{number:0length$}")).collect();
+            let batches = batches(&ids);
+            assert_eq!(batches.concat(), ids);
+            for batch in batches {
+                assert!(batch.len() <= BATCH_IDS_MAX && batch.join(",").len() <= BATCH_BYTES_MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! To whom the caller is related (docs/view.md, 2), read from the record system now.
+
+use super::{BTreeMap, BTreeSet, Pipeline, Stop, batches, spend, too_costly};
+use crate::decided::Policy;
+use crate::relation::{Caller, Kind};
+use crate::release::Asked;
+use crate::upstream::{self, UpstreamError, UpstreamQuery};
+use futures_util::future::try_join_all;
+use scruple_core::Timestamp;
+use scruple_core::limits::SEARCH_COUNT_MAX;
+use scruple_fhir::bundle;
+use scruple_policy::RelatedBy;
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// Patients that are asked for by name; for more, all of the caller's are fetched.
+const NAMED_MAX: usize = 100;
+/// Pages of one look-up.
+const PAGES_MAX: usize = 200;
+
+/// The caller's relationships, as far as they are known.
+pub(in crate::pipeline) struct Relations<'a> {
+    practitioners: &'a [String],
+    by: RelatedBy,
+    now: Timestamp,
+    /// By patient, what it rests on; nothing, if nothing was found.
+    known: BTreeMap<String, Option<String>>,
+    /// Whoever is not known has none.
+    is_complete: bool,
+}
+
+impl<'a> Relations<'a> {
+    pub fn new(asked: &'a Asked, now: Timestamp, policy: &Policy) -> Self {
+        let role = policy.pack().roles.get(&asked.question.role);
+        let by = role.map(|role| role.related_by.clone()).unwrap_or_default();
+        let practitioners = asked.practitioners.as_slice();
+        // Who is nobody in the record system, or in a role that nothing there relates, is related to nobody.
+        let is_complete = practitioners.is_empty() || Kind::of(&by).is_empty();
+        Self { practitioners, by, now, known: BTreeMap::new(), is_complete }
+    }
+
+    pub fn has(&self, patient: &str) -> bool {
+        self.known.get(patient).is_some_and(Option::is_some)
+    }
+
+    /// What the relationship to these patients rests on, for the record.
+    pub fn of(&self, patients: &[String]) -> Vec<String> {
+        let rests = |patient: &String| {
+            let on = self.known.get(patient)?.as_ref()?;
+            Some(format!("Patient/{patient} {on}"))
+        };
+        patients.iter().filter_map(rests).collect()
+    }
+
+    /// Finds out about these patients.
+    pub async fn some(&mut self, pipeline: &Pipeline, patients: BTreeSet<String>) -> Result<(), Stop> {
+        if self.is_complete {
+            return Ok(());
+        }
+        let new: Vec<String> = patients.into_iter().filter(|patient| !self.known.contains_key(patient)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        if new.len() > NAMED_MAX {
+            return self.all(pipeline, &mut (0, 0, 0)).await.map(drop);
+        }
+        let names: Vec<String> = new.iter().map(|id| format!("Patient/{id}")).collect();
+        let (names, ids) = (batches(&names), batches(&new));
+        let mut asked = Vec::new();
+        for kind in Kind::of(&self.by) {
+            let values = if kind == Kind::Panel { &ids } else { &names };
+            asked.extend(values.iter().map(|values| (kind, Some(values.join(",")))));
+        }
+        let found = try_join_all(asked.into_iter().map(|(kind, values)| self.look(pipeline, kind, values))).await?;
+        self.known.extend(new.into_iter().map(|patient| (patient, None)));
+        for (patient, on, _) in found.into_iter().flatten() {
+            // Who was not asked for is not to be known by chance.
+            if let Some(known) = self.known.get_mut(&patient) {
+                known.get_or_insert(on);
+            }
+        }
+        Ok(())
+    }
+
+    /// All patients of the caller.
+    pub async fn all(
+        &mut self,
+        pipeline: &Pipeline,
+        spent: &mut (usize, usize, usize),
+    ) -> Result<BTreeSet<String>, Stop> {
+        if !self.is_complete {
+            let kinds = Kind::of(&self.by);
+            let found = try_join_all(kinds.into_iter().map(|kind| self.look(pipeline, kind, None))).await?;
+            self.is_complete = true;
+            for (patient, on, bytes) in found.into_iter().flatten() {
+                spend(spent, 1, bytes)?;
+                self.known.entry(patient).or_default().get_or_insert(on);
+            }
+        }
+        Ok(self.known.iter().filter(|(_, on)| on.is_some()).map(|(patient, _)| patient.clone()).collect())
+    }
+
+    /// What of one kind relates the caller to these patients, or to any: the patient, what it rests on, and its bytes.
+    async fn look(
+        &self,
+        pipeline: &Pipeline,
+        kind: Kind,
+        patients: Option<String>,
+    ) -> Result<Vec<(String, String, usize)>, Stop> {
+        let (resource_type, patient, caller) = kind.search();
+        let judge = Caller { practitioners: self.practitioners, by: &self.by, now: self.now };
+        let narrowed = match patients {
+            Some(values) => Some((patient.to_owned(), values)),
+            None => judge.bound(kind),
+        };
+        let own = (caller.to_owned(), self.practitioners.join(","));
+        let count = ("_count".to_owned(), SEARCH_COUNT_MAX.to_string());
+        let parameters = narrowed.into_iter().chain([own, count]).collect();
+        let query = UpstreamQuery { resource_type: resource_type.to_owned(), parameters };
+        let (mut found, mut links) = (Vec::new(), HashSet::new());
+        let mut fetched = pipeline.upstream.search(&query).await?;
+        for _ in 0..PAGES_MAX {
+            let plain = bundle::plain(&fetched);
+            let page = upstream::page(&plain)?;
+            for bytes in page.resources {
+                // Whether it is what was asked for is judged here, whatever the server made of the query.
+                let Some((of, id)) = bundle::identity(bytes) else { continue };
+                let Ok(resource) = serde_json::from_slice(bytes) else { continue };
+                if scruple_fhir::dictionary().get(of).name != resource_type {
+                    continue;
+                }
+                let on = format!("{} {resource_type}/{id}", kind.word());
+                found.extend(
+                    judge.patients(kind, &resource).into_iter().map(|patient| (patient, on.clone(), bytes.len())),
+                );
+            }
+            let Some(next) = page.next.map(Cow::into_owned) else { return Ok(found) };
+            if !links.insert(next.clone()) {
+                return Err(UpstreamError::Malformed("pages in a circle").into());
+            }
+            fetched = pipeline.upstream.page(&next).await?;
+        }
+        Err(too_costly().into())
+    }
+}
