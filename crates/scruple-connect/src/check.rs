@@ -2,10 +2,10 @@
 //!
 //! It reads a few patients with the gateway's credential. Nothing of them is told: findings are words and numbers.
 
-use crate::probe::{PostSearch, ProbeError};
+use crate::probe::{PostSearch, Probe, ProbeError};
 use crate::upstream::HttpUpstream;
 use scruple_fhir::bundle;
-use scruple_release::{Upstream, UpstreamError, UpstreamQuery, page};
+use scruple_release::{Upstream, UpstreamError, UpstreamQuery, history_page, page};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -89,9 +89,9 @@ impl HttpUpstream {
     /// Checks the server. `stranger` reaches the same server without a credential.
     pub async fn check(&self, stranger: &Self) -> Vec<Check> {
         let mut checks = vec![self.transport()];
-        match self.probe().await {
+        let probe = match self.probe().await {
             Ok(probe) => {
-                let software = probe.software.map_or_else(String::new, |software| format!(" ({software})"));
+                let software = probe.software.as_ref().map_or_else(String::new, |software| format!(" ({software})"));
                 checks.push(check("version", Verdict::Good, format!("FHIR {}{software}", probe.fhir_version)));
                 checks.push(match probe.post_search {
                     PostSearch::Supported => check("post", Verdict::Good, "takes searches by POST: its logs hold no query"),
@@ -101,6 +101,7 @@ impl HttpUpstream {
                         "refuses searches by POST: set `upstream.search_by = \"get\"`, and protect its access logs, which will hold names and numbers of patients",
                     ),
                 });
+                probe
             }
             Err(error) => {
                 let advice = match &error {
@@ -115,7 +116,7 @@ impl HttpUpstream {
                 checks.push(check("version", Verdict::Bad, format!("{error}{cause}{advice}")));
                 return checks;
             }
-        }
+        };
         checks.push(stranger.open().await);
         checks.push(self.strict().await);
         match self.patients(&[("_count", &SAMPLE.to_string())]).await {
@@ -124,6 +125,7 @@ impl HttpUpstream {
                 checks.push(self.pages(&sample.ids).await);
                 checks.push(self.sorts(&sample.ids).await);
                 checks.push(ids(&sample));
+                checks.push(self.versions(&probe, &sample.ids).await);
             }
             Err(error) => checks.push(check("search", Verdict::Bad, format!("no search of patients: {error}"))),
         }
@@ -235,6 +237,54 @@ impl HttpUpstream {
             ),
             Err(error) => check(name, Verdict::Bad, format!("a next page: {error}")),
         }
+    }
+
+    /// Whether versions can be read. A server need not have them.
+    async fn versions(&self, probe: &Probe, ids: &[String]) -> Check {
+        let name = "versions";
+        let listed = match (probe.lists_vread, probe.lists_history) {
+            (true, true) => "its CapabilityStatement lists vread and history-instance",
+            (true, false) => "its CapabilityStatement lists vread without history-instance",
+            (false, true) => "its CapabilityStatement lists history-instance without vread",
+            (false, false) => "its CapabilityStatement lists neither vread nor history-instance",
+        };
+        let Some(id) = ids.first() else {
+            return check(name, Verdict::Unknown, format!("{listed}; needs a patient to try them"));
+        };
+        let failed = |what: &str, tried: &Result<Option<bool>, UpstreamError>| match tried {
+            Ok(Some(true) | None) => None,
+            Ok(Some(false)) => Some(format!("{what}: not what was asked for")),
+            Err(error) => Some(format!("{what}: {error}")),
+        };
+        let (vread, history) = (self.vread(id).await, self.history_of(id).await);
+        let failures: Vec<String> =
+            [failed("a version", &vread), failed("a history", &history)].into_iter().flatten().collect();
+        if !failures.is_empty() {
+            let advice = "Versions cannot be read through the gateway; nothing else depends on it";
+            return check(name, Verdict::Warn, format!("{listed}; {}. {advice}", failures.join("; ")));
+        }
+        match vread {
+            Ok(None) => check(name, Verdict::Unknown, format!("{listed}; a patient has no version to be read by")),
+            _ if probe.lists_vread && probe.lists_history => {
+                check(name, Verdict::Good, "gives a version of a resource, and its history")
+            }
+            _ => check(name, Verdict::Good, format!("gives a version of a resource, and its history, though {listed}")),
+        }
+    }
+
+    /// Whether the version that a patient says to be is found. None: it says none.
+    async fn vread(&self, id: &str) -> Result<Option<bool>, UpstreamError> {
+        let Some(current) = self.read("Patient", id).await? else { return Ok(None) };
+        let current: Value = serde_json::from_slice(&current).unwrap_or_default();
+        let Some(version) = current.pointer("/meta/versionId").and_then(Value::as_str) else { return Ok(None) };
+        let found = self.version("Patient", id, version).await?;
+        Ok(Some(found.is_some_and(|found| bundle::identity(&found).is_some_and(|(_, found)| found == id))))
+    }
+
+    /// Whether a patient has a history of at least one version.
+    async fn history_of(&self, id: &str) -> Result<Option<bool>, UpstreamError> {
+        let Some(found) = self.history("Patient", id).await? else { return Ok(Some(false)) };
+        Ok(Some(!history_page(&bundle::plain(&found))?.versions.is_empty()))
     }
 
     async fn sorts(&self, ids: &[String]) -> Check {

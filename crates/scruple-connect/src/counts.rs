@@ -9,15 +9,25 @@ pub enum CallKind {
     Read,
     /// A search's first page.
     Search,
-    /// A later page.
+    /// A later page, of a search or of a history.
     Page,
+    /// A read of a version.
+    Version,
+    /// A history's first page.
+    History,
     /// `metadata`, and what else the start-up asks.
     Probe,
 }
 
-const KINDS: [CallKind; 4] = [CallKind::Read, CallKind::Search, CallKind::Page, CallKind::Probe];
+const KINDS: [CallKind; 6] =
+    [CallKind::Read, CallKind::Search, CallKind::Page, CallKind::Version, CallKind::History, CallKind::Probe];
 
 impl CallKind {
+    /// Whether 404 and 410 are an answer to it: what it names is absent.
+    pub(crate) const fn may_be_absent(self) -> bool {
+        matches!(self, Self::Read | Self::Version | Self::History)
+    }
+
     /// Its name in metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -25,6 +35,8 @@ impl CallKind {
             Self::Read => "read",
             Self::Search => "search",
             Self::Page => "page",
+            Self::Version => "version",
+            Self::History => "history",
             Self::Probe => "probe",
         }
     }
@@ -129,6 +141,6 @@ mod tests {
             counts.add(kind, "what nobody knows");
             assert_eq!((counts.of(kind, "ok"), counts.of(kind, "other")), (1, 1));
         }
-        assert_eq!(counts.calls().iter().map(|calls| calls.count).sum::<u64>(), 8);
+        assert_eq!(counts.calls().iter().map(|calls| calls.count).sum::<u64>(), 12);
     }
 }

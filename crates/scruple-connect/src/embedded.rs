@@ -1,8 +1,9 @@
 //! The embedded server as an upstream, in this process: for trying, and for tests.
 
+use crate::upstream::{is_id, is_type};
 use scruple_core::Clock;
 use scruple_hospital::upstream::{Request, Response, Server};
-use scruple_release::{Fetched, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_release::{Fetched, HISTORY_PAGE_COUNT, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use std::sync::Arc;
 
 /// The base of its links. Nothing answers there: links are followed in this process.
@@ -32,6 +33,23 @@ impl EmbeddedUpstream {
             now: self.clock.now(),
         })
     }
+
+    /// What stands at this path, if it and these names can be one's.
+    fn get<'a>(
+        &self,
+        resource_type: &str,
+        names: &[&str],
+        path: &str,
+        query: Option<&str>,
+    ) -> UpstreamFuture<'a, Option<Fetched>> {
+        let read = if is_type(resource_type) && names.iter().all(|name| is_id(name)) {
+            let response = self.ask("GET", &format!("/{resource_type}/{path}"), query, &[]);
+            if matches!(response.status, 404 | 410) { Ok(None) } else { found(response).map(Some) }
+        } else {
+            Ok(None)
+        };
+        Box::pin(std::future::ready(read))
+    }
 }
 
 fn found(response: Response) -> Result<Fetched, UpstreamError> {
@@ -40,12 +58,20 @@ fn found(response: Response) -> Result<Fetched, UpstreamError> {
 
 impl Upstream for EmbeddedUpstream {
     fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
-        let response = self.ask("GET", &format!("/{resource_type}/{id}"), None, &[]);
-        let read = match response.status {
-            404 | 410 => Ok(None),
-            _ => found(response).map(Some),
-        };
-        Box::pin(std::future::ready(read))
+        self.get(resource_type, &[id], id, None)
+    }
+
+    fn version<'a>(
+        &'a self,
+        resource_type: &'a str,
+        id: &'a str,
+        version: &'a str,
+    ) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.get(resource_type, &[id, version], &format!("{id}/_history/{version}"), None)
+    }
+
+    fn history<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.get(resource_type, &[id], &format!("{id}/_history"), Some(&format!("_count={HISTORY_PAGE_COUNT}")))
     }
 
     fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {

@@ -45,6 +45,10 @@ pub struct Probe {
     pub software: Option<String>,
     /// Whether searches go by POST.
     pub post_search: PostSearch,
+    /// Whether it says that versions of patients can be read.
+    pub lists_vread: bool,
+    /// Whether it says that the history of a patient can be read.
+    pub lists_history: bool,
 }
 
 impl HttpUpstream {
@@ -67,7 +71,10 @@ impl HttpUpstream {
         let software = clean(statement.pointer("/software/name")).map(|name| {
             clean(statement.pointer("/software/version")).map_or(name.clone(), |version| format!("{name} {version}"))
         });
-        Ok(Probe { fhir_version, software, post_search: self.post_search(&statement).await? })
+        let post_search = self.post_search(&statement).await?;
+        let lists = |code| types_with(&statement, code).contains(&"Patient");
+        let (lists_vread, lists_history) = (lists("vread"), lists("history-instance"));
+        Ok(Probe { fhir_version, software, post_search, lists_vread, lists_history })
     }
 
     async fn post_search(&self, statement: &Value) -> Result<PostSearch, UpstreamError> {
@@ -93,18 +100,23 @@ impl HttpUpstream {
 
 /// A type that the server says can be searched: Patient if it is one of them.
 fn searchable(statement: &Value) -> String {
-    let is_search = |interaction: &Value| interaction.get("code").and_then(Value::as_str) == Some("search-type");
-    let resources =
-        statement.pointer("/rest/0/resource").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let types: Vec<&str> = resources
-        .iter()
-        .filter(|resource| {
-            resource.get("interaction").and_then(Value::as_array).is_some_and(|list| list.iter().any(is_search))
-        })
-        .filter_map(|resource| resource.get("type").and_then(Value::as_str))
-        .collect();
+    let types = types_with(statement, "search-type");
     let patient = types.iter().find(|name| **name == "Patient");
     patient.or(types.first()).map_or("Patient", |name| name).to_owned()
+}
+
+/// The types of which the server says that they have this interaction.
+fn types_with<'a>(statement: &'a Value, interaction: &str) -> Vec<&'a str> {
+    let is_wanted = |listed: &Value| listed.get("code").and_then(Value::as_str) == Some(interaction);
+    let resources =
+        statement.pointer("/rest/0/resource").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    resources
+        .iter()
+        .filter(|resource| {
+            resource.get("interaction").and_then(Value::as_array).is_some_and(|list| list.iter().any(is_wanted))
+        })
+        .filter_map(|resource| resource.get("type").and_then(Value::as_str))
+        .collect()
 }
 
 /// A short text of printable ASCII: it is shown and logged.

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use scruple_fhir::search::{Dialect, encode};
-use scruple_release::{Fetched, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_release::{Fetched, HISTORY_PAGE_COUNT, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -204,7 +204,7 @@ impl HttpUpstream {
         facts.set_status(status.as_u16());
         match status {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND | StatusCode::GONE if kind == CallKind::Read => {
+            StatusCode::NOT_FOUND | StatusCode::GONE if kind.may_be_absent() => {
                 self.drain(sender, response.into_body());
                 return Ok(None);
             }
@@ -254,8 +254,19 @@ impl HttpUpstream {
         });
     }
 
-    fn read_ask(&self, resource_type: &str, id: &str) -> Result<Ask, UpstreamError> {
-        Ask::get(&format!("{}/{resource_type}/{id}", self.base.path()))
+    /// Reads what stands at a path below the base, if `names` can stand in it: no server holds anything by others.
+    async fn get(
+        &self,
+        kind: CallKind,
+        resource_type: &str,
+        names: &[&str],
+        path: &str,
+        limit: usize,
+    ) -> Result<Option<Fetched>, UpstreamError> {
+        if !is_type(resource_type) || !names.iter().all(|name| is_id(name)) {
+            return Ok(None);
+        }
+        self.call(kind, Ask::get(&format!("{}/{resource_type}/{path}", self.base.path())), limit).await
     }
 
     pub(crate) fn search_ask(&self, query: &UpstreamQuery, by: SearchBy) -> Result<Ask, UpstreamError> {
@@ -302,30 +313,43 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-fn is_type(name: &str) -> bool {
+pub fn is_type(name: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&name.len()) && name.bytes().all(|letter| letter.is_ascii_alphabetic())
 }
 
 /// An id that can stand in a path, underscores of some servers included: dots alone would lead out of it.
-fn is_id(id: &str) -> bool {
+pub fn is_id(id: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&id.len())
         && id.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'.' | b'_'))
         && !id.bytes().all(|letter| letter == b'.')
 }
 
-/// Outside a read every answer is there or is an error.
+/// Of a search or a page every answer is there or is an error.
 pub fn some(answer: Option<Fetched>) -> Result<Fetched, UpstreamError> {
     answer.ok_or(UpstreamError::Malformed("no answer"))
 }
 
 impl Upstream for HttpUpstream {
     fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(async move { self.get(CallKind::Read, resource_type, &[id], id, self.read_bytes_max).await })
+    }
+
+    fn version<'a>(
+        &'a self,
+        resource_type: &'a str,
+        id: &'a str,
+        version: &'a str,
+    ) -> UpstreamFuture<'a, Option<Fetched>> {
         Box::pin(async move {
-            // No server holds anything by such a type or id.
-            if !is_type(resource_type) || !is_id(id) {
-                return Ok(None);
-            }
-            self.call(CallKind::Read, self.read_ask(resource_type, id), self.read_bytes_max).await
+            let path = format!("{id}/_history/{version}");
+            self.get(CallKind::Version, resource_type, &[id, version], &path, self.read_bytes_max).await
+        })
+    }
+
+    fn history<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(async move {
+            let path = format!("{id}/_history?_count={HISTORY_PAGE_COUNT}");
+            self.get(CallKind::History, resource_type, &[id], &path, self.answer_bytes_max).await
         })
     }
 

@@ -1,4 +1,5 @@
-//! What comes from a FHIR server, looked into without a tree: pages of a search, type and id of a resource, and whose it is.
+//! What comes from a FHIR server, looked into without a tree: pages of a search and of a history, type and id of a resource,
+//! and whose it is.
 //!
 //! Nothing here decides what shows. Bytes that are found go into a projector.
 
@@ -17,6 +18,24 @@ pub struct Page<'a> {
     pub next: Option<Cow<'a, str>>,
 }
 
+/// One page of a `history` Bundle.
+#[derive(Debug)]
+pub struct HistoryPage<'a> {
+    /// The versions of its entries, in their order: the newest first, if the server does as FHIR says.
+    pub versions: Vec<Version<'a>>,
+    /// Where the next page is.
+    pub next: Option<Cow<'a, str>>,
+}
+
+/// What an entry of a history says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Version<'a> {
+    /// The resource stood like this: JSON, of which nothing is judged.
+    Resource(&'a [u8]),
+    /// It was deleted.
+    Deleted,
+}
+
 /// The bytes with `\/` written as `/`, as a projector reads them: to be done before a page is taken apart.
 #[must_use]
 pub fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
@@ -28,11 +47,46 @@ pub fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
 /// # Errors
 /// It is no Bundle of type `searchset`, or no JSON.
 pub fn page(bytes: &[u8]) -> Result<Page<'_>, Fault> {
+    let mut resources = Vec::new();
+    let next = take_apart(bytes, b"searchset", |entry| {
+        let [resource] = find(entry, [b"resource"])?;
+        resources.extend(resource.map(|at| object_at(entry, at)).transpose()?);
+        Ok(())
+    })?;
+    Ok(Page { resources, next })
+}
+
+/// Takes a page of a history apart. An entry whose request is a `DELETE`, or that has no resource, is a deletion. The resources
+/// are JSON; what they are, and of which resource they are versions, is not judged.
+///
+/// # Errors
+/// It is no Bundle of type `history`, or no JSON.
+pub fn history(bytes: &[u8]) -> Result<HistoryPage<'_>, Fault> {
+    let mut versions = Vec::new();
+    let next = take_apart(bytes, b"history", |entry| {
+        let [resource, request] = find(entry, [b"resource", b"request"])?;
+        let resource = resource.map(|at| object_at(entry, at)).transpose()?;
+        let is_delete = match request {
+            Some(at) => is_delete(entry, at)?,
+            None => false,
+        };
+        versions.push(resource.filter(|_| !is_delete).map_or(Version::Deleted, Version::Resource));
+        Ok(())
+    })?;
+    Ok(HistoryPage { versions, next })
+}
+
+/// Calls `entry` for each entry of a Bundle of this type, and gives the link to the next page.
+fn take_apart<'a>(
+    bytes: &'a [u8],
+    wanted: &[u8],
+    mut entry: impl FnMut(&Scanner<'a>) -> Scanned<()>,
+) -> Scanned<Option<Cow<'a, str>>> {
     let utf8 = |error: std::str::Utf8Error| Fault { kind: FaultKind::Utf8, at: error.valid_up_to() };
     std::str::from_utf8(bytes).map_err(utf8)?;
     let mut scan = Scanner::new(bytes);
-    let (mut is_bundle, mut is_search) = (false, false);
-    let mut page = Page { resources: Vec::new(), next: None };
+    let (mut is_bundle, mut is_wanted) = (false, false);
+    let mut next = None;
     scan.at_object()?;
     let mut more = scan.open(b'}')?;
     while more {
@@ -40,28 +94,18 @@ pub fn page(bytes: &[u8]) -> Result<Page<'_>, Fault> {
         scan.peek();
         match key {
             b"resourceType" => is_bundle = word(&mut scan)? == Some(b"Bundle"),
-            b"type" => is_search = word(&mut scan)? == Some(b"searchset"),
+            b"type" => is_wanted = word(&mut scan)? == Some(wanted),
             b"link" => each(&mut scan, |link| {
                 let [relation, url] = find(link, [b"relation", b"url"])?;
                 if link.plain_string_at(relation) == Some(b"next") {
-                    page.next = url.and_then(|at| text_at(link, at));
-                    if page.next.is_none() {
+                    next = url.and_then(|at| text_at(link, at));
+                    if next.is_none() {
                         return Err(link.fault(FaultKind::WrongType));
                     }
                 }
                 Ok(())
             })?,
-            b"entry" => each(&mut scan, |entry| {
-                let [resource] = find(entry, [b"resource"])?;
-                if let Some(at) = resource {
-                    let mut inner = entry.fork(at);
-                    inner.at_object()?;
-                    let from = inner.at;
-                    pass(&mut inner)?;
-                    page.resources.extend(bytes.get(from..inner.at));
-                }
-                Ok(())
-            })?,
+            b"entry" => each(&mut scan, &mut entry)?,
             _ => pass(&mut scan)?,
         }
         more = scan.more(b'}')?;
@@ -70,7 +114,22 @@ pub fn page(bytes: &[u8]) -> Result<Page<'_>, Fault> {
     if scan.at < bytes.len() {
         return Err(scan.fault(FaultKind::Trailing));
     }
-    if is_bundle && is_search { Ok(page) } else { Err(scan.fault(FaultKind::UnknownType)) }
+    if is_bundle && is_wanted { Ok(next) } else { Err(scan.fault(FaultKind::UnknownType)) }
+}
+
+/// The bytes of the object at a place; see [`pass`].
+fn object_at<'a>(scan: &Scanner<'a>, at: usize) -> Scanned<&'a [u8]> {
+    let mut inner = scan.fork(at);
+    inner.at_object()?;
+    let from = inner.at;
+    pass(&mut inner)?;
+    scan.bytes.get(from..inner.at).ok_or_else(|| inner.fault(FaultKind::Truncated))
+}
+
+/// Whether the request at a place deletes.
+fn is_delete(scan: &Scanner<'_>, at: usize) -> Scanned<bool> {
+    let [method] = find(&scan.fork(at), [b"method"])?;
+    Ok(method.and_then(|at| text_at(scan, at)).as_deref() == Some("DELETE"))
 }
 
 /// The string at a place, escapes resolved: some servers write `&` as `\u0026`.
@@ -263,6 +322,67 @@ mod tests {
                 continue;
             };
             assert_eq!(page.resources, [wrong.as_bytes(), br#"{"resourceType":"Patient","id":"1"}"#]);
+        }
+    }
+
+    fn versions<'a>(page: &HistoryPage<'a>) -> Vec<Option<&'a str>> {
+        let text = |version: &Version<'a>| match version {
+            Version::Resource(bytes) => std::str::from_utf8(bytes).ok(),
+            Version::Deleted => None,
+        };
+        page.versions.iter().map(text).collect()
+    }
+
+    #[test]
+    fn a_history_gives_its_versions_in_order_and_the_next_link() {
+        let text = br#"{"type":"history","entry":[
+          {"fullUrl":"u","request":{"method":"PUT","url":"Patient/1"},"resource":{"id":"1","n":3},"response":{"status":"200"}},
+          {"request":{"url":"Patient/1","method":"DELETE"},"response":{"status":"204"}},
+          {"resource":{"id":"1","n":2},"request":{"method":"DEL\u0045TE"}},
+          {"request":{"method":"POST"}},
+          {"resource":{"id":"1","n":1},"request":{"method":7}},
+          {"resource":{"id":"1","n":0}}, {}],
+          "link":[{"relation":"next","url":"http://x/fhir?c=1\u0026d=2"},{"relation":"self","url":"a"}],"resourceType":"Bundle"}"#;
+        let page = history(text).unwrap();
+        assert_eq!(page.next.as_deref(), Some("http://x/fhir?c=1&d=2"));
+        let [newest, then, oldest] = [r#"{"id":"1","n":3}"#, r#"{"id":"1","n":1}"#, r#"{"id":"1","n":0}"#].map(Some);
+        assert_eq!(versions(&page), [newest, None, None, None, then, oldest, None]);
+        let empty = history(br#"{"resourceType":"Bundle","type":"history"}"#).unwrap();
+        assert_eq!((empty.versions.len(), empty.next), (0, None));
+    }
+
+    #[test]
+    fn what_is_no_history_is_refused() {
+        for text in [
+            "",
+            "[]",
+            r#"{"resourceType":"Bundle","type":"searchset"}"#,
+            r#"{"resourceType":"Patient","type":"history"}"#,
+            r#"{"resourceType":"Bundle"}"#,
+            r#"{"resourceType":"Bundle","type":"history"} x"#,
+            r#"{"resourceType":"Bundle","type":"history","entry":[1]}"#,
+            r#"{"resourceType":"Bundle","type":"history","entry":{}}"#,
+            r#"{"resourceType":"Bundle","type":"history","entry":[{"resource":[]}]}"#,
+            r#"{"resourceType":"Bundle","type":"history","entry":[{"resource":null}]}"#,
+            r#"{"resourceType":"Bundle","type":"history","entry":[{"request":"DELETE"}]}"#,
+            r#"{"resourceType":"Bundle","type":"history","link":[{"relation":"next","url":1}]}"#,
+            r#"{"resourceType":"Bundle","type":"history""#,
+        ] {
+            assert!(history(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(page(br#"{"resourceType":"Bundle","type":"history"}"#).is_err(), "nor is it a search");
+        assert!(history(b"{\"resourceType\":\"Bundle\",\"type\":\"history\",\"x\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn one_version_that_is_malformed_does_not_spoil_a_history() {
+        let deep = format!(r#"{{"id":"2","x":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+        for wrong in [deep.as_str(), r#"{"a":}"#, r#"{"id":"3","id":"4",,}"#] {
+            let text = format!(
+                r#"{{"resourceType":"Bundle","type":"history","entry":[{{"resource":{wrong},"request":{{"method":"PUT"}}}},{{"request":{{"method":"DELETE","x":{wrong}}}}},{{"resource":{{"id":"1"}}}}]}}"#
+            );
+            let page = history(text.as_bytes()).unwrap();
+            assert_eq!(versions(&page), [Some(wrong), None, Some(r#"{"id":"1"}"#)], "{wrong}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! The embedded server: FHIR R4 (4.0.1) read and search over the synthetic hospital, in memory. A default for trying.
+//! The embedded server: FHIR R4 (4.0.1) read, versions and search over the synthetic hospital, in memory. A default for
+//! trying.
 //!
 //! ```text
 //! let server = Server::new(&hospital, "http://127.0.0.1:8099/fhir");
@@ -21,10 +22,10 @@ mod value;
 mod when;
 
 use crate::{Hospital, Resource};
-use answer::Page;
-use query::{CURSOR, Cursor, Refusal, Search};
+use answer::{HistoryPage, Page};
+use query::{CURSOR, Cursor, Pairs, Refusal, Search};
 use scruple_core::Timestamp;
-use shelf::{Draft, Held, Shelf};
+use shelf::{At, Draft, Held, Shelf};
 use std::collections::BTreeMap;
 use value::Words;
 
@@ -36,6 +37,19 @@ pub struct Server {
     base: String,
     shelves: BTreeMap<String, Shelf>,
     words: Words,
+}
+
+/// A version of a resource.
+pub enum Version {
+    /// It stood like this: JSON.
+    Resource(Vec<u8>),
+    /// It was deleted.
+    Deleted {
+        /// The version that the deletion is.
+        version: String,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// A request, as far as it matters. It may name a patient, so that it has no `Debug`.
@@ -77,17 +91,28 @@ impl Server {
         Self::from_resources(all.map(parts), base)
     }
 
-    /// A server of these resources: type, id and JSON. Of two with one type and id the later stands. What is no JSON object can
-    /// be read, and no search finds it.
+    /// A server of these resources: type, id and JSON. Of two with one type and id the later stands, and the earlier is a version
+    /// of it if their `meta.versionId` differ. What is no JSON object can be read, and no search finds it.
     #[must_use]
     pub fn from_resources(resources: impl IntoIterator<Item = (String, String, Vec<u8>)>, base: &str) -> Self {
+        let versions =
+            resources.into_iter().map(|(resource_type, id, json)| (resource_type, id, Version::Resource(json)));
+        Self::from_versions(versions, base)
+    }
+
+    /// The same of resources of which some were deleted. The versions of each come in their order, oldest first.
+    #[must_use]
+    pub fn from_versions(versions: impl IntoIterator<Item = (String, String, Version)>, base: &str) -> Self {
         let mut words = Words::default();
         // Every type of the table can be asked for, whether or not there is one: an empty store answers as a full one.
         let mut drafts: BTreeMap<String, Draft> =
             parameters::table().keys().map(|name| ((*name).to_owned(), Draft::new(name))).collect();
-        for (resource_type, id, json) in resources {
+        for (resource_type, id, version) in versions {
             let draft = drafts.entry(resource_type).or_insert_with_key(|name| Draft::new(name));
-            draft.put(id, json, &mut words);
+            match version {
+                Version::Resource(json) => draft.put(id, json, &mut words),
+                Version::Deleted { version, at } => draft.delete(id, version, at.micros()),
+            }
         }
         let shelves = drafts.into_iter().map(|(name, draft)| (name, draft.finish())).collect();
         let mut server = Self { base: String::new(), shelves, words };
@@ -151,13 +176,23 @@ impl Server {
                 let shelf = self.shelf(resource_type)?;
                 only(request, &["GET", "HEAD"])?;
                 takes(request, &formats(request)?)?;
-                let held = shelf.resource(id);
-                held.map(Response::resource).ok_or_else(|| Refusal::new(404, "not-found", "there is no such resource"))
+                Response::resource(shelf.resource(id))
+            }
+            [resource_type, id, "_history"] => {
+                let shelf = self.shelf(resource_type)?;
+                only(request, &["GET", "HEAD"])?;
+                self.history(request, resource_type, id, shelf)
+            }
+            [resource_type, id, "_history", version] => {
+                let shelf = self.shelf(resource_type)?;
+                only(request, &["GET", "HEAD"])?;
+                takes(request, &formats(request)?)?;
+                Response::resource(shelf.version(id, version))
             }
             _ => Err(Refusal::new(
                 404,
                 "not-supported",
-                "the server reads, searches by type, and says what it can at /metadata",
+                "the server reads resources and their versions, searches by type, and says what it can at /metadata",
             )),
         }
     }
@@ -178,19 +213,10 @@ impl Server {
         request: &Request<'_>,
         resource_type: &str,
         shelf: &Shelf,
-        mut pairs: query::Pairs,
+        mut pairs: Pairs,
     ) -> Result<Response, Refusal> {
         takes(request, &pairs)?;
-        let mut from = 0;
-        if pairs.iter().any(|(name, _)| name == CURSOR) {
-            let cursor = match pairs.as_slice() {
-                [(_, token)] => Cursor::open(token, resource_type),
-                _ => None,
-            };
-            let cursor = cursor.ok_or_else(|| Refusal::new(400, "invalid", "the cursor is none of this server's"))?;
-            from = cursor.from;
-            pairs = query::pairs(cursor.query.as_bytes())?;
-        }
+        let from = opened(&mut pairs, resource_type)?;
         let search = Search::parse(resource_type, shelf, &self.words, &pairs)?;
         let mut places = shelf.find(&search.criteria, &self.words);
         let total = places.len();
@@ -208,14 +234,51 @@ impl Server {
         Ok(Response::json(200, page.write()))
     }
 
-    /// The address of the page that begins behind so many matches.
-    fn link(&self, resource_type: &str, pairs: &[(String, String)], from: usize) -> String {
+    fn history(
+        &self,
+        request: &Request<'_>,
+        resource_type: &str,
+        id: &str,
+        shelf: &Shelf,
+    ) -> Result<Response, Refusal> {
+        let mut pairs = query::pairs(request.query.unwrap_or_default().as_bytes())?;
+        takes(request, &pairs)?;
+        let mut resource = format!("{resource_type}/");
+        query::encode_part(id, &mut resource);
+        let path = format!("{resource}/_history");
+        let from = opened(&mut pairs, &path)?;
+        let count = query::history_count(&pairs)?;
+        let mut was_there = false;
+        let mut versions: Vec<(At<'_>, bool)> = Vec::new();
+        // What is no JSON can be read, and stands in no Bundle.
+        for at in shelf.past_and_present(id).filter(|at| !matches!(at, At::Stored(held) if !held.is_object)) {
+            let is_there = matches!(at, At::Stored(_));
+            versions.push((at, !was_there));
+            was_there = is_there;
+        }
+        if versions.is_empty() {
+            return Err(Refusal::absent());
+        }
+        versions.reverse();
+        let total = versions.len();
+        let behind = from.saturating_add(count).min(total);
+        let mut links = vec![("self", self.link(&path, &pairs, from))];
+        if behind < total && count > 0 {
+            links.push(("next", self.link(&path, &pairs, behind)));
+        }
+        let versions = versions.get(from.min(behind)..behind).unwrap_or_default();
+        let page = HistoryPage { base: &self.base, resource: &resource, now: request.now, total, links, versions };
+        Ok(Response::json(200, page.write()))
+    }
+
+    /// The address of the page of a path that begins behind so many matches or versions.
+    fn link(&self, path: &str, pairs: &[(String, String)], from: usize) -> String {
         let query = query::encode(pairs);
         let base = &self.base;
         match (from, query.is_empty()) {
-            (0, true) => format!("{base}/{resource_type}"),
-            (0, false) => format!("{base}/{resource_type}?{query}"),
-            _ => format!("{base}/{resource_type}?{CURSOR}={}", Cursor { query, from }.seal(resource_type)),
+            (0, true) => format!("{base}/{path}"),
+            (0, false) => format!("{base}/{path}?{query}"),
+            _ => format!("{base}/{path}?{CURSOR}={}", Cursor { query, from }.seal(path)),
         }
     }
 }
@@ -225,7 +288,15 @@ impl Response {
         Self { status, headers: vec![("content-type", FHIR_JSON.to_owned())], body }
     }
 
-    fn resource(held: &Held) -> Self {
+    fn resource(found: Option<At<'_>>) -> Result<Self, Refusal> {
+        match found {
+            Some(At::Stored(held)) => Ok(Self::held(held)),
+            Some(At::Deleted(_)) => Err(Refusal::new(410, "deleted", "the resource was deleted")),
+            None => Err(Refusal::absent()),
+        }
+    }
+
+    fn held(held: &Held) -> Self {
         let mut response = Self::json(200, held.json.clone());
         // Of another form it would be no header.
         let version = held.version.as_ref().filter(|version| value::is_id(version));
@@ -252,8 +323,22 @@ fn takes(request: &Request<'_>, pairs: &[(String, String)]) -> Result<(), Refusa
     format.or(request.accept).is_none_or(query::takes_json).then_some(()).ok_or_else(refusal)
 }
 
+/// How many matches or versions lie before the page: of a page by cursor, whose parameters then stand in `pairs`.
+fn opened(pairs: &mut Pairs, path: &str) -> Result<usize, Refusal> {
+    if pairs.iter().all(|(name, _)| name != CURSOR) {
+        return Ok(0);
+    }
+    let cursor = match pairs.as_slice() {
+        [(_, token)] => Cursor::open(token, path),
+        _ => None,
+    };
+    let cursor = cursor.ok_or_else(|| Refusal::new(400, "invalid", "the cursor is none of this server's"))?;
+    *pairs = query::pairs(cursor.query.as_bytes())?;
+    Ok(cursor.from)
+}
+
 /// The query of a request that may have a `_format` and nothing else.
-fn formats(request: &Request<'_>) -> Result<query::Pairs, Refusal> {
+fn formats(request: &Request<'_>) -> Result<Pairs, Refusal> {
     let pairs = query::pairs(request.query.unwrap_or_default().as_bytes())?;
     let others = pairs.iter().filter(|(name, _)| name != "_format").count();
     let refusal = || Refusal::new(400, "not-supported", "only `_format` may stand here");
@@ -261,7 +346,7 @@ fn formats(request: &Request<'_>) -> Result<query::Pairs, Refusal> {
 }
 
 /// The parameters of a search by POST.
-fn form(request: &Request<'_>) -> Result<query::Pairs, Refusal> {
+fn form(request: &Request<'_>) -> Result<Pairs, Refusal> {
     let media_type = request.content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case(FORM) {
         return Err(Refusal::new(415, "not-supported", format!("a search by POST has a body of {FORM}")));

@@ -3,9 +3,9 @@
 use scruple_connect::{Base, EMBEDDED_BASE, EmbeddedUpstream, HttpUpstream, Options};
 use scruple_core::{FixedClock, Timestamp};
 use scruple_fhir::search::Dialect;
-use scruple_hospital::upstream::Server;
-use scruple_release::{Fetched, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
-use scruple_testkit::interfere::{Misbehaviour, Pairs, RawServer, Store};
+use scruple_hospital::upstream::{self, Server};
+use scruple_release::{Fetched, HISTORY_PAGE_COUNT, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_testkit::interfere::{Misbehaviour, Pairs, RawServer, Store, Version};
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
@@ -49,7 +49,7 @@ impl Behind {
         Some(Self::Medplum(base.trim_end_matches("/fhir/R4").to_owned()))
     }
 
-    /// The server over a store, at this present.
+    /// The server over a store, at this present. Medplum gets the current resources alone, and nothing of their past.
     ///
     /// # Errors
     /// Medplum is not there, or takes no store.
@@ -64,9 +64,7 @@ impl Behind {
                 short_pages: true,
             }))),
             Self::Embedded => {
-                let resources =
-                    store.iter().map(|stored| (stored.resource_type.clone(), stored.id.clone(), stored.bytes.clone()));
-                let server = Server::from_resources(resources, EMBEDDED_BASE);
+                let server = Server::from_versions(versions(store), EMBEDDED_BASE);
                 Arc::new(EmbeddedUpstream::new(server, Arc::new(FixedClock::new(now))))
             }
             Self::Medplum(server) => loaded(server, store)?,
@@ -88,6 +86,20 @@ impl Upstream for Raw {
         Box::pin(std::future::ready(Ok(self.0.read(resource_type, id).map(Fetched::from))))
     }
 
+    fn version<'a>(
+        &'a self,
+        resource_type: &'a str,
+        id: &'a str,
+        version: &'a str,
+    ) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(std::future::ready(Ok(self.0.version(resource_type, id, version).map(Fetched::from))))
+    }
+
+    fn history<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        let parameters = [("_count".to_owned(), HISTORY_PAGE_COUNT.to_string())];
+        Box::pin(std::future::ready(Ok(self.0.history(resource_type, id, &parameters).map(Fetched::from))))
+    }
+
     fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
         Box::pin(std::future::ready(Ok(self.0.search(&query.resource_type, &query.parameters).into())))
     }
@@ -95,6 +107,20 @@ impl Upstream for Raw {
     fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
         Box::pin(std::future::ready(self.0.page(link).map(Fetched::from).ok_or(UpstreamError::ForeignLink)))
     }
+}
+
+/// All versions of all resources, as the embedded server takes them.
+fn versions(store: &Store) -> impl Iterator<Item = (String, String, upstream::Version)> {
+    let current = store.iter().map(|stored| (stored.resource_type.as_str(), stored.id.as_str()));
+    current.chain(store.deleted()).flat_map(|(resource_type, id)| {
+        store.versions(resource_type, id).into_iter().map(move |version| {
+            let version = match version {
+                Version::Stored(stored) => upstream::Version::Resource(stored.bytes.clone()),
+                Version::Deleted { version, at } => upstream::Version::Deleted { version, at },
+            };
+            (resource_type.to_owned(), id.to_owned(), version)
+        })
+    })
 }
 
 /// A store of its own on a Medplum server, holding this and nothing else.

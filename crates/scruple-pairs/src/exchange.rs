@@ -30,6 +30,21 @@ impl Upstream for Exchange {
         Box::pin(async move { upstream.read(resource_type, id).await })
     }
 
+    fn version<'a>(
+        &'a self,
+        resource_type: &'a str,
+        id: &'a str,
+        version: &'a str,
+    ) -> UpstreamFuture<'a, Option<Fetched>> {
+        let upstream = self.now();
+        Box::pin(async move { upstream.version(resource_type, id, version).await })
+    }
+
+    fn history<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        let upstream = self.now();
+        Box::pin(async move { upstream.history(resource_type, id).await })
+    }
+
     fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
         let upstream = self.now();
         Box::pin(async move { upstream.search(query).await })

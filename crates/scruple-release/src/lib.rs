@@ -31,4 +31,6 @@ pub use release::{Asked, ReleaseError, ReleaseStream, Released};
 pub use spool::Spool;
 pub use summary::{Fault, Summary};
 pub use targets::Targets;
-pub use upstream::{Fetched, Share, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery, page};
+pub use upstream::{
+    Fetched, HISTORY_PAGE_COUNT, Share, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery, history_page, page,
+};

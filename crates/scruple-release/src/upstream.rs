@@ -54,6 +54,14 @@ pub fn page(plain: &[u8]) -> Result<bundle::Page<'_>, UpstreamError> {
     bundle::page(plain).map_err(|_| UpstreamError::Malformed("no page of a search"))
 }
 
+/// Takes a page of a history apart, after [`bundle::plain`].
+///
+/// # Errors
+/// It is none.
+pub fn history_page(plain: &[u8]) -> Result<bundle::HistoryPage<'_>, UpstreamError> {
+    bundle::history(plain).map_err(|_| UpstreamError::Malformed("no page of a history"))
+}
+
 /// A share of something limited, given back when this is dropped.
 #[derive(Default)]
 pub struct Share(Option<Box<dyn Any + Send + Sync>>);
@@ -72,7 +80,10 @@ impl fmt::Debug for Share {
     }
 }
 
-/// A FHIR R4 server that can be read and searched.
+/// Versions that are asked for on a page of a history.
+pub const HISTORY_PAGE_COUNT: usize = 200;
+
+/// A FHIR R4 server that can be read and searched, and whose versions can be read where it keeps any.
 pub trait Upstream: Send + Sync {
     /// The resource of this type and id, as JSON. `None`: there is none (404, 410).
     fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>>;
@@ -84,6 +95,19 @@ pub trait Upstream: Send + Sync {
     /// The page that a `next` link of an earlier page names. A link that leaves the server's base is
     /// [`UpstreamError::ForeignLink`].
     fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched>;
+
+    /// That version of the resource, as JSON. `None`: there is none, or in it the resource was deleted (404, 410). A server
+    /// without versions is [`UpstreamError::Status`].
+    fn version<'a>(
+        &'a self,
+        resource_type: &'a str,
+        id: &'a str,
+        version: &'a str,
+    ) -> UpstreamFuture<'a, Option<Fetched>>;
+
+    /// The first page of the history of the resource, of [`HISTORY_PAGE_COUNT`] versions: a `history` Bundle, as JSON. Further
+    /// ones by [`Self::page`]. `None`: there never was one (404, 410). A server without histories is [`UpstreamError::Status`].
+    fn history<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>>;
 
     /// How far its search is relied on.
     fn dialect(&self) -> Dialect {

@@ -233,6 +233,21 @@ impl Upstream for Counted {
         self.inner.read(resource_type, id)
     }
 
+    fn version<'a>(
+        &'a self,
+        resource_type: &'a str,
+        id: &'a str,
+        version: &'a str,
+    ) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.count();
+        self.inner.version(resource_type, id, version)
+    }
+
+    fn history<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.count();
+        self.inner.history(resource_type, id)
+    }
+
     fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
         self.count();
         self.inner.search(query)

@@ -20,6 +20,11 @@ enum Odd {
     OneIdAtATime,
     LinksElsewhere,
     NoNextPage,
+    NoVersion,
+    NoHistory,
+    OtherHistory,
+    Unlisted,
+    Unversioned,
     OtherVersion,
     Html,
 }
@@ -27,8 +32,9 @@ enum Odd {
 /// A server of four patients with ids like these.
 fn start(odd: Odd, ids: [&str; 4]) -> FaultServer {
     let patients = ids.map(|id| {
+        let meta = if odd == Odd::Unversioned { "" } else { r#""meta":{"versionId":"7"},"# };
         let text = format!(
-            r#"{{"resourceType":"Patient","id":"{id}","identifier":[{{"value":"MRN {id}9"}}],"name":[{{"family":"{CANARY}"}}]}}"#
+            r#"{{"resourceType":"Patient","id":"{id}",{meta}"identifier":[{{"value":"MRN {id}9"}}],"name":[{{"family":"{CANARY}"}}]}}"#
         );
         ("Patient".to_owned(), id.to_owned(), text.into_bytes())
     });
@@ -50,6 +56,10 @@ fn answer(odd: Odd, server: &Server, seen: &Seen) -> Answer {
         return Answer { content_type: Some("text/html".to_owned()), ..Answer::json("<html>") };
     }
     if odd == Odd::NoPost && seen.method == "POST" {
+        return outcome(405);
+    }
+    let is_history = seen.target.ends_with("/_history?_count=200");
+    if odd == Odd::NoVersion && seen.target.contains("/_history/") || odd == Odd::NoHistory && is_history {
         return outcome(405);
     }
     let (path, query) =
@@ -77,6 +87,12 @@ fn answer(odd: Odd, server: &Server, seen: &Seen) -> Answer {
     if odd == Odd::NoNextPage {
         text = text.replace(r#""relation":"next""#, r#""relation":"last""#);
     }
+    if odd == Odd::OtherHistory && is_history {
+        text = text.replace(r#""type":"history""#, r#""type":"searchset""#);
+    }
+    if odd == Odd::Unlisted {
+        text = text.replace(r#"{"code":"vread"},{"code":"history-instance"},"#, "");
+    }
     if odd == Odd::OtherVersion {
         text = text.replace(r#""fhirVersion":"4.0.1""#, r#""fhirVersion":"5.0.0""#);
     }
@@ -100,7 +116,7 @@ const IDS: [&str; 4] = ["b", "c2", "d-3", "e.4"];
 #[tokio::test]
 async fn a_server_that_behaves_is_good() {
     let verdicts = verdicts(Odd::Nothing, IDS, |_| {}).await;
-    let names = ["around", "id_lists", "ids", "pages", "post", "sort", "strict", "transport", "version"];
+    let names = ["around", "id_lists", "ids", "pages", "post", "sort", "strict", "transport", "version", "versions"];
     assert_eq!(verdicts.keys().copied().collect::<Vec<_>>(), names);
     assert!(verdicts.values().all(|verdict| *verdict == Verdict::Good), "{verdicts:?}");
 }
@@ -114,6 +130,11 @@ async fn what_a_server_does_not_do_is_found() {
         (Odd::OneIdAtATime, "id_lists", Verdict::Bad),
         (Odd::LinksElsewhere, "pages", Verdict::Bad),
         (Odd::NoNextPage, "pages", Verdict::Bad),
+        (Odd::NoVersion, "versions", Verdict::Warn),
+        (Odd::NoHistory, "versions", Verdict::Warn),
+        (Odd::OtherHistory, "versions", Verdict::Warn),
+        (Odd::Unlisted, "versions", Verdict::Good),
+        (Odd::Unversioned, "versions", Verdict::Unknown),
     ] {
         let by_get = |options: &mut Options| {
             if odd == Odd::NoPost {

@@ -53,6 +53,8 @@ async fn each_fault_is_its_error_and_the_next_call_is_well() {
                 within(upstream.read("Patient", "p1")).await.map(|_| ()).unwrap_err(),
                 within(upstream.search(&search)).await.map(|_| ()).unwrap_err(),
                 within(upstream.page(&link)).await.map(|_| ()).unwrap_err(),
+                within(upstream.version("Patient", "p1", "2")).await.map(|_| ()).unwrap_err(),
+                within(upstream.history("Patient", "p1")).await.map(|_| ()).unwrap_err(),
             ];
             server.always(None);
             for error in errors {
@@ -65,7 +67,7 @@ async fn each_fault_is_its_error_and_the_next_call_is_well() {
     let log = log.text();
     assert!(!log.contains(CANARY) && !log.contains("name=") && !log.contains("/fhir") && !log.contains("p1"), "{log}");
     let failures = log.matches("failed: upstream_").count();
-    assert_eq!(failures, Fault::ALL.len() * 2 * 3, "one line for each failure");
+    assert_eq!(failures, Fault::ALL.len() * 2 * 5, "one line for each failure");
 }
 
 #[tokio::test]
@@ -79,6 +81,13 @@ async fn limits_and_statuses_are_told() {
     };
     assert_eq!(check(Fault::SlowFirstByte).await, UpstreamError::Timeout { limit_ms: 400 });
     assert_eq!(check(Fault::Huge(1)).await, UpstreamError::TooLarge { limit: 100 });
+    // A version has the limit of a read, a history that of a page.
+    server.next(Fault::Huge(1));
+    let version = within(upstream.version("Patient", "p1", "2")).await;
+    assert_eq!(version.unwrap_err(), UpstreamError::TooLarge { limit: 100 });
+    server.next(Fault::Huge(2));
+    let history = within(upstream.history("Patient", "p1")).await;
+    assert_eq!(history.unwrap_err(), UpstreamError::TooLarge { limit: LIMIT });
     assert_eq!(check(Fault::Status(502)).await, UpstreamError::Status(502));
     assert_eq!(check(Fault::Redirect).await, UpstreamError::Status(302));
     assert_eq!(check(Fault::Status(403)).await, UpstreamError::Credential(403));

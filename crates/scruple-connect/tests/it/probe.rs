@@ -25,6 +25,7 @@ async fn version_software_and_search_by_post() {
     let probe = probe.unwrap();
     assert_eq!((probe.fhir_version.as_str(), probe.software.as_deref()), ("4.0.1", Some("A Server 1.2")));
     assert_eq!(probe.post_search, PostSearch::Supported);
+    assert!(!probe.lists_vread && !probe.lists_history);
     let seen = server.seen();
     assert_eq!((seen[1].method.as_str(), seen[1].target.as_str()), ("POST", "/fhir/Basic/_search"));
     assert_eq!(seen[1].body, b"_id=scruple-probe");
@@ -37,6 +38,18 @@ async fn version_software_and_search_by_post() {
     ] {
         assert_eq!(check(R4, refusal).await.0.unwrap().post_search, PostSearch::Refused);
     }
+}
+
+#[tokio::test]
+async fn versions_are_those_of_patients() {
+    let bundle = || Answer::json(r#"{"resourceType":"Bundle","type":"searchset"}"#);
+    let probe = check(
+        r#"{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","rest":[{"resource":[{"type":"Basic","interaction":[{"code":"vread"}]},
+            {"type":"Patient","interaction":[{"code":"read"},{"code":"history-instance"},{"code":"history-type"}]}]}]}"#,
+        bundle(),
+    );
+    let probe = probe.await.0.unwrap();
+    assert_eq!((probe.lists_vread, probe.lists_history), (false, true));
 }
 
 #[tokio::test]

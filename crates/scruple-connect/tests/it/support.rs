@@ -10,10 +10,16 @@ pub const CANARY: &str = "Zq7CANARY";
 pub const PATIENT: &str = r#"{"resourceType":"Patient","id":"p1","name":[{"family":"Zq7CANARY"}]}"#;
 pub const BUNDLE: &str = r#"{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Patient","id":"p1","name":[{"family":"Zq7CANARY"}]}}]}"#;
 
+pub const HISTORY: &str = r#"{"resourceType":"Bundle","type":"history","entry":[{"request":{"method":"DELETE","url":"Patient/p1"}},{"resource":{"resourceType":"Patient","id":"p1","name":[{"family":"Zq7CANARY"}]},"request":{"method":"PUT","url":"Patient/p1"}}]}"#;
+
 pub fn answer(seen: &Seen) -> Answer {
     match (seen.method.as_str(), seen.target.as_str()) {
         ("GET", "/fhir/Patient/p1") => Answer::json(PATIENT),
-        ("GET", "/fhir/Patient/gone") => Answer::json(PATIENT).with_status(410),
+        ("GET", "/fhir/Patient/p1/_history/2") => Answer::json(PATIENT),
+        ("GET", "/fhir/Patient/p1/_history?_count=200") => Answer::json(HISTORY),
+        ("GET", "/fhir/Patient/gone" | "/fhir/Patient/p1/_history/3" | "/fhir/Patient/gone/_history?_count=200") => {
+            Answer::json(PATIENT).with_status(410)
+        }
         ("POST", "/fhir/Patient/_search") => Answer::json(BUNDLE),
         ("GET", target) if target.starts_with("/fhir?") || target.starts_with("/fhir/Patient?") => Answer::json(BUNDLE),
         _ => Answer::json(r#"{"resourceType":"OperationOutcome","text":"Zq7CANARY"}"#).with_status(404),

@@ -19,6 +19,14 @@ impl Upstream for Says {
         Box::pin(std::future::ready(self.0.clone().map(|bytes| Some(bytes.into()))))
     }
 
+    fn version<'a>(&'a self, _: &'a str, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(std::future::ready(self.0.clone().map(|bytes| Some(bytes.into()))))
+    }
+
+    fn history<'a>(&'a self, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(std::future::ready(self.0.clone().map(|bytes| Some(bytes.into()))))
+    }
+
     fn search<'a>(&'a self, _: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
         Box::pin(std::future::ready(self.0.clone().map(Fetched::from)))
     }
@@ -263,6 +271,14 @@ impl Upstream for One {
         Box::pin(std::future::ready(Ok(Some(self.read.clone().into()))))
     }
 
+    fn version<'a>(&'a self, _: &'a str, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(std::future::ready(Err(UpstreamError::Status(405))))
+    }
+
+    fn history<'a>(&'a self, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(std::future::ready(Err(UpstreamError::Status(405))))
+    }
+
     fn search<'a>(&'a self, _: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
         Box::pin(std::future::ready(Ok(br#"{"resourceType":"Bundle","type":"searchset"}"#.to_vec().into())))
     }
@@ -284,6 +300,14 @@ impl Shared {
 impl Upstream for Shared {
     fn read<'a>(&'a self, kind: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
         Box::pin(async move { Ok(self.0.read(kind, id).await?.map(|fetched| self.with_share(fetched))) })
+    }
+
+    fn version<'a>(&'a self, kind: &'a str, id: &'a str, version: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(async move { Ok(self.0.version(kind, id, version).await?.map(|fetched| self.with_share(fetched))) })
+    }
+
+    fn history<'a>(&'a self, kind: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(async move { Ok(self.0.history(kind, id).await?.map(|fetched| self.with_share(fetched))) })
     }
 
     fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
@@ -330,6 +354,14 @@ impl Upstream for Slow {
         Box::pin(std::future::ready(Ok(Some(
             br#"{"resourceType":"Patient","id":"x","gender":"male"}"#.to_vec().into(),
         ))))
+    }
+
+    fn version<'a>(&'a self, _: &'a str, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(std::future::ready(Err(UpstreamError::Status(405))))
+    }
+
+    fn history<'a>(&'a self, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        Box::pin(std::future::ready(Err(UpstreamError::Status(405))))
     }
 
     fn search<'a>(&'a self, _: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {

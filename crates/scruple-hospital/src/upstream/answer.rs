@@ -1,7 +1,7 @@
 //! The bodies that the server writes: Bundle, CapabilityStatement, OperationOutcome. Stored resources go in as they are.
 
 use super::query::{Refusal, encode_part};
-use super::shelf::{Held, Shelf};
+use super::shelf::{At, Held, Shelf};
 use scruple_core::Timestamp;
 use std::collections::BTreeMap;
 
@@ -16,24 +16,63 @@ pub(super) struct Page<'a> {
     pub resources: Vec<&'a Held>,
 }
 
+/// One page of a history.
+pub(super) struct HistoryPage<'a> {
+    pub base: &'a str,
+    /// `Patient/pat-0001`, percent-encoded.
+    pub resource: &'a str,
+    pub now: Timestamp,
+    pub total: usize,
+    /// Relation and address.
+    pub links: Vec<(&'static str, String)>,
+    /// Newest first, and whether the resource was not there before.
+    pub versions: &'a [(At<'a>, bool)],
+}
+
+/// Bytes of an entry beside its resource.
+const ENTRY_BYTES: usize = 160;
+
+impl HistoryPage<'_> {
+    pub fn write(&self) -> Vec<u8> {
+        let json = |at: &At<'_>| if let At::Stored(held) = at { held.json.len() } else { 0 };
+        let bytes: usize = self.versions.iter().map(|(at, _)| json(at) + 2 * ENTRY_BYTES).sum();
+        let mut out = Out::bundle("history", bytes, self.now, self.total, &self.links);
+        for (place, (at, is_new)) in self.versions.iter().enumerate() {
+            out.raw(if place == 0 { r#","entry":[{"fullUrl":"# } else { r#",{"fullUrl":"# });
+            out.text(&format!("{}/{}", self.base, self.resource));
+            let (method, status) = match at {
+                At::Stored(held) => {
+                    out.raw(r#","resource":"#);
+                    out.0.extend_from_slice(&held.json);
+                    ("PUT", if *is_new { "201" } else { "200" })
+                }
+                At::Deleted(_) => ("DELETE", "204"),
+            };
+            out.raw(r#","request":{"method":"#);
+            out.text(method);
+            out.raw(r#","url":"#);
+            out.text(self.resource);
+            out.raw(r#"},"response":{"status":"#);
+            out.text(status);
+            if let Some(version) = at.version() {
+                out.raw(r#","etag":"#);
+                out.text(&format!("W/\"{version}\""));
+            }
+            if let Some(updated) = at.updated() {
+                out.raw(r#","lastModified":"#);
+                out.text(&Timestamp::from_micros(updated).to_string());
+            }
+            out.raw("}}");
+        }
+        out.raw(if self.versions.is_empty() { "}" } else { "]}" });
+        out.0
+    }
+}
+
 impl Page<'_> {
     pub fn write(&self) -> Vec<u8> {
-        const ENTRY_BYTES: usize = 160;
         let bytes: usize = self.resources.iter().map(|held| held.json.len() + ENTRY_BYTES).sum();
-        let mut out = Out(Vec::with_capacity(bytes + 512));
-        out.raw(r#"{"resourceType":"Bundle","meta":{"lastUpdated":"#);
-        out.text(&self.now.to_string());
-        out.raw(r#"},"type":"searchset","total":"#);
-        out.raw(&self.total.to_string());
-        out.raw(r#","link":["#);
-        for (place, (relation, url)) in self.links.iter().enumerate() {
-            out.raw(if place == 0 { r#"{"relation":"# } else { r#",{"relation":"# });
-            out.text(relation);
-            out.raw(r#","url":"#);
-            out.text(url);
-            out.raw("}");
-        }
-        out.raw("]");
+        let mut out = Out::bundle("searchset", bytes, self.now, self.total, &self.links);
         for (place, held) in self.resources.iter().enumerate() {
             out.raw(if place == 0 { r#","entry":[{"fullUrl":"# } else { r#",{"fullUrl":"# });
             let mut id = String::with_capacity(held.id.len());
@@ -63,7 +102,9 @@ pub(super) fn capabilities(base: &str, shelves: &BTreeMap<String, Shelf>, now: T
     for (place, (resource_type, shelf)) in shelves.iter().enumerate() {
         out.raw(if place == 0 { r#"{"type":"# } else { r#",{"type":"# });
         out.text(resource_type);
-        out.raw(r#","interaction":[{"code":"read"},{"code":"search-type"}],"searchParam":["#);
+        out.raw(
+            r#","interaction":[{"code":"read"},{"code":"vread"},{"code":"history-instance"},{"code":"search-type"}],"versioning":"versioned","searchParam":["#,
+        );
         for (place, parameter) in shelf.parameters.iter().enumerate() {
             out.raw(if place == 0 { r#"{"name":"# } else { r#",{"name":"# });
             out.text(parameter.name);
@@ -91,6 +132,27 @@ pub(super) fn outcome(refusal: &Refusal) -> Vec<u8> {
 struct Out(Vec<u8>);
 
 impl Out {
+    /// The head of a Bundle, up to its entries.
+    fn bundle(kind: &str, bytes: usize, now: Timestamp, total: usize, links: &[(&'static str, String)]) -> Self {
+        let mut out = Self(Vec::with_capacity(bytes + 512));
+        out.raw(r#"{"resourceType":"Bundle","meta":{"lastUpdated":"#);
+        out.text(&now.to_string());
+        out.raw(r#"},"type":"#);
+        out.text(kind);
+        out.raw(r#","total":"#);
+        out.raw(&total.to_string());
+        out.raw(r#","link":["#);
+        for (place, (relation, url)) in links.iter().enumerate() {
+            out.raw(if place == 0 { r#"{"relation":"# } else { r#",{"relation":"# });
+            out.text(relation);
+            out.raw(r#","url":"#);
+            out.text(url);
+            out.raw("}");
+        }
+        out.raw("]");
+        out
+    }
+
     fn raw(&mut self, json: &str) {
         self.0.extend_from_slice(json.as_bytes());
     }

@@ -36,9 +36,37 @@ impl Refusal {
         Self { status, issue, text: text.into() }
     }
 
+    /// There is no such resource, or no such version of it.
+    pub fn absent() -> Self {
+        Self::new(404, "not-found", "there is no such resource")
+    }
+
     fn malformed(text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(400, "invalid", text)
     }
+}
+
+/// Reads the parameters of a history: how many versions go on a page. `_format` is the caller's business.
+pub(super) fn history_count(pairs: &[(String, String)]) -> Result<usize, Refusal> {
+    let mut count = None;
+    let mut formats = 0;
+    for (name, value) in pairs {
+        match name.as_str() {
+            "_count" if count.is_none() => {
+                let read = page_count(value).ok_or_else(|| Refusal::malformed("`_count` is no number"))?;
+                count = Some(read);
+            }
+            "_format" if formats == 0 => formats += 1,
+            _ => return Err(Refusal::new(400, "not-supported", "only one `_count` and one `_format` may stand here")),
+        }
+    }
+    Ok(count.unwrap_or(PAGE_DEFAULT))
+}
+
+/// A value of `_count`. What does not fit a number is above the maximum too.
+fn page_count(digits: &str) -> Option<usize> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().map_or(PAGE_MAX, |count: usize| count.min(PAGE_MAX)))
 }
 
 /// Names and values, decoded.
@@ -156,9 +184,8 @@ impl Search {
 
     fn control(&mut self, shelf: &Shelf, name: &str, value: &str) -> Option<()> {
         match (name, value) {
-            ("_count", digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                // What does not fit a number is above the maximum too.
-                self.count = digits.parse().map_or(PAGE_MAX, |count: usize| count.min(PAGE_MAX));
+            ("_count", digits) => {
+                self.count = page_count(digits)?;
                 self.total_only |= self.count == 0;
             }
             ("_sort", orders) => {
@@ -184,22 +211,23 @@ impl Order {
     }
 }
 
-/// Where a page begins: the search, and how many matches lie before. It holds all of it, so that the server keeps nothing.
+/// Where a page begins: the parameters, and how many matches or versions lie before. It holds all of it, so that the server
+/// keeps nothing, and opens only at the path that it was sealed for.
 pub(super) struct Cursor {
     pub query: String,
     pub from: usize,
 }
 
 impl Cursor {
-    pub fn seal(&self, resource_type: &str) -> String {
-        base64url(format!("{resource_type}\n{}\n{}", self.from, self.query).as_bytes())
+    pub fn seal(&self, path: &str) -> String {
+        base64url(format!("{path}\n{}\n{}", self.from, self.query).as_bytes())
     }
 
-    /// None: no cursor of a search of this type.
-    pub fn open(token: &str, resource_type: &str) -> Option<Self> {
+    /// None: no cursor of this path.
+    pub fn open(token: &str, path: &str) -> Option<Self> {
         let text = String::from_utf8(from_base64url(token)?).ok()?;
         let mut lines = text.splitn(3, '\n');
-        if lines.next()? != resource_type {
+        if lines.next()? != path {
             return None;
         }
         let from = lines.next()?.parse().ok()?;

@@ -1,6 +1,6 @@
 //! The resources of one type in the server's own order, and what its parameters read of them, by column.
 //!
-//! Nothing is added later: a server is built once, and its pages need no snapshot.
+//! Nothing is added later: a server is built once, and its pages need no snapshot. Searches see current versions alone.
 
 use super::criterion::Criterion;
 use super::parameters::{self, Parameter};
@@ -15,10 +15,59 @@ pub(super) struct Held {
     pub id: String,
     /// The bytes as they came.
     pub json: Vec<u8>,
+    /// Whether they are a JSON object.
+    pub is_object: bool,
     /// `meta.versionId`.
     pub version: Option<String>,
     /// `meta.lastUpdated`, in microseconds.
     pub updated: Option<i64>,
+}
+
+/// A version of a resource.
+pub(super) enum Version {
+    /// It stood like this.
+    Stored(Held),
+    /// It was deleted.
+    Deleted(Deletion),
+}
+
+/// That a resource was deleted, which is a version too.
+pub(super) struct Deletion {
+    pub version: String,
+    /// When, in microseconds.
+    pub updated: i64,
+}
+
+impl Version {
+    const fn as_ref(&self) -> At<'_> {
+        match self {
+            Self::Stored(held) => At::Stored(held),
+            Self::Deleted(deletion) => At::Deleted(deletion),
+        }
+    }
+}
+
+/// What a resource was at a version.
+#[derive(Clone, Copy)]
+pub(super) enum At<'a> {
+    Stored(&'a Held),
+    Deleted(&'a Deletion),
+}
+
+impl At<'_> {
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Self::Stored(held) => held.version.as_deref(),
+            Self::Deleted(deletion) => Some(&deletion.version),
+        }
+    }
+
+    pub const fn updated(&self) -> Option<i64> {
+        match self {
+            Self::Stored(held) => held.updated,
+            Self::Deleted(deletion) => Some(deletion.updated),
+        }
+    }
 }
 
 /// All resources of one type. Places are in the default order: last updated first, then by id; those that do not say when
@@ -28,6 +77,8 @@ pub(super) struct Shelf {
     columns: Vec<Column>,
     resources: Vec<Held>,
     places: HashMap<String, u32>,
+    /// By id: earlier versions, oldest first. Of a resource that is deleted the last is its deletion, and no place has its id.
+    past: HashMap<String, Vec<Version>>,
     /// How many can be searched: those behind are no JSON objects.
     searchable: u32,
 }
@@ -61,8 +112,21 @@ enum SortKey<'a> {
 }
 
 impl Shelf {
-    pub fn resource(&self, id: &str) -> Option<&Held> {
-        self.places.get(id).and_then(|place| self.at(*place))
+    /// What the resource is now. None: there never was one.
+    pub fn resource(&self, id: &str) -> Option<At<'_>> {
+        self.past_and_present(id).next_back()
+    }
+
+    /// What it was at that version.
+    pub fn version(&self, id: &str, version: &str) -> Option<At<'_>> {
+        self.past_and_present(id).find(|at| at.version() == Some(version))
+    }
+
+    /// All versions of a resource, oldest first.
+    pub fn past_and_present(&self, id: &str) -> impl DoubleEndedIterator<Item = At<'_>> {
+        let past = self.past.get(id).map_or(&[][..], Vec::as_slice);
+        let present = self.places.get(id).and_then(|place| self.at(*place)).map(At::Stored);
+        past.iter().map(Version::as_ref).chain(present)
     }
 
     pub fn at(&self, place: u32) -> Option<&Held> {
@@ -187,8 +251,10 @@ impl Column {
 /// A shelf that is being filled.
 pub(super) struct Draft {
     parameters: &'static [Parameter],
-    books: Vec<Book>,
+    /// None: it was deleted.
+    books: Vec<Option<Book>>,
     numbers: HashMap<String, usize>,
+    past: HashMap<String, Vec<Version>>,
 }
 
 struct Book {
@@ -199,10 +265,16 @@ struct Book {
 
 impl Draft {
     pub fn new(resource_type: &str) -> Self {
-        Self { parameters: parameters::of(resource_type), books: Vec::new(), numbers: HashMap::new() }
+        Self {
+            parameters: parameters::of(resource_type),
+            books: Vec::new(),
+            numbers: HashMap::new(),
+            past: HashMap::new(),
+        }
     }
 
-    /// Adds a resource, or replaces the one with this id.
+    /// Adds a resource, or replaces the one with this id, which becomes a version if it has a `meta.versionId` and the new one
+    /// has another.
     pub fn put(&mut self, id: String, json: Vec<u8>, words: &mut Words) {
         let parsed = serde_json::from_slice::<Json>(&json).ok().filter(Json::is_object);
         let values = parsed.as_ref().map(|resource| self.values(&id, resource, words));
@@ -210,13 +282,32 @@ impl Draft {
         let text = |key: &str| meta.and_then(|meta| meta.get(key)).and_then(Json::as_str);
         let updated = text("lastUpdated").and_then(Span::parse).map(|span| span.from);
         let version = text("versionId").map(str::to_owned);
-        let book = Book { held: Held { id: id.clone(), json, version, updated }, values };
-        match self.numbers.get(&id).and_then(|number| self.books.get_mut(*number)) {
-            Some(old) => *old = book,
-            None => {
-                self.numbers.insert(id, self.books.len());
-                self.books.push(book);
-            }
+        let book = Book {
+            held: Held { id: id.clone(), json, is_object: values.is_some(), version: version.clone(), updated },
+            values,
+        };
+        self.supersede(id, Some(book), version.as_deref());
+    }
+
+    /// Says that the resource with this id was deleted.
+    pub fn delete(&mut self, id: String, version: String, updated: i64) {
+        self.supersede(id.clone(), None, Some(&version));
+        self.past.entry(id).or_default().push(Version::Deleted(Deletion { version, updated }));
+    }
+
+    /// Puts the one in the place of the other, and the other to the past.
+    fn supersede(&mut self, id: String, book: Option<Book>, version: Option<&str>) {
+        let number = *self.numbers.entry(id.clone()).or_insert(self.books.len());
+        if number == self.books.len() {
+            self.books.push(None);
+        }
+        let old = self.books.get_mut(number).and_then(|place| std::mem::replace(place, book));
+        let mut past = self.past.remove(&id).unwrap_or_default();
+        past.extend(old.filter(|old| old.held.version.is_some()).map(|old| Version::Stored(old.held)));
+        // A version stands once, as it came last.
+        past.retain(|old| version.is_none() || old.as_ref().version() != version);
+        if !past.is_empty() {
+            self.past.insert(id, past);
         }
     }
 
@@ -231,7 +322,8 @@ impl Draft {
 
     /// Puts everything in its place.
     pub fn finish(self) -> Shelf {
-        let Self { parameters, mut books, .. } = self;
+        let Self { parameters, books, past, .. } = self;
+        let mut books: Vec<Book> = books.into_iter().flatten().collect();
         // Stable: without a time they stay as they were loaded.
         books.sort_by(|one, other| {
             let unreadable = one.values.is_none().cmp(&other.values.is_none());
@@ -255,6 +347,6 @@ impl Draft {
             resources.push(book.held);
         }
         columns.iter_mut().for_each(Column::shrink);
-        Shelf { parameters, columns, resources, places, searchable }
+        Shelf { parameters, columns, resources, places, past, searchable }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 
 mod matching;
 mod protocol;
+mod versions;
 
 const BASE: &str = "http://127.0.0.1:8099/fhir";
 

@@ -34,7 +34,7 @@ pub use pairs::{Pair, Pairs};
 pub use raw::{Misbehaviour, RawServer};
 pub use reference::{Answer, Place, ReferenceServer, Verdict, compare, render};
 pub use shrink::Case;
-pub use store::{Edit, Mutation, Store, Stored};
+pub use store::{Edit, Mutation, Store, Stored, Version};
 pub use toy::Toy;
 pub use view::{Pseudonyms, Sight, View};
 pub use wire::{Request, Response};

@@ -200,7 +200,7 @@ impl Asker<'_> {
         {
             let (kind, id) = match edit {
                 Edit::Put(stored) => (&stored.resource_type, &stored.id),
-                Edit::Remove(kind, id) | Edit::Move(kind, id, _) => (kind, id),
+                Edit::Remove(kind, id) | Edit::Move(kind, id, _) | Edit::Past(kind, id, _) => (kind, id),
             };
             let (first, second) =
                 if numbers.chance(500) { (&self.pair.a, &self.pair.b) } else { (&self.pair.b, &self.pair.a) };

@@ -5,7 +5,7 @@
 use super::harness::{Difference, Harness, Systems, Wrong};
 use super::reference::ReferenceServer;
 use super::requests::Step;
-use super::store::{Edit, Mutation, Store};
+use super::store::{Edit, Mutation, Store, Version};
 use std::fmt;
 
 /// Two stores that look alike, and what was asked of them.
@@ -35,6 +35,9 @@ impl fmt::Display for Case {
         for stored in self.a.iter().take(12) {
             writeln!(out, "  {}", String::from_utf8_lossy(&stored.bytes))?;
         }
+        for (kind, id, past) in self.a.past().take(12) {
+            past_of(out, "", kind, id, past)?;
+        }
         writeln!(out, "second store, after:")?;
         for mutation in &self.mutations {
             writeln!(out, "  {}:", mutation.what)?;
@@ -42,6 +45,7 @@ impl fmt::Display for Case {
                 match edit {
                     Edit::Put(stored) => writeln!(out, "    put {}", String::from_utf8_lossy(&stored.bytes))?,
                     Edit::Remove(kind, id) => writeln!(out, "    remove {kind}/{id}")?,
+                    Edit::Past(kind, id, past) => past_of(out, "  ", kind, id, past)?,
                     Edit::Move(kind, id, to) => writeln!(out, "    move {kind}/{id} to {to}")?,
                 }
             }
@@ -49,6 +53,14 @@ impl fmt::Display for Case {
         write!(out, "steps, with seed {}:", self.seed)?;
         self.steps.iter().try_for_each(|step| write!(out, "\n  {step:?}"))
     }
+}
+
+fn past_of(out: &mut fmt::Formatter<'_>, indent: &str, kind: &str, id: &str, past: &[Version]) -> fmt::Result {
+    writeln!(out, "{indent}  before {kind}/{id}, oldest first:")?;
+    past.iter().try_for_each(|version| match version {
+        Version::Stored(stored) => writeln!(out, "{indent}    {}", String::from_utf8_lossy(&stored.bytes)),
+        Version::Deleted { version, at } => writeln!(out, "{indent}    deleted as version {version} at {at}"),
+    })
 }
 
 struct Shrinker<'a, 'b, 'c> {
@@ -154,8 +166,10 @@ impl Shrinker<'_, '_, '_> {
         while length > 0 {
             let mut at = 0;
             while at < case.a.len() && self.plays_left > 0 {
-                let kept = case.a.iter().enumerate().filter(|(place, _)| !(at..at + length).contains(place));
-                let a: Store = kept.map(|(_, stored)| stored.as_ref().clone()).collect();
+                let mut a = case.a.clone();
+                for stored in case.a.iter().skip(at).take(length) {
+                    a.remove(&stored.resource_type, &stored.id);
+                }
                 if !self.take_if_wrong(Case { a, ..case.clone() }, case, wrong) {
                     at += length;
                 }

@@ -43,6 +43,7 @@ fn a_read_gives_the_stored_bytes() {
     let other = read("/Patient/%C3%A4_%c3%b6%20%C3%BC%2F%25");
     assert_eq!((other.status, other.headers.len()), (200, 1), "a version that is no token makes no header");
     assert_eq!(read("/Patient/broken").body, b"<Patient/>");
+    assert_eq!(read("/Patient/broken/_history").status, 404, "it would break a Bundle");
     assert_eq!(read("Unheard/u").status, 200);
     let head = server.respond(&request("HEAD", &format!("/Patient/{odd}"), None));
     assert_eq!((head.status, head.body.len(), head.headers.len()), (200, 0, 3));
@@ -334,6 +335,9 @@ fn it_tells_the_truth_of_itself() {
             assert!(listed.insert((resource_type, name)));
         }
         assert_eq!(get(&store, &format!("/{resource_type}/none"), "").0, 404);
+        let interactions = resource["interaction"].as_array().unwrap();
+        let codes: Vec<&str> = interactions.iter().map(|interaction| interaction["code"].as_str().unwrap()).collect();
+        assert_eq!(codes, ["read", "vread", "history-instance", "search-type"]);
     }
     assert!(listed.contains(&("Unheard", "_id")) && listed.contains(&("Observation", "patient")));
     for resource in resources {
@@ -355,6 +359,10 @@ fn an_error_holds_nothing_of_the_request() {
     for (path, query) in [
         (format!("/{token}"), String::new()),
         (format!("/Observation/{token}"), String::new()),
+        (format!("/Observation/{token}/_history"), String::new()),
+        (format!("/Observation/o0000/_history/{token}"), String::new()),
+        ("/Observation/o0000/_history".to_owned(), format!("{token}=1")),
+        ("/Observation/o0000/_history".to_owned(), format!("_count={token}")),
         ("/Observation".to_owned(), format!("{token}=1")),
         ("/Observation".to_owned(), format!("date={token}")),
         ("/Observation".to_owned(), format!("patient=a/b/{token}")),
@@ -393,6 +401,7 @@ fn no_text_breaks_it() {
         "Patient",
         "_search",
         "metadata",
+        "_history",
         "o0001",
         "%",
         "%C3",
