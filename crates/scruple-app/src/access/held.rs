@@ -127,6 +127,7 @@ pub(crate) mod tests {
             person,
             left_at: left_at.map(at),
             grants: grants.iter().map(grant).collect(),
+            practitioners: Vec::new(),
         })
     }
 
