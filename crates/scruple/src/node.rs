@@ -129,7 +129,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         store.check_origin(SHARD, i64::try_from(last).unwrap_or(i64::MAX)).await.context("the database")?;
     }
     let people: Vec<SeedPerson<'_>> =
-        plan.people.iter().map(|(login, name, role)| SeedPerson { login, name, role }).collect();
+        plan.people.iter().map(|(login, name, role)| SeedPerson { login, name, role, practitioners: &[] }).collect();
     if !people.is_empty() {
         seed_workforce(&store, &lease, clock.as_ref(), &mut SystemRng, &people)
             .await
