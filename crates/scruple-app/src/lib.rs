@@ -6,7 +6,8 @@
 //! * [`FeedFollower`]: tells the cache whose access has changed, and keeps it fresh.
 //! * [`Drainer`]: takes committed events to the ledger, each exactly once.
 //! * [`StoreKeys`]: seals the store's columns under keys of one root.
-//! * [`seed_workforce`]: persons and grants of a demo.
+//! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
+//! * [`seed_workforce`]: persons, grants and links of a demo.
 //!
 //! What is deliberately not here: SQL (scruple-store), the log on disk (scruple-ledger), HTTP, and the reading of
 //! configuration. Nothing here reads the machine's clock or generator: both are arguments. Waiting is bounded by tokio's
@@ -16,7 +17,9 @@ mod access;
 mod drain;
 mod feed;
 pub mod limits;
+mod link;
 pub mod ports;
+mod record;
 mod sealer;
 mod seed;
 mod stop;
@@ -24,5 +27,6 @@ mod stop;
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, select_role};
 pub use drain::{DrainError, DrainHandle, DrainState, Drainer, WaitError};
 pub use feed::FeedFollower;
+pub use link::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};
 pub use sealer::StoreKeys;
 pub use seed::{DEMO_APPROVER, DEMO_REQUESTER, SeedError, SeedPerson, Seeded, seed_workforce};

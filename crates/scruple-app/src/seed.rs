@@ -1,21 +1,23 @@
-//! The workforce of a demo: persons, and the grants that give them their roles.
+//! The workforce of a demo: persons, the grants that give them their roles, and the links that tell who they are in the
+//! record system.
 //!
-//! The grants are made as any other: asked for by one person, approved by a second, for a time, each with its event.
-//! A login that is there already is left as it is, with the grants that it has or has no longer: seeding again gives
-//! nobody back what was taken from him.
+//! The grants are made as any other: asked for by one person, approved by a second, for a time, each with its event; the
+//! links are confirmed by the one who approves. A login that is there already is left as it is, with the grants that it
+//! has or has no longer: seeding again gives nobody back what was taken from him. Only one who never had a link gets his.
 
 use crate::limits::SEED_PEOPLE_MAX;
+use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Phi, Timestamp, new_id};
 use scruple_store::{
-    Aggregate, Event, Grant, GrantError, GrantRequest, InvalidLogin, InvalidSubject, Login, NewEvent, NewGrant,
-    NewPerson, Person, Position, RoleCode, ShardLease, Store, StoreError, Subject, Tx, Window, find_person_by_login,
-    insert_grant, insert_person,
+    GrantError, GrantRequest, InvalidLogin, InvalidPractitioner, InvalidSubject, LinkError, LinkRequest, Login,
+    NewGrant, NewLink, NewPerson, Person, Position, PractitionerRef, RoleCode, ShardLease, Store, StoreError, Tx,
+    Window, confirm_link, find_person_by_login, insert_grant, insert_person, list_links,
 };
 
 /// The login of the person who asks for the grants of a demo.
 pub const DEMO_REQUESTER: &str = "demo-requester";
-/// The login of the person who approves them.
+/// The login of the person who approves them, and confirms the links.
 pub const DEMO_APPROVER: &str = "demo-approver";
 
 const GRANT_DAYS: i64 = 365;
@@ -30,6 +32,8 @@ pub struct SeedPerson<'a> {
     pub name: &'a str,
     /// A role that he gets.
     pub role: &'a str,
+    /// Who he is in the record system: `Practitioner/id` or `PractitionerRole/id`; of all his lines together.
+    pub practitioners: &'a [&'a str],
 }
 
 /// What was added.
@@ -39,6 +43,8 @@ pub struct Seeded {
     pub persons: usize,
     /// Grants.
     pub grants: usize,
+    /// Links to practitioners.
+    pub links: usize,
     /// The last event of it, to wait for.
     pub last: Option<Position>,
 }
@@ -67,6 +73,15 @@ pub enum SeedError {
         #[source]
         source: InvalidSubject,
     },
+    /// A practitioner is none.
+    #[error("practitioner of line {line}")]
+    Practitioner {
+        /// The line.
+        line: usize,
+        /// Why.
+        #[source]
+        source: InvalidPractitioner,
+    },
     /// A grant cannot be made.
     #[error("grant of line {line}")]
     Grant {
@@ -76,19 +91,30 @@ pub enum SeedError {
         #[source]
         source: GrantError,
     },
-    /// The database failed. Persons that were added before stay, each with all their grants.
+    /// A link cannot be made.
+    #[error("link of line {line}")]
+    Link {
+        /// The line.
+        line: usize,
+        /// Why.
+        #[source]
+        source: LinkError,
+    },
+    /// The database failed. Persons that were added before stay, each with all their grants and links.
     #[error("workforce cannot be stored")]
     Store(#[from] StoreError),
 }
 
-/// A person to be, with all roles.
+/// A person to be, with all roles and practitioners, each of the line that names it first.
 struct Planned<'a> {
     login: Login,
     name: &'a str,
     roles: Vec<(usize, RoleCode)>,
+    practitioners: Vec<(usize, PractitionerRef)>,
 }
 
-/// Adds the people who are not there, each in one transaction with all his grants: from now on, for 365 days.
+/// Adds the people who are not there, each in one transaction with all his grants, from now on, for 365 days, and
+/// links.
 ///
 /// # Errors
 /// A line is malformed: then nothing was added. Or the database failed.
@@ -118,13 +144,25 @@ fn plan<'a>(people: &[SeedPerson<'a>]) -> Result<Vec<Planned<'a>>, SeedError> {
     for (line, person) in (1..).zip(people) {
         let login: Login = person.login.parse().map_err(|source| SeedError::Login { line, source })?;
         let role: RoleCode = person.role.parse().map_err(|source| SeedError::Role { line, source })?;
-        match planned.iter_mut().find(|known| known.login == login) {
-            Some(known) if known.roles.iter().any(|(_, other)| *other == role) => {}
-            Some(known) => known.roles.push((line, role)),
-            None => planned.push(Planned { login, name: person.name, roles: vec![(line, role)] }),
+        let place = planned.iter().position(|known| known.login == login).unwrap_or(planned.len());
+        if place == planned.len() {
+            planned.push(Planned { login, name: person.name, roles: Vec::new(), practitioners: Vec::new() });
+        }
+        let Some(known) = planned.get_mut(place) else { continue };
+        add(&mut known.roles, line, role);
+        for practitioner in person.practitioners {
+            let practitioner = practitioner.parse().map_err(|source| SeedError::Practitioner { line, source })?;
+            add(&mut known.practitioners, line, practitioner);
         }
     }
     Ok(planned)
+}
+
+/// Adds what no line before has named.
+fn add<T: PartialEq>(list: &mut Vec<(usize, T)>, line: usize, item: T) {
+    if list.iter().all(|(_, known)| *known != item) {
+        list.push((line, item));
+    }
 }
 
 struct Seeding<'a> {
@@ -156,10 +194,10 @@ impl Seeding<'_> {
         approver: Id<Person>,
     ) -> Result<(), SeedError> {
         let mut tx = self.store.begin().await?;
-        if find_person_by_login(&mut tx, &planned.login).await?.is_some() {
-            return Ok(());
-        }
         let at = self.clock.now();
+        if let Some(known) = find_person_by_login(&mut tx, &planned.login).await? {
+            return self.link_known(tx, &known, planned, approver).await;
+        }
         let (person, recorded) = self.insert_person(&mut tx, planned.login.clone(), planned.name, at).await?;
         let mut records = vec![recorded];
         for (line, role) in &planned.roles {
@@ -178,10 +216,48 @@ impl Seeding<'_> {
             insert_grant(&mut tx, &grant).await?;
             records.push(record);
         }
+        records.extend(self.link(&mut tx, person, planned, (approver, at)).await?);
         self.commit(tx, &records).await?;
         self.done.persons += 1;
         self.done.grants += planned.roles.len();
+        self.done.links += planned.practitioners.len();
         Ok(())
+    }
+
+    /// Links one who is there already and never had a link: a folder from before there were any.
+    async fn link_known(
+        &mut self,
+        mut tx: Tx,
+        known: &Person,
+        planned: &Planned<'_>,
+        approver: Id<Person>,
+    ) -> Result<(), SeedError> {
+        let has_some = !list_links(&mut tx, known.id, None, 1).await?.is_empty();
+        if has_some || planned.practitioners.is_empty() || known.left_at.is_some() {
+            return Ok(());
+        }
+        let records = self.link(&mut tx, known.id, planned, (approver, self.clock.now())).await?;
+        self.commit(tx, &records).await?;
+        self.done.links += planned.practitioners.len();
+        Ok(())
+    }
+
+    async fn link(
+        &mut self,
+        tx: &mut Tx,
+        person: Id<Person>,
+        planned: &Planned<'_>,
+        (by, at): (Id<Person>, Timestamp),
+    ) -> Result<Vec<Record>, SeedError> {
+        let mut records = Vec::new();
+        for (line, practitioner) in &planned.practitioners {
+            let request = LinkRequest { id: new_id(at, self.rng), person, practitioner: practitioner.clone() };
+            let link = NewLink::confirmed(request.clone(), by, at);
+            let link = link.map_err(|source| SeedError::Link { line: *line, source })?;
+            let subjects = confirm_link(tx, &link).await?;
+            records.push(Record::linked(&request, by, at, subjects));
+        }
+        Ok(records)
     }
 
     async fn insert_person(
@@ -198,53 +274,9 @@ impl Seeding<'_> {
     }
 
     async fn commit(&mut self, tx: Tx, records: &[Record]) -> Result<(), StoreError> {
-        let events: Vec<_> = records.iter().map(|record| record.event(new_id(record.at, self.rng))).collect();
+        let events: Vec<_> = records.iter().map(|record| record.event(new_id(record.at(), self.rng))).collect();
         let positions = tx.commit(self.lease, &events).await?;
         self.done.last = positions.last().copied();
         Ok(())
-    }
-}
-
-/// What an event will tell.
-struct Record {
-    aggregate: Aggregate,
-    at: Timestamp,
-    kind: &'static str,
-    person: Id<Person>,
-    body: Vec<u8>,
-}
-
-impl Record {
-    fn person_added(person: Id<Person>, at: Timestamp) -> Self {
-        let body = serde_json::json!({ "person": person.to_string() });
-        let body = body.to_string().into_bytes();
-        Self { aggregate: Aggregate::new("person", person), at, kind: "person_added", person, body }
-    }
-
-    fn granted(request: &GrantRequest, approved_by: Id<Person>, at: Timestamp) -> Self {
-        let grant: Id<Grant> = request.id;
-        let body = serde_json::json!({
-            "grant": grant.to_string(),
-            "person": request.person.to_string(),
-            "role": request.role.as_str(),
-            "starts_at": request.window.starts_at().micros(),
-            "ends_at": request.window.ends_at().micros(),
-            "requested_by": request.requested_by.to_string(),
-            "approved_by": approved_by.to_string(),
-        });
-        let body = body.to_string().into_bytes();
-        Self { aggregate: Aggregate::new("grant", grant), at, kind: "role_granted", person: request.person, body }
-    }
-
-    fn event(&self, id: Id<Event>) -> NewEvent<'_> {
-        NewEvent {
-            id,
-            aggregate: self.aggregate.clone(),
-            version: 1,
-            at: self.at,
-            kind: self.kind,
-            subjects: Subject::Person(self.person).into(),
-            body: &self.body,
-        }
     }
 }

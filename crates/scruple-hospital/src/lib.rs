@@ -39,6 +39,7 @@ pub use staff::{StaffMember, staff};
 pub use write::Totals;
 
 use scruple_core::Timestamp;
+use std::collections::BTreeSet;
 use time::Moment;
 
 /// The id of the patient whose record shows every category: index 0 of every hospital.
@@ -109,6 +110,22 @@ impl Hospital {
     pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
         let canary = self.options.canary.then(|| canary::record(self.options.seed, self.now()));
         (0..self.options.patients).map(|index| self.record(index)).chain(canary)
+    }
+
+    /// The staff who take part in an Encounter of any patient, in the order of [`staff`]: those who have a relationship with
+    /// somebody here. With few patients not every clinical role has one.
+    #[must_use]
+    pub fn caregivers(&self) -> Vec<&'static StaffMember> {
+        let mut taking_part = BTreeSet::new();
+        for record in self.records() {
+            let encounters = record.resources.iter().filter(|resource| resource.kind() == "Encounter");
+            for encounter in encounters.filter_map(|resource| resource.to_value().ok()) {
+                let participants = encounter.get("participant").and_then(|list| list.as_array()).into_iter().flatten();
+                let references = participants.filter_map(|one| one.pointer("/individual/reference")?.as_str());
+                taking_part.extend(references.map(str::to_owned));
+            }
+        }
+        staff().iter().filter(|member| taking_part.contains(&member.reference())).collect()
     }
 
     fn now(&self) -> Moment {

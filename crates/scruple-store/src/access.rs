@@ -1,7 +1,8 @@
 //! What the gateway's cache loads for one person, with the vector that tells whether it is still true.
 
 use crate::grant::{HeldGrant, open_grants};
-use crate::{Person, ShardVector, StoreError, Tx, shard_vector};
+use crate::link::usable_practitioners;
+use crate::{Person, PractitionerRef, ShardVector, StoreError, Tx, shard_vector};
 use scruple_core::{Id, Timestamp};
 
 /// What a person holds.
@@ -15,15 +16,17 @@ pub struct Access {
     pub left_at: Option<Timestamp>,
     /// The grants that are neither revoked nor over, those that have not begun included.
     pub grants: Vec<HeldGrant>,
+    /// Who the person is in the record system, in order: without those that are ambiguous, and of one who is gone none.
+    pub practitioners: Vec<PractitionerRef>,
 }
 
 /// Loads what a person holds. To be called in one transaction of [`crate::Store::begin_read`]. Unknown: `Ok(None)`.
 ///
 /// # Errors
-/// The database failed, a row is inconsistent, or there are too many grants.
+/// The database failed, a row is inconsistent, or there are too many grants or links.
 pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Result<Option<Access>, StoreError> {
     const SQL: &str = "SELECT left_at FROM person WHERE id = $1";
-    // The vector first: should the state of the database move meanwhile, the grants are newer than it and never older.
+    // The vector first: should the state of the database move meanwhile, grants and links are newer than it and never older.
     let vector = shard_vector(tx).await?;
     let row: Option<(Option<i64>,)> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(person.uuid()).fetch_optional(conn).await?);
@@ -33,5 +36,6 @@ pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
     let left_at = left_at.map(Timestamp::from_micros);
     let gone = left_at.is_some_and(|at| at <= now);
     let grants = if gone { Vec::new() } else { open_grants(tx, person, now).await? };
-    Ok(Some(Access { vector, person, left_at, grants }))
+    let practitioners = if gone { Vec::new() } else { usable_practitioners(tx, person).await? };
+    Ok(Some(Access { vector, person, left_at, grants, practitioners }))
 }

@@ -24,6 +24,7 @@ mod event;
 mod feed;
 mod grant;
 mod job;
+mod link;
 mod migrate;
 mod pack;
 mod person;
@@ -44,6 +45,10 @@ pub use grant::{
     insert_grant, open_grants, revoke_grant,
 };
 pub use job::{Job, JobCounts, JobFailure, JobLease, LeasedJob, NewJob, Outcome, enqueue, finish_job};
+pub use link::{
+    InvalidPractitioner, LinkEnd, LinkError, LinkRequest, LinkState, NewLink, PractitionerLink, PractitionerRef,
+    confirm_link, end_link, find_link, find_open_link, list_links,
+};
 pub use pack::{
     NewPack, Pack, PackApproval, PackState, activate_pack, active_pack_as_of, approve_pack, find_pack, list_packs,
     mark_pack_checked, propose_pack,

@@ -5,12 +5,20 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// Number, name, text for SQLite, text for PostgreSQL.
-const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
-    1,
-    "state",
-    include_str!("../migrations/sqlite/0001_state.sql"),
-    include_str!("../migrations/postgres/0001_state.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+    (
+        1,
+        "state",
+        include_str!("../migrations/sqlite/0001_state.sql"),
+        include_str!("../migrations/postgres/0001_state.sql"),
+    ),
+    (
+        2,
+        "practitioner_link",
+        include_str!("../migrations/sqlite/0002_practitioner_link.sql"),
+        include_str!("../migrations/postgres/0002_practitioner_link.sql"),
+    ),
+];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {
     let migration = |&(number, name, sqlite, postgres): &(i64, &'static str, &'static str, &'static str)| {

@@ -14,7 +14,7 @@ use crate::config::{Config, SearchMethod, SearchValues};
 use crate::state::{self, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use policy::PolicyFiles;
-use scruple_app::{AccessCache, Drainer, FeedFollower, SeedPerson, StoreKeys, ports, seed_workforce};
+use scruple_app::{AccessCache, Drainer, FeedFollower, SeedError, SeedPerson, StoreKeys, ports, seed_workforce};
 use scruple_connect::{Base, Credential, EMBEDDED_BASE, EmbeddedUpstream, HttpUpstream, Roots, SearchBy};
 use scruple_core::{Clock, Timestamp};
 use scruple_fhir::search::Dialect;
@@ -47,8 +47,17 @@ pub struct Plan {
     pub config: Config,
     /// The keys that tokens are verified with, where they do not come from the file of the configuration.
     pub jwks: Option<String>,
-    /// Persons to be seeded, with their roles: (login, name, role).
-    pub people: Vec<(String, String, String)>,
+    /// Persons to be seeded.
+    pub people: Vec<Someone>,
+}
+
+/// A person to be seeded.
+pub struct Someone {
+    pub login: String,
+    pub name: String,
+    pub role: String,
+    /// Who he is in the record system, such as `Practitioner/abc`.
+    pub practitioners: Vec<String>,
 }
 
 /// Where a node can be reached.
@@ -128,20 +137,9 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     if let Some(last) = recorder.main().and_then(|ledger| ledger.last_origin(shard_number())) {
         store.check_origin(SHARD, i64::try_from(last).unwrap_or(i64::MAX)).await.context("the database")?;
     }
-    let people: Vec<SeedPerson<'_>> =
-        plan.people.iter().map(|(login, name, role)| SeedPerson { login, name, role }).collect();
-    if !people.is_empty() {
-        seed_workforce(&store, &lease, clock.as_ref(), &mut SystemRng, &people)
-            .await
-            .context("the people of the demo")?;
-    }
+    seed(&store, &lease, clock.as_ref(), &plan.people).await.context("the people of the demo")?;
 
-    let hospital = Hospital::generate(&HospitalOptions {
-        patients: config.embedded.patients,
-        seed: config.embedded.seed,
-        as_of: clock.now(),
-        canary: false,
-    });
+    let hospital = hospital(config, clock.now());
     let upstream = upstream(config, &hospital, &clock)?;
     let pipeline = Arc::new(Pipeline::new(Parts {
         policy: Policy::new(Arc::clone(&active)),
@@ -224,6 +222,26 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     store.close().await;
     drop(pipeline);
     close(recorder)
+}
+
+async fn seed(store: &Store, lease: &ShardLease, clock: &dyn Clock, people: &[Someone]) -> Result<(), SeedError> {
+    if people.is_empty() {
+        return Ok(());
+    }
+    let practitioners: Vec<Vec<&str>> =
+        people.iter().map(|one| one.practitioners.iter().map(String::as_str).collect()).collect();
+    let people: Vec<SeedPerson<'_>> = people
+        .iter()
+        .zip(&practitioners)
+        .map(|(one, practitioners)| SeedPerson { login: &one.login, name: &one.name, role: &one.role, practitioners })
+        .collect();
+    seed_workforce(store, lease, clock, &mut SystemRng, &people).await.map(drop)
+}
+
+/// The embedded hospital of a configuration.
+pub fn hospital(config: &Config, as_of: Timestamp) -> Hospital {
+    let embedded = &config.embedded;
+    Hospital::generate(&HospitalOptions { patients: embedded.patients, seed: embedded.seed, as_of, canary: false })
 }
 
 /// Finds what would keep a node with this configuration from starting, as far as it can be told without touching a

@@ -1,7 +1,7 @@
 //! [`Held`]: what one person holds, as it was loaded, and what of it holds at an instant.
 
 use scruple_core::{Id, Timestamp};
-use scruple_store::{Access, Grant, HeldGrant, Person, RoleCode, ShardVector, Subject};
+use scruple_store::{Access, Grant, HeldGrant, Person, PractitionerRef, RoleCode, ShardVector, Subject};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -37,6 +37,13 @@ impl Held {
     #[must_use]
     pub const fn person(&self) -> Id<Person> {
         self.access.person
+    }
+
+    /// Who the person is in the record system: the practitioners of his links, in order, without those that are ambiguous.
+    /// Not for one who has left: he holds no role that could ask.
+    #[must_use]
+    pub fn practitioners(&self) -> &[PractitionerRef] {
+        &self.access.practitioners
     }
 
     /// How far the shards had come when it was loaded.
@@ -127,6 +134,7 @@ pub(crate) mod tests {
             person,
             left_at: left_at.map(at),
             grants: grants.iter().map(grant).collect(),
+            practitioners: Vec::new(),
         })
     }
 

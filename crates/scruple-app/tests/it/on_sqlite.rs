@@ -8,6 +8,8 @@ mod access;
 mod drain;
 #[path = "cases/feed.rs"]
 mod feed;
+#[path = "cases/links.rs"]
+mod links;
 #[path = "cases/race.rs"]
 mod race;
 #[path = "cases/seed.rs"]

@@ -229,6 +229,10 @@ pub fn roles(held: &Held, now: Timestamp) -> Vec<String> {
     held.active(now).map(|active| active.role.to_string()).collect()
 }
 
+pub fn practitioners(held: &Held) -> Vec<String> {
+    held.practitioners().iter().map(ToString::to_string).collect()
+}
+
 /// A ledger on a simulated disk.
 pub struct TestLog {
     pub disk: SimStorage,

@@ -109,8 +109,12 @@ pub async fn workforce(database: &str, clock: &Arc<dyn Clock>, people: &[Person]
     let now = clock.now();
     let lease = store.acquire_shard(SHARD, "bench", now, now.plus_micros(LEASE_MICROS)).await?;
     let lease = lease.context("another process holds the shard")?;
-    let seeds =
-        people.iter().map(|person| SeedPerson { login: &person.login, name: &person.login, role: &person.role });
+    let seeds = people.iter().map(|person| SeedPerson {
+        login: &person.login,
+        name: &person.login,
+        role: &person.role,
+        practitioners: &[],
+    });
     seed_workforce(&store, &lease, clock.as_ref(), &mut SystemRng, &seeds.collect::<Vec<_>>()).await?;
     let (cache, wake) = (Arc::new(AccessCache::new(store.clone())), Arc::new(Notify::new()));
     let follower = FeedFollower::new(store.clone(), Arc::clone(&cache), Arc::clone(clock), Arc::clone(&wake));

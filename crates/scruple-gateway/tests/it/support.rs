@@ -240,7 +240,7 @@ async fn access(database: &str, clock: &Arc<FixedClock>) -> (Arc<AccessCache>, F
     let now = clock.now();
     let lease = store.acquire_shard(ShardId(1), "test", now, now.plus_micros(1 << 40)).await.unwrap().unwrap();
     let people: Vec<SeedPerson<'_>> =
-        PEOPLE.iter().map(|(login, role)| SeedPerson { login, name: login, role }).collect();
+        PEOPLE.iter().map(|(login, role)| SeedPerson { login, name: login, role, practitioners: &[] }).collect();
     seed_workforce(&store, &lease, clock.as_ref(), &mut ChaCha20Rng::seed_from_u64(4), &people).await.unwrap();
     let cache = Arc::new(AccessCache::new(store.clone()));
     let follower =

@@ -1,7 +1,7 @@
 //! The hospital has what it is there for: each persona its evidence, the showcase every category, staff every role.
 
 use crate::{AS_OF, by_kind, everything, hospital, kind, values};
-use scruple_hospital::{PART2_LOCATION_ID, PART2_PROGRAMME_ID, Persona, Record, SHOWCASE_ID, staff};
+use scruple_hospital::{PART2_LOCATION_ID, PART2_PROGRAMME_ID, Persona, Record, SHOWCASE_ID, StaffMember, staff};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -303,4 +303,32 @@ fn personas_are_drawn_at_their_rates() {
     assert!(count(Persona::Twin).is_multiple_of(2), "twins come in pairs");
     assert!(count(Persona::Ordinary) > 14_000);
     assert_eq!((count(Persona::Showcase), count(Persona::Canary)), (1, 0));
+}
+
+#[test]
+fn caregivers_are_those_who_take_part_in_encounters_and_the_first_nurse_and_physician_are_among_them() {
+    for (patients, seed) in [(50, 1), (50, 2), (5, 7)] {
+        let hospital = hospital(patients, seed, AS_OF, false);
+        let caregivers = hospital.caregivers();
+        assert_eq!(caregivers, hospital.caregivers());
+        let place = |member: &StaffMember| staff().iter().position(|other| other == member).unwrap();
+        assert!(caregivers.iter().map(|member| place(member)).is_sorted());
+        let resources = everything(&hospital);
+        let encounters = &by_kind(&resources)["Encounter"];
+        let takes_part = |member: &StaffMember| {
+            let participants = encounters.iter().flat_map(|encounter| encounter["participant"].as_array().unwrap());
+            participants.into_iter().any(|one| one["individual"]["reference"] == member.reference())
+        };
+        for member in staff() {
+            assert_eq!(caregivers.contains(&member), takes_part(member), "{} with seed {seed}", member.id);
+        }
+        for role in ["nurse", "physician"] {
+            let first = staff().iter().find(|member| member.role == role);
+            assert_eq!(caregivers.iter().find(|member| member.role == role).copied(), first, "seed {seed}");
+        }
+        for role in ["front_desk", "biller", "quality_analyst", "it_support"] {
+            assert!(caregivers.iter().all(|member| member.role != role), "{role}");
+        }
+    }
+    assert_eq!(hospital(0, 1, AS_OF, false).caregivers(), [&staff()[0]; 0]);
 }

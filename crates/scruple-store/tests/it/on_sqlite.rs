@@ -12,6 +12,8 @@ mod grants;
 mod jobs;
 #[path = "cases/keys.rs"]
 mod keys;
+#[path = "cases/links.rs"]
+mod links;
 #[path = "cases/outbox.rs"]
 mod outbox;
 #[path = "cases/packs.rs"]

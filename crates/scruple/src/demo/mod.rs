@@ -3,13 +3,13 @@
 mod files;
 
 use crate::config::Config;
-use crate::node::{self, Addresses, Plan};
+use crate::node::{self, Addresses, Plan, Someone};
 use crate::serve::runtime;
 use crate::state;
 use crate::terminal::{say, tell};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use scruple_hospital::{Hospital, staff};
+use scruple_hospital::{Hospital, StaffMember, staff};
 use scruple_identity::{Claims, Parties};
 use scruple_seal::SystemRng;
 use serde_json::json;
@@ -65,6 +65,8 @@ pub struct DemoArgs {
 struct Persona {
     name: String,
     login: String,
+    /// Who it is in the record system; of one who treats nobody none.
+    practitioner: Option<String>,
     role: &'static str,
     purpose: &'static str,
     token: String,
@@ -89,23 +91,31 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     listen(&mut config, args.listen);
     let parties = Parties { issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() };
     let issuer = node::issuer(&data, parties)?;
-    let personas: Vec<Persona> = PERSONAS
-        .into_iter()
-        .filter_map(|(role, purpose)| Some((staff().iter().find(|member| member.role == role)?, role, purpose)))
-        .map(|(member, role, purpose)| {
-            let login = login(member.name);
-            let claims = Claims {
-                subject: login.clone(),
-                client_id: "scruple-demo".to_owned(),
-                roles: vec![role.to_owned()],
-                purpose: Some(purpose.to_owned()),
-                lifetime_seconds: TOKEN_SECONDS,
-            };
-            let token = issuer.issue(&claims, node::now(), &mut SystemRng)?;
-            Ok(Persona { name: member.name.to_owned(), login, role, purpose, token })
-        })
-        .collect::<Result<_>>()?;
-    let people = personas.iter().map(|one| (one.login.clone(), one.name.clone(), one.role.to_owned())).collect();
+    // With an upstream too: it may hold what `scruple synth` has made.
+    let caregivers = node::hospital(&config, node::now()).caregivers();
+    let mut personas = Vec::new();
+    for (role, purpose) in PERSONAS {
+        let caregiver = caregivers.iter().copied().find(|member| member.role == role);
+        let Some(member) = caregiver.or_else(|| staff().iter().find(|member| member.role == role)) else { continue };
+        let login = login(member.name);
+        let claims = Claims {
+            subject: login.clone(),
+            client_id: "scruple-demo".to_owned(),
+            roles: vec![role.to_owned()],
+            purpose: Some(purpose.to_owned()),
+            lifetime_seconds: TOKEN_SECONDS,
+        };
+        let token = issuer.issue(&claims, node::now(), &mut SystemRng)?;
+        let practitioner = caregiver.map(StaffMember::reference);
+        personas.push(Persona { name: member.name.to_owned(), login, practitioner, role, purpose, token });
+    }
+    let someone = |one: &Persona| Someone {
+        login: one.login.clone(),
+        name: one.name.clone(),
+        role: one.role.to_owned(),
+        practitioners: one.practitioner.iter().cloned().collect(),
+    };
+    let people = personas.iter().map(someone).collect();
     let (with_json, patients) = (args.json, config.embedded.patients);
     let embedded = args.upstream.is_none();
     let mut log = config.log;

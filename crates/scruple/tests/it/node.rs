@@ -326,7 +326,7 @@ pub fn seed(state: &Path, people: &[(&str, &str)]) {
     let keys = StoreKeys::new(&RootKey::new(secret), Box::new(SystemRng)).unwrap();
     let address = format!("sqlite:{}", state.join("scruple.db").display());
     let people: Vec<SeedPerson<'_>> =
-        people.iter().map(|(login, role)| SeedPerson { login, name: "Somebody", role }).collect();
+        people.iter().map(|(login, role)| SeedPerson { login, name: "Somebody", role, practitioners: &[] }).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let options = Options::parse(&address, Durability::Relaxed).unwrap();

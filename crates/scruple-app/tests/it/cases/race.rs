@@ -1,10 +1,10 @@
 //! A load that is overtaken by the feed, made to happen by a sealer that stands still in the middle of the load.
 
 use super::ENGINE;
-use crate::support::{Gate, World, at, roles, with_world};
+use crate::support::{Gate, World, at, practitioners, roles, with_world};
 use scruple_app::limits::{ACCESS_LOAD_ATTEMPTS_MAX, ACCESS_LOADS_MAX, FEED_LOOKS_MAX};
 use scruple_app::{AccessCache, AccessError, FeedFollower, Held};
-use scruple_store::Subject;
+use scruple_store::{LinkRequest, NewLink, Subject, confirm_link};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
@@ -37,6 +37,32 @@ async fn what_was_revoked_while_it_was_loaded_is_neither_kept_nor_answered() {
         let held = loading.await.unwrap().unwrap().unwrap();
         assert_eq!(roles(&held, at(0)), [""; 0]);
         assert_eq!(roles(&cache.try_held("ana", at(0)).unwrap(), at(0)), [""; 0]);
+        assert_eq!(more.recv().await, Some(()), "it was loaded again");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_practitioner_whom_somebody_else_got_while_it_was_loaded_is_neither_kept_nor_answered() {
+    with_world(ENGINE, async |world| {
+        let (ana, _) = world.nurse("ana").await;
+        let (bob, _) = world.nurse("bob").await;
+        let link = async |person| {
+            let request = LinkRequest { id: world.id(), person, practitioner: "Practitioner/a".parse().unwrap() };
+            let mut tx = world.store.begin().await.unwrap();
+            let link = NewLink::confirmed(request, world.approver, at(0)).unwrap();
+            let subjects = confirm_link(&mut tx, &link).await.unwrap();
+            world.commit(tx, subjects).await;
+        };
+        link(ana).await;
+        let (gate, cache, follower, loading) = begun(world).await;
+        link(bob).await;
+        follower.poll().await.unwrap();
+        gate.let_go();
+        let mut more = gate.open();
+        let held = loading.await.unwrap().unwrap().unwrap();
+        assert_eq!(practitioners(&held), [""; 0]);
+        assert_eq!(practitioners(&cache.try_held("ana", at(0)).unwrap()), [""; 0]);
         assert_eq!(more.recv().await, Some(()), "it was loaded again");
     })
     .await;

@@ -1,16 +1,16 @@
 //! The workforce of a demo: added once, by grants like any other.
 
 use super::ENGINE;
-use crate::support::{SHARD, TestLog, World, at, with_world};
+use crate::support::{SHARD, TestLog, World, at, practitioners, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use scruple_app::limits::SEED_PEOPLE_MAX;
 use scruple_app::{DEMO_APPROVER, DEMO_REQUESTER, SeedError, SeedPerson, Seeded, seed_workforce};
-use scruple_store::{find_grant, find_person_by_login, open_grants};
+use scruple_store::{LinkEnd, end_link, find_grant, find_person_by_login, list_links, open_grants};
 use std::collections::BTreeMap;
 
 const fn line(login: &'static str, name: &'static str, role: &'static str) -> SeedPerson<'static> {
-    SeedPerson { login, name, role }
+    SeedPerson { login, name, role, practitioners: &[] }
 }
 
 const PEOPLE: [SeedPerson<'_>; 4] = [
@@ -104,21 +104,64 @@ async fn seeding_again_adds_who_is_new_and_gives_nobody_back_what_was_taken() {
 }
 
 #[tokio::test]
+async fn links_are_confirmed_by_the_approver_once_and_also_for_those_who_were_there_before() {
+    with_world(ENGINE, async |world| {
+        seed(world, &PEOPLE[..1]).await.unwrap();
+        let front = SeedPerson { practitioners: &["Practitioner/front"], ..PEOPLE[0] };
+        let nurse = SeedPerson { practitioners: &["Practitioner/n", "PractitionerRole/n"], ..PEOPLE[1] };
+        let again = SeedPerson { practitioners: &["Practitioner/n", "Practitioner/n2"], ..PEOPLE[2] };
+        let done = seed(world, &[front, nurse, again]).await.unwrap();
+        assert_eq!((done.persons, done.grants, done.links), (1, 2, 4));
+        let (cache, _) = world.fresh_cache().await;
+        for (login, expected) in [
+            ("fd-01", &["Practitioner/front"][..]),
+            ("rn-01", &["Practitioner/n", "Practitioner/n2", "PractitionerRole/n"]),
+        ] {
+            let held = cache.held(login, world.now()).await.unwrap().unwrap();
+            assert_eq!(practitioners(&held), expected, "{login}");
+        }
+        let mut tx = world.store.begin_read().await.unwrap();
+        let mut ids = Vec::new();
+        for login in ["fd-01", DEMO_APPROVER] {
+            ids.push(find_person_by_login(&mut tx, &login.parse().unwrap()).await.unwrap().unwrap().id);
+        }
+        let links = list_links(&mut tx, ids[0], None, 9).await.unwrap();
+        assert_eq!(links.iter().map(|link| link.confirmed_by).collect::<Vec<_>>(), [ids[1]]);
+        drop(tx);
+        // What was ended stays ended.
+        let mut tx = world.store.begin().await.unwrap();
+        let end = LinkEnd { by: ids[1], at: world.now() };
+        let subjects = end_link(&mut tx, links[0].id, 1, end).await.unwrap();
+        world.commit(tx, subjects).await;
+        assert_eq!(seed(world, &[front, nurse, again]).await.unwrap(), Seeded::default());
+        let log = TestLog::new();
+        world.drainer(&log).0.drain().await.unwrap();
+        assert_eq!(log.kinds().get("practitioner_linked"), Some(&4));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_malformed_line_is_named_and_nothing_is_added() {
     with_world(ENGINE, async |world| {
         let before = events(world).await;
         let many = vec![PEOPLE[0]; SEED_PEOPLE_MAX + 1];
         let bad_login = [PEOPLE[0], line("Moana Canary", "x", "nurse")];
         let bad_role = [PEOPLE[0], PEOPLE[1], line("ok", "x", "Nurse")];
+        let patient = SeedPerson { practitioners: &["Practitioner/a", "Patient/a"], ..PEOPLE[1] };
+        let bad_practitioner = [PEOPLE[0], patient];
         for (people, expected) in [
             (&many[..], "more than 1000 people"),
             (&bad_login[..], "login of line 2"),
             (&bad_role[..], "role of line 3"),
+            (&bad_practitioner[..], "practitioner of line 2"),
         ] {
             assert_eq!(seed(world, people).await.unwrap_err().to_string(), expected);
         }
         // Whoever asks or approves is not given a role by this.
         seed(world, &[line(DEMO_APPROVER, "x", "nurse")]).await.unwrap();
+        let himself = SeedPerson { practitioners: &["Practitioner/a"], ..line(DEMO_APPROVER, "x", "nurse") };
+        assert_eq!(seed(world, &[himself]).await.unwrap_err().to_string(), "link of line 1");
         assert_eq!(events(world).await, before + 2);
         let (cache, _) = world.fresh_cache().await;
         assert_eq!(world.roles(&cache, DEMO_APPROVER).await.unwrap(), [""; 0]);

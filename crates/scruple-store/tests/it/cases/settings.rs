@@ -40,11 +40,11 @@ async fn fsync_is_on(address: &str) -> bool {
 async fn migrating_again_changes_nothing_and_a_changed_or_newer_history_is_refused() {
     with_db(ENGINE, async |db| {
         db.store.migrate().await.unwrap();
-        db.raw("UPDATE _sqlx_migrations SET version = 9999").await.unwrap();
+        db.raw("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1").await.unwrap();
         assert!(matches!(db.store.migrate().await, Err(StoreError::Migrate(_))));
         db.raw_either(
-            "UPDATE _sqlx_migrations SET version = 1, checksum = x'00'",
-            "UPDATE _sqlx_migrations SET version = 1, checksum = '\\x00'",
+            "UPDATE _sqlx_migrations SET version = 1, checksum = x'00' WHERE version = 9999",
+            "UPDATE _sqlx_migrations SET version = 1, checksum = '\\x00' WHERE version = 9999",
         )
         .await
         .unwrap();
