@@ -26,6 +26,36 @@ pub enum Interaction {
         /// The type.
         resource_type: TypeId,
     },
+    /// `GET /Patient/[id]/[type]?...`.
+    SearchInCompartment {
+        /// The patient's id.
+        patient: String,
+        /// The type.
+        resource_type: TypeId,
+    },
+    /// `GET /Patient/[id]/$everything`.
+    Everything {
+        /// The patient's id.
+        patient: String,
+    },
+    /// `GET /[type]/[id]/_history/[version]`.
+    VersionRead {
+        /// The type.
+        resource_type: TypeId,
+        /// The id.
+        id: String,
+        /// The version, of the form of an id.
+        version: String,
+    },
+    /// `GET /[type]/[id]/_history`.
+    History {
+        /// The type.
+        resource_type: TypeId,
+        /// The id.
+        id: String,
+    },
+    /// `POST /`.
+    Batch,
 }
 
 /// Why a request is none that is served. It holds nothing of the request.
@@ -42,10 +72,10 @@ pub enum Unserved {
     #[error("the path holds no id: 1 to 64 of letters, digits, `-`, `.` and `_`")]
     Id,
     /// A write, or any other method.
-    #[error("only GET, and POST to `_search`, are served")]
+    #[error("only GET, POST to `_search`, and batches of reads are served")]
     Method,
-    /// History, operations, compartments, batches, search over all types.
-    #[error("this interaction is not served: read and type search are")]
+    /// Operations, compartments of others than patients, history and search of a type or of all.
+    #[error("this interaction is not served")]
     Interaction,
 }
 
@@ -74,7 +104,7 @@ pub fn parse(method: &str, path: &str) -> Result<Interaction, Unserved> {
     let below = path.strip_prefix('/').ok_or(Unserved::Path)?;
     let parts: Vec<&str> = below.split('/').collect();
     if below.is_empty() {
-        return Err(Unserved::Interaction);
+        return if method == "POST" { Ok(Interaction::Batch) } else { Err(Unserved::Interaction) };
     }
     let is_plain = |part: &&str| {
         let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'$');
@@ -84,6 +114,8 @@ pub fn parse(method: &str, path: &str) -> Result<Interaction, Unserved> {
         return Err(Unserved::Path);
     }
     let resource_type = |name: &str| dictionary().resource(name).ok_or(Unserved::Type);
+    // An underscore is no letter of a FHIR id, and some servers have it all the same.
+    let id_of = |text: &str| if is_id(text.as_bytes()) { Ok(text.to_owned()) } else { Err(Unserved::Id) };
     match (method, parts.as_slice()) {
         ("GET", ["metadata"]) => Ok(Interaction::Capabilities),
         (_, [operation, ..]) if operation.starts_with(['$', '_']) => Err(Unserved::Interaction),
@@ -94,9 +126,19 @@ pub fn parse(method: &str, path: &str) -> Result<Interaction, Unserved> {
             if id.starts_with(['$', '_']) {
                 return Err(Unserved::Interaction);
             }
-            // An underscore is no letter of a FHIR id, and some servers have it all the same.
-            let is_id = is_id(id.as_bytes());
-            if is_id { Ok(Interaction::Read { resource_type, id: (*id).to_owned() }) } else { Err(Unserved::Id) }
+            Ok(Interaction::Read { resource_type, id: id_of(id)? })
+        }
+        ("GET", ["Patient", id, "$everything"]) => Ok(Interaction::Everything { patient: id_of(id)? }),
+        ("GET", [name, id, "_history"]) => {
+            Ok(Interaction::History { resource_type: resource_type(name)?, id: id_of(id)? })
+        }
+        ("GET", [name, id, "_history", version]) => {
+            let resource_type = resource_type(name)?;
+            Ok(Interaction::VersionRead { resource_type, id: id_of(id)?, version: id_of(version)? })
+        }
+        ("GET", ["Patient", id, name]) if !name.starts_with(['$', '_']) => {
+            let resource_type = resource_type(name)?;
+            Ok(Interaction::SearchInCompartment { patient: id_of(id)?, resource_type })
         }
         ("POST", _) => Err(Unserved::Method),
         (_, [name, ..]) => resource_type(name).and(Err(Unserved::Interaction)),
@@ -122,6 +164,17 @@ mod tests {
                 Ok(Interaction::SearchByPost { resource_type }) => {
                     format!("post {}", dictionary().get(resource_type).name)
                 }
+                Ok(Interaction::SearchInCompartment { patient, resource_type }) => {
+                    format!("of {patient} {}", dictionary().get(resource_type).name)
+                }
+                Ok(Interaction::Everything { patient }) => format!("everything {patient}"),
+                Ok(Interaction::VersionRead { resource_type, id, version }) => {
+                    format!("version {} {id} {version}", dictionary().get(resource_type).name)
+                }
+                Ok(Interaction::History { resource_type, id }) => {
+                    format!("history {} {id}", dictionary().get(resource_type).name)
+                }
+                Ok(Interaction::Batch) => "batch".to_owned(),
                 Err(unserved) => unserved.code().to_owned(),
             };
             assert_eq!(text, expected, "{method} {path}");
@@ -130,19 +183,26 @@ mod tests {
         check("GET", "/Patient/pat-0001", "read Patient pat-0001");
         check("GET", "/Patient", "get Patient");
         check("POST", "/Observation/_search", "post Observation");
+        check("GET", "/Patient/1/Observation", "of 1 Observation");
+        check("GET", "/Patient/1/$everything", "everything 1");
+        check("GET", "/Observation/1/_history", "history Observation 1");
+        check("GET", "/Observation/1/_history/2", "version Observation 1 2");
+        check("POST", "/", "batch");
         for (method, path) in [
             ("GET", "/"),
             ("GET", "/_history"),
             ("GET", "/_search"),
-            ("GET", "/Patient/1/_history/1"),
             ("GET", "/Patient/_history"),
             ("GET", "/Patient/$everything"),
-            ("GET", "/Patient/1/$everything"),
             ("GET", "/$export"),
-            ("GET", "/Patient/1/Observation"),
+            ("GET", "/Patient/1/$lastn"),
+            ("GET", "/Encounter/1/$everything"),
+            ("GET", "/Encounter/1/Observation"),
+            ("GET", "/Practitioner/1/Patient"),
+            ("GET", "/Patient/1/Observation/2"),
+            ("GET", "/Patient/1/_history/1/2"),
             ("POST", "/$graphql"),
             ("POST", "/_search"),
-            ("POST", "/"),
         ] {
             check(method, path, "interaction_not_supported");
         }
@@ -179,6 +239,9 @@ mod tests {
         check("GET", "/Patient.name/1", "type_unknown");
         check("GET", "/HumanName", "type_unknown");
         check("GET", "/Nothing/1/2", "type_unknown");
+        check("GET", "/Patient/1/Nothing", "type_unknown");
+        check("GET", "/Patient/a$b/_history", "id_malformed");
+        check("GET", "/Patient/1/_history/a$", "id_malformed");
         check("GET", "/Patient/a_b", "read Patient a_b");
         check("GET", "/Patient/a$b", "id_malformed");
         check("GET", &format!("/Patient/{}", "1".repeat(65)), "id_malformed");

@@ -1,7 +1,7 @@
 //! Answers on the wire: status, the headers of the allow-list, and a body that was recorded or holds nothing.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http_body_util::Full;
 use scruple_release::{Answer, Released};
 
@@ -37,21 +37,65 @@ pub struct Response {
     pub status: u16,
     /// Stable code of a no.
     pub code: Option<&'static str>,
+    /// The ETag of what was read.
+    pub etag: Option<String>,
     /// Its body.
     pub body: Body,
 }
 
 impl From<Answer> for Response {
     fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Released(released) => Self { status: 200, code: None, body: Body::released(released) },
-            Answer::Refused(status, code, released) => {
-                Self { status, code: Some(code), body: Body::released(released) }
+        let (status, code, etag, body) = match answer {
+            Answer::Released(released) => (200, None, None, Body::released(released)),
+            Answer::Read(released, etag) => (200, None, Some(etag), Body::released(released)),
+            Answer::Unchanged(released, etag) => (304, None, Some(etag), Body::released(released)),
+            Answer::Refused(status, code, released) => (status, Some(code), None, Body::released(released)),
+            Answer::Unrecorded => (503, Some("ledger_unavailable"), None, Body(Bytes::from_static(UNRECORDED))),
+        };
+        Self { status, code, etag, body }
+    }
+}
+
+/// The answers to the entries of a batch, as they stand in the answer to it.
+// INVARIANT (record-before-release): made of bodies that were recorded, and of their statuses.
+struct Parts {
+    bytes: Vec<u8>,
+    /// What its bytes were made of, given back with them.
+    _parts: Vec<Response>,
+}
+
+impl AsRef<[u8]> for Parts {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Response {
+    /// The answer to a batch.
+    pub(crate) fn batch(parts: Vec<Self>) -> Self {
+        let mut bytes = br#"{"resourceType":"Bundle","type":"batch-response""#.to_vec();
+        for (place, part) in parts.iter().enumerate() {
+            bytes.extend_from_slice(if place == 0 { br#","entry":[{"# } else { b",{" });
+            let body = part.body.bytes();
+            if part.status == 200 {
+                bytes.extend_from_slice(br#""resource":"#);
+                bytes.extend_from_slice(body);
+                bytes.push(b',');
             }
-            Answer::Unrecorded => {
-                Self { status: 503, code: Some("ledger_unavailable"), body: Body(Bytes::from_static(UNRECORDED)) }
+            bytes.extend_from_slice(format!(r#""response":{{"status":"{}""#, part.status).as_bytes());
+            if let Some(etag) = &part.etag {
+                let etag = serde_json::Value::from(etag.as_str());
+                bytes.extend_from_slice(format!(r#","etag":{etag}"#).as_bytes());
             }
+            if part.status >= 400 {
+                bytes.extend_from_slice(br#","outcome":"#);
+                bytes.extend_from_slice(body);
+            }
+            bytes.extend_from_slice(b"}}");
         }
+        bytes.extend_from_slice(if parts.is_empty() { b"}".as_slice() } else { b"]}" });
+        let body = Body(Bytes::from_owner(Parts { bytes, _parts: parts }));
+        Self { status: 200, code: None, etag: None, body }
     }
 }
 
@@ -68,6 +112,9 @@ impl Response {
         headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert(HeaderName::from_static("x-request-id"), id);
+        }
+        if let Some(etag) = self.etag.as_ref().and_then(|etag| HeaderValue::from_str(etag).ok()) {
+            headers.insert(ETAG, etag);
         }
         if self.status == 401 {
             let challenge =

@@ -14,14 +14,17 @@ pub fn statement(pack: &Pack, base: &str, date: &str) -> Vec<u8> {
                 search::parameters(*id).iter().map(|(name, kind)| json!({ "name": name, "type": kind })).collect();
             json!({
                 "type": dictionary().get(*id).name,
-                "interaction": [{ "code": "read" }, { "code": "search-type" }],
-                "versioning": "no-version",
-                "readHistory": false,
+                "interaction": [
+                    { "code": "read" }, { "code": "vread" }, { "code": "history-instance" }, { "code": "search-type" },
+                ],
+                "versioning": "versioned",
+                "readHistory": true,
                 "updateCreate": false,
                 "conditionalCreate": false,
-                "conditionalRead": "not-supported",
+                "conditionalRead": "not-match",
                 "conditionalUpdate": false,
                 "conditionalDelete": "not-supported",
+                "searchInclude": search::includes(*id),
                 "searchParam": parameters,
             })
         })
@@ -37,9 +40,14 @@ pub fn statement(pack: &Pack, base: &str, date: &str) -> Vec<u8> {
         "format": ["json"],
         "rest": [{
             "mode": "server",
-            "documentation": "Read and type search, by GET and POST. A caller sees what the policy gives the role for the purpose of use: an RFC 9068 access token carries one role in `roles` and one ActReason code in `extensions.ihe_iua.purpose_of_use`. Search results are in the order of ids. Everything else is refused.",
+            "documentation": "Reads, versions, searches of a type and of a patient's compartment, $everything of a patient, and batches of these. A caller sees what the policy gives the role for the purpose of use: an RFC 9068 access token carries one role in `roles` and one ActReason code in `extensions.ihe_iua.purpose_of_use`. Everything else is refused.",
             "security": { "cors": false, "description": "RFC 9068 access tokens (ES256) as bearer tokens" },
             "resource": resources,
+            "interaction": [{ "code": "batch" }],
+            "operation": [{
+                "name": "everything",
+                "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+            }],
         }],
     });
     statement.to_string().into_bytes()

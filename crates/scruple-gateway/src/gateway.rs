@@ -3,10 +3,11 @@
 use crate::answer::{Body, Response};
 use crate::turns::Turns;
 use crate::who::{self, Relationships, Unknown};
-use crate::{QUERY_BYTES_MAX, REQUEST_MS, SEARCH_BODY_BYTES_MAX, SEARCH_BODY_MS, capability};
+use crate::{QUERY_BYTES_MAX, REQUEST_MS, SEARCH_BODY_BYTES_MAX, SEARCH_BODY_MS, batch, capability};
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_NONE_MATCH};
 use http::request::Parts as Head;
+use http_body_util::Full;
 use scruple_app::AccessCache;
 use scruple_core::{Clock, RequestFacts, Timestamp, new_id};
 use scruple_fhir::dictionary;
@@ -15,7 +16,7 @@ use scruple_fhir::search::{decode_pairs, is_json};
 use scruple_http::{BodyError, read_body};
 use scruple_identity::{TokenCache, Verifier};
 use scruple_ledger::Urgency;
-use scruple_release::{Answer, Asked, Holding, No, Pipeline, Policy, Request, RequestRng, holding, urgency_of};
+use scruple_release::{Answer, Asked, Holding, No, Pipeline, Policy, Request, RequestRng, Scope, holding, urgency_of};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -134,7 +135,9 @@ impl Gateway {
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        let path = served.head.uri.path().strip_prefix(&self.path).filter(|below| below.starts_with('/'));
+        let path =
+            served.head.uri.path().strip_prefix(&self.path).map(|below| if below.is_empty() { "/" } else { below });
+        let path = path.filter(|below| below.starts_with('/'));
         let interaction = parse(served.head.method.as_str(), path.unwrap_or("//"));
         if matches!(interaction, Ok(Interaction::Capabilities)) {
             return self.capabilities(served).await;
@@ -143,6 +146,10 @@ impl Gateway {
         // The body first: it can take its time, and who asks is judged when all is there.
         let form = match interaction {
             Ok(Interaction::SearchByPost { .. }) => Some(form(served.head, body).await),
+            Ok(Interaction::Batch) => {
+                let requests = batch::read(one_header(served.head, &CONTENT_TYPE), body).await;
+                return self.batch(served, requests, rng).await;
+            }
             _ => None,
         };
         // Who asks comes before what is asked: an answer to a stranger is the same whatever he asks for.
@@ -194,7 +201,9 @@ impl Gateway {
             return self.refuse(served, malformed(what)).await;
         };
         let checked = match (&interaction, form) {
-            (Interaction::Read { .. }, _) => plain_read(&in_url).map(|()| Vec::new()),
+            (Interaction::Read { .. } | Interaction::VersionRead { .. } | Interaction::History { .. }, _) => {
+                plain_read(&in_url).map(|()| Vec::new())
+            }
             (Interaction::SearchByPost { .. }, Some(_)) if !in_url.is_empty() => {
                 Err(malformed("A search by POST has its parameters in the body alone."))
             }
@@ -209,7 +218,10 @@ impl Gateway {
         let holds = || -> Holding<'_> {
             Box::pin(async {
                 let now = self.caller(&served).await.map_err(|unknown| unknown.no)?;
-                let same = now.grant == served.asked.grant && now.question == served.asked.question;
+                let before = &served.asked;
+                let same = now.grant == before.grant
+                    && now.question == before.question
+                    && now.practitioners == before.practitioners;
                 let ended =
                     || No::new(403, "role_not_selected", "What you were granted has changed meanwhile. Ask again.");
                 if same { Ok(()) } else { Err(ended()) }
@@ -224,12 +236,24 @@ impl Gateway {
         };
         let work = async {
             let request = request(served.facts.clone());
+            let pipeline = &self.pipeline;
             match &interaction {
-                Interaction::Read { resource_type, id } => self.pipeline.read(request, *resource_type, id, rng).await,
-                Interaction::SearchByGet { resource_type } | Interaction::SearchByPost { resource_type } => {
-                    self.pipeline.search(request, *resource_type, &pairs, rng).await
+                Interaction::Read { resource_type, id } => {
+                    let known = one_header(served.head, &IF_NONE_MATCH);
+                    pipeline.read(request, *resource_type, id, known, rng).await
                 }
-                Interaction::Capabilities => Answer::Unrecorded,
+                Interaction::SearchByGet { resource_type } | Interaction::SearchByPost { resource_type } => {
+                    pipeline.search(request, *resource_type, Scope::Type, &pairs, rng).await
+                }
+                Interaction::SearchInCompartment { patient, resource_type } => {
+                    pipeline.search(request, *resource_type, Scope::Patient(patient), &pairs, rng).await
+                }
+                Interaction::Everything { patient } => pipeline.everything(request, patient, &pairs, rng).await,
+                Interaction::VersionRead { resource_type, id, version } => {
+                    pipeline.version(request, *resource_type, id, version, rng).await
+                }
+                Interaction::History { resource_type, id } => pipeline.history(request, *resource_type, id, rng).await,
+                Interaction::Capabilities | Interaction::Batch => Answer::Unrecorded,
             }
         };
         let answer = match tokio::time::timeout(Duration::from_millis(REQUEST_MS), work).await {
@@ -248,7 +272,60 @@ impl Gateway {
             return self.refuse(served, No::new(406, "format_not_supported", "Only FHIR JSON is served.")).await;
         }
         let bytes = self.capabilities.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Response { status: 200, code: None, body: Body::capabilities(bytes) }
+        Response { status: 200, code: None, etag: None, body: Body::capabilities(bytes) }
+    }
+
+    /// Answers a batch: each of its requests as if it had come alone, one after the other.
+    async fn batch(
+        &self,
+        mut served: Served<'_>,
+        requests: Result<Vec<batch::Asked>, No>,
+        rng: &mut RequestRng,
+    ) -> Response {
+        match self.caller(&served).await {
+            Ok(asked) => served.asked = asked,
+            Err(unknown) => {
+                let Unknown { asked, no } = *unknown;
+                served.asked = asked;
+                return self.refuse(served, no).await;
+            }
+        }
+        let requests = match requests {
+            Ok(requests) if accepts_json(served.head) => requests,
+            Ok(_) => {
+                let no = No::new(406, "format_not_supported", "Only FHIR JSON is served.");
+                return self.refuse(served, no).await;
+            }
+            Err(no) => return self.refuse(served, no).await,
+        };
+        let work = async {
+            let mut parts = Vec::with_capacity(requests.len());
+            for (number, asked) in requests.iter().enumerate() {
+                let mut facts = served.facts.clone();
+                facts.request_id = facts.request_id.map(|id| format!("{id}.{}", number + 1));
+                let clock = served.clock;
+                match asked.head(&self.path, served.head) {
+                    Some(head) => {
+                        let part = Served { head: &head, clock, asked: who::nobody(), facts };
+                        parts.push(Box::pin(self.serve(part, Full::<Bytes>::default(), rng)).await);
+                    }
+                    None => {
+                        let part = Served { head: served.head, clock, asked: served.asked.clone(), facts };
+                        let no =
+                            No::new(400, "path_malformed", "The url of a request in the batch is none below the base.");
+                        parts.push(self.refuse(part, no).await);
+                    }
+                }
+            }
+            parts
+        };
+        match tokio::time::timeout(Duration::from_millis(REQUEST_MS), work).await {
+            Ok(parts) => Response::batch(parts),
+            Err(_) => {
+                let no = No::new(503, "request_timeout", "The answer took too long. Try again, or ask for less.");
+                self.refuse(served, no).await
+            }
+        }
     }
 
     /// Whether an answer could be recorded and released now, for the readiness of the node.
@@ -260,12 +337,20 @@ impl Gateway {
 
 /// What is asked, for the record: no value of a query, and no id that has not the form of one.
 fn describe(facts: &mut RequestFacts, interaction: &Result<Interaction, Unserved>) {
+    let patient = dictionary().resource("Patient");
     let (name, resource_type, id) = match interaction {
         Ok(Interaction::Read { resource_type, id }) => ("read", Some(*resource_type), Some(id.clone())),
         Ok(Interaction::SearchByGet { resource_type } | Interaction::SearchByPost { resource_type }) => {
             ("search-type", Some(*resource_type), None)
         }
+        Ok(Interaction::SearchInCompartment { patient, resource_type }) => {
+            ("search-compartment", Some(*resource_type), Some(patient.clone()))
+        }
+        Ok(Interaction::Everything { patient: id }) => ("everything", patient, Some(id.clone())),
+        Ok(Interaction::VersionRead { resource_type, id, .. }) => ("vread", Some(*resource_type), Some(id.clone())),
+        Ok(Interaction::History { resource_type, id }) => ("history-instance", Some(*resource_type), Some(id.clone())),
         Ok(Interaction::Capabilities) => ("capabilities", None, None),
+        Ok(Interaction::Batch) => ("batch", None, None),
         Err(_) => ("other", None, None),
     };
     facts.interaction = name.to_owned();
@@ -344,7 +429,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// The answer as HTTP, with its id.
-pub(crate) fn finish(answer: (Response, String)) -> http::Response<http_body_util::Full<Bytes>> {
+pub(crate) fn finish(answer: (Response, String)) -> http::Response<Full<Bytes>> {
     let (response, id) = answer;
     response.into_http(&id)
 }

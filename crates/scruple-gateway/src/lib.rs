@@ -1,10 +1,11 @@
-//! The FHIR gateway (FHIR R4, read and type search): who asks, what is asked, and the answer of the release pipeline.
+//! The FHIR gateway (FHIR R4: reads, versions, searches, batches of these): who asks, what is asked, and the answer of the release pipeline.
 //!
 //! A thin edge: it decides nothing about data. A body that leaves is a [`scruple_release::Released`] or a constant; headers
-//! of answers are those of an allow-list, and no header of a request but `Authorization`, `Accept`, `Content-Type` and
-//! `Content-Length` means anything.
+//! of answers are those of an allow-list, and no header of a request but `Authorization`, `Accept`, `Content-Type`,
+//! `Content-Length` and `If-None-Match` means anything.
 
 mod answer;
+mod batch;
 mod capability;
 mod gateway;
 mod service;
@@ -18,7 +19,11 @@ pub use who::Relationships;
 
 /// Bytes of the body of a `_search`.
 pub const SEARCH_BODY_BYTES_MAX: usize = 64 * 1024;
-/// Milliseconds that it may take to come.
+/// Bytes of a batch.
+pub const BATCH_BYTES_MAX: usize = 64 * 1024;
+/// Requests in a batch.
+pub const BATCH_REQUESTS_MAX: usize = 50;
+/// Milliseconds that a body may take to come.
 pub const SEARCH_BODY_MS: u64 = 10_000;
 /// Bytes of a query in a URL.
 pub const QUERY_BYTES_MAX: usize = 8 * 1024;

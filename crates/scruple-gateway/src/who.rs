@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub enum Relationships {
     /// The pack assumes them: each entry says so.
     Assumed,
+    /// They are looked up in the record system, for each request.
+    Resolved,
 }
 
 /// Who is not known yet, or not at all.
@@ -30,6 +32,7 @@ pub(crate) fn nobody() -> Asked {
         question: Question { role: String::new(), purpose: String::new(), conditions: ConditionMask::NONE },
         relationship: Relationship::None,
         grant: None,
+        practitioners: Vec::new(),
     }
 }
 
@@ -82,16 +85,19 @@ pub(crate) async fn caller(
         };
         refused(known(), 403, "role_not_selected", words)
     })?;
-    let conditions = match relationships {
+    let (conditions, relationship) = match relationships {
         Relationships::Assumed => {
-            pack.condition("relationship").map_or(ConditionMask::NONE, |id| ConditionMask::NONE.with(id))
+            let assumed = pack.condition("relationship").map_or(ConditionMask::NONE, |id| ConditionMask::NONE.with(id));
+            (assumed, Relationship::Assumed)
         }
+        Relationships::Resolved => (ConditionMask::NONE, Relationship::Resolved),
     };
     let asked = |purpose: String| Asked {
         subject: token.subject().to_owned(),
         question: Question { role: selected.role.to_string(), purpose, conditions },
-        relationship: Relationship::Assumed,
+        relationship,
         grant: Some(selected.grant.to_string()),
+        practitioners: held.practitioners().iter().map(ToString::to_string).collect(),
     };
     match token.purpose() {
         Some(purpose) => Ok(asked(purpose.to_owned())),

@@ -3,11 +3,12 @@
 //! It knows no HTTP beside the numbers of statuses, no token and no store: who asks, in which role, is settled when a
 //! request comes here. Time and randomness are arguments.
 
+mod collection;
 mod everything;
 mod read;
 mod search;
-mod searchset;
 mod sight;
+mod versions;
 
 pub use search::Scope;
 pub(crate) use search::Spot;
@@ -35,6 +36,10 @@ pub type RequestRng = dyn CryptoRng + Send;
 pub enum Answer {
     /// Resources.
     Released(Released),
+    /// One resource, with its ETag (RFC 9110, 8.8.3).
+    Read(Released, String),
+    /// One resource that the caller has as it is: it was recorded, and stays here (304).
+    Unchanged(Released, String),
     /// A no that was recorded: its status, its code, and an OperationOutcome.
     Refused(u16, &'static str, Released),
     /// It could not be recorded, so that nothing is said but that (503).

@@ -72,6 +72,11 @@ impl Released {
         self.receipts.iter().map(|receipt| receipt.index)
     }
 
+    /// The same record of what the caller has already: nothing is sent.
+    pub(crate) fn without_bytes(self) -> Self {
+        Self { bytes: Vec::new(), ..self }
+    }
+
     /// The same record, with a constant outcome in place of the nothing that it records.
     pub(crate) fn with_outcome(self, outcome: Vec<u8>) -> Self {
         debug_assert!(self.bytes.is_empty(), "only what records nothing takes an outcome");

@@ -74,6 +74,19 @@ impl Cut {
     }
 }
 
+/// A projection without its `meta`, to compare what two versions say.
+#[must_use]
+pub fn without_meta(bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'{'];
+    let whole = each_member(bytes, |key, value| {
+        if key != b"meta" {
+            member(&mut out, key);
+            out.extend_from_slice(value);
+        }
+    });
+    if whole.is_some() { out } else { bytes.to_vec() }
+}
+
 /// Writes `meta` with the tag in it.
 fn mark(meta: &[u8], out: &mut Vec<u8>) {
     out.push(b'{');

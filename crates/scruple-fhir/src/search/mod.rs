@@ -13,7 +13,7 @@ mod query;
 mod reads;
 mod superset;
 
-pub use cut::Cut;
+pub use cut::{Cut, without_meta};
 pub use grammar::parse;
 pub use matches::all_match;
 pub use order::{By, Key, KeyValue};
@@ -285,6 +285,15 @@ pub fn parameters(resource_type: TypeId) -> Vec<(&'static str, &'static str)> {
     let own = dictionary().search.iter().filter(|parameter| parameter.base == base);
     let all = ["_id", "_lastUpdated"].into_iter().chain(own.map(|parameter| parameter.code));
     all.filter_map(|code| Reads::find(resource_type, code)).map(|reads| (reads.name(), reads.kind())).collect()
+}
+
+/// What `_include` can name of a type: `Type:name` of each parameter that reads References.
+#[must_use]
+pub fn includes(resource_type: TypeId) -> Vec<String> {
+    let base = dictionary().get(resource_type).name;
+    let own = dictionary().search.iter().filter(|parameter| parameter.base == base);
+    let references = own.filter_map(|parameter| Reads::references(resource_type, parameter.code));
+    references.map(|reads| format!("{base}:{}", reads.name())).collect()
 }
 
 #[cfg(test)]

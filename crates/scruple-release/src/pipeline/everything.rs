@@ -1,7 +1,7 @@
 //! `Patient/[id]/$everything` (docs/search.md, 6): the patient, and what the caller sees in the compartment.
 
+use super::collection::Collection;
 use super::search::in_compartment;
-use super::searchset::Searchset;
 use super::sight::{Candidate, Sight, Target, Visible, too_costly};
 use super::{Answer, Outgoing, Pipeline, Request, RequestRng, Stop};
 use crate::outcome::No;
@@ -79,12 +79,12 @@ impl Pipeline {
         let query = encode(&echo).to_string();
         let query = if query.is_empty() { query } else { format!("?{query}") };
         let own = format!("{}/Patient/{id}/$everything{query}", self.base);
-        let mut set = Searchset::new(&self.base, Some(matches.len() as u64), &[("self", own)]);
+        let mut set = Collection::new(&self.base, "searchset", Some(matches.len() as u64), &[("self", own)]);
         for ((kind, id), visible) in matches {
-            set.add(&kind, &id, visible, "match");
+            set.add_found(&kind, &id, visible, "match");
         }
         for ((kind, id), visible) in included {
-            set.add(&kind, &id, visible, "include");
+            set.add_found(&kind, &id, visible, "include");
         }
         let counts = std::mem::take(&mut sight.counts);
         let outgoing = Outgoing { shares: std::mem::take(&mut sight.shares), ..set.finish(counts) };

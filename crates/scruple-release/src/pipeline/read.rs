@@ -1,14 +1,21 @@
 //! Read: one resource, or the same nothing for what is missing, deleted and hidden.
 
 use super::sight::{Candidate, Sight};
-use super::{Answer, Leaving, Outgoing, Pipeline, Request, RequestRng, Stop};
+use super::{Answer, Leaving, Pipeline, Request, RequestRng, Stop};
 use crate::upstream::UpstreamError;
 use scruple_fhir::{TypeId, bundle, dictionary};
 
 impl Pipeline {
-    /// Answers `GET /[type]/[id]`.
-    pub async fn read(&self, request: Request<'_>, resource_type: TypeId, id: &str, rng: &mut RequestRng) -> Answer {
-        match self.try_read(&request, resource_type, id, rng).await {
+    /// Answers `GET /[type]/[id]`. `known`: the ETags of what the caller has of it, as `If-None-Match` lists them.
+    pub async fn read(
+        &self,
+        request: Request<'_>,
+        resource_type: TypeId,
+        id: &str,
+        known: Option<&str>,
+        rng: &mut RequestRng,
+    ) -> Answer {
+        match self.try_read(&request, resource_type, id, known, rng).await {
             Ok(answer) => answer,
             Err(stop) => self.stopped(request, stop).await,
         }
@@ -19,6 +26,7 @@ impl Pipeline {
         request: &Request<'_>,
         resource_type: TypeId,
         id: &str,
+        known: Option<&str>,
         rng: &mut RequestRng,
     ) -> Result<Answer, Stop> {
         let mut sight = Sight::new(self, request.asked, request.now)?;
@@ -33,15 +41,15 @@ impl Pipeline {
                     let candidate = Candidate { kind: resource_type, id, bytes: &plain };
                     if let Some(visible) = sight.visible(&[candidate]).await?.pop().flatten() {
                         let bytes = visible.bytes.clone();
+                        let etag = self.etag(&bytes);
                         let leaving = Leaving::new(bytes.len(), format!("{kind}/{id}"), visible);
-                        sight.counts.released = 1;
-                        let outgoing = Outgoing {
-                            bytes,
-                            resources: vec![leaving],
-                            counts: std::mem::take(&mut sight.counts),
-                            shares: std::mem::take(&mut sight.shares),
-                        };
-                        return Ok(Answer::Released(self.release(request, &sight, outgoing, rng).await?));
+                        let outgoing = sight.outgoing(bytes, vec![leaving]);
+                        let released = self.release(request, &sight, outgoing, rng).await?;
+                        return Ok(if known.is_some_and(|known| lists(known, &etag)) {
+                            Answer::Unchanged(released.without_bytes(), etag)
+                        } else {
+                            Answer::Read(released, etag)
+                        });
                     }
                     return self.nothing(request, &sight, rng).await;
                 }
@@ -60,5 +68,38 @@ impl Pipeline {
         // The same is asked of the upstream whether or not there is such a record.
         sight.look_for_nobody(resource_type, id).await?;
         self.nothing(request, &sight, rng).await
+    }
+
+    /// The ETag of an answer: it depends on what shows alone.
+    fn etag(&self, bytes: &[u8]) -> String {
+        let hash = self.token.token("etag", &String::from_utf8_lossy(bytes));
+        format!("W/\"{}\"", hash.get(..ETAG_DIGITS).unwrap_or(&hash))
+    }
+}
+
+/// Hexadecimal digits of an ETag.
+const ETAG_DIGITS: usize = 32;
+
+/// Whether a list of ETags (RFC 9110, 13.1.2) has one, compared weakly; `*` has every.
+fn lists(list: &str, etag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    list.trim() == "*" || list.split(',').any(|tag| opaque(tag) == opaque(etag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lists;
+
+    #[test]
+    fn an_etag_is_found_in_a_list_whatever_its_strength() {
+        let check = |list: &str, expected: bool| assert_eq!(lists(list, "W/\"ab\""), expected, "{list}");
+        check("W/\"ab\"", true);
+        check("\"ab\"", true);
+        check("\"x\", W/\"ab\"", true);
+        check("*", true);
+        check(" * ", true);
+        check("ab", false);
+        check("W/\"abc\"", false);
+        check("", false);
     }
 }

@@ -1,7 +1,7 @@
 //! Search (docs/search.md): candidates from the upstream, projected, and every criterion judged on the projection. Order,
 //! totals and pages are ours; chains and includes are searches of their own.
 
-use super::searchset::Searchset;
+use super::collection::Collection;
 use super::sight::{Sight, Target, Visible, too_costly};
 use super::{Answer, Outgoing, Pipeline, Request, RequestRng, Stop};
 use crate::outcome::No;
@@ -169,13 +169,13 @@ impl Pipeline {
         }
         let included = included(sight, search, &matches).await?;
         let kind = dictionary().get(search.resource_type).name;
-        let mut set = Searchset::new(base, search.total.then_some(total), &links);
+        let mut set = Collection::new(base, "searchset", search.total.then_some(total), &links);
         for Match { place, visible } in matches {
             let Some(bytes) = search.cut.of(search.resource_type, visible.bytes) else { continue };
-            set.add(kind, &place.id, Visible { bytes, ..visible }, "match");
+            set.add_found(kind, &place.id, Visible { bytes, ..visible }, "match");
         }
         for ((kind, id), visible) in included {
-            set.add(&kind, &id, visible, "include");
+            set.add_found(&kind, &id, visible, "include");
         }
         let counts = std::mem::take(&mut sight.counts);
         Ok(Outgoing { shares: std::mem::take(&mut sight.shares), ..set.finish(counts) })

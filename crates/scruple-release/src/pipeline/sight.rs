@@ -4,14 +4,14 @@
 mod labels;
 mod relations;
 
-use super::{Leaving, Pipeline, Stop, no_of};
+use super::{Leaving, Outgoing, Pipeline, Stop, no_of};
 use crate::decided::{Decided, Policy};
 use crate::outcome::No;
 use crate::release::Asked;
 use crate::upstream::{self, Share, UpstreamError, UpstreamQuery};
 use futures_util::future::try_join_all;
 use scruple_core::limits::{SEARCH_CANDIDATE_BYTES_MAX, SEARCH_CANDIDATES_MAX, SEARCH_COUNT_MAX, SEARCH_LINKED_MAX};
-use scruple_core::{Counts, Relationship, SegmentSet, Timestamp};
+use scruple_core::{Counts, Relationship, SegmentSet, Timestamp, View};
 use scruple_fhir::search::{Criterion, Reads, all_match};
 use scruple_fhir::{Projector, Surroundings, TypeId, Withheld, about, bundle, dictionary};
 use scruple_seal::TokenKey;
@@ -79,10 +79,23 @@ pub(super) struct Sight<'a> {
     /// Which of them show.
     shows: HashMap<Target, bool>,
     /// What was spent: candidates, bytes, pages.
-    spent: (usize, usize, usize),
+    pub spent: (usize, usize, usize),
     /// Of the answers that anything was made of.
     pub shares: Vec<Share>,
     pub counts: Counts,
+}
+
+/// What is known of resources beside themselves.
+#[derive(Clone, Copy)]
+pub(super) struct Beside {
+    /// Labels that they have.
+    labels: SegmentSet,
+    /// They can be those of a patient to whom the caller is related.
+    is_near: bool,
+}
+
+impl Beside {
+    const NOTHING: Self = Self { labels: SegmentSet::EMPTY, is_near: true };
 }
 
 /// What a first projection gave.
@@ -181,9 +194,42 @@ impl<'a> Sight<'a> {
         self.relations.some(self.pipeline, BTreeSet::from([patient.to_owned()])).await
     }
 
+    /// Whether the caller sees versions and times of change.
+    pub fn sees_changes(&self) -> bool {
+        let category = self.policy.pack().annotation.change_metadata;
+        self.near.table.view(category) == View::Full
+    }
+
+    /// What a resource as it is now says of its versions; none if it does not show.
+    pub async fn beside(&mut self, current: &Candidate<'_>) -> Result<Option<Beside>, Stop> {
+        if self.visible(std::slice::from_ref(current)).await?.pop().flatten().is_none() {
+            return Ok(None);
+        }
+        let Some(Ok(first)) = self.first(std::slice::from_ref(current), Beside::NOTHING).await?.pop() else {
+            return Ok(None);
+        };
+        let own = self.labels_of(current.bytes);
+        Ok(Some(Beside { labels: own.union(first.inherited), is_near: first.is_near }))
+    }
+
+    /// What leaves: these bytes with these resources in them.
+    pub fn outgoing(&mut self, bytes: Vec<u8>, resources: Vec<Leaving>) -> Outgoing {
+        let counts = Counts { released: resources.len() as u64, ..std::mem::take(&mut self.counts) };
+        Outgoing { bytes, resources, counts, shares: std::mem::take(&mut self.shares) }
+    }
+
     /// What shows of each of these resources.
     pub async fn visible(&mut self, candidates: &[Candidate<'_>]) -> Result<Vec<Option<Visible>>, Stop> {
-        let first = self.first(candidates).await?;
+        self.visible_beside(candidates, Beside::NOTHING).await
+    }
+
+    /// The same, with what is known of them beside.
+    pub async fn visible_beside(
+        &mut self,
+        candidates: &[Candidate<'_>],
+        beside: Beside,
+    ) -> Result<Vec<Option<Visible>>, Stop> {
+        let first = self.first(candidates, beside).await?;
         let asked = first.iter().flatten().flat_map(|first| first.asked.iter().cloned()).collect();
         self.judge(asked).await?;
         let mut visible = Vec::with_capacity(candidates.len());
@@ -228,10 +274,13 @@ impl<'a> Sight<'a> {
     }
 
     /// Projects these resources as if all that they refer to showed: relationship, then labels, then what is left.
-    async fn first(&mut self, candidates: &[Candidate<'_>]) -> Result<Vec<Result<First, Withheld>>, Stop> {
-        let near = self.near_of(candidates).await?;
-        let sides: Vec<(bool, Arc<Decided>)> =
-            near.into_iter().map(|is_near| (is_near, self.decided(is_near))).collect();
+    async fn first(
+        &mut self,
+        candidates: &[Candidate<'_>],
+        beside: Beside,
+    ) -> Result<Vec<Result<First, Withheld>>, Stop> {
+        let near = self.near_of(candidates).await?.into_iter().map(|is_near| is_near && beside.is_near);
+        let sides: Vec<(bool, Arc<Decided>)> = near.map(|is_near| (is_near, self.decided(is_near))).collect();
         let mut hopeful = Vec::new();
         for (candidate, (_, decided)) in candidates.iter().zip(&sides) {
             hopeful.push(decided.may_show(candidate.kind).then_some((*candidate, decided.projection.heeds())));
@@ -244,9 +293,8 @@ impl<'a> Sight<'a> {
             if place % AT_ONCE == 0 {
                 turn().await;
             }
-            first.push(
-                self.project(&decided, candidate.bytes, inherited, false).map(|first| First { is_near, ..first }),
-            );
+            let labels = inherited.union(beside.labels);
+            first.push(self.project(&decided, candidate.bytes, labels, false).map(|first| First { is_near, ..first }));
         }
         Ok(first)
     }
@@ -277,7 +325,7 @@ impl<'a> Sight<'a> {
             new.iter().filter_map(|target| Some((target.clone(), self.raw.get(target)?.clone()?))).collect();
         let candidates: Vec<Candidate<'_>> =
             here.iter().filter_map(|(target, bytes)| candidate(target, bytes)).collect();
-        let first = self.first(&candidates).await?;
+        let first = self.first(&candidates, Beside::NOTHING).await?;
         for target in new {
             self.shows.insert(target, false);
         }
@@ -452,7 +500,7 @@ impl Pages {
 }
 
 /// Counts what a request takes of the upstream.
-fn spend(spent: &mut (usize, usize, usize), candidates: usize, bytes: usize) -> Result<(), Stop> {
+pub(super) fn spend(spent: &mut (usize, usize, usize), candidates: usize, bytes: usize) -> Result<(), Stop> {
     spent.0 += candidates;
     spent.1 += bytes;
     spent.2 += 1;

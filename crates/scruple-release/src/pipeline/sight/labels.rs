@@ -77,10 +77,15 @@ impl Sight<'_> {
         if let Some(known) = self.labels.get(target) {
             return *known;
         }
-        let around =
-            Around { token: &self.pipeline.token, today: self.now.civil_date(), known: None, asked: Mutex::default() };
-        let found = Projector::new(self.policy.all_seeing(), &around).labels(bytes).unwrap_or(EVERY);
+        let found = self.labels_of(bytes);
         self.labels.insert(target.clone(), found);
         found
+    }
+
+    /// The own labels of a resource, whoever looks.
+    pub(super) fn labels_of(&self, bytes: &[u8]) -> SegmentSet {
+        let around =
+            Around { token: &self.pipeline.token, today: self.now.civil_date(), known: None, asked: Mutex::default() };
+        Projector::new(self.policy.all_seeing(), &around).labels(bytes).unwrap_or(EVERY)
     }
 }

@@ -1,20 +1,20 @@
-//! A Bundle of type `searchset` (docs/search.md, 4), written as it leaves.
+//! A Bundle of resources that show (docs/search.md, 4), written as it leaves.
 
 use super::sight::Visible;
 use super::{Leaving, Outgoing};
 use scruple_core::Counts;
 
-/// A searchset on its way.
-pub(super) struct Searchset<'a> {
+/// A Bundle on its way.
+pub(super) struct Collection<'a> {
     base: &'a str,
     bytes: Vec<u8>,
     leaving: Vec<Leaving>,
 }
 
-impl<'a> Searchset<'a> {
-    /// With its total, where that is asked for, and its links: relation and address.
-    pub fn new(base: &'a str, total: Option<u64>, links: &[(&str, String)]) -> Self {
-        let mut bytes = br#"{"resourceType":"Bundle","type":"searchset""#.to_vec();
+impl<'a> Collection<'a> {
+    /// A `searchset` or `history` with its total, where that is asked for, and its links: relation and address.
+    pub fn new(base: &'a str, kind: &str, total: Option<u64>, links: &[(&str, String)]) -> Self {
+        let mut bytes = format!(r#"{{"resourceType":"Bundle","type":"{kind}""#).into_bytes();
         if let Some(total) = total {
             bytes.extend_from_slice(format!(",\"total\":{total}").as_bytes());
         }
@@ -26,13 +26,18 @@ impl<'a> Searchset<'a> {
         Self { base, bytes, leaving: Vec::new() }
     }
 
-    /// Adds a resource; `mode` is `match` or `include`.
-    pub fn add(&mut self, kind: &str, id: &str, visible: Visible, mode: &str) {
+    /// Adds a resource of a search; `mode` is `match` or `include`.
+    pub fn add_found(&mut self, kind: &str, id: &str, visible: Visible, mode: &str) {
+        self.add(kind, id, visible, &format!(r#""search":{{"mode":"{mode}"}}"#));
+    }
+
+    /// Adds a resource, and what the entry says beside it.
+    pub fn add(&mut self, kind: &str, id: &str, visible: Visible, beside: &str) {
         let Self { base, bytes, leaving } = self;
         bytes.extend_from_slice(if leaving.is_empty() { br#","entry":["# } else { b"," });
         bytes.extend_from_slice(format!(r#"{{"fullUrl":"{base}/{kind}/{id}","resource":"#).as_bytes());
         bytes.extend_from_slice(&visible.bytes);
-        bytes.extend_from_slice(format!(r#","search":{{"mode":"{mode}"}}}}"#).as_bytes());
+        bytes.extend_from_slice(format!(",{beside}}}").as_bytes());
         leaving.push(Leaving::new(bytes.len(), format!("{kind}/{id}"), visible));
     }
 

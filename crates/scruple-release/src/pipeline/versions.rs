@@ -1,0 +1,177 @@
+//! Versions (docs/view.md, 5): for callers who see times of change, and of resources that show now.
+
+use super::collection::Collection;
+use super::sight::{Candidate, Sight, Visible, spend};
+use super::{Answer, Leaving, Outgoing, Pipeline, Request, RequestRng, Stop};
+use crate::outcome::No;
+use crate::upstream::{Fetched, UpstreamError};
+use scruple_fhir::search::without_meta;
+use scruple_fhir::{TypeId, bundle, dictionary};
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+impl Pipeline {
+    /// Answers `GET /[type]/[id]/_history/[version]`.
+    pub async fn version(
+        &self,
+        request: Request<'_>,
+        resource_type: TypeId,
+        id: &str,
+        version: &str,
+        rng: &mut RequestRng,
+    ) -> Answer {
+        match self.try_version(&request, resource_type, id, version, rng).await {
+            Ok(answer) => answer,
+            Err(stop) => self.stopped(request, stop).await,
+        }
+    }
+
+    /// Answers `GET /[type]/[id]/_history`.
+    pub async fn history(&self, request: Request<'_>, resource_type: TypeId, id: &str, rng: &mut RequestRng) -> Answer {
+        match self.try_history(&request, resource_type, id, rng).await {
+            Ok(answer) => answer,
+            Err(stop) => self.stopped(request, stop).await,
+        }
+    }
+
+    async fn try_version(
+        &self,
+        request: &Request<'_>,
+        resource_type: TypeId,
+        id: &str,
+        version: &str,
+        rng: &mut RequestRng,
+    ) -> Result<Answer, Stop> {
+        let mut sight = Sight::new(self, request.asked, request.now)?;
+        sight.permits_type(resource_type)?;
+        sight.permits_versions()?;
+        let kind = dictionary().get(resource_type).name;
+        let current = usable(self.upstream.read(kind, id).await)?;
+        let wanted = usable(self.upstream.version(kind, id, version).await)?;
+        let shown = match (&current, &wanted) {
+            (Some(current), Some(wanted)) => {
+                let (current, wanted) = (bundle::plain(&current.bytes), bundle::plain(&wanted.bytes));
+                let all = sight.versions(resource_type, id, &current, &[&wanted]).await?;
+                all.into_iter().next().flatten()
+            }
+            _ => {
+                sight.look_for_nobody(resource_type, id).await?;
+                None
+            }
+        };
+        let Some(visible) = shown else { return self.nothing(request, &sight, rng).await };
+        let bytes = visible.bytes.clone();
+        let leaving = Leaving::new(bytes.len(), format!("{kind}/{id}"), visible);
+        sight.shares.extend([current, wanted].into_iter().flatten().map(|fetched| fetched.share));
+        let outgoing = sight.outgoing(bytes, vec![leaving]);
+        Ok(Answer::Released(self.release(request, &sight, outgoing, rng).await?))
+    }
+
+    async fn try_history(
+        &self,
+        request: &Request<'_>,
+        resource_type: TypeId,
+        id: &str,
+        rng: &mut RequestRng,
+    ) -> Result<Answer, Stop> {
+        let mut sight = Sight::new(self, request.asked, request.now)?;
+        sight.permits_type(resource_type)?;
+        sight.permits_versions()?;
+        let kind = dictionary().get(resource_type).name;
+        let current = usable(self.upstream.read(kind, id).await)?;
+        let pages = self.pages(&mut sight, kind, id).await?;
+        let Some(current) = current else {
+            sight.look_for_nobody(resource_type, id).await?;
+            return self.nothing(request, &sight, rng).await;
+        };
+        let plain: Vec<Cow<'_, [u8]>> = pages.iter().map(|page| bundle::plain(page)).collect();
+        let mut versions = Vec::new();
+        for page in &plain {
+            let page = bundle::history(page).map_err(|_| UpstreamError::Malformed("no page of a history"))?;
+            versions.extend(page.versions.into_iter().filter_map(|version| match version {
+                bundle::Version::Resource(bytes) => Some(bytes),
+                bundle::Version::Deleted => None,
+            }));
+        }
+        let all = sight.versions(resource_type, id, &bundle::plain(&current.bytes), &versions).await?;
+        let mut shown: Vec<Visible> = Vec::new();
+        for visible in all.into_iter().flatten() {
+            // Newest first: one that says what the next older one says is left out, for what was changed does not show.
+            if shown.last().is_some_and(|newer| without_meta(&newer.bytes) == without_meta(&visible.bytes)) {
+                shown.pop();
+            }
+            shown.push(visible);
+        }
+        if shown.is_empty() {
+            return self.nothing(request, &sight, rng).await;
+        }
+        let own = format!("{}/{kind}/{id}/_history", self.base);
+        let mut set = Collection::new(&self.base, "history", Some(shown.len() as u64), &[("self", own)]);
+        for visible in shown {
+            let how = format!(r#""request":{{"method":"PUT","url":"{kind}/{id}"}},"response":{{"status":"200"}}"#);
+            set.add(kind, id, visible, &how);
+        }
+        sight.shares.push(current.share);
+        let counts = std::mem::take(&mut sight.counts);
+        let outgoing = Outgoing { shares: std::mem::take(&mut sight.shares), ..set.finish(counts) };
+        Ok(Answer::Released(self.release(request, &sight, outgoing, rng).await?))
+    }
+
+    /// All pages of a history.
+    async fn pages(&self, sight: &mut Sight<'_>, kind: &str, id: &str) -> Result<Vec<Vec<u8>>, Stop> {
+        let mut pages = Vec::new();
+        let mut links = HashSet::new();
+        let mut fetched = usable(self.upstream.history(kind, id).await)?;
+        while let Some(Fetched { bytes, share }) = fetched.take() {
+            sight.shares.push(share);
+            let plain = bundle::plain(&bytes);
+            let page = bundle::history(&plain).map_err(|_| UpstreamError::Malformed("no page of a history"))?;
+            spend(&mut sight.spent, page.versions.len(), plain.len())?;
+            if let Some(next) = page.next.map(Cow::into_owned) {
+                if !links.insert(next.clone()) {
+                    return Err(UpstreamError::Malformed("pages in a circle").into());
+                }
+                fetched = Some(self.upstream.page(&next).await?);
+            }
+            pages.push(bytes);
+        }
+        Ok(pages)
+    }
+}
+
+/// What depends on one record looks as if there were none.
+fn usable(fetched: Result<Option<Fetched>, UpstreamError>) -> Result<Option<Fetched>, Stop> {
+    match fetched {
+        Ok(fetched) => Ok(fetched),
+        Err(UpstreamError::Credential(403) | UpstreamError::TooLarge { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Sight<'_> {
+    /// Refuses versions to those who do not see times of change.
+    fn permits_versions(&self) -> Result<(), Stop> {
+        if self.sees_changes() {
+            return Ok(());
+        }
+        let words = "Your role does not see versions and times of change, so that it has no history.";
+        Err(No::new(403, "history_not_permitted", words).into())
+    }
+
+    /// What shows of versions of a resource; nothing, if the resource as it is now does not show.
+    async fn versions(
+        &mut self,
+        kind: TypeId,
+        id: &str,
+        current: &[u8],
+        versions: &[&[u8]],
+    ) -> Result<Vec<Option<Visible>>, Stop> {
+        if bundle::identity(current) != Some((kind, id)) {
+            return Ok(Vec::new());
+        }
+        let Some(beside) = self.beside(&Candidate { kind, id, bytes: current }).await? else { return Ok(Vec::new()) };
+        let own = versions.iter().filter(|bytes| bundle::identity(bytes) == Some((kind, id)));
+        let candidates: Vec<Candidate<'_>> = own.map(|bytes| Candidate { kind, id, bytes }).collect();
+        self.visible_beside(&candidates, beside).await
+    }
+}
