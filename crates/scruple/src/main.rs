@@ -1,5 +1,6 @@
 //! The command line of Scruple: wiring, files, words for the terminal. What is decided and shown is decided elsewhere.
 
+mod admin;
 mod check_upstream;
 mod config;
 mod demo;
@@ -41,6 +42,9 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Asks a FHIR server whether it can stand behind the gateway
     CheckUpstream(check_upstream::CheckUpstreamArgs),
+    /// Changes what a node's database says of people
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// Explains the configuration
     #[command(subcommand)]
     Config(serve::ConfigCommand),
@@ -74,6 +78,7 @@ fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::CheckUpstream(args) => check_upstream::run(&args),
+        Command::Admin(command) => admin::run(&command),
         Command::Config(command) => serve::run_config(&command),
         Command::Explain(args) => explain::run(&args),
         Command::Policy(command) => policy::run(&command),

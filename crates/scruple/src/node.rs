@@ -35,6 +35,8 @@ use tokio::sync::{Notify, watch};
 
 /// The shard of a node that stands alone.
 const SHARD: ShardId = ShardId(1);
+/// The shard of `scruple admin`, which works beside a node; the node takes its events to the ledger. Nodes count from 1.
+pub const ADMIN_SHARD: ShardId = ShardId(1_000);
 /// How long the lease of the shard is taken for, in microseconds.
 const LEASE_MICROS: i64 = 60_000_000;
 /// How often it is extended.
@@ -134,8 +136,10 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let recorder = Arc::new(open_recorder(&folders)?);
     let root = keys::root(&folders.state)?;
     let (store, lease) = open_store(&folders, config, &root, clock.as_ref()).await?;
-    if let Some(last) = recorder.main().and_then(|ledger| ledger.last_origin(shard_number())) {
-        store.check_origin(SHARD, i64::try_from(last).unwrap_or(i64::MAX)).await.context("the database")?;
+    for shard in [SHARD, ADMIN_SHARD] {
+        if let Some(last) = recorder.main().and_then(|ledger| ledger.last_origin(number_of(shard))) {
+            store.check_origin(shard, i64::try_from(last).unwrap_or(i64::MAX)).await.context("the database")?;
+        }
     }
     seed(&store, &lease, clock.as_ref(), &plan.people).await.context("the people of the demo")?;
 
@@ -156,7 +160,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let follower = FeedFollower::new(store.clone(), Arc::clone(&cache), Arc::clone(&clock), Arc::clone(&wake));
     tokio::time::timeout(START_WAIT, follower.poll()).await.context("the database does not answer")??;
     let log: Arc<dyn ports::EventLog> = Arc::clone(&recorder) as _;
-    let (drainer, drain) = Drainer::new(store.clone(), log, SHARD, wake)?;
+    let (drainer, drain) = Drainer::new(store.clone(), Arc::clone(&log), SHARD, Arc::clone(&wake))?;
+    let (admin_drainer, admin_drain) = Drainer::new(store.clone(), log, ADMIN_SHARD, wake)?;
     let gateway = Arc::new(Gateway::new(scruple_gateway::Parts {
         pipeline: Arc::clone(&pipeline),
         access: Arc::clone(&cache),
@@ -165,14 +170,18 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         path: "/fhir".to_owned(),
         now: clock.now(),
     }));
-    let state = Arc::new(ready::State::new(Arc::clone(&recorder), Arc::clone(&cache), drain, Arc::clone(&clock)));
+    let drains = [drain, admin_drain];
+    let state = Arc::new(ready::State::new(Arc::clone(&recorder), Arc::clone(&cache), drains, Arc::clone(&clock)));
     let mut running = tokio::task::JoinSet::new();
     running.spawn(follower.run(stopping.clone()));
-    running.spawn(async move {
-        if let Err(error) = drainer.run(stopping.clone()).await {
-            tracing::error!(error = %error, "events no longer reach the ledger");
-        }
-    });
+    for drainer in [drainer, admin_drainer] {
+        let stopping = stopping.clone();
+        running.spawn(async move {
+            if let Err(error) = drainer.run(stopping).await {
+                tracing::error!(error = %error, "events no longer reach the ledger");
+            }
+        });
+    }
     running.spawn(tasks::hold_lease(store.clone(), lease, Arc::clone(&clock), stop.subscribe()));
     running.spawn(tasks::recover(Arc::clone(&recorder), stop.subscribe()));
     running.spawn(ready::keep_up(stop.subscribe()));
@@ -298,8 +307,8 @@ fn node(config: &Config) -> &str {
     config.node.as_deref().unwrap_or("scruple")
 }
 
-fn shard_number() -> u32 {
-    u32::try_from(SHARD.0).unwrap_or(u32::MAX)
+fn number_of(shard: ShardId) -> u32 {
+    u32::try_from(shard.0).unwrap_or(u32::MAX)
 }
 
 async fn bind(address: SocketAddr) -> Result<Server> {
@@ -353,16 +362,34 @@ fn open_recorder(folders: &Folders) -> Result<Recorder> {
         .with_context(|| format!("nothing is released without the ledger in `{}`", folders.ledger.display()))
 }
 
+async fn connect(address: &str, root: &RootKey) -> Result<Store> {
+    let keys = StoreKeys::new(root, Box::new(SystemRng))?;
+    let options = StoreOptions::parse(address, Durability::Full).context("`store.address`")?;
+    let store = Store::connect(options, Box::new(keys)).await.context("the database of `store.address`")?;
+    store.migrate().await.context("the database of `store.address`")?;
+    Ok(store)
+}
+
+/// The database of a node that has run already; it may be running.
+pub async fn existing_store(config: &Config) -> Result<Store> {
+    let state = config.state.clone().map_or_else(state::folder, Ok)?;
+    if !keys::is_there(&state) {
+        bail!(
+            "no node has run on the state folder `{}`: name yours with --config FILE or SCRUPLE_STATE, or start `scruple serve` once",
+            state.display()
+        );
+    }
+    let folders = Folders::of(config)?;
+    connect(&folders.database, &keys::root(&folders.state)?).await
+}
+
 async fn open_store(
     folders: &Folders,
     config: &Config,
     root: &RootKey,
     clock: &dyn Clock,
 ) -> Result<(Store, ShardLease)> {
-    let keys = StoreKeys::new(root, Box::new(SystemRng))?;
-    let options = StoreOptions::parse(&folders.database, Durability::Full).context("`store.address`")?;
-    let store = Store::connect(options, Box::new(keys)).await.context("the database of `store.address`")?;
-    store.migrate().await.context("the database of `store.address`")?;
+    let store = connect(&folders.database, root).await?;
     let now = clock.now();
     let lease = store.acquire_shard(SHARD, node(config), now, now.plus_micros(LEASE_MICROS)).await?;
     let lease =

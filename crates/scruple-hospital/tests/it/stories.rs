@@ -330,5 +330,5 @@ fn caregivers_are_those_who_take_part_in_encounters_and_the_first_nurse_and_phys
             assert!(caregivers.iter().all(|member| member.role != role), "{role}");
         }
     }
-    assert_eq!(hospital(0, 1, AS_OF, false).caregivers(), [&staff()[0]; 0]);
+    assert!(hospital(0, 1, AS_OF, false).caregivers().is_empty());
 }

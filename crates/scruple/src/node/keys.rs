@@ -7,9 +7,16 @@ use scruple_seal::{RootKey, SystemRng};
 use std::io::Write as _;
 use std::path::Path;
 
+const ROOT: &str = "root-key";
+
 /// The root key of a node, made at first use.
 pub fn root(dir: &Path) -> Result<RootKey> {
-    Ok(RootKey::new(state::secret(dir, "root-key")?))
+    Ok(RootKey::new(state::secret(dir, ROOT)?))
+}
+
+/// Whether there is a root key.
+pub fn is_there(dir: &Path) -> bool {
+    dir.join(ROOT).is_file()
 }
 
 /// The issuer of the demo's tokens, its key made at first use.

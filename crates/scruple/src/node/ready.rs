@@ -19,14 +19,19 @@ use tokio::sync::watch;
 pub struct State {
     recorder: Arc<Recorder>,
     access: Arc<AccessCache>,
-    drain: DrainHandle,
+    drains: [DrainHandle; 2],
     clock: Arc<dyn Clock>,
     policy_is_good: AtomicBool,
 }
 
 impl State {
-    pub fn new(recorder: Arc<Recorder>, access: Arc<AccessCache>, drain: DrainHandle, clock: Arc<dyn Clock>) -> Self {
-        Self { recorder, access, drain, clock, policy_is_good: AtomicBool::new(true) }
+    pub fn new(
+        recorder: Arc<Recorder>,
+        access: Arc<AccessCache>,
+        drains: [DrainHandle; 2],
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { recorder, access, drains, clock, policy_is_good: AtomicBool::new(true) }
     }
 
     /// Whether the policy's files are those that are active.
@@ -46,7 +51,10 @@ impl Readiness for State {
             _ => check("ledger", false, "down"),
         };
         let fresh = self.access.is_fresh(self.clock.now());
-        let drains = matches!(self.drain.state(), DrainState::Starting | DrainState::Running | DrainState::Stopped);
+        let goes_on = |drain: &DrainHandle| {
+            matches!(drain.state(), DrainState::Starting | DrainState::Running | DrainState::Stopped)
+        };
+        let drains = self.drains.iter().all(goes_on);
         // The last good policy decides on; whoever changed the files must hear of it all the same.
         let policy = if self.policy_is_good.load(Ordering::Relaxed) { "ok" } else { "last_good" };
         vec![

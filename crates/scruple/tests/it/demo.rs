@@ -78,6 +78,9 @@ fn the_demo_serves_each_persona_its_own_and_starts_again_on_the_same_folder() {
     let entries = entries_of(&world.run(["ledger", "show", "--json", "try/ledger"]).ends(0));
     let subjects: Vec<&Value> = entries.iter().map(|entry| &entry["entry"]["body"]["actor"]["subject"]).collect();
     assert!(subjects.iter().filter(|subject| subject.is_string()).count() >= 7, "{subjects:?}");
+    // Who treats somebody is linked to a practitioner: nurse and physician.
+    let linked = entries.iter().filter(|entry| entry["entry"]["body"]["event"] == "practitioner_linked").count();
+    assert_eq!(linked, 2);
 
     let seeded = entries.iter().filter(|entry| entry["entry"]["body"]["kind"] == "event").count();
     assert!(seeded >= names.len(), "grants are events, and these are in the ledger: {seeded}");

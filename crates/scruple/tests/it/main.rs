@@ -10,6 +10,7 @@
     reason = "a test that finds something else fails loudly"
 )]
 
+mod admin;
 mod bad_input;
 mod canaries;
 mod demo;

@@ -1,0 +1,251 @@
+//! `scruple admin`: changes of a node's database, beside the node that runs on it. Each is an event, which the node takes to
+//! the ledger: at once, or at its next start.
+
+use crate::config::Config;
+use crate::node::{ADMIN_SHARD, existing_store};
+use crate::serve::runtime;
+use crate::state::SystemClock;
+use crate::terminal::{say, tell};
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::{Args, Subcommand};
+use scruple_app::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};
+use scruple_core::{Clock as _, Id};
+use scruple_seal::SystemRng;
+use scruple_store::{
+    LinkState, Login, Person, PractitionerLink, PractitionerRef, ShardLease, Store, find_person, find_person_by_login,
+    limits::PAGE_ROWS_MAX, list_links,
+};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// How long a change may take, in microseconds: so long another one waits for a command that was killed.
+const LEASE_MICROS: i64 = 30_000_000;
+
+/// Changes what a node's database says of people.
+#[derive(Subcommand)]
+pub enum AdminCommand {
+    /// Tells who a person is in the record system
+    #[command(subcommand)]
+    Link(LinkCommand),
+}
+
+/// Tells who a person is in the record system.
+#[derive(Subcommand)]
+pub enum LinkCommand {
+    /// Links a person to a practitioner of the record system, as a second person confirms
+    #[command(after_help = "Examples:
+  scruple admin link add ana.ruiz Practitioner/abc --confirmed-by rosa.diaz --config scruple.toml
+  scruple admin link add ana.ruiz PractitionerRole/abc-ward --confirmed-by rosa.diaz --json
+
+A person can have several. A practitioner to whom two persons are linked is ambiguous, and gives a relationship to neither.")]
+    Add(AddArgs),
+    /// Ends a link; it stays in the history
+    #[command(after_help = "Examples:
+  scruple admin link end ana.ruiz Practitioner/abc --ended-by rosa.diaz --config scruple.toml")]
+    End(EndArgs),
+    /// Lists the links of a person, those that have ended included
+    #[command(after_help = "Examples:
+  scruple admin link list ana.ruiz --config scruple.toml
+  SCRUPLE_STATE=/var/lib/scruple scruple admin link list ana.ruiz --json")]
+    List(ListArgs),
+}
+
+/// Which database, and how to tell.
+#[derive(Args)]
+pub struct WhereArgs {
+    /// Configuration of the node
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What to confirm.
+#[derive(Args)]
+pub struct AddArgs {
+    /// The person's login: `sub` of the tokens
+    login: String,
+    /// The practitioner as references name it: Practitioner/ID or PractitionerRole/ID
+    practitioner: PractitionerRef,
+    /// Login of the second person, who confirms it
+    #[arg(long, value_name = "LOGIN")]
+    confirmed_by: String,
+    #[command(flatten)]
+    place: WhereArgs,
+}
+
+/// What to end.
+#[derive(Args)]
+pub struct EndArgs {
+    /// The person's login: `sub` of the tokens
+    login: String,
+    /// The practitioner as references name it: Practitioner/ID or PractitionerRole/ID
+    practitioner: PractitionerRef,
+    /// Login of the person who ends it
+    #[arg(long, value_name = "LOGIN")]
+    ended_by: String,
+    #[command(flatten)]
+    place: WhereArgs,
+}
+
+/// Whose links.
+#[derive(Args)]
+pub struct ListArgs {
+    /// The person's login: `sub` of the tokens
+    login: String,
+    #[command(flatten)]
+    place: WhereArgs,
+}
+
+/// Runs the command.
+pub fn run(command: &AdminCommand) -> Result<ExitCode> {
+    let AdminCommand::Link(command) = command;
+    runtime()?.block_on(async {
+        match command {
+            LinkCommand::Add(args) => {
+                change(&args.place, false, [&args.login, &args.confirmed_by], &args.practitioner).await
+            }
+            LinkCommand::End(args) => {
+                change(&args.place, true, [&args.login, &args.ended_by], &args.practitioner).await
+            }
+            LinkCommand::List(args) => list(args).await,
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn login(text: &str) -> Result<Login> {
+    text.parse().with_context(|| format!("`{text}`"))
+}
+
+async fn change(
+    place: &WhereArgs,
+    is_end: bool,
+    [person, by]: [&str; 2],
+    practitioner: &PractitionerRef,
+) -> Result<()> {
+    let order = LinkOrder { person: login(person)?, practitioner: practitioner.clone(), by: login(by)? };
+    let store = existing_store(&Config::load(place.config.as_deref())?).await?;
+    let lease = take_shard(&store).await?;
+    let (clock, rng) = (&SystemClock, &mut SystemRng);
+    let changed = if is_end {
+        unlink_practitioner(&store, &lease, clock, rng, &order).await
+    } else {
+        link_practitioner(&store, &lease, clock, rng, &order).await
+    };
+    // Given back, so that the next command need not wait until it is over.
+    let _ = store.extend_shard(&lease, clock.now()).await;
+    let LinkChanged { link, position } = changed.map_err(|error| advised(error, person, by))?;
+    let mut told = link_json(&store, &link).await?;
+    store.close().await;
+    if let Value::Object(fields) = &mut told {
+        fields.insert("person".to_owned(), json!(person));
+        fields.insert("event".to_owned(), json!({ "shard": position.shard.0, "seq": position.seq }));
+    }
+    say(&if place.json {
+        told.to_string()
+    } else if is_end {
+        format!("{person} is no longer {practitioner}, as {by} says")
+    } else {
+        format!("{person} is {practitioner}, as {by} confirms")
+    })?;
+    if link.state == LinkState::Ambiguous {
+        tell(&format!(
+            "note: another person is linked to {practitioner} too, so that it gives a relationship to neither; end the wrong link with `scruple admin link end`"
+        ));
+    }
+    Ok(())
+}
+
+async fn take_shard(store: &Store) -> Result<ShardLease> {
+    let now = SystemClock.now();
+    let holder = format!("admin-{}", std::process::id());
+    let lease = store.acquire_shard(ADMIN_SHARD, &holder, now, now.plus_micros(LEASE_MICROS)).await?;
+    lease.context("another `scruple admin` works on this database, or was killed; try again in half a minute")
+}
+
+/// The error with what was typed, and what to do.
+fn advised(error: LinkOrderError, person: &str, by: &str) -> anyhow::Error {
+    match error {
+        LinkOrderError::Person => anyhow!("`{person}`: {error}; a login is the `sub` of the tokens"),
+        LinkOrderError::By => anyhow!("`{by}`: {error}"),
+        LinkOrderError::TwoPeople(_) => anyhow!("{error}: `--confirmed-by` names somebody else than `{person}`"),
+        other => other.into(),
+    }
+}
+
+async fn list(args: &ListArgs) -> Result<()> {
+    let login = login(&args.login)?;
+    let store = existing_store(&Config::load(args.place.config.as_deref())?).await?;
+    let mut tx = store.begin_read().await?;
+    let Some(person) = find_person_by_login(&mut tx, &login).await? else {
+        bail!("nobody here has the login `{}`; a login is the `sub` of the tokens", args.login);
+    };
+    let mut links: Vec<PractitionerLink> = Vec::new();
+    loop {
+        let page = list_links(&mut tx, person.id, links.last().map(|link| link.id), PAGE_ROWS_MAX).await?;
+        if page.is_empty() {
+            break;
+        }
+        links.extend(page);
+    }
+    tx.rollback().await?;
+    let mut told = Vec::with_capacity(links.len());
+    for link in &links {
+        told.push(link_json(&store, link).await?);
+    }
+    store.close().await;
+    if args.place.json {
+        return say(&json!({ "person": args.login, "links": told }).to_string());
+    }
+    if told.is_empty() {
+        return say(&format!("{} is linked to no practitioner", args.login));
+    }
+    for link in &told {
+        say(&line(link))?;
+    }
+    Ok(())
+}
+
+/// A link with the logins of who confirmed and who ended it.
+async fn link_json(store: &Store, link: &PractitionerLink) -> Result<Value> {
+    let mut told = json!({
+        "link": link.id.to_string(),
+        "practitioner": link.practitioner.as_str(),
+        "state": match link.state {
+            LinkState::Open => "open",
+            LinkState::Ambiguous => "ambiguous",
+            LinkState::Ended(_) => "ended",
+        },
+        "confirmed_by": login_of(store, link.confirmed_by).await?,
+        "confirmed_at": link.confirmed_at.to_string(),
+    });
+    if let (LinkState::Ended(end), Value::Object(fields)) = (link.state, &mut told) {
+        fields.insert("ended_by".to_owned(), json!(login_of(store, end.by).await?));
+        fields.insert("ended_at".to_owned(), json!(end.at.to_string()));
+    }
+    Ok(told)
+}
+
+async fn login_of(store: &Store, id: Id<Person>) -> Result<String> {
+    let person = find_person(&mut store.begin_read().await?, id).await?;
+    Ok(person.map_or_else(|| id.to_string(), |person| person.login.expose().clone()))
+}
+
+/// `Practitioner/abc  open  confirmed by rosa.diaz at 2026-03-01T08:00:00Z`.
+fn line(link: &Value) -> String {
+    let text = |name: &str| link.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut line = format!(
+        "{:<40} {:<9} confirmed by {} at {}",
+        text("practitioner"),
+        text("state"),
+        text("confirmed_by"),
+        text("confirmed_at")
+    );
+    if !text("ended_by").is_empty() {
+        line.push_str(&format!(", ended by {} at {}", text("ended_by"), text("ended_at")));
+    }
+    line
+}
