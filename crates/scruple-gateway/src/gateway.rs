@@ -2,7 +2,7 @@
 
 use crate::answer::{Body, Response};
 use crate::turns::Turns;
-use crate::who::{self, Relationships, Unknown};
+use crate::who::{self, Unknown};
 use crate::{QUERY_BYTES_MAX, REQUEST_MS, SEARCH_BODY_BYTES_MAX, SEARCH_BODY_MS, batch, capability};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_NONE_MATCH};
@@ -28,8 +28,6 @@ pub struct Parts {
     pub access: Arc<AccessCache>,
     /// Verifies access tokens.
     pub verifier: Verifier,
-    /// How relationships are established.
-    pub relationships: Relationships,
     /// The path of the base, such as `/fhir`.
     pub path: String,
     /// The present, for the date of the CapabilityStatement.
@@ -42,7 +40,6 @@ pub struct Gateway {
     access: Arc<AccessCache>,
     verifier: RwLock<Arc<Verifier>>,
     tokens: TokenCache,
-    relationships: Relationships,
     path: String,
     capabilities: RwLock<Bytes>,
     turns: Turns,
@@ -68,7 +65,6 @@ impl Gateway {
             access: parts.access,
             verifier: RwLock::new(Arc::new(parts.verifier)),
             tokens: TokenCache::default(),
-            relationships: parts.relationships,
             path: parts.path,
             capabilities: RwLock::default(),
             turns: Turns::default(),
@@ -180,7 +176,7 @@ impl Gateway {
         let authorization = one_header(served.head, &AUTHORIZATION);
         let token = who::token(&verifier, &self.tokens, authorization, served.clock.now())?;
         let policy = self.pipeline.policy();
-        who::caller(&self.access, policy.pack(), self.relationships, &token, served.clock.now()).await
+        who::caller(&self.access, policy.pack(), &token, served.clock.now()).await
     }
 
     async fn answer(

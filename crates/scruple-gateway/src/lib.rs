@@ -15,7 +15,6 @@ mod who;
 pub use answer::{Body, Response};
 pub use gateway::{Gateway, Parts};
 pub use service::GatewayService;
-pub use who::Relationships;
 
 /// Bytes of the body of a `_search`.
 pub const SEARCH_BODY_BYTES_MAX: usize = 64 * 1024;

@@ -4,18 +4,9 @@
 use scruple_app::{AccessCache, AccessError, RoleError, select_role};
 use scruple_core::{ConditionMask, Relationship, Timestamp};
 use scruple_identity::{Token, TokenCache, Verifier, bearer};
-use scruple_policy::{Pack, Question};
+use scruple_policy::{Pack, Question, Relationships};
 use scruple_release::{Asked, No};
 use std::sync::Arc;
-
-/// How relationships to patients are established.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Relationships {
-    /// The pack assumes them: each entry says so.
-    Assumed,
-    /// They are looked up in the record system, for each request.
-    Resolved,
-}
 
 /// Who is not known yet, or not at all.
 pub(crate) const NOBODY: &str = "unauthenticated";
@@ -59,7 +50,6 @@ pub(crate) fn token(
 pub(crate) async fn caller(
     access: &AccessCache,
     pack: &Pack,
-    relationships: Relationships,
     token: &Token,
     now: Timestamp,
 ) -> Result<Asked, Box<Unknown>> {
@@ -85,12 +75,14 @@ pub(crate) async fn caller(
         };
         refused(known(), 403, "role_not_selected", words)
     })?;
-    let (conditions, relationship) = match relationships {
+    let (conditions, relationship) = match pack.relationships {
+        Relationships::Resolved => (ConditionMask::NONE, Relationship::Resolved),
         Relationships::Assumed => {
             let assumed = pack.condition("relationship").map_or(ConditionMask::NONE, |id| ConditionMask::NONE.with(id));
             (assumed, Relationship::Assumed)
         }
-        Relationships::Resolved => (ConditionMask::NONE, Relationship::Resolved),
+        // Nobody is there who could say so.
+        Relationships::Asserted => (ConditionMask::NONE, Relationship::None),
     };
     let asked = |purpose: String| Asked {
         subject: token.subject().to_owned(),

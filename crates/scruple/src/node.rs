@@ -166,7 +166,6 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         pipeline: Arc::clone(&pipeline),
         access: Arc::clone(&cache),
         verifier,
-        relationships: scruple_gateway::Relationships::Assumed,
         path: "/fhir".to_owned(),
         now: clock.now(),
     }));
@@ -332,18 +331,19 @@ fn relationships_allowed(config: &Config) -> bool {
 
 fn check_relationships(config: &Config, relationships: Relationships) -> Result<()> {
     match relationships {
+        Relationships::Resolved => Ok(()),
         Relationships::Assumed if relationships_allowed(config) => Ok(()),
         Relationships::Assumed => bail!(
             "the policy pack assumes that every caller has a relationship with every patient (`relationships = \"assumed\"` in \
-             pack.toml), and the upstream is a real server: everyone would see everyone's records by role. Set \
+             pack.toml), and the upstream is a real server: everyone would see everyone's records by role. Write \
+             `relationships = \"resolved\"`, so that they are looked up, or set \
              `gateway.allow_assumed_relationships = true` if that is what you want, or leave `upstream.url` out to serve the \
              embedded hospital"
         ),
-        Relationships::Asserted | Relationships::Resolved => {
-            bail!(
-                "the policy pack says `relationships` are asserted or resolved in pack.toml; the gateway serves `assumed` so far"
-            )
-        }
+        Relationships::Asserted => bail!(
+            "the policy pack says that `relationships` are asserted (pack.toml), and nobody asserts them at a gateway: write \
+             `resolved`, so that they are looked up in the record system"
+        ),
     }
 }
 

@@ -7,7 +7,7 @@ use scruple_app::{AccessCache, FeedFollower, SeedPerson, StoreKeys, seed_workfor
 use scruple_connect::{Base, HttpUpstream, Options as ConnectOptions};
 use scruple_core::{Clock, Entry, EntryBody, Timestamp};
 use scruple_fhir::search::Dialect;
-use scruple_gateway::{Gateway, Parts, Relationships};
+use scruple_gateway::{Gateway, Parts};
 use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
 use scruple_ledger::{MergedReserve, Notices, Recorder, RefusedCounts};
 use scruple_policy::Active;
@@ -156,7 +156,6 @@ impl Setting {
             pipeline: Arc::new(pipeline),
             access: self.access,
             verifier: Verifier::new(&self.jwks, parties(), LEEWAY_SECONDS)?,
-            relationships: Relationships::Assumed,
             path: "/fhir".to_owned(),
             now: self.now,
         }))

@@ -7,7 +7,7 @@ use rand_chacha::rand_core::SeedableRng;
 use scruple_app::{AccessCache, FeedFollower, SeedPerson, StoreKeys, seed_workforce};
 use scruple_connect::{EMBEDDED_BASE, EmbeddedUpstream};
 use scruple_core::{Clock, Entry, EntryBody, FixedClock, Timestamp};
-use scruple_gateway::{Gateway, Parts, Relationships};
+use scruple_gateway::{Gateway, Parts};
 use scruple_hospital::upstream::Server;
 use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
 use scruple_ledger::simulate::SimStorage;
@@ -141,14 +141,8 @@ impl World {
             page: root().column("gateway.page").unwrap(),
             base: BASE.to_owned(),
         }));
-        let gateway = Arc::new(Gateway::new(Parts {
-            pipeline,
-            access,
-            verifier,
-            relationships: Relationships::Assumed,
-            path: "/fhir".to_owned(),
-            now: noon(),
-        }));
+        let gateway =
+            Arc::new(Gateway::new(Parts { pipeline, access, verifier, path: "/fhir".to_owned(), now: noon() }));
         Self { runtime, gateway, clock, upstream: exchange, recorder, issuer, follower: Some(follower), dir }
     }
 

@@ -153,7 +153,11 @@ impl Following {
             error => error.into(),
         })?;
         anyhow::ensure!(
-            self.allowed && active.pack.relationships == Relationships::Assumed,
+            match active.pack.relationships {
+                Relationships::Resolved => true,
+                Relationships::Assumed => self.allowed,
+                Relationships::Asserted => false,
+            },
             "its `relationships` cannot be served here"
         );
         Ok(Arc::new(active))

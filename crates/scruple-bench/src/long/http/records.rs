@@ -178,6 +178,7 @@ mod tests {
             chunk: number,
             references: Vec::new(),
             patients: Vec::new(),
+            relations: Vec::new(),
             sha256: sha256(bytes),
             bytes: bytes.len() as u64,
         };
