@@ -3,7 +3,7 @@
 //! Values are drawn from both stores of a pair, hidden ones too, and most of all from what differs between them: the
 //! request that matters is the one that asks for the hidden birth date itself.
 
-use super::oracle::{Read, parameters, read};
+use super::oracle::{Decimal, Read, parameters, read};
 use super::pairs::Pair;
 use super::store::{Edit, Store, Stored};
 use super::text::{escaped, query};
@@ -418,8 +418,31 @@ pub fn asked(
             }
         }
         Read::Uri(uri) => escaped(uri),
+        Read::Number(number) => asked_number(*number, numbers),
+        Read::Quantity { value, system, code, unit } => {
+            let number = asked_number(*value, numbers);
+            let written = |text: &Option<String>| escaped(text.as_deref().unwrap_or_default());
+            let (code, unit) = (written(code), written(unit));
+            match numbers.below(4) {
+                0 if !code.is_empty() => format!("{number}|{}|{code}", written(system)),
+                1 if !code.is_empty() => format!("{number}||{code}"),
+                2 if !unit.is_empty() => format!("{number}||{unit}"),
+                _ => number,
+            }
+        }
     };
     (!text.is_empty() && text.len() < 300).then_some(text)
+}
+
+/// A number that finds this one, or nearly.
+fn asked_number(number: Decimal, numbers: &mut Numbers) -> String {
+    let prefix = numbers.one_of(&["", "", "eq", "gt", "lt", "ge", "le"]).copied().unwrap_or_default();
+    let behind = match numbers.below(4) {
+        0 => number.behind().saturating_sub(1),
+        1 => number.behind() + 1,
+        _ => number.behind(),
+    };
+    format!("{prefix}{}", number.written(behind))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A store of raw resources, as an upstream holds them, and edits of it.
 
+use super::oracle::Sees;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -115,6 +116,17 @@ impl Store {
         let mut store = self.clone();
         mutations.iter().flat_map(|mutation| &mutation.edits).for_each(|edit| store.apply(edit));
         store
+    }
+}
+
+impl Sees for Store {
+    fn of_type<'a>(&'a self, resource_type: &str) -> Vec<&'a Value> {
+        let of_type = self.resources.iter().filter(|stored| stored.resource_type == resource_type);
+        of_type.map(|stored| &stored.value).collect()
+    }
+
+    fn find<'a>(&'a self, resource_type: &str, id: &str) -> Option<&'a Value> {
+        self.get(resource_type, id).map(|stored| &stored.value)
     }
 }
 
