@@ -3,6 +3,7 @@
 //! It stops at no difference, but at too many. It does not judge time; that a request caused other work over the other
 //! store is counted and not held against the system (`docs/limits.md`).
 
+use super::oracle::Query;
 use super::pairs::{Pair, Pairs};
 use super::reference::{Answer, Place, ReferenceServer, Verdict, compare, place};
 use super::requests::{Spoil, Step, sequence};
@@ -43,6 +44,13 @@ pub trait Rules {
     /// Whether a search of the type may use the parameter; without one, whether the type may be read and searched at all.
     /// `Some(false)`: it must be refused. `None`: not known, so that either is right.
     fn permits(&self, resource_type: &str, parameter: Option<&str>) -> Option<bool>;
+
+    /// Whether a search of the type may ask the parameter for what is not there (`:not`, `:missing`): only where it is
+    /// whole in everything that shows.
+    fn permits_absence(&self, resource_type: &str, parameter: &str) -> Option<bool> {
+        let _unknown = (resource_type, parameter);
+        None
+    }
 }
 
 /// How much is asked.
@@ -192,7 +200,7 @@ impl Harness<'_> {
     ) {
         systems.a.load(&pair.a);
         systems.b.load(&pair.b);
-        let reference = ReferenceServer::new(pair.view.clone(), self.base);
+        let reference = ReferenceServer::new(pair.view.clone(), self.base).sharing(self.sight.shared());
         let mut numbers = Numbers::new(seed ^ 0x0a5c_ed00);
         let ends = (report.cases + plan.per_pair).min(plan.cases);
         let mut wanted: Vec<(Vec<Step>, Option<&us_core::Search>)> = Vec::new();
@@ -309,7 +317,7 @@ impl Harness<'_> {
                 let last = last?;
                 let query = last.request.answer.query.as_ref().filter(|_| last.request.answer.has_next)?;
                 let page = last.request.page + 1;
-                let path = format!("{}/{}", self.root(), query.resource_type);
+                let path = format!("{}/{}", self.root(), query.scope.path());
                 let next = |response: &Response| Some(Request::get(path.clone()).with_query(response.next_query()?));
                 Some(ToAsk { a: next(&last.a)?, b: next(&last.b)?, answer: reference.page(query, page), page })
             }
@@ -318,7 +326,7 @@ impl Harness<'_> {
                 let last = last?;
                 let query = last.request.answer.query.as_ref()?;
                 let next = last.a.next_query()?;
-                Some(refused(spoilt(self.root(), &query.resource_type, &next, spoil)?))
+                Some(refused(spoilt(self.root(), &query.scope.path(), &next, spoil)?))
             }
             Step::Revalidate => {
                 let last = last.filter(|last| last.request.answer.query.is_none())?;
@@ -340,24 +348,42 @@ impl Harness<'_> {
         if !is_plain {
             return true;
         }
-        let permits = |kind: &str, name: Option<&str>| self.rules.permits(kind, name) == Some(true);
+        let permits = |kind: &str| self.rules.permits(kind, None) == Some(true);
         match (&answer.query, place(self.base, request)) {
-            (Some(query), _) => {
-                let criteria = &query.criteria;
-                let kind = query.resource_type.as_str();
-                !(permits(kind, None) && criteria.iter().all(|each| permits(kind, Some(each.parameter.code))))
-            }
+            (Some(query), _) => self.permitted(query) != Some(true),
             // Who is shown a resource of a type may read the type.
-            (None, Place::Read(kind, _)) => answer.status != 200 && !permits(&kind, None),
+            (None, Place::Read(kind, _)) => answer.status != 200 && !permits(&kind),
+            (None, Place::Everything(_, types, _)) => {
+                !permits("Patient") || !types.iter().flatten().all(|kind| permits(kind))
+            }
             _ => true,
         }
     }
 
     fn must_refuse(&self, answer: &Answer) -> bool {
-        let Some(query) = &answer.query else { return false };
-        let kind = query.resource_type.as_str();
-        let forbids = |name: Option<&str>| self.rules.permits(kind, name) == Some(false);
-        forbids(None) || query.criteria.iter().any(|each| forbids(Some(each.parameter.code)))
+        answer.query.as_ref().is_some_and(|query| self.permitted(query) == Some(false))
+    }
+
+    /// Whether policy permits a search: its type, and each parameter wherever it stands, on the type that has it.
+    fn permitted(&self, query: &Query) -> Option<bool> {
+        let mut answers = vec![self.rules.permits(&query.scope.resource_type, None)];
+        for asked in query.asks() {
+            let (kind, name) = (asked.resource_type.as_str(), asked.parameter);
+            answers.push(self.rules.permits(kind, None));
+            answers.push(self.rules.permits(kind, Some(name)));
+            if asked.for_absence {
+                answers.push(self.rules.permits_absence(kind, name));
+            }
+        }
+        // Whether a type that an include names must be permitted is not said: it may be refused.
+        for target in query.includes.iter().filter_map(|include| include.link.target.as_deref()) {
+            answers.push(self.rules.permits(target, None).filter(|permits| *permits));
+        }
+        if answers.contains(&Some(false)) {
+            Some(false)
+        } else {
+            answers.into_iter().collect::<Option<Vec<_>>>().map(|_| true)
+        }
     }
 }
 
@@ -381,9 +407,9 @@ fn holds_entries(body: &[u8]) -> bool {
 }
 
 /// A request with a spoilt page token.
-fn spoilt(root: &str, kind: &str, next: &str, spoil: &Spoil) -> Option<Request> {
+fn spoilt(root: &str, path: &str, next: &str, spoil: &Spoil) -> Option<Request> {
     let token = next.strip_prefix("_page=")?;
-    let own = |query: String| Some(Request::get(format!("{root}/{kind}")).with_query(query));
+    let own = |query: String| Some(Request::get(format!("{root}/{path}")).with_query(query));
     match spoil {
         Spoil::Cut => own(format!("_page={}", token.get(..token.len().checked_sub(1)?)?)),
         Spoil::Flipped(at) => {

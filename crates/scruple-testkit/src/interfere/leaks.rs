@@ -1,9 +1,10 @@
 //! Leaks put in on purpose: each wraps a system and knows the raw store. The harness must find every one.
 
 use super::harness::{System, WorkTrace};
-use super::oracle::{Query, matches, parse};
-use super::reference::{Place, place, render};
+use super::oracle::{Query, Shape, matches, parse};
+use super::reference::{Entry, Place, place, render};
 use super::store::Store;
+use super::text::encoded;
 use super::wire::{Request, Response};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -45,14 +46,14 @@ impl<S: System> Leaky<S> {
 
     fn query(&self, request: &Request) -> Option<Query> {
         match place(&self.base, request) {
-            Place::Search(kind, pairs) => parse(&kind, &pairs).ok(),
+            Place::Search(kind, pairs) => parse(kind, &pairs).ok(),
             _ => None,
         }
     }
 
     fn total(&self, request: &Request, response: &mut Response) -> Option<()> {
         let query = self.query(request).filter(|query| query.total || query.count_only)?;
-        let counted = self.store.iter().filter(|stored| matches(&stored.value, &query)).count();
+        let counted = self.store.iter().filter(|stored| matches(&stored.value, &query, &self.store)).count();
         let body = String::from_utf8(response.body.clone()).ok()?;
         let (before, rest) = body.split_once(r#""total":"#)?;
         let behind = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
@@ -95,11 +96,12 @@ impl<S: System> Leaky<S> {
 
     /// Asks for all of the type, and keeps what the raw resources match. More than a page of them it leaves alone.
     fn hidden_criterion(&mut self, request: &Request, seed: u64, response: &mut Response) -> Option<()> {
-        let query = self.query(request).filter(|query| !query.criteria.is_empty())?;
-        let sort = if query.backwards { "-_id" } else { "_id" };
+        let query = self.query(request).filter(|query| !query.criteria.is_empty() && is_plain(query))?;
+        let sort = query.echoed.iter().find(|(name, _)| name == "_sort").map_or("_id", |(_, sort)| sort);
         let root = request.path.trim_end_matches("/_search");
-        let all = Request::get(root).with_query(format!("_count=200&_sort={sort}"));
+        let all = Request::get(root).with_query(format!("_count=200&_sort={}", encoded(sort)));
         let all = self.inner.ask(&Request { headers: request.headers.clone(), ..all }, seed);
+        let kind = query.scope.resource_type.as_str();
         let values = if all.status == 200 { entries(&all.body).unwrap_or_default() } else { return None };
         let mut kept: Vec<(String, Vec<u8>)> = Vec::new();
         for entry in values {
@@ -107,7 +109,7 @@ impl<S: System> Leaky<S> {
             let resource = members.get("resource")?;
             let value: Value = serde_json::from_str(resource.get()).ok()?;
             let id = value.get("id")?.as_str()?;
-            if self.store.get(&query.resource_type, id).is_some_and(|raw| matches(&raw.value, &query)) {
+            if self.store.get(kind, id).is_some_and(|raw| matches(&raw.value, &query, &self.store)) {
                 kept.push((id.to_owned(), resource.get().as_bytes().to_vec()));
             }
         }
@@ -116,7 +118,8 @@ impl<S: System> Leaky<S> {
             if query.count_only {
                 kept.clear();
             }
-            let entries: Vec<(&str, &[u8])> = kept.iter().map(|(id, bytes)| (id.as_str(), bytes.as_slice())).collect();
+            let entries: Vec<Entry<'_>> =
+                kept.iter().map(|(id, bytes)| Entry::matching(kind, id, bytes.clone())).collect();
             response.status = 200;
             response.headers = all.headers;
             response.body = render(&self.base, &query, None, total, None, &entries);
@@ -147,6 +150,11 @@ impl<S: System> System for Leaky<S> {
     fn work(&self) -> WorkTrace {
         self.inner.work()
     }
+}
+
+/// A search of a type in all, of which matches stand in the answer whole and alone.
+fn is_plain(query: &Query) -> bool {
+    query.scope.patient.is_none() && query.shape == Shape::Whole && query.includes.is_empty()
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {

@@ -4,7 +4,7 @@
 //! It answers as servers do that know nothing of us: newest first, with totals, ids and scores, pages by offset. It is
 //! lenient: what it does not know it ignores. It speaks bytes; tests adapt it to their trait of an upstream.
 
-use super::oracle::{Criterion, parameter};
+use super::oracle::Criterion;
 use super::store::{Store, Stored, Version};
 use super::text::{decoded, encoded, pairs, query};
 use serde_json::{Value, json};
@@ -213,13 +213,13 @@ impl RawServer {
         let criteria: Vec<Criterion> = parameters
             .iter()
             .filter(|_| !self.misbehaviour.ignores_criteria)
-            .filter_map(|(name, value)| Criterion::new(resource_type, parameter(resource_type, name)?, value).ok())
+            .filter_map(|(name, value)| Criterion::new(resource_type, name, value).ok())
             .collect();
         let mut found: Vec<&Arc<Stored>> = self
             .store
             .iter()
             .filter(|stored| stored.resource_type == resource_type)
-            .filter(|stored| criteria.iter().all(|criterion| criterion.matches(&stored.value)))
+            .filter(|stored| criteria.iter().all(|criterion| criterion.matches(&stored.value, &self.store)))
             .collect();
         match parameters.iter().find(|(name, _)| name == "_sort").map(|(_, value)| value.as_str()) {
             Some("_id") => found.sort_by(|one, other| one.id.cmp(&other.id)),

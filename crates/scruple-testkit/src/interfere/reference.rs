@@ -1,15 +1,20 @@
 //! The reference server: a FHIR server that holds a view and nothing else, and the comparison of an answer with its own.
 //!
-//! It answers reads and searches exactly as `docs/search.md` (4) says, with the oracle. It knows no policy: what the
+//! It answers reads, searches, compartments and `$everything` exactly as `docs/search.md` (4 to 6) says, with the oracle. It knows no policy: what the
 //! gateway refuses by policy it would answer. It has no page tokens: pages are asked by search and number.
 
-use super::oracle::{Asked, Query, matches, parse_asked};
+use super::oracle::{
+    Asked, Query, Scope, Sees, beside, check_pairs, cut, format, is_in_compartment, literal, matches, order,
+    parse_asked,
+};
+use super::shared::SHARED;
 use super::text::{encoded, pairs};
 use super::view::View;
 use super::wire::{Request, Response};
 use scruple_fhir::dictionary;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the reference server says to a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,7 +29,7 @@ pub struct Answer {
     /// The search that was understood.
     pub query: Option<Query>,
     /// A request for a page: who keeps the tokens asks [`ReferenceServer::page`].
-    pub token: Option<(String, String)>,
+    pub token: Option<(Scope, String)>,
 }
 
 impl Answer {
@@ -44,31 +49,70 @@ impl Answer {
 pub enum Place {
     /// A read.
     Read(String, String),
-    /// A search: type, names and values.
-    Search(String, Vec<(String, String)>),
+    /// A search: where, names and values.
+    Search(Scope, Vec<(String, String)>),
+    /// `$everything` of a patient's id, for these types, or for all; names and values.
+    Everything(String, Option<Vec<String>>, Vec<(String, String)>),
     /// The CapabilityStatement: it tells of the deployment, and of no store.
     Metadata,
     /// Nothing that is answered, and the status that says so.
     Refused(u16),
 }
 
+/// The resources of a view: by type, then by id.
+#[derive(Default)]
+struct Held(BTreeMap<String, BTreeMap<String, (Vec<u8>, Value)>>);
+
+impl Held {
+    fn of(&self, resource_type: &str) -> impl Iterator<Item = (&str, &Value, &[u8])> {
+        let of_type = self.0.get(resource_type).into_iter().flatten();
+        of_type.map(|(id, (bytes, value))| (id.as_str(), value, bytes.as_slice()))
+    }
+
+    fn get(&self, resource_type: &str, id: &str) -> Option<&(Vec<u8>, Value)> {
+        self.0.get(resource_type)?.get(id)
+    }
+
+    /// An entry of what is there.
+    fn entry<'a>(&'a self, resource_type: &'a str, id: &'a str, mode: &'static str) -> Option<Entry<'a>> {
+        let (bytes, _) = self.get(resource_type, id)?;
+        Some(Entry { resource_type, id, bytes: Cow::Borrowed(bytes), mode })
+    }
+}
+
+impl Sees for Held {
+    fn of_type<'a>(&'a self, resource_type: &str) -> Vec<&'a Value> {
+        self.of(resource_type).map(|(_, value, _)| value).collect()
+    }
+
+    fn find<'a>(&'a self, resource_type: &str, id: &str) -> Option<&'a Value> {
+        self.get(resource_type, id).map(|(_, value)| value)
+    }
+}
+
 /// A FHIR server that holds a view.
 pub struct ReferenceServer {
     base: String,
-    /// By type, then by id.
-    resources: BTreeMap<String, BTreeMap<String, (Vec<u8>, Value)>>,
+    held: Held,
+    shared: BTreeSet<String>,
 }
 
 impl ReferenceServer {
     /// Of a view, under a base such as `https://gateway.example/fhir`.
     #[must_use]
     pub fn new(view: View, base: &str) -> Self {
-        let mut resources: BTreeMap<String, BTreeMap<_, _>> = BTreeMap::new();
+        let mut held = Held::default();
         for (resource_type, id, bytes) in view {
             let value = serde_json::from_slice(&bytes).unwrap_or_default();
-            resources.entry(resource_type).or_default().insert(id, (bytes, value));
+            held.0.entry(resource_type).or_default().insert(id, (bytes, value));
         }
-        Self { base: base.to_owned(), resources }
+        Self { base: base.to_owned(), held, shared: SHARED.into_iter().map(str::to_owned).collect() }
+    }
+
+    /// With these types shared, in place of those that the page names.
+    #[must_use]
+    pub fn sharing(self, shared: &BTreeSet<String>) -> Self {
+        Self { shared: shared.clone(), ..self }
     }
 
     /// What the request names.
@@ -84,17 +128,17 @@ impl ReferenceServer {
             Place::Metadata => Answer::refused(0),
             Place::Refused(status) => Answer::refused(status),
             Place::Read(resource_type, id) => self.read(&resource_type, &id),
-            Place::Search(resource_type, pairs) => match parse_asked(&resource_type, &pairs) {
+            Place::Everything(id, types, pairs) => self.everything(&id, types.as_deref(), &pairs),
+            Place::Search(scope, pairs) => match parse_asked(&scope, &pairs) {
                 Err(refused) => Answer::refused(refused.status()),
-                Ok(Asked::Page(token)) => Answer { token: Some((resource_type, token)), ..Answer::refused(400) },
+                Ok(Asked::Page(token)) => Answer { token: Some((scope, token)), ..Answer::refused(400) },
                 Ok(Asked::Search(query)) => self.page(&query, 0),
             },
         }
     }
 
     fn read(&self, resource_type: &str, id: &str) -> Answer {
-        let found = self.resources.get(resource_type).and_then(|of_type| of_type.get(id));
-        match found {
+        match self.held.get(resource_type, id) {
             Some((bytes, _)) => Answer { body: bytes.clone(), ..Answer::refused(200) },
             None => Answer::refused(404),
         }
@@ -109,34 +153,74 @@ impl ReferenceServer {
     /// The same with these tokens: the page's own, and the next one's.
     #[must_use]
     pub fn page_with_tokens(&self, query: &Query, number: usize, own: &str, next: &str) -> Answer {
+        let kind = query.scope.resource_type.as_str();
         let found = self.matching(query);
         let from = number.saturating_mul(query.count).min(found.len());
         let page = found.get(from..).unwrap_or_default();
         let has_next = page.len() > query.count && !query.count_only;
         let page = page.get(..query.count).unwrap_or(page);
         let page = if query.count_only { &[] } else { page };
+        let mut entries: Vec<Entry<'_>> =
+            page.iter().map(|(id, bytes)| Entry::matching(kind, id, cut(bytes, kind, &query.shape))).collect();
+        let matched: Vec<(&str, &str)> = page.iter().map(|(id, _)| (kind, *id)).collect();
+        let beside = beside(&matched, &query.includes, &self.held);
+        entries.extend(beside.iter().filter_map(|(kind, id)| self.held.entry(kind, id, "include")));
         let body = render(
             &self.base,
             query,
             (number > 0).then_some(own),
             (query.total || query.count_only).then_some(found.len()),
             has_next.then_some(next),
-            page,
+            &entries,
         );
         Answer { status: 200, body, has_next, query: Some(query.clone()), token: None }
     }
 
     /// Ids and bytes of what matches, in order.
     fn matching(&self, query: &Query) -> Vec<(&str, &[u8])> {
-        let of_type = self.resources.get(&query.resource_type).into_iter().flatten();
-        let mut found: Vec<(&str, &[u8])> = of_type
-            .filter(|(_, (_, value))| matches(value, query))
-            .map(|(id, (bytes, _))| (id.as_str(), bytes.as_slice()))
-            .collect();
-        if query.backwards {
-            found.reverse();
+        let kind = query.scope.resource_type.as_str();
+        let mut found: Vec<(&str, &Value, &[u8])> =
+            self.held.of(kind).filter(|(_, value, _)| matches(value, query, &self.held)).collect();
+        order(&mut found, kind, &query.sorts);
+        found.into_iter().map(|(id, _, bytes)| (id, bytes)).collect()
+    }
+
+    /// Reading: with `_type`, nothing of another type stands in the answer, the Patient and what is shared neither; and
+    /// what is shared is what the entries that do stand there refer to.
+    fn everything(&self, patient: &str, types: Option<&[String]>, pairs: &[(String, String)]) -> Answer {
+        if self.held.get("Patient", patient).is_none() {
+            return Answer::refused(404);
         }
-        found
+        let is_asked = |kind: &str| types.is_none_or(|types| types.iter().any(|asked| asked == kind));
+        let mut named: Vec<(&str, &str)> = vec![("Patient", patient)];
+        for kind in self.held.0.keys() {
+            let in_it = self.held.of(kind).filter(|(_, value, _)| is_in_compartment(value, kind, patient));
+            // Reading: the Patient does not stand there twice, whatever refers to itself.
+            named.extend(in_it.map(|(id, _, _)| (kind.as_str(), id)).filter(|own| *own != ("Patient", patient)));
+        }
+        named.retain(|(kind, _)| is_asked(kind));
+        let mut referred = BTreeSet::new();
+        for value in named.iter().filter_map(|(kind, id)| self.held.find(kind, id)) {
+            literals(value, &mut referred);
+        }
+        referred.retain(|own| self.shared.contains(own.0) && is_asked(own.0) && !named.contains(own));
+        let matched = named.iter().filter_map(|(kind, id)| self.held.entry(kind, id, "match"));
+        let beside = referred.iter().filter_map(|(kind, id)| self.held.entry(kind, id, "include"));
+        let entries: Vec<Entry<'_>> = matched.chain(beside).collect();
+        let address = address(&format!("{}/Patient/{patient}/$everything", self.base), pairs, None);
+        Answer { body: bundle(&self.base, Some(named.len()), &address, None, &entries), ..Answer::refused(200) }
+    }
+}
+
+/// Types and ids that literals anywhere in a resource name.
+fn literals<'a>(value: &'a Value, found: &mut BTreeSet<(&'a str, &'a str)>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("reference").and_then(Value::as_str).and_then(literal));
+            members.values().for_each(|value| literals(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| literals(value, found)),
+        _ => {}
     }
 }
 
@@ -149,43 +233,97 @@ pub fn place(base: &str, request: &Request) -> Place {
     let segments: Vec<&str> = rest.split('/').collect();
     let is_type = |name: &str| dictionary().resource(name).is_some();
     let form = request.header("content-type").unwrap_or_default();
-    let written = match (request.method.as_str(), segments.as_slice()) {
+    let in_url = request.query.as_deref().unwrap_or_default();
+    let (scope, written) = match (request.method.as_str(), segments.as_slice()) {
         ("GET", ["metadata"]) => return Place::Metadata,
-        ("GET", [kind]) if is_type(kind) => request.query.as_deref(),
+        ("GET", [kind]) if is_type(kind) => (Scope::from(*kind), in_url),
+        ("GET", ["Patient", id, kind]) if is_type(kind) && !is_odd(id) => {
+            (Scope { patient: Some((*id).to_owned()), ..Scope::from(*kind) }, in_url)
+        }
+        ("GET", ["Patient", id, "$everything"]) if !is_odd(id) => return everything_place(id, in_url),
         ("POST", [kind, "_search"]) if is_type(kind) => {
             let is_form = form.split(';').next().map(str::trim) == Some("application/x-www-form-urlencoded");
             match std::str::from_utf8(&request.body) {
-                Ok(body) if is_form && request.query.is_none() => Some(body),
+                Ok(body) if is_form && request.query.is_none() => (Scope::from(*kind), body),
                 _ => return Place::Refused(400),
             }
         }
         ("GET", [kind, id]) if is_type(kind) && !id.starts_with('_') && !id.starts_with('$') => {
-            return read_place(kind, id, request.query.as_deref());
+            return read_place(kind, id, in_url);
         }
         ("GET" | "POST", _) => return Place::Refused(400),
         _ => return Place::Refused(405),
     };
-    let kind = segments.first().copied().unwrap_or_default();
-    match pairs(written.unwrap_or_default()) {
-        Some(pairs) => Place::Search(kind.to_owned(), pairs),
+    match pairs(written) {
+        Some(pairs) => Place::Search(scope, pairs),
         None => Place::Refused(400),
     }
 }
 
-/// A read takes `_format` and no other parameter. Reading: an id of another form names nothing: 404.
-fn read_place(kind: &str, id: &str, query: Option<&str>) -> Place {
-    if id.contains(['%', ';', '~', '+', '!', '\'', '(', ')', '*', '=', '@', ',', '&', ':'])
+/// Whether a segment of a path can be no id, however one reads it.
+fn is_odd(id: &str) -> bool {
+    id.contains(['%', ';', '~', '+', '!', '\'', '(', ')', '*', '=', '@', ',', '&', ':', '$'])
         || matches!(id, "" | "." | "..")
-    {
+}
+
+/// A read takes `_format` and no other parameter. Reading: an id of another form names nothing: 404.
+fn read_place(kind: &str, id: &str, query: &str) -> Place {
+    if is_odd(id) {
         return Place::Refused(400);
     }
-    match pairs(query.unwrap_or_default()).as_deref() {
+    match pairs(query).as_deref() {
         Some([]) => Place::Read(kind.to_owned(), id.to_owned()),
-        Some([(name, value)]) if name == "_format" => match value.as_str() {
-            "json" | "application/json" | "application/fhir+json" => Place::Read(kind.to_owned(), id.to_owned()),
-            _ => Place::Refused(406),
+        Some([(name, value)]) if name == "_format" => match format(value) {
+            Ok(()) => Place::Read(kind.to_owned(), id.to_owned()),
+            Err(refused) => Place::Refused(refused.status()),
         },
         _ => Place::Refused(400),
+    }
+}
+
+/// `$everything` takes `_type` and `_format`. Reading: each once, and `_type` names resource types alone.
+fn everything_place(id: &str, query: &str) -> Place {
+    let Some(pairs) = pairs(query) else { return Place::Refused(400) };
+    let once = |name: &str| pairs.iter().filter(|(own, _)| own == name).count();
+    if check_pairs(&pairs).is_err() || once("_type") > 1 || once("_format") > 1 {
+        return Place::Refused(400);
+    }
+    let mut types = None;
+    for (name, value) in &pairs {
+        match name.as_str() {
+            "_type" => types = Some(value.split(',').map(str::to_owned).collect::<Vec<_>>()),
+            "_format" => {
+                if let Err(refused) = format(value) {
+                    return Place::Refused(refused.status());
+                }
+            }
+            _ => return Place::Refused(400),
+        }
+    }
+    if types.iter().flatten().any(|kind| dictionary().resource(kind).is_none()) {
+        return Place::Refused(400);
+    }
+    Place::Everything(id.to_owned(), types, pairs)
+}
+
+/// One entry of an answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry<'a> {
+    /// The resource's type.
+    pub resource_type: &'a str,
+    /// Its id.
+    pub id: &'a str,
+    /// What there is of it.
+    pub bytes: Cow<'a, [u8]>,
+    /// `match` or `include`.
+    pub mode: &'static str,
+}
+
+impl<'a> Entry<'a> {
+    /// A match.
+    #[must_use]
+    pub const fn matching(resource_type: &'a str, id: &'a str, bytes: Vec<u8>) -> Self {
+        Self { resource_type, id, bytes: Cow::Owned(bytes), mode: "match" }
     }
 }
 
@@ -197,35 +335,40 @@ pub fn render(
     own: Option<&str>,
     total: Option<usize>,
     next: Option<&str>,
-    entries: &[(&str, &[u8])],
+    entries: &[Entry<'_>],
 ) -> Vec<u8> {
-    let kind = &query.resource_type;
+    let place = format!("{base}/{}", query.scope.path());
+    let next = next.map(|token| format!("{place}?_page={token}"));
+    bundle(base, total, &address(&place, &query.echoed, own), next.as_deref(), entries)
+}
+
+/// A place with the parameters of a request, `_format` apart, and the page's own token.
+fn address(place: &str, pairs: &[(String, String)], own: Option<&str>) -> String {
+    let echoed = pairs.iter().filter(|(name, _)| name != "_format");
     let mut parameters: Vec<String> =
-        query.echoed.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        echoed.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
     parameters.extend(own.map(|token| format!("_page={token}")));
-    let mut address = format!("{base}/{kind}");
-    if !parameters.is_empty() {
-        address.push('?');
-        address.push_str(&parameters.join("&"));
-    }
+    if parameters.is_empty() { place.to_owned() } else { format!("{place}?{}", parameters.join("&")) }
+}
+
+fn bundle(base: &str, total: Option<usize>, address: &str, next: Option<&str>, entries: &[Entry<'_>]) -> Vec<u8> {
     let quoted = |text: &str| Value::from(text).to_string();
     let mut out = String::from(r#"{"resourceType":"Bundle","type":"searchset""#);
     if let Some(total) = total {
         out.push_str(&format!(r#","total":{total}"#));
     }
-    out.push_str(&format!(r#","link":[{{"relation":"self","url":{}}}"#, quoted(&address)));
-    if let Some(token) = next {
-        out.push_str(&format!(r#",{{"relation":"next","url":{}}}"#, quoted(&format!("{base}/{kind}?_page={token}"))));
+    out.push_str(&format!(r#","link":[{{"relation":"self","url":{}}}"#, quoted(address)));
+    if let Some(next) = next {
+        out.push_str(&format!(r#",{{"relation":"next","url":{}}}"#, quoted(next)));
     }
     out.push(']');
     let mut out = out.into_bytes();
-    for (place, (id, bytes)) in entries.iter().enumerate() {
+    for (place, entry) in entries.iter().enumerate() {
         out.extend_from_slice(if place == 0 { br#","entry":["# } else { b"," });
-        out.extend_from_slice(
-            format!(r#"{{"fullUrl":{},"resource":"#, quoted(&format!("{base}/{kind}/{id}"))).as_bytes(),
-        );
-        out.extend_from_slice(bytes);
-        out.extend_from_slice(br#","search":{"mode":"match"}}"#);
+        let address = quoted(&format!("{base}/{}/{}", entry.resource_type, entry.id));
+        out.extend_from_slice(format!(r#"{{"fullUrl":{address},"resource":"#).as_bytes());
+        out.extend_from_slice(&entry.bytes);
+        out.extend_from_slice(format!(r#","search":{{"mode":"{}"}}}}"#, entry.mode).as_bytes());
     }
     if !entries.is_empty() {
         out.push(b']');

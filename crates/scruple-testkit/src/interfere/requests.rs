@@ -1,9 +1,11 @@
-//! What an outsider asks, by seed: reads, searches, walks over pages, and everything that LEAKS has tried.
+//! What an outsider asks, by seed: reads, searches of every kind, walks over pages, and everything that LEAKS has tried.
 //!
 //! Values are drawn from both stores of a pair, hidden ones too, and most of all from what differs between them: the
 //! request that matters is the one that asks for the hidden birth date itself.
 
-use super::oracle::{Read, parameters, read};
+mod more;
+
+use super::oracle::{Decimal, Read, parameters, read};
 use super::pairs::Pair;
 use super::store::{Edit, Store, Stored};
 use super::text::{escaped, query};
@@ -45,42 +47,65 @@ pub enum Spoil {
 pub fn sequence(pair: &Pair, root: &str, numbers: &mut Numbers) -> Vec<Step> {
     let asker = Asker { pair, root };
     let ask = |request| vec![Step::Ask(request)];
-    match numbers.below(20) {
-        0..=4 => asker.read_steps(numbers),
-        5..=12 => ask(asker.search(numbers)),
-        13..=15 => asker.walk(numbers),
-        16 | 17 => ask(asker.unsupported(numbers)),
-        18 => ask(asker.odd_path(numbers)),
-        _ => ask(asker.odd_headers(numbers)),
+    let maybe = |request: Option<Request>| request.map(Step::Ask).into_iter().collect();
+    match numbers.below(44) {
+        0..=7 => asker.read_steps(numbers),
+        8..=13 => ask(asker.search(numbers)),
+        14..=16 => asker.walk(numbers),
+        17..=21 => ask(asker.unsupported(numbers)),
+        22 => ask(asker.odd_path(numbers)),
+        23 => ask(asker.odd_headers(numbers)),
+        24..=29 => asker.sorted_walk(numbers),
+        30..=32 => maybe(asker.modified(numbers)),
+        33..=35 => maybe(asker.chained(numbers)),
+        36 | 37 => maybe(asker.from_behind(numbers)),
+        38..=40 => maybe(asker.with_includes(numbers)),
+        41 => maybe(asker.shaped(numbers)),
+        42 => maybe(asker.compartment(numbers)),
+        _ => ask(asker.everything(numbers)),
     }
 }
 
 /// Parameters that are refused whatever they ask, with a value.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("_include", "Coverage:subscriber"),
     ("_include", "*"),
-    ("_include:iterate", "Observation:performer"),
-    ("_revinclude", "Observation:focus"),
-    ("_has:Observation:patient:code", "http://loinc.org|20447-9"),
-    ("_has:Encounter:patient:_has:Observation:encounter:code", "20447-9"),
+    ("_revinclude", "*"),
+    ("_include:iterate", "*"),
+    ("_include", "Shoe:owner"),
+    ("_include", "Observation:code"),
+    ("_include:recurse", "Observation:performer"),
+    ("_include:iterate", "Observation:performer:Shoe"),
+    ("_revinclude", "Observation"),
+    ("_revinclude", "Observation:shoe"),
+    ("_revinclude:iterate", "Observation:subject:Patient:iterate"),
+    ("_has:Observation:code:status", "final"),
+    ("_has:Observation:patient", "pat-0001"),
+    ("_has:Shoe:patient:code", "20447-9"),
+    ("_has:Observation:patient:code:in", "http://own.example/ValueSet/hiv"),
+    ("_has:Encounter:patient:_has:Observation:encounter:_has:Provenance:target:_has:Provenance:entity:_id", "1"),
     ("_filter", "birthdate gt 1980-01-01"),
     ("_text", "alcoholic"),
     ("_content", "alcoholic"),
-    ("_elements", "birthDate"),
-    ("_summary", "data"),
+    ("_elements", "shoe"),
+    ("_elements", "name.family"),
+    ("_elements", "_birthDate"),
     ("_summary", "true"),
     ("_contained", "both"),
     ("_list", "vip"),
     ("_query", "everyone"),
     ("_type", "Condition"),
-    ("_lastUpdated", "gt2020-01-01"),
+    ("_lastUpdated", "last week"),
+    ("_lastUpdated", "ne2020-01-01"),
     ("_tag", "batch"),
     ("_security", "http://terminology.hl7.org/CodeSystem/v3-ActCode|HIV"),
     ("_profile", "http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"),
     ("_source", "http://own.example/system/1"),
-    ("_sort", "-birthdate"),
-    ("_sort", "_lastUpdated"),
-    ("_sort", "_id,name"),
+    ("_sort", "-shoe"),
+    ("_sort", "--_id"),
+    ("_sort", "_id,-_id,_id,-_id"),
+    ("_sort", "value-quantity"),
+    ("_sort", "_score"),
+    ("_sort", "subject:Patient.name"),
     ("_count", "0"),
     ("_count", "-1"),
     ("_count", "many"),
@@ -89,21 +114,29 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("_format", "application/fhir+xml"),
     ("_page", "AAAA"),
     ("_page", ""),
-    ("birthdate:missing", "true"),
-    ("death-date:missing", "false"),
-    ("name:exact", "Ana"),
-    ("name:contains", "a"),
+    ("birthdate:missing", "perhaps"),
+    ("code:missing", "true,false"),
+    ("birthdate:not", "1970-01-01"),
+    ("birthdate:exact", "1970-01-01"),
+    ("name:not", "Ana"),
+    ("name:text", "Ana"),
     ("code:text", "HIV"),
-    ("code:not", "B20"),
+    ("code:contains", "B2"),
+    ("code:above", "B20"),
     ("code:in", "http://own.example/ValueSet/hiv"),
     ("subject:identifier", "http://hl7.org/fhir/sid/us-ssn|999-12-3456"),
+    ("subject:Shoe", "1"),
     ("identifier:of-type", "http://terminology.hl7.org/CodeSystem/v2-0203|MR|1"),
-    ("subject:Patient.birthdate", "1970-01-01"),
-    ("subject.birthdate", "1970-01-01"),
-    ("patient.address-postalcode", "02139"),
+    ("subject:Shoe.birthdate", "1970-01-01"),
+    ("subject:Patient.shoe", "44"),
+    ("subject:Patient.general-practitioner:PractitionerRole.practitioner.qualification.name", "x"),
+    ("patient.general-practitioner.name", "x"),
+    ("birthdate.year", "1970"),
     ("near", "42.3|-71.0|10"),
     ("phonetic", "Ana"),
-    ("value-quantity", "gt1000"),
+    ("value-quantity", "1e3"),
+    ("value-quantity", "5.4|mg"),
+    ("value-quantity", "sa5.4"),
     ("code-value-quantity", "http://loinc.org|20447-9$gt1000"),
     ("Birthdate", "1970-01-01"),
     ("shoe-size", "44"),
@@ -112,6 +145,9 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("birthdate", "ap1970"),
     ("birthdate", "the seventies"),
     ("birthdate", "1970-13-01"),
+    ("birthdate", "1970-01-01T23:59:60"),
+    ("name", " "),
+    ("name", "a\\b"),
     ("code", "a,,b"),
     ("code", ""),
     ("code", "|"),
@@ -146,6 +182,12 @@ const PATHS: &[&str] = &[
     "/$graphql",
     "/{type}/{id}/Observation",
     "/{type}/{id}/*",
+    "/Patient/{id}/Patient",
+    "/Patient/{id}/Organization",
+    "/Patient/{id}/$everything",
+    "/Patient/{id}/Shoe",
+    "/Patient/{id}/Observation/{other}",
+    "/Patient/$everything",
     "/{type}/_search",
     "/shoe/{id}",
     "/Shoe/{id}",
@@ -280,20 +322,30 @@ impl Asker<'_> {
                 pairs.push((parameter.code.to_owned(), values.join(",")));
             }
         }
+        if numbers.chance(150) {
+            let place = numbers.below(pairs.len() + 1);
+            pairs.insert(place, ("_sort".to_owned(), (*numbers.one_of(&["_id", "-_id"]).unwrap_or(&"_id")).to_owned()));
+        }
+        self.controls(&mut pairs, numbers);
+        (kind, pairs)
+    }
+
+    /// Parameters that are no criteria, where none of their name stands yet.
+    fn controls(&self, pairs: &mut Vec<(String, String)>, numbers: &mut Numbers) {
+        let is_cut = |(name, _): &(String, String)| matches!(name.as_str(), "_elements" | "_summary");
         for (chance, name, values) in [
             (350, "_count", &["1", "2", "3", "5", "500"][..]),
             (400, "_total", &["accurate", "accurate", "none", "estimate"][..]),
-            (60, "_summary", &["count", "count", "false"][..]),
-            (250, "_sort", &["_id", "-_id"][..]),
-            (80, "_format", &["json", "application/fhir+json"][..]),
+            (60, "_summary", &["count", "count", "false", "text", "data"][..]),
+            (80, "_format", &["json", "application/fhir+json", "application/fhir json"][..]),
         ] {
-            if numbers.chance(chance) {
+            let stands = pairs.iter().any(|pair| pair.0 == name || name == "_summary" && is_cut(pair));
+            if numbers.chance(chance) && !stands {
                 let value = numbers.one_of(values).copied().unwrap_or_default();
                 let place = numbers.below(pairs.len() + 1);
                 pairs.insert(place, (name.to_owned(), value.to_owned()));
             }
         }
-        (kind, pairs)
     }
 
     fn sent(&self, kind: &str, pairs: &[(String, String)], numbers: &mut Numbers) -> Request {
@@ -317,8 +369,14 @@ impl Asker<'_> {
         let (kind, mut pairs) = self.criteria_of(stored, count, numbers);
         pairs.retain(|(name, _)| name != "_count");
         pairs.push(("_count".to_owned(), (1 + numbers.below(5)).to_string()));
-        let mut steps = vec![Step::Ask(self.sent(&kind, &pairs, numbers))];
-        if numbers.chance(300) {
+        let request = self.sent(&kind, &pairs, numbers);
+        self.walked(request, &kind, 300, numbers)
+    }
+
+    /// A search and its pages; in so many of a thousand cases a spoilt token instead of them.
+    fn walked(&self, request: Request, kind: &str, spoilt: usize, numbers: &mut Numbers) -> Vec<Step> {
+        let mut steps = vec![Step::Ask(request)];
+        if numbers.chance(spoilt) {
             steps.push(Step::Spoilt(match numbers.below(4) {
                 0 => Spoil::Cut,
                 1 => Spoil::OfAnotherType(if kind == "Patient" { "Observation" } else { "Patient" }),
@@ -418,8 +476,31 @@ pub fn asked(
             }
         }
         Read::Uri(uri) => escaped(uri),
+        Read::Number(number) => asked_number(*number, numbers),
+        Read::Quantity { value, system, code, unit } => {
+            let number = asked_number(*value, numbers);
+            let written = |text: &Option<String>| escaped(text.as_deref().unwrap_or_default());
+            let (code, unit) = (written(code), written(unit));
+            match numbers.below(4) {
+                0 if !code.is_empty() => format!("{number}|{}|{code}", written(system)),
+                1 if !code.is_empty() => format!("{number}||{code}"),
+                2 if !unit.is_empty() => format!("{number}||{unit}"),
+                _ => number,
+            }
+        }
     };
     (!text.is_empty() && text.len() < 300).then_some(text)
+}
+
+/// A number that finds this one, or nearly.
+fn asked_number(number: Decimal, numbers: &mut Numbers) -> String {
+    let prefix = numbers.one_of(&["", "", "eq", "gt", "lt", "ge", "le"]).copied().unwrap_or_default();
+    let behind = match numbers.below(4) {
+        0 => number.behind().saturating_sub(1),
+        1 => number.behind() + 1,
+        _ => number.behind(),
+    };
+    format!("{prefix}{}", number.written(behind))
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ impl Shrinker<'_, '_, '_> {
         }
         self.systems.a.load(&case.a);
         self.systems.b.load(&b);
-        let reference = ReferenceServer::new(view, self.harness.base);
+        let reference = ReferenceServer::new(view, self.harness.base).sharing(self.harness.sight.shared());
         self.harness.play(self.systems, &reference, &case.steps, case.seed).wrong.map(|(_, wrong)| wrong)
     }
 

@@ -1,5 +1,6 @@
 //! A store of raw resources, as an upstream holds them, with their past, and edits of it.
 
+use super::oracle::Sees;
 use scruple_core::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -219,6 +220,17 @@ impl Store {
 
 fn key(resource_type: &str, id: &str) -> (String, String) {
     (resource_type.to_owned(), id.to_owned())
+}
+
+impl Sees for Store {
+    fn of_type<'a>(&'a self, resource_type: &str) -> Vec<&'a Value> {
+        let of_type = self.resources.iter().filter(|stored| stored.resource_type == resource_type);
+        of_type.map(|stored| &stored.value).collect()
+    }
+
+    fn find<'a>(&'a self, resource_type: &str, id: &str) -> Option<&'a Value> {
+        self.get(resource_type, id).map(|stored| &stored.value)
+    }
 }
 
 impl FromIterator<Stored> for Store {

@@ -76,7 +76,19 @@ pub fn split_unescaped(text: &str, at: char) -> Vec<&str> {
     pieces
 }
 
-/// Takes the backslash away before `,`, `|`, `$` and `\`. Reading: before anything else it stands for itself.
+/// Whether every backslash stands before `,`, `|`, `$` or `\`. Reading: at the end it stands before nothing of these.
+#[must_use]
+pub fn is_escaped_well(text: &str) -> bool {
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\\' && !matches!(letters.next(), Some(',' | '|' | '$' | '\\')) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Takes the backslash away before `,`, `|`, `$` and `\`.
 #[must_use]
 pub fn unescaped(text: impl AsRef<str>) -> String {
     let mut out = String::new();

@@ -3,7 +3,7 @@
 //! It refuses nothing by policy. Its page tokens are text with a sum behind it: enough to be spoilt, no secret.
 
 use super::harness::{System, WorkTrace};
-use super::oracle::parse;
+use super::oracle::{Scope, parse};
 use super::reference::ReferenceServer;
 use super::store::Store;
 use super::text::{pairs, query};
@@ -24,28 +24,28 @@ impl<'a> Toy<'a> {
         Self { sight, base: base.to_owned(), server: ReferenceServer::new(Vec::new(), base) }
     }
 
-    fn page(&self, kind: &str, token: &str) -> Option<Vec<u8>> {
-        let (own, number, written) = opened(token)?;
-        if own != kind {
+    fn page(&self, scope: &Scope, token: &str) -> Option<Vec<u8>> {
+        let (path, number, written) = opened(token)?;
+        if path != scope.path() {
             return None;
         }
-        let asked = parse(kind, &pairs(&written)?).ok()?;
-        Some(self.server.page_with_tokens(&asked, number, token, &sealed(kind, number + 1, &written)).body)
+        let asked = parse(scope.clone(), &pairs(&written)?).ok()?;
+        Some(self.server.page_with_tokens(&asked, number, token, &sealed(&path, number + 1, &written)).body)
     }
 }
 
 impl System for Toy<'_> {
     fn load(&mut self, store: &Store) {
-        self.server = ReferenceServer::new(self.sight.view(store), &self.base);
+        self.server = ReferenceServer::new(self.sight.view(store), &self.base).sharing(self.sight.shared());
     }
 
     fn ask(&mut self, request: &Request, _: u64) -> Response {
         let answer = self.server.answer(request);
-        let page = answer.token.as_ref().and_then(|(kind, token)| self.page(kind, token));
+        let page = answer.token.as_ref().and_then(|(scope, token)| self.page(scope, token));
         let (status, body) = match (&answer.query, page) {
             (_, Some(body)) => (200, body),
             (Some(asked), None) => {
-                let next = sealed(&asked.resource_type, 1, &query(&asked.echoed));
+                let next = sealed(&asked.scope.path(), 1, &query(&asked.echoed));
                 (200, self.server.page_with_tokens(asked, 0, "-", &next).body)
             }
             (None, None) if answer.status == 200 => (200, answer.body),
@@ -66,8 +66,8 @@ fn sum(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-fn sealed(kind: &str, number: usize, written: &str) -> String {
-    let plain = format!("{kind} {number} {written}");
+fn sealed(path: &str, number: usize, written: &str) -> String {
+    let plain = format!("{path} {number} {written}");
     let hex: String = plain.bytes().map(|byte| format!("{byte:02x}")).collect();
     format!("{hex}.{:08x}", sum(&hex))
 }
@@ -81,6 +81,6 @@ fn opened(token: &str) -> Option<(String, usize, String)> {
     let bytes = digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).ok());
     let plain = String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()?;
     let mut parts = plain.splitn(3, ' ');
-    let (kind, number, written) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((kind.to_owned(), number.parse().ok()?, written.to_owned()))
+    let (path, number, written) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((path.to_owned(), number.parse().ok()?, written.to_owned()))
 }

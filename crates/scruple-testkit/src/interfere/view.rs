@@ -4,10 +4,11 @@
 //! `scruple-release` follows references between the resources of files: what shows with every reference taken as shown is
 //! the set of targets that show.
 
+use super::shared::shared_types;
 use super::store::Store;
 use scruple_core::DecisionTable;
 use scruple_fhir::{Annotation, Projection, Projector, Surroundings};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Type, id and projected bytes, in the order of types and ids.
@@ -21,6 +22,7 @@ pub struct Sight {
     projection: Projection,
     today: (i16, u8, u8),
     pseudonyms: Pseudonyms,
+    shared: BTreeSet<String>,
 }
 
 impl Sight {
@@ -32,7 +34,14 @@ impl Sight {
         today: (i16, u8, u8),
         pseudonyms: Pseudonyms,
     ) -> Self {
-        Self { projection: Projection::new(annotation, table), today, pseudonyms }
+        let shared = shared_types(&annotation);
+        Self { projection: Projection::new(annotation, table), today, pseudonyms, shared }
+    }
+
+    /// The types that are shared.
+    #[must_use]
+    pub const fn shared(&self) -> &BTreeSet<String> {
+        &self.shared
     }
 
     /// What shows of the store.

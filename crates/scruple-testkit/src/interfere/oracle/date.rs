@@ -47,8 +47,7 @@ fn number(text: &str, digits: usize, least: i64, most: i64) -> Option<i64> {
 
 /// The range of a text of the forms `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, `YYYY-MM-DDThh:mm[:ss[.f]]` with optional zone.
 ///
-/// Reading: years are 0001 to 9999, a second may be 60 (a leap second: the first of the next minute), a zone is at most
-/// 14 hours from UTC, as FHIR has it.
+/// Reading: years are 0001 to 9999.
 #[must_use]
 pub fn range(text: &str) -> Option<Range> {
     let (date, time) = match text.split_once('T') {
@@ -95,7 +94,7 @@ fn clock(text: &str) -> Option<(i64, i64)> {
             Some((whole, fraction)) => (whole, Some(fraction)),
             None => (seconds, None),
         };
-        from += number(whole, 2, 0, 60)? * SECOND;
+        from += number(whole, 2, 0, 59)? * SECOND;
         length = SECOND;
         if let Some(fraction) = fraction {
             if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {

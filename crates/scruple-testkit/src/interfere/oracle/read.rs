@@ -1,9 +1,12 @@
 //! What a parameter reads of a resource (`docs/search.md`, 2).
 
 use super::date::{Range, range};
+use super::decimal::Decimal;
 use crate::slow::model::{json_name, object_of, object_type};
 use scruple_fhir::{ObjectType, SearchParameter, Target, dictionary};
 use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// One value that a parameter reads.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +28,19 @@ pub enum Read {
     Reference(String, String),
     /// A canonical or another uri.
     Uri(String),
+    /// A number.
+    Number(Decimal),
+    /// A number of something.
+    Quantity {
+        /// How many.
+        value: Decimal,
+        /// The system of its unit, or of currencies.
+        system: Option<String>,
+        /// The unit's code, or the currency.
+        code: Option<String>,
+        /// The unit in words.
+        unit: Option<String>,
+    },
 }
 
 /// A value at a path, with its FHIR type.
@@ -68,7 +84,7 @@ fn paths(parameter: &SearchParameter) -> impl Iterator<Item = &'static str> {
 #[must_use]
 pub fn read(resource: &Value, resource_type: &str, parameter: &SearchParameter) -> Vec<Read> {
     let Some(root) = object_type(resource_type) else { return Vec::new() };
-    let only = only_type(resource_type, parameter);
+    let only = only_type(parameter);
     let mut values = Vec::new();
     for found in paths(parameter).flat_map(|path| at_path(resource, root, path)) {
         match parameter.kind {
@@ -77,10 +93,104 @@ pub fn read(resource: &Value, resource_type: &str, parameter: &SearchParameter) 
             "date" => date(&found, &mut values),
             "reference" => reference(&found, only, &mut values),
             "uri" => uri(&found, &mut values),
+            "number" => values.extend(number(&found)),
+            "quantity" => values.extend(quantity(&found)),
             _ => {}
         }
     }
     values
+}
+
+/// Whether an element stands that the parameter reads, whatever its form: what `:missing` asks.
+///
+/// Reading: what is read by its parts (of a CodeableConcept its codings, of a HumanName or an Address their texts, of a
+/// Timing its events) stands if one of these does; anything else of a type that is read stands as a whole, a Reference
+/// without a literal or a Quantity with a comparator too. A reference to a type that the parameter does not read, and a
+/// ContactPoint of another system, are not read.
+#[must_use]
+pub fn stands(resource: &Value, resource_type: &str, parameter: &SearchParameter) -> bool {
+    let Some(root) = object_type(resource_type) else { return false };
+    let only = only_type(parameter);
+    let is_deceased = parameter.code == "deceased";
+    let one_of = |found: &Found<'_>, types: &[&str]| types.contains(&found.type_name);
+    let mut read = paths(parameter).flat_map(|path| at_path(resource, root, path));
+    read.any(|found| match (parameter.kind, found.type_name) {
+        ("token", "CodeableConcept") => items(found.value, "coding").any(|coding| !coding.is_null()),
+        ("token", "ContactPoint") => !is_of_another_system(parameter, found.value),
+        ("token", "string") => !found.is_choice,
+        ("token", "boolean") => !found.is_choice || is_deceased,
+        ("token", "dateTime") => is_deceased,
+        ("token", _) => one_of(&found, &["Coding", "Identifier", "code", "id", "uri"]),
+        ("string", "HumanName" | "Address") => {
+            let mut parts = Vec::new();
+            string(&found, &mut parts);
+            !parts.is_empty()
+        }
+        ("string", _) => one_of(&found, &["string", "markdown"]),
+        ("date", "Timing") => items(found.value, "event").any(|event| !event.is_null()),
+        ("date", _) => one_of(&found, &["date", "dateTime", "instant", "Period"]),
+        ("reference", "Reference") => {
+            let own = found.value.get("reference").and_then(Value::as_str).and_then(literal);
+            only.is_none_or(|only| own.is_none_or(|(kind, _)| kind == only))
+        }
+        ("reference", _) => one_of(&found, &["canonical", "uri"]),
+        ("uri", _) => one_of(&found, &URIS),
+        ("number", _) => one_of(&found, &NUMBERS),
+        ("quantity", _) => one_of(&found, &QUANTITIES) || found.type_name == "Money",
+        _ => false,
+    })
+}
+
+/// The type and id that a literal names: `Type/id` or `Type/id/_history/v`.
+///
+/// Reading: `Type` is a resource type of R4.
+#[must_use]
+pub fn literal(text: &str) -> Option<(&str, &str)> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (&[kind, id] | &[kind, id, "_history", _]) = parts.as_slice() else { return None };
+    dictionary().resource(kind).is_some().then_some((kind, id))
+}
+
+/// Every `Reference` that stands at a path of elements.
+#[must_use]
+pub fn references_at<'a>(resource: &'a Value, resource_type: &str, path: &str) -> Vec<&'a Value> {
+    let Some(root) = object_type(resource_type) else { return Vec::new() };
+    let found = at_path(resource, root, path).into_iter();
+    found.filter(|found| found.type_name == "Reference").map(|found| found.value).collect()
+}
+
+const URIS: [&str; 5] = ["uri", "url", "canonical", "oid", "uuid"];
+const NUMBERS: [&str; 4] = ["decimal", "integer", "positiveInt", "unsignedInt"];
+const QUANTITIES: [&str; 6] = ["Quantity", "Age", "Duration", "Count", "Distance", "SimpleQuantity"];
+/// The system of currencies.
+const CURRENCIES: &str = "urn:iso:std:iso:4217";
+
+/// A number as it is written: the stores of tests are printed as `serde_json` prints.
+fn decimal(value: &Value) -> Option<Decimal> {
+    value.as_number().and_then(|number| Decimal::of_value(&number.to_string()))
+}
+
+fn number(found: &Found<'_>) -> Option<Read> {
+    NUMBERS.contains(&found.type_name).then(|| decimal(found.value).map(Read::Number)).flatten()
+}
+
+fn quantity(found: &Found<'_>) -> Option<Read> {
+    let value = found.value.get("value").and_then(decimal);
+    if found.type_name == "Money" {
+        let system = Some(CURRENCIES.to_owned());
+        return Some(Read::Quantity { value: value?, system, code: text_of(found.value, "currency"), unit: None });
+    }
+    if !QUANTITIES.contains(&found.type_name) || found.value.get("comparator").is_some() {
+        return None;
+    }
+    let text = |key: &str| text_of(found.value, key);
+    Some(Read::Quantity { value: value?, system: text("system"), code: text("code"), unit: text("unit") })
+}
+
+/// Of `email` and `phone`: whether the ContactPoint is of another system.
+fn is_of_another_system(parameter: &SearchParameter, value: &Value) -> bool {
+    let asked = parameter.code;
+    matches!(asked, "email" | "phone") && text_of(value, "system").as_deref() != Some(asked)
 }
 
 fn text_of(value: &Value, key: &str) -> Option<String> {
@@ -103,8 +213,7 @@ fn token(parameter: &SearchParameter, found: &Found<'_>, values: &mut Vec<Read>)
         "CodeableConcept" => values.extend(items(value, "coding").map(|each| coding(each, "code"))),
         "Identifier" => values.push(coding(value, "value")),
         "ContactPoint" => {
-            let asked = parameter.code;
-            let is_other = matches!(asked, "email" | "phone") && text_of(value, "system").as_deref() != Some(asked);
+            let is_other = is_of_another_system(parameter, value);
             values.extend(text_of(value, "value").filter(|_| !is_other).map(Read::Code));
         }
         "code" | "id" | "uri" => values.extend(value.as_str().map(|text| Read::Code(text.to_owned()))),
@@ -157,11 +266,8 @@ fn period(value: &Value) -> Option<Range> {
 fn reference(found: &Found<'_>, only: Option<&str>, values: &mut Vec<Read>) {
     match found.type_name {
         "Reference" => {
-            let Some(literal) = found.value.get("reference").and_then(Value::as_str) else { return };
-            let parts: Vec<&str> = literal.split('/').collect();
-            let (&[kind, id] | &[kind, id, "_history", _]) = parts.as_slice() else { return };
-            // Reading: `Type` is a resource type.
-            if dictionary().resource(kind).is_some() && only.is_none_or(|only| only == kind) {
+            let Some(text) = found.value.get("reference").and_then(Value::as_str) else { return };
+            if let Some((kind, id)) = literal(text).filter(|(kind, _)| only.is_none_or(|only| only == *kind)) {
                 values.push(Read::Reference(kind.to_owned(), id.to_owned()));
             }
         }
@@ -171,7 +277,7 @@ fn reference(found: &Found<'_>, only: Option<&str>, values: &mut Vec<Read>) {
 }
 
 fn uri(found: &Found<'_>, values: &mut Vec<Read>) {
-    if matches!(found.type_name, "uri" | "url" | "canonical" | "oid" | "uuid") {
+    if URIS.contains(&found.type_name) {
         values.extend(found.value.as_str().map(|text| Read::Uri(text.to_owned())));
     }
 }
@@ -191,23 +297,72 @@ fn elements(resource_type: &str, path: &str) -> Vec<(&'static Target, &'static s
     found
 }
 
-/// The one resource type that the parameter's name says, if an element that it reads may point to it.
-fn only_type(resource_type: &str, parameter: &SearchParameter) -> Option<&'static str> {
-    let named = dictionary().resources().iter().find(|id| {
-        let name = dictionary().get(**id).name;
-        name.to_lowercase() == parameter.code
-    })?;
-    let points = paths(parameter).flat_map(|path| elements(resource_type, path)).any(|(target, _)| match target {
-        Target::Reference(allowed) => allowed.is_empty() || allowed.contains(named),
-        _ => false,
-    });
-    points.then(|| dictionary().get(*named).name)
+/// Where a parameter of kind reference may point.
+#[derive(Clone, Debug, Default)]
+pub struct Points {
+    /// It reads References.
+    pub references: bool,
+    /// It reads canonicals or uris.
+    pub uris: bool,
+    /// The types to which an element that it reads may point; none named: any.
+    pub types: Vec<&'static str>,
+    /// An element that it reads may point to any type.
+    pub anywhere: bool,
+    /// The one type that its name says.
+    pub named: Option<&'static str>,
 }
 
-/// Whether the parameter reads References, and whether it reads canonicals or uris.
-pub(super) fn points(resource_type: &str, parameter: &SearchParameter) -> (bool, bool) {
-    let targets: Vec<_> = paths(parameter).flat_map(|path| elements(resource_type, path)).collect();
-    let references = targets.iter().any(|(target, _)| matches!(target, Target::Reference(_)));
-    let uris = targets.iter().any(|(_, name)| matches!(*name, "canonical" | "uri"));
-    (references, uris)
+impl Points {
+    /// Whether an element may point to that type.
+    #[must_use]
+    pub fn may_point_to(&self, resource_type: &str) -> bool {
+        self.anywhere || self.types.contains(&resource_type)
+    }
+
+    /// The type that a chain goes to which names none.
+    #[must_use]
+    pub fn clear_type(&self) -> Option<&'static str> {
+        match (self.named, self.types.as_slice()) {
+            (Some(named), _) => Some(named),
+            (None, [one]) if !self.anywhere => Some(one),
+            _ => None,
+        }
+    }
+}
+
+type OfParameters = HashMap<(&'static str, &'static str), Points>;
+
+/// By base and name of the parameter.
+static POINTS: LazyLock<OfParameters> = LazyLock::new(|| {
+    let references = dictionary().search.iter().filter(|parameter| parameter.kind == "reference");
+    references.map(|parameter| ((parameter.base, parameter.code), points_of(parameter))).collect()
+});
+
+fn points_of(parameter: &SearchParameter) -> Points {
+    let mut points = Points::default();
+    for (target, name) in paths(parameter).flat_map(|path| elements(parameter.base, path)) {
+        points.uris |= matches!(name, "canonical" | "uri");
+        if let Target::Reference(allowed) = target {
+            points.references = true;
+            points.anywhere |= allowed.is_empty();
+            points.types.extend(allowed.iter().map(|id| dictionary().get(*id).name));
+        }
+    }
+    points.types.sort_unstable();
+    points.types.dedup();
+    let names = dictionary().resources().iter().map(|id| dictionary().get(*id).name);
+    let named = names.into_iter().find(|name| name.to_lowercase() == parameter.code);
+    points.named = named.filter(|name| points.references && points.may_point_to(name));
+    points
+}
+
+/// Where the parameter may point. One of another kind points nowhere.
+#[must_use]
+pub fn points(parameter: &SearchParameter) -> Points {
+    POINTS.get(&(parameter.base, parameter.code)).cloned().unwrap_or_default()
+}
+
+/// The one resource type that the parameter's name says, if an element that it reads may point to it.
+fn only_type(parameter: &SearchParameter) -> Option<&'static str> {
+    POINTS.get(&(parameter.base, parameter.code))?.named
 }

@@ -151,3 +151,116 @@ fn refusals_must_be_those_of_the_empty_store_and_allowed() {
     let conditional = request.clone().with_header("If-None-Match", "*");
     assert_eq!(judged(&conditional, &response(304, ""), &absent, true), Verdict::Equal);
 }
+
+fn world() -> ReferenceServer {
+    let with = |kind: &str, id: &str, rest: &str| {
+        let text = format!(r#"{{"resourceType":"{kind}","id":"{id}"{rest}}}"#);
+        (kind.to_owned(), id.to_owned(), text.into_bytes())
+    };
+    let of = |patient: &str| format!(r#","subject":{{"reference":"Patient/{patient}"}}"#);
+    ReferenceServer::new(
+        vec![
+            with("Patient", "a", r#","generalPractitioner":[{"reference":"Practitioner/d"}]"#),
+            with("Patient", "b", ""),
+            with("Observation", "x", &of("a")),
+            with("Observation", "y", &format!(r#"{},"performer":[{{"reference":"Organization/o"}}]"#, of("a"))),
+            with("Observation", "z", &of("b")),
+            with(
+                "Coverage",
+                "c",
+                r#","beneficiary":{"reference":"Patient/a"},"payor":[{"reference":"Organization/gone"}]"#,
+            ),
+            with("Practitioner", "d", ""),
+            with("Organization", "o", ""),
+        ],
+        BASE,
+    )
+}
+
+/// Types, ids and modes of what stands in an answer, and its total.
+fn stands(answer: &Answer) -> (Option<u64>, Vec<String>) {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    let entries = body["entry"].as_array().cloned().unwrap_or_default();
+    let line = |entry: &Value| {
+        let address = entry["fullUrl"].as_str().unwrap().trim_start_matches(BASE).trim_start_matches('/').to_owned();
+        format!("{address} {}", entry["search"]["mode"].as_str().unwrap())
+    };
+    (body["total"].as_u64(), entries.iter().map(line).collect())
+}
+
+#[test]
+fn what_is_included_stands_behind_the_matches_of_the_page() {
+    for (path, total, expected) in [
+        (
+            "/fhir/Observation?_include=Observation:patient&_count=2&_total=accurate",
+            Some(3),
+            "Observation/x match, Observation/y match, Patient/a include",
+        ),
+        (
+            "/fhir/Observation?_include=Observation:performer&_include=Observation:patient&_sort=-_id&_count=2",
+            None,
+            "Observation/z match, Observation/y match, Organization/o include, Patient/a include, Patient/b include",
+        ),
+        (
+            "/fhir/Patient?_revinclude=Observation:patient&_elements=id&_count=1",
+            None,
+            "Patient/a match, Observation/x include, Observation/y include",
+        ),
+        ("/fhir/Patient?_revinclude=Observation:patient&name=nobody", None, ""),
+        (
+            "/fhir/Observation?patient.general-practitioner:Practitioner._id=d&_sort=-_id",
+            None,
+            "Observation/y match, Observation/x match",
+        ),
+        ("/fhir/Patient/a/Observation", None, "Observation/x match, Observation/y match"),
+        ("/fhir/Patient/gone/Observation", None, ""),
+        ("/fhir/Patient/a/Coverage?_summary=count", Some(1), ""),
+    ] {
+        let answer = world().answer(&get(path));
+        let (own, lines) = stands(&answer);
+        assert_eq!((own, lines.join(", ")), (total, expected.to_owned()), "{path}");
+    }
+}
+
+#[test]
+fn a_compartment_has_addresses_of_its_own() {
+    let answer = world().answer(&get("/fhir/Patient/a/Observation?_count=1"));
+    let head = r#"{"resourceType":"Bundle","type":"searchset","link":[{"relation":"self","url":"https://gateway.example/fhir/Patient/a/Observation?_count=1"},{"relation":"next","url":"https://gateway.example/fhir/Patient/a/Observation?_page=-"}]"#;
+    assert!(text(&answer).starts_with(head), "{}", text(&answer));
+    for (path, expected) in [
+        ("/fhir/Patient/a/Patient", 400),
+        ("/fhir/Patient/a/Practitioner", 400),
+        ("/fhir/Patient/a/*", 400),
+        ("/fhir/Patient/a/Shoe", 400),
+        ("/fhir/Practitioner/d/Observation", 400),
+        ("/fhir/Patient/a/Observation?shoe=44", 400),
+        ("/fhir/Patient/a/$everything?_count=1", 400),
+        ("/fhir/Patient/a/$everything?_type=Shoe", 400),
+        ("/fhir/Patient/a/$everything?_format=xml", 406),
+        ("/fhir/Patient/gone/$everything", 404),
+        ("/fhir/Practitioner/d/$everything", 400),
+        ("/fhir/Patient/a/$everything?_format=application/fhir+json", 200),
+    ] {
+        assert_eq!(world().answer(&get(path)).status, expected, "{path}");
+    }
+}
+
+#[test]
+fn everything_is_the_patient_the_compartment_and_what_is_shared() {
+    let of = |query: &str| {
+        let answer = world().answer(&get(&format!("/fhir/Patient/a/$everything{query}")));
+        let (total, lines) = stands(&answer);
+        (total, lines.join(", "), text(&answer).to_owned())
+    };
+    let (total, lines, body) = of("");
+    assert_eq!(total, Some(4));
+    assert_eq!(
+        lines,
+        "Patient/a match, Coverage/c match, Observation/x match, Observation/y match, Organization/o include, Practitioner/d include"
+    );
+    assert!(body.starts_with(r#"{"resourceType":"Bundle","type":"searchset","total":4,"link":[{"relation":"self","url":"https://gateway.example/fhir/Patient/a/$everything"}],"entry":[{"fullUrl":"https://gateway.example/fhir/Patient/a","#), "{body}");
+    let (total, lines, body) = of("?_type=Observation,Practitioner&_format=json");
+    assert_eq!((total, lines.as_str()), (Some(2), "Observation/x match, Observation/y match"));
+    assert!(body.contains(r#"/Patient/a/$everything?_type=Observation%2CPractitioner"}]"#), "{body}");
+    assert_eq!(of("?_type=Patient,Practitioner").1, "Patient/a match, Practitioner/d include");
+}

@@ -1,7 +1,9 @@
 //! Nothing that was ever tried is left unasked.
 
 use super::*;
-use crate::interfere::world::{PAIRS, ROLES, sight};
+use crate::interfere::ReferenceServer;
+use crate::interfere::oracle::{Criterion, Modifier, Query, Shape};
+use crate::interfere::world::{BASE, PAIRS, ROLES, sight};
 use std::collections::BTreeSet;
 
 /// Everything that is asked over some pairs.
@@ -37,9 +39,24 @@ fn everything_that_was_tried_is_asked() {
     for method in METHODS {
         assert!(requests.iter().any(|request| request.method == *method), "{method}");
     }
-    for piece in
-        ["//", "/../", "%2e%2e", ";jsessionid", "_history", "$everything", "/metadata", "_sort=-_id", "_total=accurate"]
-    {
+    for piece in [
+        "//",
+        "/../",
+        "%2e%2e",
+        ";jsessionid",
+        "_history",
+        "$everything",
+        "$everything?_type=",
+        "/metadata",
+        "_sort=-_id",
+        "_sort=-birthdate",
+        "_total=accurate",
+        "_elements=",
+        "_summary=data",
+        "_summary=text",
+        "_lastUpdated=",
+        "value-quantity=",
+    ] {
         assert!(asked(piece), "{piece}");
     }
     let kinds: BTreeSet<&str> = requests.iter().filter_map(|request| request.path.split('/').nth(2)).collect();
@@ -63,4 +80,46 @@ fn hidden_values_are_asked_for() {
         }
     }
     assert!(hidden.len() > 10, "{hidden:?}");
+}
+
+#[test]
+fn every_form_of_a_search_is_asked_and_understood() {
+    let server = ReferenceServer::new(Vec::new(), BASE);
+    let queries: Vec<Query> = requests().iter().filter_map(|request| server.answer(request).query).collect();
+    let count = |is: &dyn Fn(&Query) -> bool| queries.iter().filter(|query| is(query)).count();
+    let of_criteria = |is: &dyn Fn(&Criterion) -> bool| count(&|query| query.criteria.iter().any(is));
+    let links = |criterion: &Criterion| criterion.asks().len() - 1;
+    let modified = |modifier: &dyn Fn(&Modifier) -> bool| {
+        of_criteria(&|each| matches!(each, Criterion::Own(own) if own.modifier.as_ref().is_some_and(modifier)))
+    };
+    for (what, found) in [
+        ("of two links", of_criteria(&|each| links(each) == 2)),
+        ("of three links", of_criteria(&|each| links(each) == 3)),
+        ("a chain", of_criteria(&|each| matches!(each, Criterion::Chain(..)))),
+        ("_has", of_criteria(&|each| matches!(each, Criterion::Has(..)))),
+        (
+            "_has of _has",
+            of_criteria(&|each| matches!(each, Criterion::Has(_, rest) if matches!(**rest, Criterion::Has(..)))),
+        ),
+        (
+            "_has of a chain",
+            of_criteria(&|each| matches!(each, Criterion::Has(_, rest) if matches!(**rest, Criterion::Chain(..)))),
+        ),
+        (":exact", modified(&|own| *own == Modifier::Exact)),
+        (":contains", modified(&|own| *own == Modifier::Contains)),
+        (":not", modified(&|own| *own == Modifier::Not)),
+        (":missing", modified(&|own| *own == Modifier::Missing)),
+        (":[type]", modified(&|own| matches!(own, Modifier::Type(_)))),
+        ("_include", count(&|query| query.includes.iter().any(|each| !each.is_reverse))),
+        ("_revinclude", count(&|query| query.includes.iter().any(|each| each.is_reverse))),
+        (":iterate", count(&|query| query.includes.iter().any(|each| each.iterates))),
+        ("to a target", count(&|query| query.includes.iter().any(|each| each.link.target.is_some()))),
+        ("an order of one", count(&|query| query.sorts.len() == 1)),
+        ("an order of three", count(&|query| query.sorts.len() == 3)),
+        ("an order in small pages", count(&|query| !query.sorts.is_empty() && query.count < 4)),
+        ("_elements", count(&|query| matches!(query.shape, Shape::Elements(_)))),
+        ("a compartment", count(&|query| query.scope.patient.is_some())),
+    ] {
+        assert!(found > 15, "{what}: {found} of {}", queries.len());
+    }
 }
