@@ -382,6 +382,14 @@ pub(crate) fn is_general(name: &str) -> bool {
     )
 }
 
+/// The labels on which it depends what a decision shows; all others change nothing.
+pub(crate) fn heeds(table: &DecisionTable) -> SegmentSet {
+    let limited = SegmentSet::ALL.segments().filter(|segment| table.limit(*segment) != SegmentLimit::Follow);
+    let limited = limited.fold(SegmentSet::EMPTY, SegmentSet::with);
+    let passes = if table.passes_full_types { table.never_pass } else { SegmentSet::EMPTY };
+    limited.union(passes).union(SegmentSet::UNCLASSIFIED).union(SegmentSet::UNREADABLE)
+}
+
 /// What can hide a resource beside its type and its own labels, so that it must be asked whether it shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Asks {
@@ -403,8 +411,16 @@ pub(crate) fn visibility(annotation: &Annotation, table: &DecisionTable, asks: A
     let labelled = places.any(|place| annotation.is_labelled(*place, name));
     let all_classes = annotation.class_lines(name).all(|line| table.view(line.category).shows());
     let inherits = || {
-        let of_type = |line: &Inheritance| line.of.as_ref().is_none_or(|only| only == name);
-        asks.inherited && annotation.inheritance.iter().any(of_type)
+        let object = dictionary().get(id);
+        let heeded = heeds(table);
+        let applies = |line: &Inheritance| {
+            let of_type = match &line.of {
+                Some(only) => only == name,
+                None => line.steps.first().is_some_and(|step| object.key(step.as_bytes()).is_some()),
+            };
+            of_type && line.passes.intersect(heeded) != SegmentSet::EMPTY
+        };
+        asks.inherited && annotation.inheritance.iter().any(applies)
     };
     let asks = (labelled || inherits()) && !follows_all(table, annotation)
         || !all_classes

@@ -20,10 +20,10 @@ use crate::dictionary::{Key, TypeId, dictionary};
 use crate::json::{self, Fault, FaultKind, Scalar, Scanned, Scanner};
 use crate::mask;
 use crate::plan::{
-    Act, Asks, BundlePart, Chosen, Compiler, Kind, Node, Op, TypePlan, Visibility, effective, may_pass, visibility,
+    Act, Asks, BundlePart, Chosen, Compiler, Kind, Node, Op, TypePlan, Visibility, effective, heeds, may_pass, visibility,
 };
 use crate::reference::{Literal, literal, path};
-use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentLimit, SegmentSet, View, limits};
+use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentSet, View, limits};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
@@ -177,10 +177,7 @@ impl Projection {
     /// The labels on which it depends what this decision shows; all others change nothing.
     #[must_use]
     pub fn heeds(&self) -> SegmentSet {
-        let limited = SegmentSet::ALL.segments().filter(|segment| self.table.limit(*segment) != SegmentLimit::Follow);
-        let limited = limited.fold(SegmentSet::EMPTY, SegmentSet::with);
-        let passes = if self.table.passes_full_types { self.table.never_pass } else { SegmentSet::EMPTY };
-        limited.union(passes).union(SegmentSet::UNCLASSIFIED).union(SegmentSet::UNREADABLE)
+        heeds(&self.table)
     }
 
     /// How many plans are kept.

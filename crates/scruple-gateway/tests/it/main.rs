@@ -1,6 +1,7 @@
 //! The gateway with everything real behind it: policy, store, access cache, ledger on disk, tokens.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests stop where something is wrong")]
 
+mod behind;
 mod faults;
 mod medplum;
 mod pairs;
