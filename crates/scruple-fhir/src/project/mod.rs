@@ -20,7 +20,8 @@ use crate::dictionary::{Key, TypeId, dictionary};
 use crate::json::{self, Fault, FaultKind, Scalar, Scanned, Scanner};
 use crate::mask;
 use crate::plan::{
-    Act, Asks, BundlePart, Chosen, Compiler, Kind, Node, Op, TypePlan, Visibility, effective, heeds, may_pass, visibility,
+    Act, Asks, BundlePart, Chosen, Compiler, Kind, Node, Op, TypePlan, Visibility, effective, heeds, may_pass,
+    visibility,
 };
 use crate::reference::{Literal, literal, path};
 use scruple_core::{CATEGORIES_MAX, DecisionTable, SegmentSet, View, limits};
