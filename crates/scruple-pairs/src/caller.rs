@@ -1,6 +1,6 @@
 //! [`Caller`]: whose view is compared, and what the policy lets him ask, told by the explanations that people read.
 
-use scruple_core::{ConditionMask, Timestamp};
+use scruple_core::{ConditionMask, DecisionTable, SegmentLimit, Timestamp, View};
 use scruple_fhir::dictionary;
 use scruple_policy::{Active, ElementRow, Pack, Question, TypeExplanation, explain_type};
 use scruple_seal::TokenKey;
@@ -26,8 +26,9 @@ impl Caller {
         let question = Question { role: role.to_owned(), purpose: purpose.to_owned(), conditions };
         let table = active.decider.decide(&question).map_err(|refusal| format!("{role}: {refusal}"))?;
         let pseudonyms = Arc::new(move |kind: &str, value: &str| key.token(kind, value));
-        let sight = Sight::new(Arc::clone(&pack.annotation), table.as_ref().clone(), now.civil_date(), pseudonyms);
-        Ok(Self { sight, rules: Explained { pack, question, known: Mutex::default() } })
+        let table = table.as_ref().clone();
+        let sight = Sight::new(Arc::clone(&pack.annotation), table.clone(), now.civil_date(), pseudonyms);
+        Ok(Self { sight, rules: Explained { pack, question, table, known: Mutex::default() } })
     }
 
     /// What the policy lets him ask.
@@ -46,6 +47,7 @@ impl Caller {
 pub struct Explained {
     pack: Arc<Pack>,
     question: Question,
+    table: DecisionTable,
     known: Mutex<HashMap<String, Arc<Vec<TypeExplanation>>>>,
 }
 
@@ -65,8 +67,14 @@ impl Rules for Explained {
             return Some(false);
         }
         let Some(code) = parameter else { return Some(true) };
-        if code == "_id" {
-            return Some(true);
+        match code {
+            "_id" => return Some(true),
+            // What is not full may still stand in a resource that passes.
+            "_lastUpdated" => {
+                let view = self.table.view(self.pack.annotation.change_metadata);
+                return (view == View::Full).then_some(true);
+            }
+            _ => {}
         }
         let read = dictionary().search.iter().find(|known| known.base == resource_type && known.code == code)?;
         let full = |row: &&ElementRow, path: &str| row.view == "full" && row.path == path;
@@ -79,5 +87,16 @@ impl Rules for Explained {
         // A type that a mask can narrow is left to the gateway: what is full here is not full under its labels.
         let unmasked = || shown.iter().all(|class| class.rows.iter().all(|row| !row.view.starts_with("masked")));
         (clean && unmasked()).then_some(true)
+    }
+
+    /// Only where no label narrows anything is a parameter known to be whole; a reference never, since its target decides.
+    fn permits_absence(&self, resource_type: &str, parameter: &str) -> Option<bool> {
+        if parameter == "_id" {
+            return Some(true);
+        }
+        let follows = |segment: usize| self.table.limits.get(segment) == Some(&SegmentLimit::Follow);
+        let known = dictionary().search.iter().find(|known| known.base == resource_type && known.code == parameter)?;
+        let is_whole = known.kind != "reference" && (0..self.pack.annotation.segments).all(follows);
+        self.permits(resource_type, Some(parameter)).filter(|_| is_whole)
     }
 }

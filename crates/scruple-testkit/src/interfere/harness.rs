@@ -203,18 +203,18 @@ impl Harness<'_> {
         let reference = ReferenceServer::new(pair.view.clone(), self.base).sharing(self.sight.shared());
         let mut numbers = Numbers::new(seed ^ 0x0a5c_ed00);
         let ends = (report.cases + plan.per_pair).min(plan.cases);
-        let mut wanted: Vec<(Vec<Step>, Option<&us_core::Search>)> = Vec::new();
+        let mut wanted: Vec<Vec<Step>> = Vec::new();
         if is_us_core {
             for search in us_core::SEARCHES {
                 let request = us_core::concrete(search, pair, self.root(), &mut numbers);
-                wanted.extend(request.map(|request| (vec![Step::Ask(request)], Some(search))));
+                wanted.extend(request.map(|request| vec![Step::Ask(request)]));
             }
         }
         let mut wanted = wanted.into_iter();
         loop {
-            let (steps, search) = match wanted.next() {
-                Some(next) => next,
-                None if report.cases < ends => (sequence(pair, self.root(), &mut numbers), None),
+            let (steps, is_us_core) = match wanted.next() {
+                Some(steps) => (steps, true),
+                None if report.cases < ends => (sequence(pair, self.root(), &mut numbers), false),
                 None => return,
             };
             let seed = numbers.next();
@@ -226,12 +226,9 @@ impl Harness<'_> {
             report.told += played.told;
             report.pages += played.pages;
             report.other_work += played.other_work;
-            if let Some(search) = search {
-                let may = |name: Option<&str>| self.rules.permits(search.resource_type, name) == Some(true);
-                if may(None) && search.parameters.iter().all(|name| may(Some(name))) {
-                    report.us_core.0 += 1;
-                    report.us_core.1 += played.answered;
-                }
+            if is_us_core && self.permits_all(&reference, &steps) {
+                report.us_core.0 += 1;
+                report.us_core.1 += played.answered;
             }
             if let Some((step, _)) = played.wrong {
                 let steps = steps.get(..=step).unwrap_or(&steps).to_vec();
@@ -240,6 +237,16 @@ impl Harness<'_> {
                 return;
             }
         }
+    }
+
+    /// Whether policy is known to permit each search that is asked.
+    fn permits_all(&self, reference: &ReferenceServer, steps: &[Step]) -> bool {
+        steps.iter().all(|step| match step {
+            Step::Ask(request) => {
+                reference.answer(request).query.is_some_and(|query| self.permitted(&query) == Some(true))
+            }
+            _ => true,
+        })
     }
 
     /// The path of the base.

@@ -38,5 +38,5 @@ pub use shared::shared_types;
 pub use shrink::Case;
 pub use store::{Edit, Mutation, Store, Stored, Version};
 pub use toy::Toy;
-pub use view::{Pseudonyms, Sight, View};
+pub use view::{EVERY_LABEL, Inherits, Pseudonyms, Related, RelatedBy, Resolved, Sight, View, Window, patients};
 pub use wire::{Request, Response};

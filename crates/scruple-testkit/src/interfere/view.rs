@@ -1,14 +1,23 @@
-//! View(c, S): what a caller sees of a store, as DESIGN.md's non-interference means it.
+//! View(c, S): what a caller sees of a store, as `docs/view.md` (1 to 4) says.
 //!
-//! By the projector of `scruple-fhir`, which the slow one is held against elsewhere, and in two passes, as
-//! `scruple-release` follows references between the resources of files: what shows with every reference taken as shown is
-//! the set of targets that show.
+//! By the projector of `scruple-fhir`, which the slow one is held against elsewhere, and in two passes: what shows with
+//! every reference taken as shown is the set of targets that show. Who is related to whom, and which labels are inherited,
+//! is told from the store itself.
+
+mod labels;
+mod related;
+#[cfg(test)]
+mod tests;
+
+pub use labels::{EVERY_LABEL, Inherits};
+pub use related::{Related, RelatedBy, Window, patients};
 
 use super::shared::shared_types;
-use super::store::Store;
-use scruple_core::DecisionTable;
-use scruple_fhir::{Annotation, Projection, Projector, Surroundings};
-use std::collections::{BTreeSet, HashSet};
+use super::store::{Store, Stored};
+use labels::Labels;
+use scruple_core::{DecisionTable, SegmentSet};
+use scruple_fhir::{Annotation, Projection, Projector, Surroundings, Withheld};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Type, id and projected bytes, in the order of types and ids.
@@ -19,14 +28,33 @@ pub type Pseudonyms = Arc<dyn Fn(&str, &str) -> String + Send + Sync>;
 
 /// What one caller's decision lets through.
 pub struct Sight {
-    projection: Projection,
+    /// With the condition `relationship`, or the only table.
+    near: Projection,
+    /// Without it, and what makes it.
+    far: Option<(Projection, Related)>,
+    inheritance: Vec<Inherits>,
+    shared: BTreeSet<String>,
     today: (i16, u8, u8),
     pseudonyms: Pseudonyms,
-    shared: BTreeSet<String>,
+}
+
+/// A caller whose relationships are told from the store.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The table for those to whom the caller is related, and for shared types.
+    pub near: DecisionTable,
+    /// The table for all others.
+    pub far: DecisionTable,
+    /// The types that are shared: [`shared_types`].
+    pub shared: BTreeSet<String>,
+    /// What makes a relationship.
+    pub related: Related,
+    /// Along which references labels are inherited.
+    pub inheritance: Vec<Inherits>,
 }
 
 impl Sight {
-    /// Of a decision on a day.
+    /// Of one decision on a day: the relationship is assumed, and nothing inherited.
     #[must_use]
     pub fn new(
         annotation: Arc<Annotation>,
@@ -35,7 +63,27 @@ impl Sight {
         pseudonyms: Pseudonyms,
     ) -> Self {
         let shared = shared_types(&annotation);
-        Self { projection: Projection::new(annotation, table), today, pseudonyms, shared }
+        let near = Projection::new(annotation, table);
+        Self { near, far: None, inheritance: Vec::new(), shared, today, pseudonyms }
+    }
+
+    /// With two tables, and relationships and labels from the store.
+    #[must_use]
+    pub fn resolved(
+        annotation: &Arc<Annotation>,
+        caller: Resolved,
+        today: (i16, u8, u8),
+        pseudonyms: Pseudonyms,
+    ) -> Self {
+        let projection = |table| Projection::new(Arc::clone(annotation), table);
+        Self {
+            near: projection(caller.near),
+            far: Some((projection(caller.far), caller.related)),
+            inheritance: caller.inheritance,
+            shared: caller.shared,
+            today,
+            pseudonyms,
+        }
     }
 
     /// The types that are shared.
@@ -48,30 +96,101 @@ impl Sight {
     #[must_use]
     pub fn view(&self, store: &Store) -> View {
         let first = Around { sight: self, shown: None };
-        let shown: HashSet<(&str, &str)> = {
-            let mut projector = Projector::new(&self.projection, &first);
-            let mut scratch = Vec::new();
-            let mut shows = |bytes: &[u8]| {
+        let mut hand = Hand::new(self, &first);
+        let labels = Labels::new(store, &self.inheritance, |stored| hand.labels(stored));
+        let related = self.far.as_ref().map(|(_, related)| related.to(store)).unwrap_or_default();
+        let told: HashMap<(&str, &str), Told> = store
+            .iter()
+            .map(|stored| {
+                let told = Told { is_near: self.is_near(stored, &related), inherited: labels.inherited(stored) };
+                ((stored.resource_type.as_str(), stored.id.as_str()), told)
+            })
+            .collect();
+        let told_of = |stored: &Stored| told.get(&(stored.resource_type.as_str(), stored.id.as_str())).copied();
+        let mut scratch = Vec::new();
+        let shown: HashSet<(&str, &str)> = store
+            .iter()
+            .filter(|stored| {
                 scratch.clear();
-                projector.project(bytes, &mut scratch).is_ok()
-            };
-            store
-                .iter()
-                .filter(|stored| shows(&stored.bytes))
-                .map(|stored| (stored.resource_type.as_str(), stored.id.as_str()))
-                .collect()
-        };
+                told_of(stored).is_some_and(|told| hand.project(stored, told, &mut scratch).is_ok())
+            })
+            .map(|stored| (stored.resource_type.as_str(), stored.id.as_str()))
+            .collect();
         let second = Around { sight: self, shown: Some(&shown) };
-        let mut projector = Projector::new(&self.projection, &second);
+        let mut hand = Hand::new(self, &second);
         let mut view = View::new();
         for stored in store.iter() {
             let mut bytes = Vec::new();
-            if projector.project(&stored.bytes, &mut bytes).is_ok() {
+            if told_of(stored).is_some_and(|told| hand.project(stored, told, &mut bytes).is_ok()) {
                 view.push((stored.resource_type.clone(), stored.id.clone(), bytes));
             }
         }
         view.sort();
         view
+    }
+
+    /// Whether the condition `relationship` holds for a resource.
+    fn is_near(&self, stored: &Stored, related: &HashSet<String>) -> bool {
+        self.far.is_none()
+            || self.shared.contains(&stored.resource_type)
+            || patients(stored).is_some_and(|patients| {
+                !patients.is_empty() && patients.iter().all(|patient| related.contains(patient))
+            })
+    }
+}
+
+/// What is told of a resource by those around it.
+#[derive(Clone, Copy)]
+struct Told {
+    is_near: bool,
+    inherited: SegmentSet,
+}
+
+/// The projectors of both tables.
+struct Hand<'a> {
+    near: Projector<'a>,
+    far: Option<Projector<'a>>,
+}
+
+impl<'a> Hand<'a> {
+    fn new(sight: &'a Sight, around: &'a Around<'_>) -> Self {
+        let far = sight.far.as_ref().map(|(far, _)| Projector::new(far, around));
+        Self { near: Projector::new(&sight.near, around), far }
+    }
+
+    fn project(&mut self, stored: &Stored, told: Told, out: &mut Vec<u8>) -> Result<(), Withheld> {
+        let projector = match &mut self.far {
+            Some(far) if !told.is_near => far,
+            _ => &mut self.near,
+        };
+        project_labelled(projector, &stored.bytes, told.inherited, out)
+    }
+
+    fn labels(&mut self, stored: &Stored) -> SegmentSet {
+        labels_of(&mut self.near, &stored.bytes)
+    }
+}
+
+/// What shows of a resource with these labels beside its own.
+// TODO(labels): `projector.project_labelled(bytes, inherited, out)`, when the projector has it. Until then what is inherited
+// is passed over.
+fn project_labelled(
+    projector: &mut Projector<'_>,
+    bytes: &[u8],
+    inherited: SegmentSet,
+    out: &mut Vec<u8>,
+) -> Result<(), Withheld> {
+    let _passed_over = inherited;
+    projector.project(bytes, out).map(|_| ())
+}
+
+/// The labels of a resource itself, whatever the decision shows of it; what is malformed has every one.
+// TODO(labels): `projector.labels(bytes)`, when the projector has it. Until then what does not show has none.
+fn labels_of(projector: &mut Projector<'_>, bytes: &[u8]) -> SegmentSet {
+    match projector.project(bytes, &mut Vec::new()) {
+        Ok(shown) => shown.segments.without(SegmentSet::NO_PASS),
+        Err(Withheld::Malformed(_)) => EVERY_LABEL,
+        Err(_) => SegmentSet::EMPTY,
     }
 }
 
