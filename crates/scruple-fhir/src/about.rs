@@ -80,6 +80,8 @@ pub fn patients(resource_type: TypeId, id: &str, bytes: &[u8]) -> Patients {
 /// A line of `inheritance.csv`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Inheritance {
+    /// The path as the pack writes it.
+    pub element: String,
     /// The type that has the element; none: every type that has it.
     pub of: Option<String>,
     /// JSON keys from the resource to a Reference.
@@ -284,6 +286,7 @@ mod tests {
     fn labels_come_through_the_elements_of_the_pack() {
         let segment = |id| SegmentSet::EMPTY.with(scruple_core::SegmentId(id));
         let line = |of: Option<&str>, steps: &[&str], passes| Inheritance {
+            element: String::new(),
             of: of.map(str::to_owned),
             steps: steps.iter().map(|step| (*step).to_owned()).collect(),
             passes,

@@ -4,7 +4,7 @@ use scruple_core::{ConditionMask, DecisionTable, SegmentLimit, Timestamp, View};
 use scruple_fhir::dictionary;
 use scruple_policy::{Active, ElementRow, Pack, Question, TypeExplanation, explain_type};
 use scruple_seal::TokenKey;
-use scruple_testkit::interfere::{Harness, Pairs, Plan, Report, Rules, Sight, Systems};
+use scruple_testkit::interfere::{Harness, Inherits, Pairs, Plan, Report, Rules, Sight, Systems};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,7 +27,13 @@ impl Caller {
         let table = active.decider.decide(&question).map_err(|refusal| format!("{role}: {refusal}"))?;
         let pseudonyms = Arc::new(move |kind: &str, value: &str| key.token(kind, value));
         let table = table.as_ref().clone();
-        let sight = Sight::new(Arc::clone(&pack.annotation), table.clone(), now.civil_date(), pseudonyms);
+        let sight = Sight::new(
+            Arc::clone(&pack.annotation),
+            table.clone(),
+            Inherits::of(&pack.annotation),
+            now.civil_date(),
+            pseudonyms,
+        );
         Ok(Self { sight, rules: Explained { pack, question, table, known: Mutex::default() } })
     }
 

@@ -53,6 +53,7 @@ impl Reader<'_> {
                 None => step.to_owned(),
             };
             let line = Inheritance {
+                element: path.to_owned(),
                 of: (of != "*").then(|| of.to_owned()),
                 steps: rest.split('.').map(key).collect(),
                 passes,

@@ -15,8 +15,8 @@ pub use related::{Related, RelatedBy, Window, patients};
 use super::shared::shared_types;
 use super::store::{Store, Stored};
 use labels::Labels;
-use scruple_core::{DecisionTable, SegmentSet};
-use scruple_fhir::{Annotation, Projection, Projector, Surroundings, Withheld};
+use scruple_core::{CATEGORIES_MAX, DecisionTable, SEGMENTS_MAX, SegmentLimit, SegmentSet, View as Width};
+use scruple_fhir::{Annotation, Asks, Projection, Projector, Surroundings, Withheld};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ pub struct Sight {
     /// Without it, and what makes it.
     far: Option<(Projection, Related)>,
     inheritance: Vec<Inherits>,
+    /// Hides nothing: it tells the labels of whatever is looked at.
+    all_seeing: Projection,
     shared: BTreeSet<String>,
     today: (i16, u8, u8),
     pseudonyms: Pseudonyms,
@@ -54,17 +56,20 @@ pub struct Resolved {
 }
 
 impl Sight {
-    /// Of one decision on a day: the relationship is assumed, and nothing inherited.
+    /// Of one decision on a day, with what is inherited: the relationship is assumed.
     #[must_use]
     pub fn new(
         annotation: Arc<Annotation>,
         table: DecisionTable,
+        inheritance: Vec<Inherits>,
         today: (i16, u8, u8),
         pseudonyms: Pseudonyms,
     ) -> Self {
         let shared = shared_types(&annotation);
-        let near = Projection::new(annotation, table);
-        Self { near, far: None, inheritance: Vec::new(), shared, today, pseudonyms }
+        let all_seeing = Projection::new(Arc::clone(&annotation), all_seeing(&table));
+        let asks = Asks { inherited: true, related: false };
+        let near = Projection::new(annotation, table).asking(asks);
+        Self { near, far: None, inheritance, all_seeing, shared, today, pseudonyms }
     }
 
     /// With two tables, and relationships and labels from the store.
@@ -75,8 +80,10 @@ impl Sight {
         today: (i16, u8, u8),
         pseudonyms: Pseudonyms,
     ) -> Self {
-        let projection = |table| Projection::new(Arc::clone(annotation), table);
+        let asks = Asks { inherited: true, related: true };
+        let projection = |table| Projection::new(Arc::clone(annotation), table).asking(asks);
         Self {
+            all_seeing: Projection::new(Arc::clone(annotation), all_seeing(&caller.near)),
             near: projection(caller.near),
             far: Some((projection(caller.far), caller.related)),
             inheritance: caller.inheritance,
@@ -150,12 +157,13 @@ struct Told {
 struct Hand<'a> {
     near: Projector<'a>,
     far: Option<Projector<'a>>,
+    all_seeing: Projector<'a>,
 }
 
 impl<'a> Hand<'a> {
     fn new(sight: &'a Sight, around: &'a Around<'_>) -> Self {
         let far = sight.far.as_ref().map(|(far, _)| Projector::new(far, around));
-        Self { near: Projector::new(&sight.near, around), far }
+        Self { near: Projector::new(&sight.near, around), far, all_seeing: Projector::new(&sight.all_seeing, around) }
     }
 
     fn project(&mut self, stored: &Stored, told: Told, out: &mut Vec<u8>) -> Result<(), Withheld> {
@@ -163,34 +171,21 @@ impl<'a> Hand<'a> {
             Some(far) if !told.is_near => far,
             _ => &mut self.near,
         };
-        project_labelled(projector, &stored.bytes, told.inherited, out)
+        projector.project_labelled(&stored.bytes, told.inherited, out).map(|_| ())
     }
 
+    /// The labels of a resource itself, whatever the decision shows of it; what is malformed has every one.
     fn labels(&mut self, stored: &Stored) -> SegmentSet {
-        labels_of(&mut self.near, &stored.bytes)
+        self.all_seeing.labels(&stored.bytes).unwrap_or(EVERY_LABEL)
     }
 }
 
-/// What shows of a resource with these labels beside its own.
-// TODO(labels): `projector.project_labelled(bytes, inherited, out)`, when the projector has it. Until then what is inherited
-// is passed over.
-fn project_labelled(
-    projector: &mut Projector<'_>,
-    bytes: &[u8],
-    inherited: SegmentSet,
-    out: &mut Vec<u8>,
-) -> Result<(), Withheld> {
-    let _passed_over = inherited;
-    projector.project(bytes, out).map(|_| ())
-}
-
-/// The labels of a resource itself, whatever the decision shows of it; what is malformed has every one.
-// TODO(labels): `projector.labels(bytes)`, when the projector has it. Until then what does not show has none.
-fn labels_of(projector: &mut Projector<'_>, bytes: &[u8]) -> SegmentSet {
-    match projector.project(bytes, &mut Vec::new()) {
-        Ok(shown) => shown.segments.without(SegmentSet::NO_PASS),
-        Err(Withheld::Malformed(_)) => EVERY_LABEL,
-        Err(_) => SegmentSet::EMPTY,
+/// The table that hides nothing.
+fn all_seeing(table: &DecisionTable) -> DecisionTable {
+    DecisionTable {
+        views: [Width::Full; CATEGORIES_MAX],
+        limits: [SegmentLimit::Follow; SEGMENTS_MAX],
+        ..DecisionTable::deny(table.pack)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the tests here share: the shipped pack, the hospital's pairs, and callers.
 
 use super::pairs::Pairs;
-use super::view::Sight;
+use super::view::{Inherits, Sight};
 use scruple_core::{ConditionMask, Timestamp};
 use scruple_policy::{Pack, PackFiles, Question, read, table};
 use std::sync::{Arc, LazyLock};
@@ -28,5 +28,6 @@ pub fn sight(role: (&str, &str)) -> Sight {
     let question = Question { role: role.0.to_owned(), purpose: role.1.to_owned(), conditions };
     let table = table(&PACK, &question).unwrap();
     let pseudonyms = |kind: &str, value: &str| format!("{:032x}", kind.len() * 31 + value.len());
-    Sight::new(Arc::clone(&PACK.annotation), table, (2026, 3, 1), Arc::new(pseudonyms))
+    let inheritance = Inherits::of(&PACK.annotation);
+    Sight::new(Arc::clone(&PACK.annotation), table, inheritance, (2026, 3, 1), Arc::new(pseudonyms))
 }

@@ -3,6 +3,8 @@
 use crate::interfere::oracle::{literal, references_at};
 use crate::interfere::store::{Store, Stored};
 use scruple_core::SegmentSet;
+use scruple_fhir::Annotation;
+use scruple_fhir::about::Inheritance;
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -10,6 +12,15 @@ use std::collections::HashMap;
 const STEPS_MAX: usize = 3;
 /// Every label.
 pub const EVERY_LABEL: SegmentSet = SegmentSet::ALL.union(SegmentSet::UNCLASSIFIED).union(SegmentSet::UNREADABLE);
+
+impl Inherits {
+    /// The lines of a pack's annotation.
+    #[must_use]
+    pub fn of(annotation: &Annotation) -> Vec<Self> {
+        let line = |line: &Inheritance| Self { element: line.element.clone(), passes: line.passes };
+        annotation.inheritance.iter().map(line).collect()
+    }
+}
 
 /// A line of the pack: an element whose target's labels pass, and which of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,7 +57,16 @@ impl<'a> Labels<'a> {
 
     fn within(&self, stored: &Stored, steps: usize) -> SegmentSet {
         let Some(fewer) = steps.checked_sub(1) else { return SegmentSet::EMPTY };
-        let kind = stored.resource_type.as_str();
+        let mut found = self.of_one(&stored.value, fewer);
+        // What a resource contains passes its own through it.
+        for inner in stored.value.get("contained").and_then(Value::as_array).into_iter().flatten() {
+            found = found.union(self.of_one(inner, fewer));
+        }
+        found
+    }
+
+    fn of_one(&self, value: &Value, fewer: usize) -> SegmentSet {
+        let kind = value.get("resourceType").and_then(Value::as_str).unwrap_or_default();
         let mut found = SegmentSet::EMPTY;
         for line in self.lines {
             let element = match line.element.split_once('.') {
@@ -54,7 +74,7 @@ impl<'a> Labels<'a> {
                 Some((of, element)) if of == kind => element,
                 _ => continue,
             };
-            for reference in references_at(&stored.value, kind, &format!("{kind}.{element}")) {
+            for reference in references_at(value, kind, &format!("{kind}.{element}")) {
                 found = found.union(self.of(reference, fewer).intersect(line.passes));
             }
         }
@@ -62,11 +82,12 @@ impl<'a> Labels<'a> {
     }
 
     /// What a reference has to pass.
-    ///
-    /// Reading: an identifier alone, or nothing but a display, is a reference of another form, and so passes all.
     fn of(&self, reference: &Value, steps: usize) -> SegmentSet {
         let text = reference.get("reference").and_then(Value::as_str);
         if text.is_some_and(|text| text.starts_with('#')) {
+            return SegmentSet::EMPTY;
+        }
+        if text.is_none() && reference.get("identifier").is_none() {
             return SegmentSet::EMPTY;
         }
         let Some((kind, id)) = text.and_then(literal) else { return EVERY_LABEL };

@@ -80,6 +80,9 @@ pub fn patients(stored: &Stored) -> Option<BTreeSet<String>> {
     }
     let mut found = BTreeSet::new();
     for reference in references {
+        if reference.get("reference").is_none() && reference.get("identifier").is_none() {
+            continue;
+        }
         let (target, id) = names(reference)?;
         if target == "Patient" {
             found.insert(id.to_owned());
@@ -139,7 +142,8 @@ impl Related {
         let is_in = parts(value, "participant").any(|part| self.is_own(part.get("actor")));
         let (Ok(Some(start)), Ok(end)) = (time(value, "start"), time(value, "end")) else { return Vec::new() };
         let from = start.from.saturating_sub(window.before);
-        let to = end.unwrap_or(start).to.saturating_add(window.after);
+        let longest = start.from.saturating_add(31 * 24 * 3_600_000_000);
+        let to = end.unwrap_or(start).to.min(longest).saturating_add(window.after);
         if !known.contains(&status) || !is_in || !self.holds(Some(from), Some(to)) {
             return Vec::new();
         }
