@@ -140,41 +140,48 @@ fn of_one(annotation: &Annotation, scan: &Scanner<'_>, wanted: SegmentSet, found
 /// All literals of References anywhere in a resource, as type and id.
 #[must_use]
 pub fn literals(bytes: &[u8]) -> Vec<(String, String)> {
-    fn walk(scan: &Scanner<'_>, found: &mut Vec<(String, String)>) {
-        let mut ahead = scan.fork(scan.at);
-        match ahead.peek() {
-            b'[' => {
-                let _ = ahead.items(|item| {
-                    walk(&item.fork(item.at), found);
-                    item.skip()
-                });
-            }
-            b'{' => {
-                let Ok(mut more) = ahead.open(b'}') else { return };
-                while more {
-                    let Ok(key) = ahead.key() else { return };
-                    ahead.peek();
-                    let here = ahead.fork(ahead.at);
-                    if key == b"reference" {
-                        let text = here.plain_string_at(Some(here.at)).and_then(|text| std::str::from_utf8(text).ok());
-                        found.extend(text.and_then(named).map(|(kind, id)| (kind.to_owned(), id.to_owned())));
-                    }
-                    walk(&here, found);
-                    if ahead.skip().is_err() {
-                        return;
-                    }
-                    let Ok(next) = ahead.more(b'}') else { return };
-                    more = next;
-                }
-            }
-            _ => {}
-        }
-    }
     let mut found = Vec::new();
-    walk(&Scanner::new(bytes), &mut found);
+    each_literal(&Scanner::new(bytes), &mut |text| {
+        found.extend(named(text).map(|(kind, id)| (kind.to_owned(), id.to_owned())));
+    });
     found.sort();
     found.dedup();
     found
+}
+
+/// Calls `each` with the text of each `reference` in the value here, which is that of a projection: not nested without end.
+pub(crate) fn each_literal(scan: &Scanner<'_>, each: &mut dyn FnMut(&str)) {
+    let mut ahead = scan.fork(scan.at);
+    match ahead.peek() {
+        b'[' => {
+            let _ = ahead.items(|item| {
+                item.peek();
+                each_literal(&item.fork(item.at), each);
+                item.skip()
+            });
+        }
+        b'{' => {
+            let Ok(mut more) = ahead.open(b'}') else { return };
+            while more {
+                let Ok(key) = ahead.key() else { return };
+                ahead.peek();
+                let here = ahead.fork(ahead.at);
+                if key == b"reference"
+                    && let Some(text) =
+                        here.plain_string_at(Some(here.at)).and_then(|text| std::str::from_utf8(text).ok())
+                {
+                    each(text);
+                }
+                each_literal(&here, each);
+                if ahead.skip().is_err() {
+                    return;
+                }
+                let Ok(next) = ahead.more(b'}') else { return };
+                more = next;
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What a Reference names.

@@ -1,5 +1,6 @@
 //! `_elements` and `_summary` (docs/search.md, 4): what they leave of a resource that shows.
 
+use crate::about::each_literal;
 use crate::dictionary::{Element, TypeId, dictionary};
 use crate::json::Scanner;
 
@@ -21,6 +22,14 @@ pub enum Cut {
 const SUBSETTED: &[u8] =
     br#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}"#;
 
+const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
+
+#[derive(serde::Deserialize)]
+struct Tag {
+    system: Option<String>,
+    code: Option<String>,
+}
+
 impl Cut {
     /// The element of that name at the top of a type: `value` names `value[x]`.
     pub(super) fn element(resource_type: TypeId, name: &str) -> Option<&'static str> {
@@ -29,10 +38,7 @@ impl Cut {
     }
 
     fn keeps(&self, element: &Element) -> bool {
-        let must = || {
-            let stays = matches!(element.name, "id" | "meta" | "contained");
-            stays || element.required || element.modifier
-        };
+        let must = || matches!(element.name, "id" | "meta") || element.required || element.modifier;
         match self {
             Self::Nothing => true,
             Self::Elements(names) => must() || names.contains(&element.name),
@@ -48,30 +54,45 @@ impl Cut {
             return Some(bytes);
         }
         let object = dictionary().get(resource_type);
-        let mut out = Vec::with_capacity(bytes.len().min(4_096));
-        out.push(b'{');
-        let mut marked = false;
+        let mut kept: Vec<(&[u8], &[u8])> = Vec::new();
+        let mut contained = None;
         each_member(&bytes, |key, value| {
             let known = object.key(key).and_then(|index| object.keys.get(usize::from(index)));
             let element = known.and_then(|known| object.elements.get(usize::from(known.element)));
-            if key != b"resourceType" && !element.is_some_and(|element| self.keeps(element)) {
-                return;
+            if key == b"resourceType" || element.is_some_and(|element| self.keeps(element)) {
+                kept.push((key, value));
+            } else if key == b"contained" {
+                contained = Some((kept.len(), (key, value)));
             }
+        })?;
+        // What something refers to that is left stays with it.
+        if let Some((place, member)) = contained.filter(|_| kept.iter().any(|(_, value)| refers_inside(value))) {
+            kept.insert(place, member);
+        }
+        if !kept.iter().any(|(key, _)| *key == b"meta") {
+            let behind = kept.iter().position(|(key, _)| *key == b"resourceType").map_or(0, |at| at + 1);
+            kept.insert(behind, (b"meta", b"{}"));
+        }
+        let mut out = Vec::with_capacity(bytes.len().min(4_096));
+        out.push(b'{');
+        for (key, value) in kept {
             member(&mut out, key);
             if key == b"meta" {
-                marked = true;
                 mark(value, &mut out);
             } else {
                 out.extend_from_slice(value);
             }
-        })?;
-        if !marked {
-            member(&mut out, b"meta");
-            mark(b"{}", &mut out);
         }
         out.push(b'}');
         Some(out)
     }
+}
+
+/// Whether a value refers to a contained resource.
+fn refers_inside(value: &[u8]) -> bool {
+    let mut inside = false;
+    each_literal(&Scanner::new(value), &mut |text| inside |= text.starts_with('#'));
+    inside
 }
 
 /// A projection without its `meta`, to compare what two versions say.
@@ -93,7 +114,9 @@ fn mark(meta: &[u8], out: &mut Vec<u8>) {
     let mut marked = false;
     let _ = each_member(meta, |key, value| {
         member(out, key);
-        let has_it = memchr::memmem::find(value, b"\"SUBSETTED\"").is_some();
+        let tags: Vec<Tag> = if key == b"tag" { serde_json::from_slice(value).unwrap_or_default() } else { Vec::new() };
+        let has_it =
+            tags.iter().any(|tag| (tag.system.as_deref(), tag.code.as_deref()) == (Some(SYSTEM), Some("SUBSETTED")));
         match value.strip_suffix(b"]") {
             Some(tags) if key == b"tag" && !has_it => {
                 out.extend_from_slice(tags);
@@ -126,7 +149,7 @@ fn member(out: &mut Vec<u8>, key: &[u8]) {
 }
 
 /// Calls `each` with key and value of each member, white space around them apart.
-fn each_member(bytes: &[u8], mut each: impl FnMut(&[u8], &[u8])) -> Option<()> {
+fn each_member<'a>(bytes: &'a [u8], mut each: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
     let mut scan = Scanner::new(bytes);
     if scan.peek() != b'{' {
         return None;
@@ -179,7 +202,14 @@ mod tests {
         check(
             Cut::Elements(Vec::new()),
             r#"{"resourceType":"Observation","status":"final","code":{},"valueString":"x"}"#,
-            r#"{"resourceType":"Observation","status":"final","code":{},"meta":{"tag":[SUB]}}"#,
+            r#"{"resourceType":"Observation","meta":{"tag":[SUB]},"status":"final","code":{}}"#,
+        );
+        let holds = r##"{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o"}],"managingOrganization":{"reference":"#o"}}"##;
+        check(Cut::Elements(vec!["gender"]), holds, r#"{"resourceType":"Patient","meta":{"tag":[SUB]}}"#);
+        check(
+            Cut::Elements(vec!["managingOrganization"]),
+            holds,
+            r##"{"resourceType":"Patient","meta":{"tag":[SUB]},"contained":[{"resourceType":"Organization","id":"o"}],"managingOrganization":{"reference":"#o"}}"##,
         );
         check(
             Cut::Data,

@@ -54,14 +54,27 @@ pub fn cut(bytes: &[u8], resource_type: &str, shape: &Shape) -> Vec<u8> {
         let mut left = object.elements.iter().filter(|each| each.required || each.modifier || is_left(each.name));
         key == "resourceType" || left.any(|each| (0..each.targets.len()).any(|place| json_name(each, place) == plain))
     };
-    let mut kept: Vec<Member> = members.into_iter().filter(|member| stays(&member.key)).collect();
+    let refers_inside = members.iter().any(|member| stays(&member.key) && refers_inside(&member.value));
+    let is_kept = |member: &Member| stays(&member.key) || refers_inside && member.key == "contained";
+    let mut kept: Vec<Member> = members.into_iter().filter(is_kept).collect();
     subsetted(&mut kept);
     Value::Object(kept).print().into_bytes()
 }
 
-/// Puts the tag there, if it does not stand there.
-///
-/// Reading: behind the other tags, `tag` behind the other members of `meta`, and `meta` behind `resourceType`.
+/// Whether a reference to a contained resource stands in a value.
+fn refers_inside(value: &Value) -> bool {
+    match value {
+        Value::List(items) => items.iter().any(refers_inside),
+        Value::Object(members) => members.iter().any(|member| {
+            let text = member.value.text().filter(|_| member.key == "reference");
+            text.is_some_and(|text| text.starts_with('#')) || refers_inside(&member.value)
+        }),
+        _ => false,
+    }
+}
+
+/// Puts the tag there, if it does not stand there: behind the other tags, `tag` behind the other members of `meta`, and
+/// `meta` behind `resourceType`.
 fn subsetted(members: &mut Vec<Member>) {
     let member = |key: &str, value: Value| Member { key: key.to_owned(), value, at: 0 };
     let text = |text: &str| Value::Text(text.to_owned());
