@@ -444,7 +444,7 @@ fn what_is_not_on_the_page_is_refused() {
             "birthdate=1980-01-01T10:00:60",
         ],
     );
-    let includes = vec!["_include=Patient:organization"; 11].join("&");
+    let includes = ["_include=Patient:organization"; 11].join("&");
     refused("Patient", Refused::Malformed, &[&includes]);
     assert!(asked("Patient", &includes[30..]).is_ok());
     assert!(asked("Patient", "_format=application/fhir+json").is_ok());
@@ -695,7 +695,7 @@ fn results_are_sorted_by_the_smallest_or_the_greatest_value() {
         let names: Vec<Value> = names.iter().map(|name| json!({ "family": name })).collect();
         json!({ "resourceType": "Patient", "id": id, "name": names, "birthDate": born })
     };
-    let mut all = vec![
+    let mut all = [
         patient("d", &["Ábel", "Zola"], "1980"),
         patient("c", &["mann"], "1980-02-03"),
         json!({ "resourceType": "Patient", "id": "b", "gender": "male" }),

@@ -83,11 +83,8 @@ impl Asker<'_> {
         if numbers.chance(350) {
             return Some((parameter.code.to_owned(), asked(&stored.value, kind, parameter, numbers)?));
         }
-        let missing =
-            || (format!("{}:missing", parameter.code), if stored.id.len() % 2 == 0 { "true" } else { "false" });
         if numbers.chance(250) {
-            let (name, value) = missing();
-            return Some((name, value.to_owned()));
+            return Some(missing(parameter, numbers));
         }
         let values = read(&stored.value, kind, parameter);
         match (parameter.kind, numbers.one_of(&values)) {
@@ -100,10 +97,7 @@ impl Asker<'_> {
                 Some((format!("{}:{target}", parameter.code), value))
             }
             (_, Some(_)) => Some((parameter.code.to_owned(), asked(&stored.value, kind, parameter, numbers)?)),
-            (_, None) => {
-                let (name, value) = missing();
-                Some((name, value.to_owned()))
-            }
+            (_, None) => Some(missing(parameter, numbers)),
         }
     }
 
@@ -267,7 +261,7 @@ impl Asker<'_> {
     }
 
     /// A search with `_has`.
-    pub(super) fn from_behind(&self, numbers: &mut Numbers) -> Option<Request> {
+    pub(super) fn behind(&self, numbers: &mut Numbers) -> Option<Request> {
         let stored = self.subject(numbers)?;
         let links = 1 + numbers.below(3);
         let (kind, pair) = self.has(stored, links, numbers)?;
@@ -349,6 +343,10 @@ impl Asker<'_> {
         self.controls(pairs, numbers);
         self.sent(&stored.resource_type, pairs, numbers)
     }
+}
+
+fn missing(parameter: &SearchParameter, numbers: &mut Numbers) -> (String, String) {
+    (format!("{}:missing", parameter.code), numbers.chance(500).to_string())
 }
 
 /// The value of an include; a third of the time with the type of target.
