@@ -2,9 +2,11 @@
 
 use scruple_core::{ConditionMask, DecisionTable, SegmentLimit, Timestamp, View};
 use scruple_fhir::dictionary;
-use scruple_policy::{Active, ElementRow, Pack, Question, TypeExplanation, explain_type};
+use scruple_policy::{Active, ElementRow, Pack, Question, Reach, TypeExplanation, explain_type};
 use scruple_seal::TokenKey;
-use scruple_testkit::interfere::{Harness, Inherits, Pairs, Plan, Report, Rules, Sight, Systems};
+use scruple_testkit::interfere::{
+    Harness, Inherits, Pairs, Plan, Related, RelatedBy, Report, Resolved, Rules, Sight, Systems, Window, shared_types,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,6 +37,47 @@ impl Caller {
             pseudonyms,
         );
         Ok(Self { sight, rules: Explained { pack, question, table, known: Mutex::default() } })
+    }
+
+    /// The same where relationships are looked up: who he is in the record system.
+    ///
+    /// # Errors
+    /// The policy refuses him, or knows no relationship.
+    pub fn resolved(
+        active: &Active,
+        role: &str,
+        purpose: &str,
+        now: Timestamp,
+        key: TokenKey,
+        practitioners: &[&str],
+    ) -> Result<Self, String> {
+        let assumed = Self::new(active, role, purpose, now, key.clone())?;
+        let pack = Arc::clone(&active.pack);
+        let question = Question { conditions: ConditionMask::NONE, ..assumed.rules.question.clone() };
+        let far = active.decider.decide(&question).map_err(|refusal| format!("{role}: {refusal}"))?;
+        let by = pack.roles.get(role).map(|role| role.related_by.clone()).unwrap_or_default();
+        let window = |kind, reach: Option<Reach>| reach.map(|Reach { before, after }| Window { kind, before, after });
+        let windows = [
+            window(RelatedBy::Encounter, by.encounter),
+            window(RelatedBy::Appointment, by.appointment),
+            window(RelatedBy::CareTeam, by.care_team),
+            window(RelatedBy::Panel, by.panel.then(Reach::default)),
+        ];
+        let related = Related {
+            practitioners: practitioners.iter().map(|one| (*one).to_owned()).collect(),
+            windows: windows.into_iter().flatten().collect(),
+            at: now.micros(),
+        };
+        let resolved = Resolved {
+            near: assumed.rules.table.clone(),
+            far: far.as_ref().clone(),
+            shared: shared_types(&pack.annotation),
+            related,
+            inheritance: Inherits::of(&pack.annotation),
+        };
+        let pseudonyms = Arc::new(move |kind: &str, value: &str| key.token(kind, value));
+        let sight = Sight::resolved(&pack.annotation, resolved, now.civil_date(), pseudonyms);
+        Ok(Self { sight, rules: assumed.rules })
     }
 
     /// What the policy lets him ask.

@@ -114,7 +114,7 @@ impl Caller<'_> {
 
     fn care_team(&self, resource: &Value) -> Option<Vec<String>> {
         word(resource, "status").filter(|status| *status == "active")?;
-        let reach = self.by.care_team?;
+        let reach = Reach { before: 0, ..self.by.care_team? };
         let is_now = |period: Option<&Value>| Times::of(period).is_some_and(|times| self.is_in(times, reach));
         let member = |one: &Value| self.is(one.get("member")) && is_now(one.get("period"));
         let belongs = is_now(resource.get("period")) && items(resource, "participant").any(member);

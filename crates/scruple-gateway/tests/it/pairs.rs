@@ -1,12 +1,13 @@
 //! Non-interference, first form: pairs of stores that a caller cannot tell apart, the same requests of both, answers
 //! compared byte by byte with each other and with a reference server that holds the caller's view alone.
 
-use crate::support::{BASE, World, active, login, noon, token_key};
+use crate::support::{BASE, World, active, login, noon, practitioners, resolved, token_key};
 use scruple_core::{ConditionMask, View};
 use scruple_pairs::{Behind, Caller};
-use scruple_policy::Question;
+use scruple_policy::{Active, Question};
 use scruple_testkit::interfere::leaks::{Leak, Leaky};
 use scruple_testkit::interfere::{Pairs, Plan, Report, Request, Response, Rules, Store, System, Systems, WorkTrace};
+use std::sync::Arc;
 
 /// A gateway over a store, for one caller.
 struct OverStore {
@@ -16,8 +17,8 @@ struct OverStore {
 }
 
 impl OverStore {
-    fn new(role: &str, purpose: &str, behind: &Behind) -> Self {
-        let world = World::new(behind.upstream(&Store::new(), noon()).unwrap());
+    fn new(policy: &Arc<Active>, role: &str, purpose: &str, behind: &Behind) -> Self {
+        let world = World::under(Arc::clone(policy), behind.upstream(&Store::new(), noon()).unwrap());
         let token = world.token(role, purpose);
         Self { world, token, behind: behind.clone() }
     }
@@ -41,12 +42,29 @@ fn caller(role: &str, purpose: &str) -> Caller {
     Caller::new(&active(), role, purpose, noon(), token_key()).unwrap()
 }
 
-/// Runs pairs for a caller.
+/// Runs pairs for a caller who is related to every patient.
 pub fn run(role: &str, purpose: &str, behind: &Behind, plan: &Plan, seed: u64) -> Report {
-    let mut systems = [(); 3].map(|()| OverStore::new(role, purpose, behind));
+    run_under(&active(), &caller(role, purpose), (role, purpose), behind, plan, seed)
+}
+
+/// The same for one whose relationships are looked up.
+fn run_related(role: &str, purpose: &str, behind: &Behind, plan: &Plan, seed: u64) -> Report {
+    let caller = Caller::resolved(&resolved(), role, purpose, noon(), token_key(), practitioners(login(role))).unwrap();
+    run_under(&resolved(), &caller, (role, purpose), behind, plan, seed)
+}
+
+fn run_under(
+    policy: &Arc<Active>,
+    caller: &Caller,
+    (role, purpose): (&str, &str),
+    behind: &Behind,
+    plan: &Plan,
+    seed: u64,
+) -> Report {
+    let mut systems = [(); 3].map(|()| OverStore::new(policy, role, purpose, behind));
     let [a, b, empty] = &mut systems;
     let pairs = behind.takes(Pairs::new(seed, noon()).unwrap());
-    caller(role, purpose).judge(&mut Systems { a, b, empty }, &pairs, BASE, plan, seed)
+    caller.judge(&mut Systems { a, b, empty }, &pairs, BASE, plan, seed)
 }
 
 pub fn plan(cases: usize) -> Plan {
@@ -103,11 +121,27 @@ fn a_coder_cannot_tell_stores_apart_before_an_unruly_server() {
     assert_held(&run("coder", "HPAYMT", &Behind::Unruly, &plan(1_500), seed() + 4), "coder");
 }
 
+#[test]
+fn a_nurse_cannot_tell_patients_of_others_from_none() {
+    assert_held(&run_related("nurse", "TREAT", &Behind::Embedded, &plan(2_000), seed() + 6), "nurse, related");
+}
+
+#[test]
+fn a_physician_cannot_tell_patients_of_others_from_none() {
+    assert_held(&run_related("physician", "TREAT", &Behind::Unruly, &plan(2_000), seed() + 7), "physician, related");
+}
+
+#[test]
+fn a_biller_who_is_nobody_in_the_record_system_sees_nobodys_records() {
+    assert_held(&run_related("biller", "HPAYMT", &Behind::Raw, &plan(1_000), seed() + 8), "biller, related to nobody");
+}
+
 /// Leaks put in on purpose, each found.
 #[test]
-fn five_leaks_put_in_on_purpose_are_found() {
-    for leak in [Leak::Total, Leak::Order, Leak::Existence, Leak::Header, Leak::HiddenCriterion] {
-        let mut systems = [(); 3].map(|()| Leaky::new(leak, OverStore::new("biller", "HPAYMT", &Behind::Raw), BASE));
+fn ten_leaks_put_in_on_purpose_are_found() {
+    for leak in Leak::ALL {
+        let mut systems =
+            [(); 3].map(|()| Leaky::new(leak, OverStore::new(&active(), "biller", "HPAYMT", &Behind::Raw), BASE));
         let [a, b, empty] = &mut systems;
         let pairs = Pairs::new(seed() + 5, noon()).unwrap();
         let plan = Plan { cases: 6_000, differences_max: 1, shrink_plays_max: 0, ..Plan::default() };

@@ -41,6 +41,34 @@ pub fn active() -> Arc<Active> {
     Arc::clone(ACTIVE.get_or_init(|| Arc::new(activate(&PackFiles::embedded(), noon()).unwrap())))
 }
 
+/// The same pack, where relationships are looked up.
+pub fn resolved() -> Arc<Active> {
+    static ACTIVE: OnceLock<Arc<Active>> = OnceLock::new();
+    let activated = || {
+        let mut files = PackFiles::embedded();
+        let pack = files.0.get_mut("pack.toml").unwrap();
+        let at = pack.find("relationships = ").unwrap();
+        let line = pack[at..].lines().next().unwrap().to_owned();
+        *pack = pack.replace(&line, r#"relationships = "resolved""#);
+        Arc::new(activate(&files, noon()).unwrap())
+    };
+    Arc::clone(ACTIVE.get_or_init(activated))
+}
+
+/// Who the people are in the record system.
+pub fn practitioners(login: &str) -> &'static [&'static str] {
+    match login {
+        "cid.nurse" => &["Practitioner/prac-nurse-6", "Practitioner/prac-nurse-10", "Practitioner/prac-nurse-1"],
+        "dee.doc" => &[
+            "Practitioner/prac-physician-1",
+            "Practitioner/prac-physician-2",
+            "PractitionerRole/role-physician-7",
+            "Practitioner/prac-physician-11",
+        ],
+        _ => &[],
+    }
+}
+
 /// The people: login and roles.
 const PEOPLE: [(&str, &str); 9] = [
     ("ana.desk", "front_desk"),
@@ -96,16 +124,21 @@ pub struct World {
 
 impl World {
     pub fn new(upstream: Arc<dyn Upstream>) -> Self {
+        Self::under(active(), upstream)
+    }
+
+    /// Under another policy.
+    pub fn under(policy: Arc<Active>, upstream: Arc<dyn Upstream>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let folders = [dir.path().join("ledger"), dir.path().join("reserve")];
-        Self::with_ledger(upstream, dir, &folders, |clock| OpenOptions::new("test/ledger", clock))
+        Self::with_ledger(policy, upstream, dir, &folders, |clock| OpenOptions::new("test/ledger", clock))
     }
 
     /// With the ledger and its reserve on a simulated disk.
     pub fn on_disk(upstream: Arc<dyn Upstream>, disk: &SimStorage) -> Self {
         let storage = Arc::new(disk.clone());
         let folders = ["/ledger", "/reserve"].map(PathBuf::from);
-        Self::with_ledger(upstream, tempfile::tempdir().unwrap(), &folders, move |clock| OpenOptions {
+        Self::with_ledger(active(), upstream, tempfile::tempdir().unwrap(), &folders, move |clock| OpenOptions {
             storage: Arc::clone(&storage) as Arc<dyn Storage>,
             segment_bytes: SEGMENT_BYTES_MIN,
             ..OpenOptions::new("test/ledger", clock)
@@ -113,6 +146,7 @@ impl World {
     }
 
     fn with_ledger(
+        policy: Arc<Active>,
         upstream: Arc<dyn Upstream>,
         dir: tempfile::TempDir,
         [ledger, reserve]: &[PathBuf; 2],
@@ -134,7 +168,7 @@ impl World {
         let issuer = Issuer::generate(parties.clone(), &mut ChaCha20Rng::seed_from_u64(11)).unwrap();
         let verifier = Verifier::new(issuer.jwks(), parties, LEEWAY_SECONDS).unwrap();
         let pipeline = Arc::new(Pipeline::new(scruple_release::Parts {
-            policy: Policy::new(active()),
+            policy: Policy::new(policy),
             upstream: Arc::clone(&exchange) as Arc<dyn Upstream>,
             recorder: Arc::clone(&recorder),
             token: token_key(),
@@ -233,8 +267,10 @@ async fn access(database: &str, clock: &Arc<FixedClock>) -> (Arc<AccessCache>, F
     store.migrate().await.unwrap();
     let now = clock.now();
     let lease = store.acquire_shard(ShardId(1), "test", now, now.plus_micros(1 << 40)).await.unwrap().unwrap();
-    let people: Vec<SeedPerson<'_>> =
-        PEOPLE.iter().map(|(login, role)| SeedPerson { login, name: login, role, practitioners: &[] }).collect();
+    let people: Vec<SeedPerson<'_>> = PEOPLE
+        .iter()
+        .map(|(login, role)| SeedPerson { login, name: login, role, practitioners: practitioners(login) })
+        .collect();
     seed_workforce(&store, &lease, clock.as_ref(), &mut ChaCha20Rng::seed_from_u64(4), &people).await.unwrap();
     let cache = Arc::new(AccessCache::new(store.clone()));
     let follower =

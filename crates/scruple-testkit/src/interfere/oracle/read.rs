@@ -102,43 +102,9 @@ pub fn read(resource: &Value, resource_type: &str, parameter: &SearchParameter) 
 }
 
 /// Whether an element stands that the parameter reads, whatever its form: what `:missing` asks.
-///
-/// Reading: what is read by its parts (of a CodeableConcept its codings, of a HumanName or an Address their texts, of a
-/// Timing its events) stands if one of these does; anything else of a type that is read stands as a whole, a Reference
-/// without a literal or a Quantity with a comparator too. A reference to a type that the parameter does not read, and a
-/// ContactPoint of another system, are not read.
 #[must_use]
 pub fn stands(resource: &Value, resource_type: &str, parameter: &SearchParameter) -> bool {
-    let Some(root) = object_type(resource_type) else { return false };
-    let only = only_type(parameter);
-    let is_deceased = parameter.code == "deceased";
-    let one_of = |found: &Found<'_>, types: &[&str]| types.contains(&found.type_name);
-    let mut read = paths(parameter).flat_map(|path| at_path(resource, root, path));
-    read.any(|found| match (parameter.kind, found.type_name) {
-        ("token", "CodeableConcept") => items(found.value, "coding").any(|coding| !coding.is_null()),
-        ("token", "ContactPoint") => !is_of_another_system(parameter, found.value),
-        ("token", "string") => !found.is_choice,
-        ("token", "boolean") => !found.is_choice || is_deceased,
-        ("token", "dateTime") => is_deceased,
-        ("token", _) => one_of(&found, &["Coding", "Identifier", "code", "id", "uri"]),
-        ("string", "HumanName" | "Address") => {
-            let mut parts = Vec::new();
-            string(&found, &mut parts);
-            !parts.is_empty()
-        }
-        ("string", _) => one_of(&found, &["string", "markdown"]),
-        ("date", "Timing") => items(found.value, "event").any(|event| !event.is_null()),
-        ("date", _) => one_of(&found, &["date", "dateTime", "instant", "Period"]),
-        ("reference", "Reference") => {
-            let own = found.value.get("reference").and_then(Value::as_str).and_then(literal);
-            only.is_none_or(|only| own.is_none_or(|(kind, _)| kind == only))
-        }
-        ("reference", _) => one_of(&found, &["canonical", "uri"]),
-        ("uri", _) => one_of(&found, &URIS),
-        ("number", _) => one_of(&found, &NUMBERS),
-        ("quantity", _) => one_of(&found, &QUANTITIES) || found.type_name == "Money",
-        _ => false,
-    })
+    !read(resource, resource_type, parameter).is_empty()
 }
 
 /// The type and id that a literal names: `Type/id` or `Type/id/_history/v`.
