@@ -80,8 +80,10 @@ pub(super) struct Sight<'a> {
     shows: HashMap<Target, bool>,
     /// What was spent: candidates, bytes, pages.
     pub spent: (usize, usize, usize),
-    /// Of the answers that anything was made of.
+    /// Of the answers of which what leaves was made.
     pub shares: Vec<Share>,
+    /// Of the answers that were only looked at.
+    looked_at: Vec<Share>,
     pub counts: Counts,
 }
 
@@ -132,6 +134,7 @@ impl<'a> Sight<'a> {
             shows: HashMap::new(),
             spent: (0, 0, 0),
             shares: Vec::new(),
+            looked_at: Vec::new(),
             counts: Counts::default(),
         })
     }
@@ -338,6 +341,7 @@ impl<'a> Sight<'a> {
     /// What shows of resources that are named, of those that show.
     pub async fn named(&mut self, targets: &BTreeSet<Target>) -> Result<Vec<(Target, Visible)>, Stop> {
         self.fetch(targets).await?;
+        self.shares.append(&mut self.looked_at);
         let here: Vec<(Target, Arc<Vec<u8>>)> =
             targets.iter().filter_map(|target| Some((target.clone(), self.raw.get(target)?.clone()?))).collect();
         let candidates: Vec<Candidate<'_>> =
@@ -361,7 +365,7 @@ impl<'a> Sight<'a> {
             }
         }
         for (found, shares) in found {
-            self.shares.extend(shares);
+            self.looked_at.extend(shares);
             for (target, bytes) in found {
                 self.raw.insert(target, Some(Arc::new(bytes)));
             }
