@@ -1,6 +1,6 @@
 //! [`Caller`]: whose view is compared, and what the policy lets him ask, told by the explanations that people read.
 
-use scruple_core::{ConditionMask, DecisionTable, SegmentLimit, Timestamp, View};
+use scruple_core::{ConditionMask, SegmentLimit, Timestamp, View};
 use scruple_fhir::dictionary;
 use scruple_policy::{Active, ElementRow, Pack, Question, Reach, TypeExplanation, explain_type};
 use scruple_seal::TokenKey;
@@ -36,7 +36,10 @@ impl Caller {
             now.civil_date(),
             pseudonyms,
         );
-        Ok(Self { sight, rules: Explained { pack, question, table, known: Mutex::default() } })
+        let sees_changes = table.view(pack.annotation.change_metadata) == View::Full;
+        let follows = |segment: usize| table.limits.get(segment) == Some(&SegmentLimit::Follow);
+        let follows_all = (0..pack.annotation.segments).all(follows);
+        Ok(Self { sight, rules: Explained { pack, question, sees_changes, follows_all, known: Mutex::default() } })
     }
 
     /// The same where relationships are looked up: who he is in the record system.
@@ -53,8 +56,11 @@ impl Caller {
     ) -> Result<Self, String> {
         let assumed = Self::new(active, role, purpose, now, key.clone())?;
         let pack = Arc::clone(&active.pack);
-        let question = Question { conditions: ConditionMask::NONE, ..assumed.rules.question.clone() };
-        let far = active.decider.decide(&question).map_err(|refusal| format!("{role}: {refusal}"))?;
+        let near = assumed.rules.question.clone();
+        let far = Question { conditions: ConditionMask::NONE, ..near.clone() };
+        let decide =
+            |question: &Question| active.decider.decide(question).map_err(|refusal| format!("{role}: {refusal}"));
+        let (near, far) = (decide(&near)?, decide(&far)?);
         let by = pack.roles.get(role).map(|role| role.related_by.clone()).unwrap_or_default();
         let window = |kind, reach: Option<Reach>| reach.map(|Reach { before, after }| Window { kind, before, after });
         let windows = [
@@ -69,7 +75,7 @@ impl Caller {
             at: now.micros(),
         };
         let resolved = Resolved {
-            near: assumed.rules.table.clone(),
+            near: near.as_ref().clone(),
             far: far.as_ref().clone(),
             shared: shared_types(&pack.annotation),
             related,
@@ -96,7 +102,10 @@ impl Caller {
 pub struct Explained {
     pack: Arc<Pack>,
     question: Question,
-    table: DecisionTable,
+    /// Versions and times of change show.
+    sees_changes: bool,
+    /// No label narrows anything.
+    follows_all: bool,
     known: Mutex<HashMap<String, Arc<Vec<TypeExplanation>>>>,
 }
 
@@ -119,10 +128,7 @@ impl Rules for Explained {
         match code {
             "_id" => return Some(true),
             // What is not full may still stand in a resource that passes.
-            "_lastUpdated" => {
-                let view = self.table.view(self.pack.annotation.change_metadata);
-                return (view == View::Full).then_some(true);
-            }
+            "_lastUpdated" => return self.sees_changes.then_some(true),
             _ => {}
         }
         let read = dictionary().search.iter().find(|known| known.base == resource_type && known.code == code)?;
@@ -143,9 +149,8 @@ impl Rules for Explained {
         if parameter == "_id" {
             return Some(true);
         }
-        let follows = |segment: usize| self.table.limits.get(segment) == Some(&SegmentLimit::Follow);
         let known = dictionary().search.iter().find(|known| known.base == resource_type && known.code == parameter)?;
-        let is_whole = known.kind != "reference" && (0..self.pack.annotation.segments).all(follows);
+        let is_whole = known.kind != "reference" && self.follows_all;
         self.permits(resource_type, Some(parameter)).filter(|_| is_whole)
     }
 }
