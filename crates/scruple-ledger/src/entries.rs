@@ -14,6 +14,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Looks at the segments of a ledger in use, until one look was not disturbed.
+const SCANS_MAX: usize = 16;
+
 /// What became of a payload.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Payload {
@@ -89,23 +92,28 @@ pub fn entries(
         None => read_kek(&folder)?.map(|key| Arc::new(key) as Arc<dyn KeyProvider>),
     };
     let verifier = read_vkey(&folder)?.ok_or_else(|| LedgerError::Missing(dir.to_owned()))?;
-    let mut frames = VecDeque::new();
-    let mut first = None;
-    let scanned = scan(&folder, log_id(&verifier), &mut |_, _, frame| {
-        first.get_or_insert(frame.index);
-        frames.push_back(frame.entry.to_vec());
-        Ok(())
-    });
-    let bytes = folder.read_optional(CHECKPOINT)?.ok_or_else(|| LedgerError::Missing(dir.to_owned()))?;
-    let checkpoint = verifier.open(&bytes).map_err(|error| Damage::new(&folder.path(CHECKPOINT), error.to_string()))?;
-    let size = checkpoint.size;
-    let in_use = matches!(folder.try_lock(), Ok(None));
-    // In use, a segment may have gone, or be half written, while it was read.
-    if let Err(error) = scanned
-        && !in_use
-    {
-        return Err(error);
-    }
+    let mut attempts = SCANS_MAX;
+    let (first, mut frames, size) = loop {
+        let mut frames = VecDeque::new();
+        let mut first = None;
+        let scanned = scan(&folder, log_id(&verifier), &mut |_, _, frame| {
+            first.get_or_insert(frame.index);
+            frames.push_back(frame.entry.to_vec());
+            Ok(())
+        });
+        let bytes = folder.read_optional(CHECKPOINT)?.ok_or_else(|| LedgerError::Missing(dir.to_owned()))?;
+        let checkpoint =
+            verifier.open(&bytes).map_err(|error| Damage::new(&folder.path(CHECKPOINT), error.to_string()))?;
+        attempts -= 1;
+        match scanned {
+            Ok(_) => break (first, frames, checkpoint.size),
+            // In use, a segment may have gone, or be half written, while it was read: what stood behind it is not known
+            // yet.
+            Err(_) if matches!(folder.try_lock(), Ok(None)) && attempts > 0 => {}
+            Err(_) if matches!(folder.try_lock(), Ok(None)) => break (first, frames, checkpoint.size),
+            Err(error) => return Err(error),
+        }
+    };
     if let Some(first) = first {
         let below = size.saturating_sub(first).min(frames.len() as u64);
         frames.drain(..usize::try_from(below).unwrap_or(0));

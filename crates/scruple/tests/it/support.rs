@@ -98,14 +98,16 @@ impl World {
                 std::fs::remove_file(path).unwrap();
             }
         }
-        let limits = to.join("segment-by-role.csv");
-        let text = std::fs::read_to_string(&limits).unwrap();
-        let keep = |line: &&str| {
-            let name = line.split(',').next().unwrap_or_default();
-            line.starts_with('#') || name == "role" || roles.contains(&name)
-        };
-        let lines: Vec<&str> = text.lines().filter(keep).collect();
-        std::fs::write(limits, lines.join("\n") + "\n").unwrap();
+        for file in ["segment-by-role.csv", "relationships.csv"] {
+            let by_role = to.join(file);
+            let text = std::fs::read_to_string(&by_role).unwrap();
+            let keep = |line: &&str| {
+                let name = line.split(',').next().unwrap_or_default();
+                line.starts_with('#') || name == "role" || roles.contains(&name)
+            };
+            let lines: Vec<&str> = text.lines().filter(keep).collect();
+            std::fs::write(by_role, lines.join("\n") + "\n").unwrap();
+        }
         to
     }
 
