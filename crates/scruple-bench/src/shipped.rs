@@ -14,11 +14,22 @@ pub fn pack() -> Result<Arc<Pack>> {
     read.map(Arc::new).map_err(|problems| anyhow!("the shipped pack has {} problems", problems.len()))
 }
 
-/// The shipped pack with its decider.
+/// The shipped pack, with its decider, where every caller is related to every patient.
 ///
 /// # Errors
 /// It is not activated.
 pub fn active() -> Result<Arc<Active>> {
+    Ok(Arc::new(activate(
+        &PackFiles::embedded().assuming_relationships(),
+        Timestamp::from_micros(1_772_352_000_000_000),
+    )?))
+}
+
+/// The same where relationships are looked up, as it ships.
+///
+/// # Errors
+/// It is not activated.
+pub fn resolved() -> Result<Arc<Active>> {
     Ok(Arc::new(activate(&PackFiles::embedded(), Timestamp::from_micros(1_772_352_000_000_000))?))
 }
 

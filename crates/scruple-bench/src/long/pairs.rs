@@ -23,16 +23,28 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Runtime;
 
-/// Callers, with the upstreams that they are tried before beside Medplum.
-const CALLERS: [(&str, &str); 8] = [
-    ("biller", "HPAYMT"),
-    ("front_desk", "PATADMIN"),
-    ("nurse", "TREAT"),
-    ("physician", "TREAT"),
-    ("quality_analyst", "HQUALIMP"),
-    ("coder", "HPAYMT"),
-    ("scheduler", "PATADMIN"),
-    ("researcher", "HRESCH"),
+/// A caller: role, purpose, and who he is in the record system. Who is somebody there has his relationships looked up; all
+/// others are related to every patient.
+type Who = (&'static str, &'static str, &'static [&'static str]);
+
+/// Callers, tried before every upstream.
+const CALLERS: [Who; 12] = [
+    ("biller", "HPAYMT", &[]),
+    ("nurse", "TREAT", &["Practitioner/prac-nurse-6", "Practitioner/prac-nurse-10", "Practitioner/prac-nurse-1"]),
+    ("front_desk", "PATADMIN", &[]),
+    (
+        "physician",
+        "TREAT",
+        &["Practitioner/prac-physician-1", "Practitioner/prac-physician-11", "PractitionerRole/role-physician-2"],
+    ),
+    ("nurse", "TREAT", &[]),
+    ("sud_clinician", "TREAT", &["Practitioner/prac-sud-clinician-2"]),
+    ("physician", "TREAT", &[]),
+    ("care_manager", "COC", &["Practitioner/prac-care-manager-1"]),
+    ("quality_analyst", "HQUALIMP", &[]),
+    ("coder", "HPAYMT", &[]),
+    ("scheduler", "PATADMIN", &[]),
+    ("researcher", "HRESCH", &[]),
 ];
 /// Requests of one caller before one upstream, until the next have their turn.
 const SLICE: u64 = 1_000;
@@ -52,7 +64,7 @@ struct OverStore {
 }
 
 impl OverStore {
-    fn new(shared: &Shared, person: &Person, behind: &Behind) -> Result<Self> {
+    fn new(shared: &Shared, active: &Arc<Active>, person: &Person, behind: &Behind) -> Result<Self> {
         let dir = scratch()?;
         let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(NOON));
         let of_ledger = Arc::clone(&clock);
@@ -69,7 +81,7 @@ impl OverStore {
         let issuer = issuer(&mut ChaCha20Rng::seed_from_u64(11))?;
         let exchange = Arc::new(Exchange::new(behind.upstream(&Store::new(), NOON)?));
         let setting = Setting {
-            active: Arc::clone(&shared.active),
+            active: Arc::clone(active),
             upstream: Arc::clone(&exchange) as Arc<dyn Upstream>,
             recorder: Arc::new(recorder),
             access: cache,
@@ -139,17 +151,30 @@ impl System for OverStore {
 /// What all slices share.
 struct Shared {
     runtime: Arc<Runtime>,
-    active: Arc<Active>,
+    assumed: Arc<Active>,
+    resolved: Arc<Active>,
 }
 
 impl Shared {
     /// One caller before one upstream, for so many requests.
-    fn slice(&self, role: &str, purpose: &str, behind: &Behind, cases: usize, seed: u64) -> Result<interfere::Report> {
-        let person = Person { login: format!("pairs.{role}"), role: role.to_owned(), purpose: purpose.to_owned() };
-        let caller = Caller::new(&self.active, role, purpose, NOON, root().token()?).map_err(|why| anyhow!(why))?;
-        let mut a = OverStore::new(self, &person, behind)?;
-        let mut b = OverStore::new(self, &person, behind)?;
-        let mut empty = OverStore::new(self, &person, behind)?;
+    fn slice(&self, who: Who, behind: &Behind, cases: usize, seed: u64) -> Result<interfere::Report> {
+        let (role, purpose, practitioners) = who;
+        let key = root().token()?;
+        let (active, caller) = if practitioners.is_empty() {
+            (&self.assumed, Caller::new(&self.assumed, role, purpose, NOON, key))
+        } else {
+            (&self.resolved, Caller::resolved(&self.resolved, role, purpose, NOON, key, practitioners))
+        };
+        let caller = caller.map_err(|why| anyhow!(why))?;
+        let person = Person {
+            login: format!("pairs.{role}"),
+            role: role.to_owned(),
+            purpose: purpose.to_owned(),
+            practitioners: practitioners.iter().map(|one| (*one).to_owned()).collect(),
+        };
+        let mut a = OverStore::new(self, active, &person, behind)?;
+        let mut b = OverStore::new(self, active, &person, behind)?;
+        let mut empty = OverStore::new(self, active, &person, behind)?;
         let mut systems = Systems { a: &mut a, b: &mut b, empty: &mut empty };
         let pairs = Pairs::new(seed, NOON).map_err(|error| anyhow!("the pairs cannot be made: {error}"))?;
         let plan = Plan { cases, ..Plan::default() };
@@ -174,14 +199,14 @@ struct Sum {
 pub fn pairs(settings: &Settings) -> Result<Report> {
     let shared = Shared {
         runtime: Arc::new(tokio::runtime::Builder::new_multi_thread().enable_all().build()?),
-        active: shipped::active()?,
+        assumed: shipped::active()?,
+        resolved: shipped::resolved()?,
     };
     let upstreams: Vec<Behind> =
         [Behind::Raw, Behind::Unruly, Behind::Embedded].into_iter().chain(Behind::medplum()).collect();
     let mut turns = Vec::new();
     for behind in &upstreams {
-        let callers = CALLERS.iter().filter(|(role, _)| shared.active.pack.roles.contains_key(*role));
-        turns.extend(callers.map(|(role, purpose)| (*role, *purpose, behind)));
+        turns.extend(CALLERS.iter().map(|who| (*who, behind)));
     }
     // Neighbours are of different upstreams, so that a short run has some of each.
     let count = upstreams.len();
@@ -203,11 +228,13 @@ pub fn pairs(settings: &Settings) -> Result<Report> {
             scope.spawn(|| {
                 while let Some(number) = counter.take() {
                     let at = usize::try_from(number).unwrap_or(0) % turns.len().max(1);
-                    let Some((role, purpose, behind)) = turns.get(at).copied() else { return };
+                    let Some((who, behind)) = turns.get(at).copied() else { return };
                     let seed = settings.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number);
                     let cases = usize::try_from(slice).unwrap_or(usize::MAX);
-                    let held = shared.slice(role, purpose, behind, cases, seed).and_then(|report| {
-                        add(&sum, &report, &format!("{role} before {behind}, seed {seed}"), settings)
+                    let held = shared.slice(who, behind, cases, seed).and_then(|report| {
+                        let (role, _, practitioners) = who;
+                        let how = if practitioners.is_empty() { "" } else { ", relationships looked up," };
+                        add(&sum, &report, &format!("{role}{how} before {behind}, seed {seed}"), settings)
                     });
                     if let Err(error) = held {
                         failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);

@@ -40,6 +40,7 @@ pub fn people() -> Vec<Person> {
         login: format!("bench.{role}"),
         role: role.to_owned(),
         purpose: purpose.to_owned(),
+        practitioners: Vec::new(),
     };
     ROLES.into_iter().map(person).collect()
 }

@@ -124,7 +124,7 @@ struct Held {
 async fn serve(order: Order, mut commands: mpsc::Receiver<String>) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = PrometheusBuilder::new().install_recorder()?;
-    let active = Arc::new(activate(&PackFiles::embedded(), clock.now())?);
+    let active = Arc::new(activate(&PackFiles::embedded().assuming_relationships(), clock.now())?);
     let disk = Disk::new(order.dir.join("reserve"));
     let recorder = Arc::new(recorder(&order, &disk)?);
     let database = format!("sqlite:{}", order.dir.join("scruple.db").display());
@@ -232,7 +232,7 @@ impl Running {
 
     async fn policy(&self, good: bool) -> Result<()> {
         let now = self.clock.now();
-        let mut files = PackFiles::embedded();
+        let mut files = PackFiles::embedded().assuming_relationships();
         if !good {
             files.0.insert("pack.toml".to_owned(), "format = ".to_owned());
         }

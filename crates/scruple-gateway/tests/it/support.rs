@@ -35,24 +35,18 @@ pub fn noon() -> Timestamp {
     Timestamp::parse("2026-03-02T12:00:00Z").unwrap()
 }
 
-/// The shipped pack, proved once.
+/// The shipped pack with relationships assumed, proved once.
 pub fn active() -> Arc<Active> {
     static ACTIVE: OnceLock<Arc<Active>> = OnceLock::new();
-    Arc::clone(ACTIVE.get_or_init(|| Arc::new(activate(&PackFiles::embedded(), noon()).unwrap())))
+    Arc::clone(
+        ACTIVE.get_or_init(|| Arc::new(activate(&PackFiles::embedded().assuming_relationships(), noon()).unwrap())),
+    )
 }
 
-/// The same pack, where relationships are looked up.
+/// The shipped pack, where relationships are looked up.
 pub fn resolved() -> Arc<Active> {
     static ACTIVE: OnceLock<Arc<Active>> = OnceLock::new();
-    let activated = || {
-        let mut files = PackFiles::embedded();
-        let pack = files.0.get_mut("pack.toml").unwrap();
-        let at = pack.find("relationships = ").unwrap();
-        let line = pack[at..].lines().next().unwrap().to_owned();
-        *pack = pack.replace(&line, r#"relationships = "resolved""#);
-        Arc::new(activate(&files, noon()).unwrap())
-    };
-    Arc::clone(ACTIVE.get_or_init(activated))
+    Arc::clone(ACTIVE.get_or_init(|| Arc::new(activate(&PackFiles::embedded(), noon()).unwrap())))
 }
 
 /// Who the people are in the record system.

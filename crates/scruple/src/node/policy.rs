@@ -20,19 +20,25 @@ use tokio::sync::watch;
 /// Where a pack comes from, and what was read last.
 pub struct PolicyFiles {
     dir: Option<PathBuf>,
+    /// The records are those of the embedded hospital.
+    synthetic: bool,
     last: Option<PackFiles>,
     /// The last look found nothing that can be read.
     unreadable: bool,
 }
 
 impl PolicyFiles {
-    pub const fn new(dir: Option<PathBuf>) -> Self {
-        Self { dir, last: None, unreadable: false }
+    /// From a folder, or the shipped one. Before the embedded hospital that one assumes relationships: nobody lives there, and
+    /// every role is to be tried.
+    pub const fn new(dir: Option<PathBuf>, synthetic: bool) -> Self {
+        Self { dir, synthetic, last: None, unreadable: false }
     }
 
     /// Activates the pack at the start: any error ends the start.
     pub fn activate(&mut self) -> Result<Arc<Active>> {
+        let shipped = self.dir.is_none();
         let files = pack::files(self.dir.as_deref())?;
+        let files = if shipped && self.synthetic { files.assuming_relationships() } else { files };
         let active = pack::activate_files(&files)?;
         self.last = Some(files);
         Ok(Arc::new(active))

@@ -538,9 +538,9 @@ fn modifiers_change_what_matches() {
             ("code:not=a", true),
             ("subject:missing=false", true),
             ("patient:missing=true", true),
-            ("date:missing=false", true),
-            ("performer:missing=false", true),
-            ("value-quantity:missing=false", true),
+            ("date:missing=true", true),
+            ("performer:missing=true", true),
+            ("value-quantity:missing=true", true),
             ("value-quantity=5", false),
             ("value-date:missing=true", true),
         ],
@@ -564,7 +564,7 @@ fn numbers_match_exactly() {
             ("probability=-0.25", false),
         ],
     );
-    check(&risk(json!(1e300)), &[("probability=gt0", false), ("probability:missing=false", true)]);
+    check(&risk(json!(1e300)), &[("probability=gt0", false), ("probability:missing=true", true)]);
     let seen = |value: Value| json!({ "resourceType": "Observation", "id": "o", "valueQuantity": value });
     check(
         &seen(json!({ "value": 5.4, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg/d" })),
