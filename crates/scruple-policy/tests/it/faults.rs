@@ -241,6 +241,28 @@ fn a_modifier_element_withheld_alone() {
 }
 
 #[test]
+fn inheritance_and_relationships() {
+    plant("inheritance.csv", "*.basedOn,all", "*.basedOn,everything", "`passes` is `everything`");
+    plant("inheritance.csv", "*.basedOn,all", "*.basedUpon,all", "`*.basedUpon` is no Reference");
+    plant("inheritance.csv", "Task.focus,all", "Task.status,all", "`Task.status` is no Reference");
+    plant("inheritance.csv", "Provenance.target,all", "Task.focus,source", "`Task.focus` stands twice");
+    plant(
+        "inheritance.csv",
+        "*.patient,vip;employee_patient",
+        "*.patient,vip;celebrity",
+        "`passes` is `vip;celebrity`",
+    );
+    plant("relationships.csv", "nurse,0h..72h", "nurse,0..72h", "`0..72h` is no stretch of time");
+    plant("relationships.csv", "nurse,0h..72h", "nurse,", "`` is no stretch of time");
+    plant("relationships.csv", "0h..72h,no,\"ends 72 h", "0h..72h,perhaps,\"ends 72 h", "`panel` is `perhaps`");
+    plant("relationships.csv", "\nnurse,", "\nphysician,", "role `physician` stands twice");
+    plant("relationships.csv", "\nnurse,", "\nclown,", "role `clown` has no file");
+    let mut files = PackFiles::embedded();
+    files.0.remove("relationships.csv");
+    find(&files, Severity::Error, "relationships.csv", "", "the file is missing");
+}
+
+#[test]
 fn tables_and_files() {
     plant("segment-by-role.csv", "auditor,none,none", "auditor,non,none", "unknown word `non`");
     plant(
