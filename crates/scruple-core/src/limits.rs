@@ -29,6 +29,8 @@ pub const SEARCH_ALTERNATIVES_MAX: usize = 100;
 pub const SEARCH_COUNT_DEFAULT: usize = 50;
 /// Resources on a page of a search.
 pub const SEARCH_COUNT_MAX: usize = 200;
+/// Alternatives of all parameters of one search.
+pub const SEARCH_ALTERNATIVES_IN_ALL_MAX: usize = 500;
 /// Links of the chains and `_has` of one parameter.
 pub const SEARCH_LINKS_MAX: usize = 3;
 /// `_include` and `_revinclude` of one search.

@@ -13,6 +13,8 @@ pub struct Span {
 }
 
 const SECOND: i64 = 1_000_000;
+/// 10000-01-01.
+const END_OF_9999: i64 = 253_402_300_800 * SECOND;
 
 impl Span {
     /// No bound on either side.
@@ -38,12 +40,14 @@ impl Span {
         let midnight = |date: Date| micros(date.at(0, 0, 0, 0));
         let Some(time) = time else {
             let next = match (month, date) {
-                (None, _) => Date::new(year.checked_add(1)?, 1, 1).ok()?,
-                (Some(12), None) => Date::new(year.checked_add(1)?, 1, 1).ok()?,
-                (Some(month), None) => Date::new(year, month + 1, 1).ok()?,
-                (Some(_), Some(_)) => first.tomorrow().ok()?,
+                (None, _) => Date::new(year.checked_add(1)?, 1, 1),
+                (Some(12), None) => Date::new(year.checked_add(1)?, 1, 1),
+                (Some(month), None) => Date::new(year, month + 1, 1),
+                (Some(_), Some(_)) => first.tomorrow(),
             };
-            return Some(Self { from: midnight(first)?, to: midnight(next)? });
+            // The last day that can be written has an end all the same: many systems write it for "no end".
+            let to = next.ok().map_or(Some(END_OF_9999), midnight)?;
+            return Some(Self { from: midnight(first)?, to });
         };
         date?;
         let (clock, offset) = zone(time)?;
@@ -112,13 +116,23 @@ fn below_second(fraction: &str) -> Option<i64> {
 }
 
 fn micros(at: DateTime) -> Option<i64> {
-    Some(at.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond())
+    // By civil arithmetic: the last days that can be written lie beyond the last instant of a zone.
+    i64::try_from(at.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0)).as_micros()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::Span;
     use crate::Timestamp;
+
+    #[test]
+    fn the_last_day_that_can_be_written_is_one() {
+        for text in ["9999", "9999-12", "9999-12-31", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00"] {
+            let span = Span::parse(text).unwrap();
+            assert!(span.from < span.to && span.to >= super::END_OF_9999, "{text}");
+        }
+        assert!(Span::parse("0001-01-01").is_some());
+    }
 
     #[test]
     fn a_date_means_all_of_itself() {

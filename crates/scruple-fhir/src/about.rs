@@ -55,26 +55,55 @@ const ABOUT: [(&str, &[&str]); 10] = [
     ("Person", &["link", "target"]),
 ];
 
-/// The patients of a resource of a type, by its elements.
+impl Patients {
+    /// Adds those of one resource of a type, by its own elements.
+    fn add(&mut self, scan: &Scanner<'_>, name: &str) {
+        let mut unknown = false;
+        for (_, steps) in ABOUT.iter().filter(|(only, _)| only.is_empty() || *only == name) {
+            unknown |= !each_reference(scan, steps, &mut |named| match named {
+                Named::Resource(b"Patient", id) => self.ids.push(id.to_owned()),
+                Named::Resource(..) | Named::Nothing => {}
+                Named::Contained | Named::Other => self.unknown = true,
+            });
+        }
+        self.unknown |= unknown;
+    }
+}
+
+/// The patients of a resource of a type, by its elements and those of what it contains.
 #[must_use]
 pub fn patients(resource_type: TypeId, id: &str, bytes: &[u8]) -> Patients {
     let name = dictionary().get(resource_type).name;
     let mut found = Patients::default();
     if name == "Patient" {
         found.ids.push(id.to_owned());
-        return found;
     }
     let scan = Scanner::new(bytes);
-    for (_, steps) in ABOUT.iter().filter(|(only, _)| only.is_empty() || *only == name) {
-        found.unknown |= !each_reference(&scan, steps, &mut |named| match named {
-            Named::Resource(b"Patient", id) => found.ids.push(id.to_owned()),
-            Named::Resource(..) | Named::Nothing => {}
-            Named::Contained | Named::Other => found.unknown = true,
-        });
-    }
+    found.add(&scan, name);
+    let whole = each_object(&scan, &["contained"], &mut |inner| match type_name(inner) {
+        Some("Patient") | None => found.unknown = true,
+        Some(name) => found.add(inner, name),
+    });
+    found.unknown |= !whole;
     found.ids.sort();
     found.ids.dedup();
     found
+}
+
+/// Whether a resource contains one of a type that is about patients.
+#[must_use]
+pub fn contains_bound(annotation: &Annotation, bytes: &[u8]) -> bool {
+    let mut any = false;
+    let whole = each_object(&Scanner::new(bytes), &["contained"], &mut |inner| {
+        let kind = type_name(inner).and_then(|name| dictionary().resource(name));
+        any |= kind.is_none_or(|kind| is_bound(annotation, kind));
+    });
+    any || !whole
+}
+
+fn type_name<'a>(scan: &Scanner<'a>) -> Option<&'a str> {
+    let [at] = scan.find([b"resourceType"]).ok()?;
+    std::str::from_utf8(scan.plain_string_at(at)?).ok()
 }
 
 /// A line of `inheritance.csv`.
@@ -287,6 +316,26 @@ mod tests {
             &["p"],
             true,
         );
+    }
+
+    #[test]
+    fn what_a_resource_contains_is_about_somebody_too() {
+        let check = |resource: &str, expected: &[&str], unknown: bool| {
+            let kind = dictionary().resource(resource.split('"').nth(3).unwrap()).unwrap();
+            let found = patients(kind, "x", resource.as_bytes());
+            let ids: Vec<&str> = found.ids.iter().map(String::as_str).collect();
+            assert_eq!((ids.as_slice(), found.unknown), (expected, unknown), "{resource}");
+        };
+        check(
+            r#"{"resourceType":"Claim","patient":{"reference":"Patient/p"},"contained":[{"resourceType":"Coverage","beneficiary":{"reference":"Patient/q"}},{"resourceType":"Organization"}]}"#,
+            &["p", "q"],
+            false,
+        );
+        let holds = r##"{"resourceType":"Schedule","actor":[{"reference":"#p"}],"contained":[{"resourceType":"Patient","id":"p"}]}"##;
+        check(holds, &[], true);
+        assert!(contains_bound(&Annotation::default(), holds.as_bytes()));
+        let shared = r#"{"resourceType":"MedicationRequest","contained":[{"resourceType":"Medication"}]}"#;
+        assert!(!contains_bound(&Annotation::default(), shared.as_bytes()));
     }
 
     #[test]

@@ -225,50 +225,24 @@ pub fn identity(bytes: &[u8]) -> Option<(TypeId, &str)> {
     Some((kind, std::str::from_utf8(id).ok()?))
 }
 
-/// Elements of a resource that name whom it is about (the patient compartment, in its main lines).
-const ABOUT: [&[u8]; 6] = [b"subject", b"patient", b"beneficiary", b"individual", b"for", b"participant"];
-
-/// The patients that a resource is about, as `Patient/id`: for the record of its release, whether or not it shows them.
+/// The type of a resource, whatever its id.
 #[must_use]
-pub fn patients(bytes: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
+pub fn resource_type(bytes: &[u8]) -> Option<TypeId> {
     let mut scan = Scanner::new(bytes).fork(0);
     scan.peek();
-    if let Some((kind, id)) = identity(bytes)
-        && dictionary().get(kind).name == "Patient"
-    {
-        found.push(format!("Patient/{id}"));
-    }
-    for at in scan.find(ABOUT).unwrap_or_default().into_iter().flatten() {
-        let mut value = scan.fork(at);
-        if value.peek() == b'[' {
-            let _ = each(&mut value, |item| {
-                add(item, &mut found);
-                Ok(())
-            });
-        } else {
-            add(&value, &mut found);
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
+    let [kind] = scan.find([b"resourceType"]).ok()?;
+    dictionary().resource_by_bytes(scan.plain_string_at(kind)?)
 }
 
-/// Adds the patient of a Reference, or of the `actor` of a participant.
-fn add(scan: &Scanner<'_>, found: &mut Vec<String>) {
-    let [literal, actor] = scan.find([b"reference", b"actor"]).unwrap_or_default();
-    let literal = literal.or_else(|| {
-        let [inner] = scan.fork(actor?).find([b"reference"]).ok()?;
-        inner
-    });
-    let Some(text) = scan.plain_string_at(literal) else { return };
-    if let Some(path) = crate::reference::path(text)
-        && let Some(id) = path.strip_prefix(b"Patient/")
-        && let Ok(id) = std::str::from_utf8(id)
-    {
-        found.push(format!("Patient/{id}"));
-    }
+/// The version of a resource, of the form of an id.
+#[must_use]
+pub fn version(bytes: &[u8]) -> Option<&str> {
+    let mut scan = Scanner::new(bytes).fork(0);
+    scan.peek();
+    let [meta] = scan.find([b"meta"]).ok()?;
+    let meta = scan.fork(meta?);
+    let [version] = meta.find([b"versionId"]).ok()?;
+    std::str::from_utf8(meta.plain_string_at(version).filter(|text| is_id(text))?).ok()
 }
 
 #[cfg(test)]
@@ -384,25 +358,5 @@ mod tests {
             let page = history(text.as_bytes()).unwrap();
             assert_eq!(versions(&page), [Some(wrong), None, Some(r#"{"id":"1"}"#)], "{wrong}");
         }
-    }
-
-    #[test]
-    fn whose_a_resource_is_stands_in_its_main_references() {
-        let check = |text: &str, expected: &[&str]| assert_eq!(patients(text.as_bytes()), expected, "{text}");
-        check(r#"{"resourceType":"Patient","id":"p"}"#, &["Patient/p"]);
-        check(
-            r#"{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/p/_history/2"}}"#,
-            &["Patient/p"],
-        );
-        check(
-            r#"{"resourceType":"Coverage","id":"o","beneficiary":{"reference":"https://x/fhir/Patient/p"}}"#,
-            &["Patient/p"],
-        );
-        check(
-            r#"{"resourceType":"Appointment","id":"a","participant":[{"actor":{"reference":"Patient/q"}},{"actor":{"reference":"Practitioner/d"}},{"actor":{"reference":"Patient/p"}}]}"#,
-            &["Patient/p", "Patient/q"],
-        );
-        check(r#"{"resourceType":"Observation","id":"o","subject":{"reference":"Group/p"}}"#, &[]);
-        check(r#"{"resourceType":"Location","id":"o"}"#, &[]);
     }
 }

@@ -73,7 +73,8 @@ where
 impl Asked {
     /// The head of the request as if it had come alone; none if its url is none below the base.
     pub fn head(&self, path: &str, outer: &Head) -> Option<Head> {
-        if self.url.is_empty() || self.url.starts_with('/') || self.url.contains("://") {
+        let below = self.url.split('?').next().unwrap_or_default();
+        if below.is_empty() || below.starts_with('/') || below.contains(':') {
             return None;
         }
         let method = if self.reads { http::Method::GET } else { http::Method::PUT };

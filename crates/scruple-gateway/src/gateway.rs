@@ -214,13 +214,7 @@ impl Gateway {
         let holds = || -> Holding<'_> {
             Box::pin(async {
                 let now = self.caller(&served).await.map_err(|unknown| unknown.no)?;
-                let before = &served.asked;
-                let same = now.grant == before.grant
-                    && now.question == before.question
-                    && now.practitioners == before.practitioners;
-                let ended =
-                    || No::new(403, "role_not_selected", "What you were granted has changed meanwhile. Ask again.");
-                if same { Ok(()) } else { Err(ended()) }
+                if is_same(&now, &served.asked) { Ok(()) } else { Err(No::new(403, "role_not_selected", CHANGED)) }
             })
         };
         let request = |facts: RequestFacts| Request {
@@ -315,7 +309,16 @@ impl Gateway {
             }
             parts
         };
-        match tokio::time::timeout(Duration::from_millis(REQUEST_MS), work).await {
+        let parts = tokio::time::timeout(Duration::from_millis(REQUEST_MS), work).await;
+        // What was read first has waited for the others.
+        match self.caller(&served).await {
+            Ok(now) if is_same(&now, &served.asked) => {}
+            _ => {
+                let no = No::new(403, "role_not_selected", CHANGED);
+                return self.refuse(served, no).await;
+            }
+        }
+        match parts {
             Ok(parts) => Response::batch(parts),
             Err(_) => {
                 let no = No::new(503, "request_timeout", "The answer took too long. Try again, or ask for less.");
@@ -329,6 +332,14 @@ impl Gateway {
     pub const fn access(&self) -> &Arc<AccessCache> {
         &self.access
     }
+}
+
+/// What is said where somebody may act otherwise than when he asked.
+const CHANGED: &str = "What you were granted has changed meanwhile. Ask again.";
+
+/// Whether a caller may act now as when he asked.
+fn is_same(now: &Asked, before: &Asked) -> bool {
+    (&now.grant, &now.question, &now.practitioners) == (&before.grant, &before.question, &before.practitioners)
 }
 
 /// What is asked, for the record: no value of a query, and no id that has not the form of one.

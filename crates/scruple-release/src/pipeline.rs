@@ -13,7 +13,7 @@ mod versions;
 pub use search::Scope;
 pub(crate) use search::Spot;
 
-use crate::decided::{Decided, Policy};
+use crate::decided::Policy;
 use crate::outcome::No;
 use crate::page;
 use crate::release::{Asked, Released, actor, refused, sha256};
@@ -25,7 +25,7 @@ use scruple_core::{Clock, Counts, Entry, EntryBody, RequestFacts, Timestamp, new
 use scruple_ledger::{AppendError, Receipt, Recorder, Urgency};
 use scruple_policy::Refusal;
 use scruple_seal::{ColumnKey, TokenKey};
-use sight::{Sight, Visible};
+use sight::{By, Sight, Visible};
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -149,12 +149,13 @@ pub(crate) struct Leaving {
     patients: Vec<String>,
     /// What the relationship to them rests on.
     relations: Vec<String>,
+    by: By,
 }
 
 impl Leaving {
     fn new(end: usize, reference: String, visible: Visible) -> Self {
-        let Visible { patients, relations, .. } = visible;
-        Self { end, reference, patients, relations }
+        let Visible { patients, relations, by, .. } = visible;
+        Self { end, reference, patients, relations, by }
     }
 }
 
@@ -297,8 +298,8 @@ impl Pipeline {
         }
     }
 
-    fn bound(&self, request: &Request<'_>, decided: &Decided) -> Vec<u8> {
-        page::bound(request.asked, &decided.table_hash)
+    fn bound(&self, request: &Request<'_>, sight: &Sight<'_>) -> Vec<u8> {
+        page::bound(request.asked, &sight.table_hashes())
     }
 }
 
@@ -363,7 +364,7 @@ fn parts(bytes: &[u8], resources: Vec<Leaving>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut begun = Part::default();
     let mut from = 0;
-    for Leaving { end, reference, patients, relations } in resources {
+    for Leaving { end, reference, patients, relations, .. } in resources {
         let names = patients.iter().chain(&relations).map(|name| name.len() + NAME_BYTES).sum::<usize>();
         let is_full = end - from > CHUNK_BYTES_MAX
             || begun.references.len() >= CHUNK_RESOURCES_MAX
@@ -394,12 +395,12 @@ fn parts(bytes: &[u8], resources: Vec<Leaving>) -> Vec<Part> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Leaving, NAMES_BYTES_MAX, parts};
+    use super::{By, Leaving, NAMES_BYTES_MAX, parts};
     use scruple_core::limits::{CHUNK_BYTES_MAX, CHUNK_RESOURCES_MAX};
 
     fn leaving(end: usize, reference: &str, patients: &[String]) -> Leaving {
         let relations = patients.iter().map(|patient| format!("{patient} encounter Encounter/e")).collect();
-        Leaving { end, reference: reference.to_owned(), patients: patients.to_vec(), relations }
+        Leaving { end, reference: reference.to_owned(), patients: patients.to_vec(), relations, by: By::Near }
     }
 
     fn check(lengths: &[usize], expected: &[(usize, usize)]) {

@@ -48,6 +48,8 @@ impl Kind {
 
 /// The longest appointment, in microseconds: so that those that are over need not all be looked at.
 const APPOINTMENT_MICROS_MAX: i64 = 31 * DAY;
+/// The statuses of an Encounter that is not over.
+const GOING_ON: &str = "planned,arrived,triaged,in-progress,onleave";
 /// One day, in microseconds.
 const DAY: i64 = 24 * 3_600_000_000;
 
@@ -70,19 +72,24 @@ impl Caller<'_> {
         .unwrap_or_default()
     }
 
-    /// What leaves out resources that are over, in a search for all of a kind.
-    pub fn bound(&self, kind: Kind) -> Option<(String, String)> {
+    /// The searches for all of a kind that can relate now, each as what narrows it: most of what is over is left out.
+    pub fn searches(&self, kind: Kind) -> Vec<Vec<(String, String)>> {
+        let status = |codes: &str| ("status".to_owned(), codes.to_owned());
         let since = |micros: i64| {
             let at = Timestamp::from_micros(self.now.micros().saturating_sub(micros.saturating_add(DAY))).to_string();
             ("date".to_owned(), format!("ge{}Z", at.get(..19).unwrap_or(&at)))
         };
         match kind {
-            Kind::Encounter => self.by.encounter.map(|reach| since(reach.after)),
-            Kind::Appointment => {
-                self.by.appointment.map(|reach| since(reach.after.saturating_add(APPOINTMENT_MICROS_MAX)))
-            }
-            Kind::CareTeam => Some(("status".to_owned(), "active".to_owned())),
-            Kind::Panel => None,
+            // What goes on may have no times; what is finished relates by its end alone.
+            Kind::Encounter => self.by.encounter.map_or_else(Vec::new, |reach| {
+                vec![vec![status(GOING_ON)], vec![status("finished"), since(reach.after)]]
+            }),
+            Kind::Appointment => self
+                .by
+                .appointment
+                .map_or_else(Vec::new, |reach| vec![vec![since(reach.after.saturating_add(APPOINTMENT_MICROS_MAX))]]),
+            Kind::CareTeam => vec![vec![status("active")]],
+            Kind::Panel => vec![Vec::new()],
         }
     }
 
@@ -93,8 +100,12 @@ impl Caller<'_> {
         if status == "finished" && period.to.is_none() {
             return None;
         }
-        let takes_part = items(resource, "participant").any(|one| self.is(one.get("individual")));
-        (takes_part && self.is_in(period, self.by.encounter?)).then(|| patient(resource.get("subject")))?.map(one)
+        let reach = self.by.encounter?;
+        let is_there = |one: &Value| {
+            self.is(one.get("individual")) && Times::of(one.get("period")).is_some_and(|own| self.is_in(own, reach))
+        };
+        let takes_part = items(resource, "participant").any(is_there);
+        (takes_part && self.is_in(period, reach)).then(|| patient(resource.get("subject")))?.map(one)
     }
 
     fn appointment(&self, resource: &Value) -> Option<Vec<String>> {
@@ -107,8 +118,9 @@ impl Caller<'_> {
         };
         let longest = start.from.saturating_add(APPOINTMENT_MICROS_MAX);
         let times = Times { from: Some(start.from), to: Some(end.to.min(longest)) };
+        let comes = |one: &Value| self.is(one.get("actor")) && word(one, "status") != Some("declined");
+        let takes_part = items(resource, "participant").any(comes) && self.is_in(times, self.by.appointment?);
         let actors = || items(resource, "participant").map(|one| one.get("actor"));
-        let takes_part = actors().any(|actor| self.is(actor)) && self.is_in(times, self.by.appointment?);
         takes_part.then(|| actors().filter_map(patient).collect())
     }
 
@@ -151,6 +163,9 @@ impl Times {
     /// Of a Period; none if a bound stands that cannot be read.
     fn of(period: Option<&Value>) -> Option<Self> {
         let Some(period) = period else { return Some(Self { from: None, to: None }) };
+        if !period.is_object() {
+            return None;
+        }
         let bound = |key: &str| match period.get(key) {
             Some(value) => value.as_str().and_then(Span::parse).map(Some),
             None => Some(None),
@@ -217,8 +232,19 @@ mod tests {
         for other in ["Practitioner/other", "https://x.example/Practitioner/d", "Practitioner?identifier=1", "#d"] {
             check(Kind::Encounter, now, &visit("in-progress", "", other), &[]);
         }
-        let unreadable = r#","period":{"start":"2026-03-01T08:00:00Z","end":"next week"}"#;
-        check(Kind::Encounter, now, &visit("in-progress", unreadable, "Practitioner/d"), &[]);
+        for unreadable in [r#"{"start":"2026-03-01T08:00:00Z","end":"next week"}"#, "[{}]", "\"always\"", "null"] {
+            let period = format!(r#","period":{unreadable}"#);
+            check(Kind::Encounter, now, &visit("in-progress", &period, "Practitioner/d"), &[]);
+        }
+        check(
+            Kind::Encounter,
+            now,
+            &visit("in-progress", r#","period":{"end":"9999-12-31"}"#, "Practitioner/d"),
+            &["p"],
+        );
+        let left = visit("in-progress", "", "Practitioner/d")
+            .replace(r#"{"individual""#, r#"{"period":{"end":"2026-02-26T08:00:00Z"},"individual""#);
+        check(Kind::Encounter, now, &left, &[]);
     }
 
     #[test]
@@ -237,6 +263,8 @@ mod tests {
         check(Kind::Appointment, "2026-03-02T10:00:00Z", appointment, &["p", "q"]);
         check(Kind::Appointment, "2026-03-02T10:00:01Z", appointment, &[]);
         check(Kind::Appointment, "2026-03-02T08:00:00Z", &appointment.replace("booked", "noshow"), &[]);
+        let declined = appointment.replacen(r#"{"actor""#, r#"{"status":"declined","actor""#, 1);
+        check(Kind::Appointment, "2026-03-02T08:00:00Z", &declined, &[]);
         let team = r#"{"status":"active","subject":{"reference":"Patient/p"},"period":{"start":"2026-01-01"},"participant":[
           {"member":{"reference":"Practitioner/d"},"period":{"end":"2026-02-01"}}]}"#;
         check(Kind::CareTeam, "2026-02-01T23:00:00Z", team, &["p"]);

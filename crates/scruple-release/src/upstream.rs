@@ -164,6 +164,18 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether it is about the record that was asked for, and not about the state of the server: it refuses, or gives what
+    /// cannot be taken.
+    #[must_use]
+    pub const fn is_of_the_record(&self) -> bool {
+        match self {
+            Self::Status(status) => matches!(status, 400 | 404 | 405 | 410 | 422 | 501),
+            Self::Credential(status) => *status == 403,
+            Self::TooLarge { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The stable code of the reason.
     #[must_use]
     pub const fn code(&self) -> &'static str {

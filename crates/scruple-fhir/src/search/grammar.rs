@@ -6,8 +6,8 @@ use super::reads::{Reads, parameter};
 use super::{Asked, Condition, Criterion, Cut, Include, QueryFault, Search, Test, is_json};
 use crate::dictionary::{TypeId, dictionary};
 use scruple_core::limits::{
-    SEARCH_ALTERNATIVES_MAX, SEARCH_COUNT_DEFAULT, SEARCH_COUNT_MAX, SEARCH_INCLUDES_MAX, SEARCH_LINKS_MAX,
-    SEARCH_ORDERS_MAX, SEARCH_PARAMETERS_MAX, SEARCH_VALUE_BYTES_MAX,
+    SEARCH_ALTERNATIVES_IN_ALL_MAX, SEARCH_ALTERNATIVES_MAX, SEARCH_COUNT_DEFAULT, SEARCH_COUNT_MAX,
+    SEARCH_INCLUDES_MAX, SEARCH_LINKS_MAX, SEARCH_ORDERS_MAX, SEARCH_PARAMETERS_MAX, SEARCH_VALUE_BYTES_MAX,
 };
 
 /// Parameters that say how to answer, and stand once.
@@ -22,7 +22,8 @@ const fn malformed(what: &'static str, parameter: Option<&'static str>) -> Query
 /// # Errors
 /// What is malformed or not supported; no data was read.
 pub fn parse(resource_type: TypeId, pairs: &[(String, String)]) -> Result<Asked, QueryFault> {
-    if pairs.len() > SEARCH_PARAMETERS_MAX {
+    let alternatives: usize = pairs.iter().map(|(_, value)| value.split(',').count()).sum();
+    if pairs.len() > SEARCH_PARAMETERS_MAX || alternatives > SEARCH_ALTERNATIVES_IN_ALL_MAX {
         return Err(malformed("too many parameters", None));
     }
     let mut search = Search {

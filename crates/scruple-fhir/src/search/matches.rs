@@ -166,6 +166,9 @@ fn walk<'a>(
 
 fn meets(scan: &Scanner<'_>, key: &[u8], path: &Path, depth: usize, criterion: &Criterion) -> bool {
     walk(scan, key, path, depth, &mut |item, step| match &criterion.test {
+        Test::Any(wanted) | Test::None(wanted) if criterion.kind() == "string" => {
+            any_text(item, step.type_name, |text| text_meets(text, wanted))
+        }
         Test::Any(wanted) | Test::None(wanted) => wanted.iter().any(|wanted| value_meets(item, step, path, wanted)),
         Test::Missing | Test::There => is_read(criterion.reads.kind(), item, step, path),
         Test::Among(among) => literal_of(item)
@@ -224,9 +227,8 @@ fn value_meets(scan: &Scanner<'_>, step: &Step, path: &Path, wanted: &Alternativ
             });
             met
         }
-        Alternative::Text(wanted) => any_text(scan, step.type_name, |text| fold(text).starts_with(wanted)),
-        Alternative::Contains(wanted) => any_text(scan, step.type_name, |text| fold(text).contains(wanted)),
-        Alternative::Exact(wanted) => any_text(scan, step.type_name, |text| text == wanted),
+        // Of strings all are asked at one time, so that a text is folded once.
+        Alternative::Text(_) | Alternative::Contains(_) | Alternative::Exact(_) => false,
         Alternative::Date { prefix, span } => {
             let mut met = false;
             spans(scan, step.type_name, |value| met = met || compare(value, *prefix, *span));
@@ -312,6 +314,16 @@ fn codes(scan: &Scanner<'_>, type_name: &str, path: &Path, each: &mut dyn FnMut(
             }
         }
     }
+}
+
+fn text_meets(text: &str, wanted: &[Alternative]) -> bool {
+    let folded = fold(text);
+    wanted.iter().any(|wanted| match wanted {
+        Alternative::Text(wanted) => folded.starts_with(wanted),
+        Alternative::Contains(wanted) => folded.contains(wanted),
+        Alternative::Exact(wanted) => text == wanted,
+        _ => false,
+    })
 }
 
 fn any_text(scan: &Scanner<'_>, type_name: &str, meets: impl Fn(&str) -> bool) -> bool {

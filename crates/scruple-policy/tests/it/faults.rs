@@ -255,7 +255,7 @@ fn inheritance_and_relationships() {
     plant("relationships.csv", "nurse,0h..72h", "nurse,0..72h", "`0..72h` is no stretch of time");
     plant("relationships.csv", "nurse,0h..72h", "nurse,", "`` is no stretch of time");
     plant("relationships.csv", "0h..72h,no,\"ends 72 h", "0h..72h,perhaps,\"ends 72 h", "`panel` is `perhaps`");
-    plant("relationships.csv", "\nnurse,", "\nphysician,", "role `physician` stands twice");
+    plant("relationships.csv", "social_worker,0h..72h,24h", "physician,0h..72h,24h", "role `physician` stands twice");
     plant("relationships.csv", "\nnurse,", "\nclown,", "role `clown` has no file");
     let mut files = PackFiles::embedded();
     files.0.remove("relationships.csv");

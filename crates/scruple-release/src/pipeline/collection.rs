@@ -28,17 +28,21 @@ impl<'a> Collection<'a> {
 
     /// Adds a resource of a search; `mode` is `match` or `include`.
     pub fn add_found(&mut self, kind: &str, id: &str, visible: Visible, mode: &str) {
-        self.add(kind, id, visible, &format!(r#""search":{{"mode":"{mode}"}}"#));
+        self.add(kind, id, format!("{kind}/{id}"), visible, &format!(r#""search":{{"mode":"{mode}"}}"#));
     }
 
-    /// Adds a resource, and what the entry says beside it.
-    pub fn add(&mut self, kind: &str, id: &str, visible: Visible, beside: &str) {
+    /// Adds a version of a resource, and what the entry says beside it.
+    pub fn add_version(&mut self, kind: &str, id: &str, name: String, visible: Visible, beside: &str) {
+        self.add(kind, id, name, visible, beside);
+    }
+
+    fn add(&mut self, kind: &str, id: &str, name: String, visible: Visible, beside: &str) {
         let Self { base, bytes, leaving } = self;
         bytes.extend_from_slice(if leaving.is_empty() { br#","entry":["# } else { b"," });
         bytes.extend_from_slice(format!(r#"{{"fullUrl":"{base}/{kind}/{id}","resource":"#).as_bytes());
         bytes.extend_from_slice(&visible.bytes);
         bytes.extend_from_slice(format!(",{beside}}}").as_bytes());
-        leaving.push(Leaving::new(bytes.len(), format!("{kind}/{id}"), visible));
+        leaving.push(Leaving::new(bytes.len(), name, visible));
     }
 
     /// All of it.

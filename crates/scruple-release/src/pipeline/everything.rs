@@ -75,6 +75,7 @@ impl Pipeline {
                 dictionary().resource(kind).is_some_and(|of| !about::is_bound(&annotation, of) && is_asked(of))
             }));
         }
+        shared.retain(|target| !matches.iter().any(|(found, _)| found == target));
         let included: BTreeMap<Target, Visible> = sight.named(&shared).await?.into_iter().collect();
         let query = encode(&echo).to_string();
         let query = if query.is_empty() { query } else { format!("?{query}") };

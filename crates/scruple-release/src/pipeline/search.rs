@@ -124,7 +124,7 @@ impl Pipeline {
                 "The page token is not one of yours under this policy. Begin the search anew.",
             )
         };
-        let place = Place::open(&self.page, &self.bound(request, &sight.near), token).ok_or_else(no)?;
+        let place = Place::open(&self.page, &self.bound(request, sight), token).ok_or_else(no)?;
         let pairs = decode_pairs(&place.query).ok_or_else(no)?;
         match parse(resource_type, &pairs) {
             Ok(Asked::Search(search)) if place.of == address && place.after.keys.len() == search.order.len() => {
@@ -161,7 +161,7 @@ impl Pipeline {
         let nowhere = Spot { keys: vec![None; search.order.len()], id: String::new() };
         let last = matches.last().map_or(nowhere, |last| last.place.clone());
         // The same number of draws whether or not there is a next page.
-        let next = Place::new(address, query, last).seal(&self.page, &self.bound(request, &sight.near), rng);
+        let next = Place::new(address, query, last).seal(&self.page, &self.bound(request, sight), rng);
         if more {
             let next =
                 next.map_err(|_| No::new(503, "page_not_sealed", "The next page cannot be sealed. Try again."))?;

@@ -30,6 +30,8 @@ const BATCH_IDS_MAX: usize = 50;
 const BATCH_BYTES_MAX: usize = 500;
 /// Pages that one request may take from the upstream beside look-ups by id.
 const PAGES_MAX: usize = 1_000;
+/// Look-ups under way at one time.
+const LOOKS_AT_ONCE: usize = 8;
 /// Resources that are projected before others have their turn.
 const AT_ONCE: usize = 16;
 
@@ -59,6 +61,19 @@ pub(super) struct Visible {
     pub patients: Vec<String>,
     /// What the relationship to them rests on.
     pub relations: Vec<String>,
+    /// By which table it shows.
+    pub by: By,
+}
+
+/// By which table something shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum By {
+    /// It is nobody's: the near one, without anybody to be related to.
+    Nobody,
+    /// The near one, for its patients are the caller's.
+    Near,
+    /// The far one.
+    Far,
 }
 
 /// A caller's view of the record system, for one request.
@@ -72,14 +87,16 @@ pub(super) struct Sight<'a> {
     far: Option<Arc<Decided>>,
     now: Timestamp,
     relations: Relations<'a>,
-    /// Resources that were looked up; none where there is none, or none that can be used.
-    raw: HashMap<Target, Option<Arc<Vec<u8>>>>,
+    /// Resources that were looked up.
+    raw: HashMap<Target, Raw>,
     /// Their own labels.
     labels: HashMap<Target, SegmentSet>,
     /// Which of them show.
     shows: HashMap<Target, bool>,
     /// What was spent: candidates, bytes, pages.
     pub spent: (usize, usize, usize),
+    /// Something shows because of a relationship.
+    saw_near: bool,
     /// Of the answers of which what leaves was made.
     pub shares: Vec<Share>,
     /// Of the answers that were only looked at.
@@ -93,11 +110,28 @@ pub(super) struct Beside {
     /// Labels that they have.
     labels: SegmentSet,
     /// They can be those of a patient to whom the caller is related.
-    is_near: bool,
+    pub is_near: bool,
 }
 
 impl Beside {
     const NOTHING: Self = Self { labels: SegmentSet::EMPTY, is_near: true };
+}
+
+/// What a look-up gave.
+#[derive(Clone)]
+enum Raw {
+    /// There is none.
+    Absent,
+    /// There is one that cannot be read, or can be: the server does not say.
+    Unreadable,
+    /// Its bytes.
+    Here(Arc<Vec<u8>>),
+}
+
+impl Raw {
+    fn here(&self) -> Option<Arc<Vec<u8>>> {
+        if let Self::Here(bytes) = self { Some(Arc::clone(bytes)) } else { None }
+    }
 }
 
 /// What a first projection gave.
@@ -133,6 +167,7 @@ impl<'a> Sight<'a> {
             labels: HashMap::new(),
             shows: HashMap::new(),
             spent: (0, 0, 0),
+            saw_near: false,
             shares: Vec::new(),
             looked_at: Vec::new(),
             counts: Counts::default(),
@@ -158,7 +193,9 @@ impl<'a> Sight<'a> {
 
     /// The decisions under which resources of a type can show.
     pub fn decisions(&self, resource_type: TypeId) -> impl Iterator<Item = &Arc<Decided>> {
-        let both = std::iter::once(&self.near).chain(&self.far);
+        // What is nobody's shows by the near one alone.
+        let far = self.far.iter().filter(move |_| self.is_bound(resource_type));
+        let both = std::iter::once(&self.near).chain(far);
         both.filter(move |decided| decided.may_show(resource_type))
     }
 
@@ -173,19 +210,25 @@ impl<'a> Sight<'a> {
 
     /// By which decision resources leave, and how the relationship was established, for the record.
     pub fn decided_by(&self, leaving: &[Leaving]) -> (&Arc<Decided>, Relationship) {
+        let any = |by: By| leaving.iter().any(|one| one.by == by);
         match &self.far {
             None => (&self.near, self.asked.relationship),
-            Some(_) if leaving.iter().any(|one| !one.relations.is_empty()) => (&self.near, Relationship::Resolved),
-            // What is nobody's leaves by the near decision too, without anybody to be related to.
-            Some(_) if !leaving.is_empty() => (&self.near, Relationship::None),
-            Some(far) => (far, Relationship::None),
+            // Also where a number of them leaves, and none of them.
+            Some(_) if any(By::Near) || leaving.is_empty() && self.saw_near => (&self.near, Relationship::Resolved),
+            Some(far) if any(By::Far) || leaving.is_empty() => (far, Relationship::None),
+            Some(_) => (&self.near, Relationship::None),
         }
+    }
+
+    /// The hashes of all tables by which anything can show.
+    pub fn table_hashes(&self) -> String {
+        let far = self.far.as_ref().map_or("", |far| &far.table_hash);
+        format!("{}{far}", self.near.table_hash)
     }
 
     /// All patients to whom the caller is related.
     pub async fn related(&mut self) -> Result<BTreeSet<String>, Stop> {
-        let Self { relations, pipeline, spent, .. } = self;
-        relations.all(pipeline, spent).await
+        self.relations.all(self.pipeline).await
     }
 
     /// Looks for a relationship to the patient of a read that found nothing, as if it had.
@@ -198,9 +241,9 @@ impl<'a> Sight<'a> {
     }
 
     /// Whether the caller sees versions and times of change.
-    pub fn sees_changes(&self) -> bool {
+    pub fn sees_changes(&self, is_near: bool) -> bool {
         let category = self.policy.pack().annotation.change_metadata;
-        self.near.table.view(category) == View::Full
+        self.decided(is_near).table.view(category) == View::Full
     }
 
     /// What a resource as it is now says of its versions; none if it does not show.
@@ -259,14 +302,23 @@ impl<'a> Sight<'a> {
         Ok(visible)
     }
 
-    fn seen(&self, candidate: &Candidate<'_>, bytes: Vec<u8>, is_near: bool) -> Visible {
-        let relations = if is_near && self.is_bound(candidate.kind) {
-            let patients = about::patients(candidate.kind, candidate.id, candidate.bytes);
-            self.relations.of(&patients.ids)
-        } else {
-            Vec::new()
+    fn seen(&mut self, candidate: &Candidate<'_>, bytes: Vec<u8>, is_near: bool) -> Visible {
+        let about = about::patients(candidate.kind, candidate.id, candidate.bytes);
+        let by = match (is_near, self.is_about_somebody(candidate)) {
+            (true, false) => By::Nobody,
+            (true, true) => By::Near,
+            (false, _) => By::Far,
         };
-        Visible { bytes, patients: bundle::patients(candidate.bytes), relations }
+        self.saw_near |= by == By::Near;
+        let relations = if by == By::Near { self.relations.of(&about.ids) } else { Vec::new() };
+        let patients = about.ids.into_iter().map(|id| format!("Patient/{id}")).collect();
+        Visible { bytes, patients, relations, by }
+    }
+
+    /// Whether a resource, or one that it contains, is bound to patients.
+    fn is_about_somebody(&self, candidate: &Candidate<'_>) -> bool {
+        let annotation = &self.policy.pack().annotation;
+        about::is_bound(annotation, candidate.kind) || about::contains_bound(annotation, candidate.bytes)
     }
 
     fn decided(&self, is_near: bool) -> Arc<Decided> {
@@ -309,7 +361,7 @@ impl<'a> Sight<'a> {
         }
         let about: Vec<Option<about::Patients>> = candidates
             .iter()
-            .map(|one| self.is_bound(one.kind).then(|| about::patients(one.kind, one.id, one.bytes)))
+            .map(|one| self.is_about_somebody(one).then(|| about::patients(one.kind, one.id, one.bytes)))
             .collect();
         let patients: BTreeSet<String> = about.iter().flatten().flat_map(|about| about.ids.iter().cloned()).collect();
         self.relations.some(self.pipeline, patients).await?;
@@ -325,7 +377,7 @@ impl<'a> Sight<'a> {
         let new: BTreeSet<Target> = asked.into_iter().filter(|target| !self.shows.contains_key(target)).collect();
         self.fetch(&new).await?;
         let here: Vec<(Target, Arc<Vec<u8>>)> =
-            new.iter().filter_map(|target| Some((target.clone(), self.raw.get(target)?.clone()?))).collect();
+            new.iter().filter_map(|target| Some((target.clone(), self.raw.get(target)?.here()?))).collect();
         let candidates: Vec<Candidate<'_>> =
             here.iter().filter_map(|(target, bytes)| candidate(target, bytes)).collect();
         let first = self.first(&candidates, Beside::NOTHING).await?;
@@ -343,7 +395,7 @@ impl<'a> Sight<'a> {
         self.fetch(targets).await?;
         self.shares.append(&mut self.looked_at);
         let here: Vec<(Target, Arc<Vec<u8>>)> =
-            targets.iter().filter_map(|target| Some((target.clone(), self.raw.get(target)?.clone()?))).collect();
+            targets.iter().filter_map(|target| Some((target.clone(), self.raw.get(target)?.here()?))).collect();
         let candidates: Vec<Candidate<'_>> =
             here.iter().filter_map(|(target, bytes)| candidate(target, bytes)).collect();
         let visible = self.visible(&candidates).await?;
@@ -357,17 +409,13 @@ impl<'a> Sight<'a> {
         for target in wanted.iter().filter(|target| !self.raw.contains_key(*target)) {
             by_type.entry(&target.0).or_default().push(&target.1);
         }
-        let batches = by_type.iter().flat_map(|(kind, ids)| batches(ids).into_iter().map(move |ids| (*kind, ids)));
-        let found = try_join_all(batches.map(|(kind, ids)| self.pipeline.by_ids(kind, ids))).await?;
-        for (kind, ids) in &by_type {
-            for id in ids {
-                self.raw.insert(((*kind).to_owned(), (*id).to_owned()), None);
-            }
-        }
-        for (found, shares) in found {
-            self.looked_at.extend(shares);
-            for (target, bytes) in found {
-                self.raw.insert(target, Some(Arc::new(bytes)));
+        let asked: Vec<(&str, &[&str])> =
+            by_type.iter().flat_map(|(kind, ids)| batches(ids).into_iter().map(move |ids| (*kind, ids))).collect();
+        for asked in asked.chunks(LOOKS_AT_ONCE) {
+            let looks = asked.iter().map(|(kind, ids)| self.pipeline.by_ids(kind, ids));
+            for (found, shares) in try_join_all(looks).await? {
+                self.looked_at.extend(shares);
+                self.raw.extend(found);
             }
         }
         Ok(())
@@ -419,7 +467,10 @@ impl<'a> Sight<'a> {
                 pages.next = page.next.map(Cow::into_owned);
                 spend(&mut self.spent, candidates.len(), plain.len())?;
                 let visible = self.visible(&candidates).await?;
-                for (candidate, visible) in candidates.iter().zip(visible) {
+                for (place, (candidate, visible)) in candidates.iter().zip(visible).enumerate() {
+                    if place % AT_ONCE == 0 {
+                        turn().await;
+                    }
                     if let Some(visible) = visible.filter(|visible| all_match(criteria, &visible.bytes)) {
                         take(candidate, visible)?;
                     }
@@ -536,10 +587,34 @@ async fn turn() {
     .await;
 }
 
+/// What was looked up, and the shares of the answers.
+type LookedUp = (Vec<(Target, Raw)>, Vec<Share>);
+
 impl Pipeline {
-    /// The resources of these ids that there are.
-    async fn by_ids(&self, kind: &str, ids: &[&str]) -> Result<(Vec<(Target, Vec<u8>)>, Vec<Share>), Stop> {
-        let (mut found, mut shares) = (Vec::new(), Vec::new());
+    /// The resources of these ids. What the server will not search, or keeps from us, counts as there and unreadable: only the
+    /// state of the system ends a request.
+    async fn by_ids(&self, kind: &str, ids: &[&str]) -> Result<LookedUp, Stop> {
+        match self.try_by_ids(kind, ids).await {
+            Ok(found) => Ok(found),
+            Err(UpstreamError::TooLarge { .. }) if ids.len() > 1 => {
+                let (first, second) = ids.split_at(ids.len() / 2);
+                let (mut found, mut shares) = Box::pin(self.by_ids(kind, first)).await?;
+                let (more, others) = Box::pin(self.by_ids(kind, second)).await?;
+                found.extend(more);
+                shares.extend(others);
+                Ok((found, shares))
+            }
+            Err(error) if error.is_of_the_record() => {
+                let unreadable = ids.iter().map(|id| ((kind.to_owned(), (*id).to_owned()), Raw::Unreadable));
+                Ok((unreadable.collect(), Vec::new()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn try_by_ids(&self, kind: &str, ids: &[&str]) -> Result<LookedUp, UpstreamError> {
+        let (mut found, mut shares) = (HashMap::new(), Vec::new());
+        let mut unnamed = false;
         let parameters = vec![("_id".to_owned(), ids.join(",")), ("_count".to_owned(), ids.len().to_string())];
         let query = UpstreamQuery { resource_type: kind.to_owned(), parameters };
         let mut fetched = self.upstream.search(&query).await?;
@@ -549,17 +624,29 @@ impl Pipeline {
             let plain = bundle::plain(&fetched);
             let page = upstream::page(&plain)?;
             for bytes in page.resources {
-                if let Some((of, id)) = bundle::identity(bytes)
-                    && dictionary().get(of).name == kind
-                    && ids.contains(&id)
-                {
-                    found.push(((kind.to_owned(), id.to_owned()), bytes.to_vec()));
+                match bundle::identity(bytes) {
+                    Some((of, id)) if dictionary().get(of).name == kind && ids.contains(&id) => {
+                        let target = (kind.to_owned(), id.to_owned());
+                        found.entry(target).or_insert_with(|| Raw::Here(Arc::new(bytes.to_vec())));
+                    }
+                    Some(_) => {}
+                    // It may be one of those that were asked for.
+                    None => {
+                        let other = bundle::resource_type(bytes).is_some_and(|of| dictionary().get(of).name != kind);
+                        unnamed |= !other;
+                    }
                 }
             }
-            let Some(next) = page.next.map(Cow::into_owned) else { return Ok((found, shares)) };
+            let Some(next) = page.next.map(Cow::into_owned) else {
+                for id in ids {
+                    let missing = if unnamed { Raw::Unreadable } else { Raw::Absent };
+                    found.entry((kind.to_owned(), (*id).to_owned())).or_insert(missing);
+                }
+                return Ok((found.into_iter().collect(), shares));
+            };
             fetched = self.upstream.page(&next).await?;
         }
-        Err(UpstreamError::Malformed("pages without an end").into())
+        Err(UpstreamError::Malformed("pages without an end"))
     }
 }
 

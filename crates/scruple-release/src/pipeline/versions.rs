@@ -1,7 +1,7 @@
 //! Versions (docs/view.md, 5): for callers who see times of change, and of resources that show now.
 
 use super::collection::Collection;
-use super::sight::{Candidate, Sight, Visible, spend};
+use super::sight::{Beside, Candidate, Sight, Visible, spend};
 use super::{Answer, Leaving, Outgoing, Pipeline, Request, RequestRng, Stop};
 use crate::outcome::No;
 use crate::upstream::{Fetched, UpstreamError};
@@ -46,25 +46,35 @@ impl Pipeline {
         sight.permits_type(resource_type)?;
         sight.permits_versions()?;
         let kind = dictionary().get(resource_type).name;
-        let current = usable(self.upstream.read(kind, id).await)?;
-        let wanted = usable(self.upstream.version(kind, id, version).await)?;
-        let shown = match (&current, &wanted) {
-            (Some(current), Some(wanted)) => {
-                let (current, wanted) = (bundle::plain(&current.bytes), bundle::plain(&wanted.bytes));
-                let all = sight.versions(resource_type, id, &current, &[&wanted]).await?;
-                all.into_iter().next().flatten()
-            }
-            _ => {
-                sight.look_for_nobody(resource_type, id).await?;
-                None
-            }
+        let Some(beside) = self.current(&mut sight, resource_type, id).await? else {
+            return self.nothing(request, &sight, rng).await;
         };
-        let Some(visible) = shown else { return self.nothing(request, &sight, rng).await };
+        let Some(fetched) = usable(self.upstream.version(kind, id, version).await)? else {
+            return self.nothing(request, &sight, rng).await;
+        };
+        let plain = bundle::plain(&fetched.bytes);
+        let shown = sight.versions(resource_type, id, beside, &[&plain]).await?.into_iter().next();
+        let Some((name, visible)) = shown else { return self.nothing(request, &sight, rng).await };
         let bytes = visible.bytes.clone();
-        let leaving = Leaving::new(bytes.len(), format!("{kind}/{id}"), visible);
-        sight.shares.extend([current, wanted].into_iter().flatten().map(|fetched| fetched.share));
+        let leaving = Leaving::new(bytes.len(), name, visible);
+        sight.shares.push(fetched.share);
         let outgoing = sight.outgoing(bytes, vec![leaving]);
         Ok(Answer::Released(self.release(request, &sight, outgoing, rng).await?))
+    }
+
+    /// What the resource as it is now says of its versions; none if it does not show.
+    async fn current(&self, sight: &mut Sight<'_>, kind: TypeId, id: &str) -> Result<Option<Beside>, Stop> {
+        let Some(fetched) = usable(self.upstream.read(dictionary().get(kind).name, id).await)? else {
+            sight.look_for_nobody(kind, id).await?;
+            return Ok(None);
+        };
+        sight.shares.push(fetched.share);
+        let plain = bundle::plain(&fetched.bytes);
+        if bundle::identity(&plain) != Some((kind, id)) {
+            return Ok(None);
+        }
+        let beside = sight.beside(&Candidate { kind, id, bytes: &plain }).await?;
+        Ok(beside.filter(|beside| sight.sees_changes(beside.is_near)))
     }
 
     async fn try_history(
@@ -78,12 +88,10 @@ impl Pipeline {
         sight.permits_type(resource_type)?;
         sight.permits_versions()?;
         let kind = dictionary().get(resource_type).name;
-        let current = usable(self.upstream.read(kind, id).await)?;
-        let pages = self.pages(&mut sight, kind, id).await?;
-        let Some(current) = current else {
-            sight.look_for_nobody(resource_type, id).await?;
+        let Some(beside) = self.current(&mut sight, resource_type, id).await? else {
             return self.nothing(request, &sight, rng).await;
         };
+        let pages = self.pages(&mut sight, kind, id).await?;
         let plain: Vec<Cow<'_, [u8]>> = pages.iter().map(|page| bundle::plain(page)).collect();
         let mut versions = Vec::new();
         for page in &plain {
@@ -93,25 +101,23 @@ impl Pipeline {
                 bundle::Version::Deleted => None,
             }));
         }
-        let all = sight.versions(resource_type, id, &bundle::plain(&current.bytes), &versions).await?;
-        let mut shown: Vec<Visible> = Vec::new();
-        for visible in all.into_iter().flatten() {
+        let mut shown: Vec<(String, Visible)> = Vec::new();
+        for (name, visible) in sight.versions(resource_type, id, beside, &versions).await? {
             // Newest first: one that says what the next older one says is left out, for what was changed does not show.
-            if shown.last().is_some_and(|newer| without_meta(&newer.bytes) == without_meta(&visible.bytes)) {
+            if shown.last().is_some_and(|(_, newer)| without_meta(&newer.bytes) == without_meta(&visible.bytes)) {
                 shown.pop();
             }
-            shown.push(visible);
+            shown.push((name, visible));
         }
         if shown.is_empty() {
             return self.nothing(request, &sight, rng).await;
         }
         let own = format!("{}/{kind}/{id}/_history", self.base);
         let mut set = Collection::new(&self.base, "history", Some(shown.len() as u64), &[("self", own)]);
-        for visible in shown {
+        for (name, visible) in shown {
             let how = format!(r#""request":{{"method":"PUT","url":"{kind}/{id}"}},"response":{{"status":"200"}}"#);
-            set.add(kind, id, visible, &how);
+            set.add_version(kind, id, name, visible, &how);
         }
-        sight.shares.push(current.share);
         let counts = std::mem::take(&mut sight.counts);
         let outgoing = Outgoing { shares: std::mem::take(&mut sight.shares), ..set.finish(counts) };
         Ok(Answer::Released(self.release(request, &sight, outgoing, rng).await?))
@@ -151,27 +157,28 @@ fn usable(fetched: Result<Option<Fetched>, UpstreamError>) -> Result<Option<Fetc
 impl Sight<'_> {
     /// Refuses versions to those who do not see times of change.
     fn permits_versions(&self) -> Result<(), Stop> {
-        if self.sees_changes() {
+        if self.sees_changes(true) {
             return Ok(());
         }
         let words = "Your role does not see versions and times of change, so that it has no history.";
         Err(No::new(403, "history_not_permitted", words).into())
     }
 
-    /// What shows of versions of a resource; nothing, if the resource as it is now does not show.
+    /// What shows of versions of a resource, each with its name: `Type/id/_history/version`.
     async fn versions(
         &mut self,
         kind: TypeId,
         id: &str,
-        current: &[u8],
+        beside: Beside,
         versions: &[&[u8]],
-    ) -> Result<Vec<Option<Visible>>, Stop> {
-        if bundle::identity(current) != Some((kind, id)) {
-            return Ok(Vec::new());
-        }
-        let Some(beside) = self.beside(&Candidate { kind, id, bytes: current }).await? else { return Ok(Vec::new()) };
+    ) -> Result<Vec<(String, Visible)>, Stop> {
         let own = versions.iter().filter(|bytes| bundle::identity(bytes) == Some((kind, id)));
         let candidates: Vec<Candidate<'_>> = own.map(|bytes| Candidate { kind, id, bytes }).collect();
-        self.visible_beside(&candidates, beside).await
+        let visible = self.visible_beside(&candidates, beside).await?;
+        let name = |bytes: &[u8]| {
+            let version = bundle::version(bytes).unwrap_or("?");
+            format!("{}/{id}/_history/{version}", dictionary().get(kind).name)
+        };
+        Ok(candidates.iter().zip(visible).filter_map(|(one, visible)| Some((name(one.bytes), visible?))).collect())
     }
 }

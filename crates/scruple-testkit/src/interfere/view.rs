@@ -17,6 +17,7 @@ use super::store::{Store, Stored};
 use labels::Labels;
 use scruple_core::{CATEGORIES_MAX, DecisionTable, SEGMENTS_MAX, SegmentLimit, SegmentSet, View as Width};
 use scruple_fhir::{Annotation, Asks, Projection, Projector, Surroundings, Withheld};
+use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -136,10 +137,19 @@ impl Sight {
         view
     }
 
+    /// Whether a resource, and all that it contains, are of shared types.
+    fn is_nobodys(&self, stored: &Stored) -> bool {
+        let is_shared = |value: &Value| {
+            let kind = value.get("resourceType").and_then(Value::as_str);
+            kind.is_some_and(|kind| self.shared.contains(kind))
+        };
+        is_shared(&stored.value) && related::contained(&stored.value).all(is_shared)
+    }
+
     /// Whether the condition `relationship` holds for a resource.
     fn is_near(&self, stored: &Stored, related: &HashSet<String>) -> bool {
         self.far.is_none()
-            || self.shared.contains(&stored.resource_type)
+            || self.is_nobodys(stored)
             || patients(stored).is_some_and(|patients| {
                 !patients.is_empty() && patients.iter().all(|patient| related.contains(patient))
             })

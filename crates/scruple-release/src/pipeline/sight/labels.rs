@@ -1,6 +1,6 @@
 //! Labels that a resource inherits (docs/view.md, 3), judged on the neighbours as they are now.
 
-use super::{Around, Candidate, Sight, Stop, Target};
+use super::{AT_ONCE, Around, Candidate, Raw, Sight, Stop, Target, turn};
 use scruple_core::SegmentSet;
 use scruple_fhir::{Projector, about};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,9 +57,19 @@ impl Sight<'_> {
                 break;
             }
             self.fetch(&wanted).await?;
-            for way in &mut ways {
+            for (place, way) in ways.iter_mut().enumerate() {
+                if place % AT_ONCE == 0 {
+                    turn().await;
+                }
                 for (target, passes) in std::mem::take(&mut way.ahead) {
-                    let Some(Some(bytes)) = self.raw.get(&target).cloned() else { continue };
+                    let bytes = match self.raw.get(&target) {
+                        Some(Raw::Here(bytes)) => Arc::clone(bytes),
+                        Some(Raw::Unreadable) => {
+                            way.inherited = way.inherited.union(passes);
+                            continue;
+                        }
+                        Some(Raw::Absent) | None => continue,
+                    };
                     let own = self.own_labels(&target, &bytes);
                     way.inherited = way.inherited.union(own.intersect(passes));
                     let behind = way.behind.entry(target).or_default();

@@ -1,6 +1,6 @@
 //! To whom the caller is related (docs/view.md, 2), read from the record system now.
 
-use super::{BTreeMap, BTreeSet, Pipeline, Stop, batches, spend, too_costly};
+use super::{BTreeMap, BTreeSet, Pipeline, Stop, batches, too_costly};
 use crate::decided::Policy;
 use crate::relation::{Caller, Kind};
 use crate::release::Asked;
@@ -62,18 +62,19 @@ impl<'a> Relations<'a> {
             return Ok(());
         }
         if new.len() > NAMED_MAX {
-            return self.all(pipeline, &mut (0, 0, 0)).await.map(drop);
+            return self.all(pipeline).await.map(drop);
         }
         let names: Vec<String> = new.iter().map(|id| format!("Patient/{id}")).collect();
         let (names, ids) = (batches(&names), batches(&new));
         let mut asked = Vec::new();
         for kind in Kind::of(&self.by) {
             let values = if kind == Kind::Panel { &ids } else { &names };
-            asked.extend(values.iter().map(|values| (kind, Some(values.join(",")))));
+            let name = kind.search().1.to_owned();
+            asked.extend(values.iter().map(|values| (kind, vec![(name.clone(), values.join(","))])));
         }
-        let found = try_join_all(asked.into_iter().map(|(kind, values)| self.look(pipeline, kind, values))).await?;
+        let found = try_join_all(asked.into_iter().map(|(kind, narrowed)| self.look(pipeline, kind, narrowed))).await?;
         self.known.extend(new.into_iter().map(|patient| (patient, None)));
-        for (patient, on, _) in found.into_iter().flatten() {
+        for (patient, on) in found.into_iter().flatten() {
             // Who was not asked for is not to be known by chance.
             if let Some(known) = self.known.get_mut(&patient) {
                 known.get_or_insert(on);
@@ -83,36 +84,34 @@ impl<'a> Relations<'a> {
     }
 
     /// All patients of the caller.
-    pub async fn all(
-        &mut self,
-        pipeline: &Pipeline,
-        spent: &mut (usize, usize, usize),
-    ) -> Result<BTreeSet<String>, Stop> {
+    pub async fn all(&mut self, pipeline: &Pipeline) -> Result<BTreeSet<String>, Stop> {
         if !self.is_complete {
-            let kinds = Kind::of(&self.by);
-            let found = try_join_all(kinds.into_iter().map(|kind| self.look(pipeline, kind, None))).await?;
+            let judge = self.judge();
+            let kinds = Kind::of(&self.by).into_iter();
+            let asked = kinds.flat_map(|kind| judge.searches(kind).into_iter().map(move |narrowed| (kind, narrowed)));
+            let looks = asked.map(|(kind, narrowed)| self.look(pipeline, kind, narrowed));
+            let found = try_join_all(looks).await?;
             self.is_complete = true;
-            for (patient, on, bytes) in found.into_iter().flatten() {
-                spend(spent, 1, bytes)?;
+            for (patient, on) in found.into_iter().flatten() {
                 self.known.entry(patient).or_default().get_or_insert(on);
             }
         }
         Ok(self.known.iter().filter(|(_, on)| on.is_some()).map(|(patient, _)| patient.clone()).collect())
     }
 
-    /// What of one kind relates the caller to these patients, or to any: the patient, what it rests on, and its bytes.
+    const fn judge(&self) -> Caller<'_> {
+        Caller { practitioners: self.practitioners, by: &self.by, now: self.now }
+    }
+
+    /// What of one kind, narrowed so, relates the caller: the patient, and what it rests on.
     async fn look(
         &self,
         pipeline: &Pipeline,
         kind: Kind,
-        patients: Option<String>,
-    ) -> Result<Vec<(String, String, usize)>, Stop> {
-        let (resource_type, patient, caller) = kind.search();
-        let judge = Caller { practitioners: self.practitioners, by: &self.by, now: self.now };
-        let narrowed = match patients {
-            Some(values) => Some((patient.to_owned(), values)),
-            None => judge.bound(kind),
-        };
+        narrowed: Vec<(String, String)>,
+    ) -> Result<Vec<(String, String)>, Stop> {
+        let (resource_type, _, caller) = kind.search();
+        let judge = self.judge();
         let own = (caller.to_owned(), self.practitioners.join(","));
         let count = ("_count".to_owned(), SEARCH_COUNT_MAX.to_string());
         let parameters = narrowed.into_iter().chain([own, count]).collect();
@@ -130,9 +129,7 @@ impl<'a> Relations<'a> {
                     continue;
                 }
                 let on = format!("{} {resource_type}/{id}", kind.word());
-                found.extend(
-                    judge.patients(kind, &resource).into_iter().map(|patient| (patient, on.clone(), bytes.len())),
-                );
+                found.extend(judge.patients(kind, &resource).into_iter().map(|patient| (patient, on.clone())));
             }
             let Some(next) = page.next.map(Cow::into_owned) else { return Ok(found) };
             if !links.insert(next.clone()) {

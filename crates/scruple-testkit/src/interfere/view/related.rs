@@ -66,10 +66,30 @@ fn names(reference: &Value) -> Option<(&str, &str)> {
 /// an `actor` names nobody. Of a choice (`subject[x]`) nothing is read.
 #[must_use]
 pub fn patients(stored: &Stored) -> Option<BTreeSet<String>> {
-    let (kind, value) = (stored.resource_type.as_str(), &stored.value);
-    if kind == "Patient" {
-        return Some(BTreeSet::from([stored.id.clone()]));
+    let mut found = BTreeSet::new();
+    if stored.resource_type == "Patient" {
+        found.insert(stored.id.clone());
     }
+    if !add(&stored.resource_type, &stored.value, &mut found) {
+        return None;
+    }
+    // What it contains is about somebody too, and of a Patient that it contains nothing is known.
+    for inner in contained(&stored.value) {
+        let kind = inner.get("resourceType").and_then(Value::as_str)?;
+        if kind == "Patient" || !add(kind, inner, &mut found) {
+            return None;
+        }
+    }
+    Some(found)
+}
+
+/// The resources that one contains.
+pub fn contained(value: &Value) -> impl Iterator<Item = &Value> {
+    value.get("contained").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Adds the patients at the elements of one resource. False: one of them nobody knows.
+fn add(kind: &str, value: &Value, found: &mut BTreeSet<String>) -> bool {
     let mut references: Vec<&Value> = SINGLE.iter().filter_map(|name| value.get(*name)).flat_map(items).collect();
     for (_, element, part) in OF_TYPE.iter().filter(|(own, ..)| *own == kind) {
         let standing = value.get(*element).map(items).unwrap_or_default().iter();
@@ -78,17 +98,19 @@ pub fn patients(stored: &Stored) -> Option<BTreeSet<String>> {
             None => references.extend(standing),
         }
     }
-    let mut found = BTreeSet::new();
     for reference in references {
         if reference.get("reference").is_none() && reference.get("identifier").is_none() {
             continue;
         }
-        let (target, id) = names(reference)?;
-        if target == "Patient" {
-            found.insert(id.to_owned());
+        match names(reference) {
+            Some(("Patient", id)) => {
+                found.insert(id.to_owned());
+            }
+            Some(_) => {}
+            None => return false,
         }
     }
-    Some(found)
+    true
 }
 
 impl Related {
@@ -126,7 +148,15 @@ impl Related {
     fn by_encounter(&self, value: &Value, window: Window) -> Option<String> {
         let status = status(value)?;
         let known = ["planned", "arrived", "triaged", "in-progress", "onleave", "finished"];
-        let is_in = parts(value, "participant").any(|part| self.is_own(part.get("individual")));
+        let is_in = parts(value, "participant").any(|part| {
+            let own = period(part.get("period")).is_some_and(|(start, end)| {
+                self.holds(
+                    start.map(|start| start.from.saturating_sub(window.before)),
+                    end.map(|end| end.to.saturating_add(window.after)),
+                )
+            });
+            own && self.is_own(part.get("individual"))
+        });
         let (start, end) = period(value.get("period"))?;
         if !known.contains(&status) || !is_in || (status == "finished" && end.is_none()) {
             return None;
@@ -137,14 +167,15 @@ impl Related {
     }
 
     fn by_appointment(&self, value: &Value, window: Window) -> Vec<String> {
-        let status = status(value).unwrap_or_default();
+        let own = status(value).unwrap_or_default();
         let known = ["pending", "booked", "arrived", "checked-in", "fulfilled"];
-        let is_in = parts(value, "participant").any(|part| self.is_own(part.get("actor")));
+        let is_in =
+            parts(value, "participant").any(|part| self.is_own(part.get("actor")) && status(part) != Some("declined"));
         let (Ok(Some(start)), Ok(end)) = (time(value, "start"), time(value, "end")) else { return Vec::new() };
         let from = start.from.saturating_sub(window.before);
         let longest = start.from.saturating_add(31 * 24 * 3_600_000_000);
         let to = end.unwrap_or(start).to.min(longest).saturating_add(window.after);
-        if !known.contains(&status) || !is_in || !self.holds(Some(from), Some(to)) {
+        if !known.contains(&own) || !is_in || !self.holds(Some(from), Some(to)) {
             return Vec::new();
         }
         parts(value, "participant").filter_map(|part| patient(part.get("actor"))).collect()
