@@ -5,7 +5,7 @@
 use crate::probe::{PostSearch, Probe, ProbeError};
 use crate::upstream::HttpUpstream;
 use scruple_fhir::bundle;
-use scruple_release::{Upstream, UpstreamError, UpstreamQuery, history_page, page};
+use scruple_release::{Upstream, UpstreamError, UpstreamQuery, history_page, page, relationship_searches};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -13,6 +13,9 @@ use std::collections::BTreeSet;
 const SAMPLE: usize = 20;
 /// Letters of an id that make it more than a number of a few digits by chance.
 const TELLING_CHARS_MIN: usize = 4;
+
+/// An id that nobody has.
+const NOBODY: &str = "scruple-nobody";
 
 /// How a check ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,6 +129,7 @@ impl HttpUpstream {
                 checks.push(self.sorts(&sample.ids).await);
                 checks.push(ids(&sample));
                 checks.push(self.versions(&probe, &sample.ids).await);
+                checks.push(self.relationships().await);
             }
             Err(error) => checks.push(check("search", Verdict::Bad, format!("no search of patients: {error}"))),
         }
@@ -135,6 +139,29 @@ impl HttpUpstream {
     async fn patients(&self, parameters: &[(&str, &str)]) -> Result<Sample, UpstreamError> {
         let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Sample::of(&self.search(&UpstreamQuery { resource_type: "Patient".to_owned(), parameters }).await?)
+    }
+
+    /// Whether the searches are answered by which relationships are found.
+    async fn relationships(&self) -> Check {
+        let mut refused = Vec::new();
+        for (resource_type, patient, caller) in relationship_searches() {
+            let nobody = if patient == "_id" { NOBODY.to_owned() } else { format!("Patient/{NOBODY}") };
+            let parameters = vec![(patient.to_owned(), nobody), (caller.to_owned(), format!("Practitioner/{NOBODY}"))];
+            let query = UpstreamQuery { resource_type: resource_type.to_owned(), parameters };
+            let answered = self.search(&query).await.and_then(|bytes| page(&bundle::plain(&bytes)).map(drop));
+            if let Err(error) = answered {
+                refused.push(format!("{resource_type}?{caller}=&{patient}=: {error}"));
+            }
+        }
+        if refused.is_empty() {
+            let words = "searches by which relationships are looked up are answered";
+            return check("relationships", Verdict::Good, words);
+        }
+        let words = format!(
+            "relationships cannot be looked up so: {}; take these out of relationships.csv, or let the server index them",
+            refused.join("; ")
+        );
+        check("relationships", Verdict::Bad, words)
     }
 
     fn transport(&self) -> Check {

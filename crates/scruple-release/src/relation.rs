@@ -53,6 +53,12 @@ const GOING_ON: &str = "planned,arrived,triaged,in-progress,onleave";
 /// One day, in microseconds.
 const DAY: i64 = 24 * 3_600_000_000;
 
+/// The searches by which relationships are found: the type, and the parameters that name patient and caller.
+#[must_use]
+pub fn relationship_searches() -> [(&'static str, &'static str, &'static str); 4] {
+    [Kind::Encounter, Kind::Appointment, Kind::CareTeam, Kind::Panel].map(Kind::search)
+}
+
 /// Who asks, in which way he can be related, and when.
 pub(crate) struct Caller<'a> {
     pub practitioners: &'a [String],

@@ -116,7 +116,19 @@ const IDS: [&str; 4] = ["b", "c2", "d-3", "e.4"];
 #[tokio::test]
 async fn a_server_that_behaves_is_good() {
     let verdicts = verdicts(Odd::Nothing, IDS, |_| {}).await;
-    let names = ["around", "id_lists", "ids", "pages", "post", "sort", "strict", "transport", "version", "versions"];
+    let names = [
+        "around",
+        "id_lists",
+        "ids",
+        "pages",
+        "post",
+        "relationships",
+        "sort",
+        "strict",
+        "transport",
+        "version",
+        "versions",
+    ];
     assert_eq!(verdicts.keys().copied().collect::<Vec<_>>(), names);
     assert!(verdicts.values().all(|verdict| *verdict == Verdict::Good), "{verdicts:?}");
 }

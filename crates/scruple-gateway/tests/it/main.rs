@@ -3,8 +3,10 @@
 
 mod behind;
 mod faults;
+mod leaks;
 mod medplum;
 mod pairs;
 mod records;
 mod requests;
 mod support;
+mod view;

@@ -48,7 +48,7 @@ pub fn run(role: &str, purpose: &str, behind: &Behind, plan: &Plan, seed: u64) -
 }
 
 /// The same for one whose relationships are looked up.
-fn run_related(role: &str, purpose: &str, behind: &Behind, plan: &Plan, seed: u64) -> Report {
+pub fn run_related(role: &str, purpose: &str, behind: &Behind, plan: &Plan, seed: u64) -> Report {
     let caller = Caller::resolved(&resolved(), role, purpose, noon(), token_key(), practitioners(login(role))).unwrap();
     run_under(&resolved(), &caller, (role, purpose), behind, plan, seed)
 }

@@ -1,0 +1,168 @@
+//! What a caller sees because of a relationship, and does not because of a label (docs/view.md), with what the ledger says.
+
+use crate::leaks::{NURSE, PROGRAMME, Two, condition, observation, patient, store, to, visit};
+use crate::support::{World, code, login, noon, resolved};
+use scruple_core::{DecisionFacts, EntryBody, Relationship};
+use scruple_pairs::Behind;
+use scruple_testkit::interfere::Store;
+use serde_json::{Value, json};
+
+fn last(world: &World) -> (DecisionFacts, Vec<String>, Vec<String>) {
+    match world.entries().pop().unwrap().body {
+        EntryBody::Release { decision, relations, patients, .. } => (decision, relations, patients),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn world(values: &[Value]) -> World {
+    World::under(resolved(), Behind::Raw.upstream(&store(values), noon()).unwrap())
+}
+
+fn put(world: &World, values: &[Value]) {
+    world.upstream.put(Behind::Raw.upstream(&store(values), noon()).unwrap());
+}
+
+fn team(status: &str) -> Value {
+    json!({ "resourceType": "CareTeam", "id": "t1", "status": status, "subject": to("Patient/p1"),
+            "participant": [{ "member": to("Practitioner/prac-nurse-6") }] })
+}
+
+#[test]
+fn a_care_team_that_is_left_ends_with_the_next_read_and_the_record_says_so() {
+    let world = world(&[patient("p1", "1980-05-17"), team("active")]);
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Patient/p1").status, 200);
+    let (decision, relations, patients) = last(&world);
+    assert_eq!(decision.relationship, Relationship::Resolved);
+    assert_eq!(relations, ["Patient/p1 care_team CareTeam/t1"]);
+    assert_eq!(patients, ["Patient/p1"]);
+    put(&world, &[patient("p1", "1980-05-17"), team("inactive")]);
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Patient/p1").status, 404);
+    let (decision, relations, patients) = last(&world);
+    assert_eq!((decision.relationship, relations.len(), patients.len()), (Relationship::None, 0, 0));
+    assert!(!decision.conditions.contains(&"relationship".to_owned()));
+}
+
+#[test]
+fn each_kind_of_relationship_is_one_and_is_named() {
+    let appointment = json!({ "resourceType": "Appointment", "id": "a1", "status": "booked", "start": "2026-03-02T15:00:00Z",
+        "end": "2026-03-02T15:30:00Z", "participant": [{ "status": "accepted", "actor": to("Patient/p1") },
+        { "status": "accepted", "actor": to("Practitioner/prac-physician-1") }] });
+    let mut panel = patient("p1", "1980-05-17");
+    panel["generalPractitioner"] = json!([to("PractitionerRole/role-physician-7")]);
+    let mut seen = visit("e1", "Patient/p1");
+    seen["participant"] = json!([{ "individual": to("Practitioner/prac-physician-2") }]);
+    for (values, expected) in [
+        (vec![patient("p1", "1980-05-17"), appointment], "Patient/p1 appointment Appointment/a1"),
+        (vec![panel], "Patient/p1 panel Patient/p1"),
+        (vec![patient("p1", "1980-05-17"), seen], "Patient/p1 encounter Encounter/e1"),
+    ] {
+        let world = world(&values);
+        assert_eq!(world.get("physician", "TREAT", "/fhir/Patient/p1").status, 200, "{expected}");
+        assert_eq!(last(&world).1, [expected]);
+        // A search for all finds what a read finds.
+        let all: Value =
+            serde_json::from_slice(&world.get("physician", "TREAT", "/fhir/Patient?_total=accurate").body).unwrap();
+        assert_eq!(all["total"], 1, "{expected}");
+        assert_eq!(world.get("nurse", "TREAT", "/fhir/Patient/p1").status, 404, "{expected}");
+    }
+}
+
+#[test]
+fn treatment_without_a_relationship_sees_nobody_and_is_recorded() {
+    let values =
+        [patient("p1", "1980-05-17"), observation("o1", "Patient/p1", "2026-01-01", 1.0), visit("e1", "Patient/p1")];
+    let world = world(&values);
+    for (role, purpose) in
+        [("physician", "TREAT"), ("physician", "ETREAT"), ("biller", "HPAYMT"), ("front_desk", "PATADMIN")]
+    {
+        assert_eq!(world.get(role, purpose, "/fhir/Patient/p1").status, 404, "{role} {purpose}");
+        let (decision, ..) = last(&world);
+        assert_eq!(decision.relationship, Relationship::None, "{role}");
+        let found: Value =
+            serde_json::from_slice(&world.get(role, purpose, "/fhir/Patient?_total=accurate").body).unwrap();
+        assert_eq!((&found["total"], &found["entry"]), (&json!(0), &Value::Null), "{role}");
+    }
+}
+
+#[test]
+fn a_resource_about_two_patients_shows_to_those_who_have_both() {
+    let both = json!({ "resourceType": "Appointment", "id": "a9", "status": "booked", "start": "2026-03-05T15:00:00Z", "end": "2026-03-05T16:00:00Z",
+        "participant": [{ "status": "accepted", "actor": to("Patient/p1") }, { "status": "accepted", "actor": to("Patient/p2") }] });
+    let mine = [patient("p1", "1980-05-17"), patient("p2", "1970-01-01"), visit("e1", "Patient/p1"), both];
+    let world = world(&mine);
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Appointment/a9").status, 404);
+    put(&world, &[mine.as_slice(), &[visit("e2", "Patient/p2")]].concat());
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Appointment/a9").status, 200);
+    assert_eq!(last(&world).1, ["Patient/p1 encounter Encounter/e1", "Patient/p2 encounter Encounter/e2"]);
+}
+
+#[test]
+fn what_is_done_in_a_visit_to_a_programme_is_its_record_and_a_diagnosis_elsewhere_is_not() {
+    // 42 CFR 2.11, 2.12: by source. An opioid diagnosis in the emergency department is no Part 2 record.
+    let mut elsewhere = condition("c1", "Patient/p1", None);
+    elsewhere["code"]["coding"][0]["code"] = json!("F11.20");
+    // An appointment and a laboratory result of the clinic are, without any such code.
+    let mut at_clinic = visit("e2", "Patient/p1");
+    at_clinic["serviceProvider"] = to(PROGRAMME);
+    let mut result = observation("o2", "Patient/p1", "2026-01-02", 90.0);
+    result["encounter"] = to("Encounter/e2");
+    let report = json!({ "resourceType": "DiagnosticReport", "id": "r2", "status": "final", "subject": to("Patient/p1"),
+        "code": { "coding": [{ "system": "http://loinc.org", "code": "2345-7" }] }, "result": [to("Observation/o2")] });
+    let both = [patient("p1", "1980-05-17"), elsewhere];
+    let two = Two::new(&both, &[at_clinic, result, report], &[]);
+    two.found(NURSE, "/fhir/Condition?patient=p1", &["Condition/c1"]);
+    for path in ["/fhir/Encounter/e2", "/fhir/Observation/o2", "/fhir/DiagnosticReport/r2"] {
+        two.refused(NURSE, path, 404, "not_found");
+    }
+    two.found(NURSE, "/fhir/Patient/p1/$everything", &["Patient/p1", "Condition/c1"]);
+}
+
+#[test]
+fn a_label_hides_in_reads_searches_includes_and_what_rests_on_it() {
+    // Mental health is no segment of a social worker without a referral.
+    let social = ("social_worker", "TREAT");
+    let mut labelled = condition("c2", "Patient/p1", None);
+    labelled["code"]["coding"][0]["code"] = json!("F32.1");
+    let mut caused = condition("c3", "Patient/p1", None);
+    caused["evidence"] = json!([{ "detail": [to("Condition/c2")] }]);
+    let both = [patient("p1", "1980-05-17"), condition("c1", "Patient/p1", None)];
+    let two = Two::new(&both, &[labelled, caused], &[]);
+    two.refused(social, "/fhir/Condition/c2", 404, "not_found");
+    two.refused(social, "/fhir/Condition/c3", 404, "not_found");
+    let found =
+        two.found(social, "/fhir/Condition?_total=accurate&_include=Condition:evidence-detail", &["Condition/c1"]);
+    assert_eq!(found["total"], 1);
+    two.found(social, "/fhir/Patient?_id=p1&_revinclude=Condition:patient", &["Patient/p1", "Condition/c1"]);
+    // One who holds it sees it.
+    assert_eq!(two.world_a().get("physician", "TREAT", "/fhir/Condition/c2").status, 200);
+    assert_eq!(two.world_a().get("physician", "TREAT", "/fhir/Condition/c3").status, 200);
+}
+
+#[test]
+fn what_a_server_keeps_from_us_closes_what_rests_on_it() {
+    // A reference that cannot be read may be to anything.
+    let mut elsewhere = observation("o2", "Patient/p1", "2026-01-02", 90.0);
+    elsewhere["encounter"] = to("https://other.example/fhir/Encounter/e9");
+    let two = Two::new(&[patient("p1", "1980-05-17")], &[elsewhere], &[]);
+    two.refused(NURSE, "/fhir/Observation/o2", 404, "not_found");
+}
+
+#[test]
+fn ten_thousand_refusals_are_as_many_records() {
+    let world = World::new(Behind::Raw.upstream(&Store::new(), noon()).unwrap());
+    let before = world.entries().len();
+    let token = world.token_of(login("biller"), &["biller"], Some("HPAYMT"));
+    let asked = crate::support::request("GET", "/fhir/DocumentReference/secret-1");
+    for seed in 0..10_000 {
+        let response = world.ask(&asked, Some(&token), seed);
+        assert_eq!((response.status, code(&response).as_str()), (403, "type_not_permitted"));
+    }
+    let entries = world.entries();
+    assert_eq!(entries.len() - before, 10_000);
+    assert!(
+        entries
+            .iter()
+            .skip(before)
+            .all(|entry| matches!(&entry.body, EntryBody::Refusal { code, .. } if code == "type_not_permitted"))
+    );
+}
