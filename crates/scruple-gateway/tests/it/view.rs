@@ -148,6 +148,19 @@ fn what_a_server_keeps_from_us_closes_what_rests_on_it() {
 }
 
 #[test]
+fn an_id_that_the_server_will_not_search_for_is_nobodys() {
+    let options = scruple_hospital::Options { patients: 1, seed: 1, as_of: noon(), canary: false };
+    let server = scruple_hospital::upstream::Server::new(
+        &scruple_hospital::Hospital::generate(&options),
+        scruple_connect::EMBEDDED_BASE,
+    );
+    let clock = std::sync::Arc::new(scruple_core::FixedClock::new(noon()));
+    let world = World::under(resolved(), std::sync::Arc::new(scruple_connect::EmbeddedUpstream::new(server, clock)));
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Patient/a_b").status, 404);
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Patient/nobody").status, 404);
+}
+
+#[test]
 fn ten_thousand_refusals_are_as_many_records() {
     let world = World::new(Behind::Raw.upstream(&Store::new(), noon()).unwrap());
     let before = world.entries().len();

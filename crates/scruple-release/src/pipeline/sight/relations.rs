@@ -1,6 +1,6 @@
 //! To whom the caller is related (docs/view.md, 2), read from the record system now.
 
-use super::{BTreeMap, BTreeSet, Pipeline, Stop, batches, too_costly};
+use super::{BTreeMap, BTreeSet, Pipeline, Stop, batches};
 use crate::decided::Policy;
 use crate::relation::{Caller, Kind};
 use crate::release::Asked;
@@ -65,14 +65,13 @@ impl<'a> Relations<'a> {
             return self.all(pipeline).await.map(drop);
         }
         let names: Vec<String> = new.iter().map(|id| format!("Patient/{id}")).collect();
-        let (names, ids) = (batches(&names), batches(&new));
         let mut asked = Vec::new();
         for kind in Kind::of(&self.by) {
-            let values = if kind == Kind::Panel { &ids } else { &names };
-            let name = kind.search().1.to_owned();
-            asked.extend(values.iter().map(|values| (kind, vec![(name.clone(), values.join(","))])));
+            let values = if kind == Kind::Panel { &new } else { &names };
+            asked.extend(batches(values).into_iter().map(|values| (kind, values)));
         }
-        let found = try_join_all(asked.into_iter().map(|(kind, narrowed)| self.look(pipeline, kind, narrowed))).await?;
+        let looks = asked.into_iter().map(|(kind, values)| self.of_these(pipeline, kind, values));
+        let found = try_join_all(looks).await?;
         self.known.extend(new.into_iter().map(|patient| (patient, None)));
         for (patient, on) in found.into_iter().flatten() {
             // Who was not asked for is not to be known by chance.
@@ -81,6 +80,28 @@ impl<'a> Relations<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What of one kind relates the caller to these patients. Of one that the server will not search for nothing does, and the
+    /// others are asked for without him.
+    async fn of_these(
+        &self,
+        pipeline: &Pipeline,
+        kind: Kind,
+        values: &[String],
+    ) -> Result<Vec<(String, String)>, Stop> {
+        let narrowed = vec![(kind.search().1.to_owned(), values.join(","))];
+        match self.look(pipeline, kind, narrowed).await {
+            Ok(found) => Ok(found),
+            Err(error) if error.is_of_the_record() && values.len() > 1 => {
+                let (first, second) = values.split_at(values.len() / 2);
+                let mut found = Box::pin(self.of_these(pipeline, kind, first)).await?;
+                found.extend(Box::pin(self.of_these(pipeline, kind, second)).await?);
+                Ok(found)
+            }
+            Err(error) if error.is_of_the_record() => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// All patients of the caller.
@@ -109,7 +130,7 @@ impl<'a> Relations<'a> {
         pipeline: &Pipeline,
         kind: Kind,
         narrowed: Vec<(String, String)>,
-    ) -> Result<Vec<(String, String)>, Stop> {
+    ) -> Result<Vec<(String, String)>, UpstreamError> {
         let (resource_type, _, caller) = kind.search();
         let judge = self.judge();
         let own = (caller.to_owned(), self.practitioners.join(","));
@@ -133,10 +154,10 @@ impl<'a> Relations<'a> {
             }
             let Some(next) = page.next.map(Cow::into_owned) else { return Ok(found) };
             if !links.insert(next.clone()) {
-                return Err(UpstreamError::Malformed("pages in a circle").into());
+                return Err(UpstreamError::Malformed("pages in a circle"));
             }
             fetched = pipeline.upstream.page(&next).await?;
         }
-        Err(too_costly().into())
+        Err(UpstreamError::Malformed("pages without an end"))
     }
 }

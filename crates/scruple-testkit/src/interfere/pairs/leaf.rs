@@ -64,10 +64,17 @@ pub(super) fn alike(value: &Value, numbers: &mut Numbers) -> Value {
     }
 }
 
+fn is_digits(part: Option<&str>) -> bool {
+    part.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether a text begins as a date does.
+fn is_dated(text: &str) -> bool {
+    is_digits(text.get(..4)) && text.get(4..5) == Some("-")
+}
+
 fn alike_text(text: &str, numbers: &mut Numbers) -> String {
-    let digits =
-        |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-    if digits(text.get(..4)) && text.get(4..5) == Some("-") {
+    if is_dated(text) {
         // A date: another month and day.
         let date = format!("-{:02}-{:02}", 1 + numbers.below(12), 1 + numbers.below(28));
         let length = text.len().min(10);
@@ -78,7 +85,7 @@ fn alike_text(text: &str, numbers: &mut Numbers) -> String {
             text.get(10..).unwrap_or_default()
         );
     }
-    if text.len() == 5 && digits(Some(text)) {
+    if text.len() == 5 && is_digits(Some(text)) {
         return format!("{}{:02}", text.get(..3).unwrap_or_default(), numbers.below(100));
     }
     let keep = text.chars().count().saturating_sub(4);
@@ -93,6 +100,12 @@ pub(super) fn another(value: &Value, numbers: &mut Numbers) -> Value {
     match value {
         Value::Bool(is) => Value::Bool(!is),
         Value::Number(_) => Value::from(numbers.below(500)),
+        // Another date is one: some servers fail on all of a search where one resource has what is none.
+        Value::String(text) if is_dated(text) => {
+            let year = 1_950 + numbers.below(70);
+            let same_year = alike_text(text, numbers);
+            Value::String(format!("{year}{}", same_year.get(4..).unwrap_or_default()))
+        }
         Value::String(text) => {
             let letters: String = text.chars().map(|letter| scrambled(letter, numbers)).collect();
             Value::String(if numbers.chance(300) { format!("{letters}x") } else { letters })
