@@ -75,7 +75,13 @@ pub fn gateway(effort: Effort) -> Result<String> {
     let syncs = fdatasync(dir.path())?;
     let fhir = Fhir::start(&own, cores.upstream, PATIENTS)?;
     let nginx = Nginx::start(fhir.address(), "/fhir/metadata", cores.measured)?;
-    let order = Order { dir: dir.path().to_owned(), upstream: fhir.url(), people: callers(), call_ms: CALL_MS };
+    let order = Order {
+        dir: dir.path().to_owned(),
+        upstream: fhir.url(),
+        people: callers(),
+        call_ms: CALL_MS,
+        resolved: false,
+    };
     let node = Node::start(&own, cores.measured, &order)?;
     let before = Memory::of(node.id())?;
     let mut rows = Vec::new();

@@ -145,7 +145,12 @@ struct Shared {
 impl Shared {
     /// One caller before one upstream, for so many requests.
     fn slice(&self, role: &str, purpose: &str, behind: &Behind, cases: usize, seed: u64) -> Result<interfere::Report> {
-        let person = Person { login: format!("pairs.{role}"), role: role.to_owned(), purpose: purpose.to_owned() };
+        let person = Person {
+            login: format!("pairs.{role}"),
+            role: role.to_owned(),
+            purpose: purpose.to_owned(),
+            practitioners: Vec::new(),
+        };
         let caller = Caller::new(&self.active, role, purpose, NOON, root().token()?).map_err(|why| anyhow!(why))?;
         let mut a = OverStore::new(self, &person, behind)?;
         let mut b = OverStore::new(self, &person, behind)?;

@@ -49,6 +49,8 @@ pub struct Person {
     pub role: String,
     /// The purpose of use in his tokens.
     pub purpose: String,
+    /// Who he is in the record system.
+    pub practitioners: Vec<String>,
 }
 
 /// A made-up key, the same at each start.
@@ -109,11 +111,13 @@ pub async fn workforce(database: &str, clock: &Arc<dyn Clock>, people: &[Person]
     let now = clock.now();
     let lease = store.acquire_shard(SHARD, "bench", now, now.plus_micros(LEASE_MICROS)).await?;
     let lease = lease.context("another process holds the shard")?;
-    let seeds = people.iter().map(|person| SeedPerson {
+    let practitioners: Vec<Vec<&str>> =
+        people.iter().map(|person| person.practitioners.iter().map(String::as_str).collect()).collect();
+    let seeds = people.iter().zip(&practitioners).map(|(person, practitioners)| SeedPerson {
         login: &person.login,
         name: &person.login,
         role: &person.role,
-        practitioners: &[],
+        practitioners,
     });
     seed_workforce(&store, &lease, clock.as_ref(), &mut SystemRng, &seeds.collect::<Vec<_>>()).await?;
     let (cache, wake) = (Arc::new(AccessCache::new(store.clone())), Arc::new(Notify::new()));

@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::parts::{Person, SHARD, Setting, SystemClock, Words, Workforce, http_upstream, issuer, token, workforce};
+use crate::shipped;
 use anyhow::{Context as _, Result, ensure};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use scruple_app::ports::EventLog;
@@ -43,6 +44,8 @@ pub struct Order {
     pub people: Vec<Person>,
     /// Milliseconds of a call to the FHIR server.
     pub call_ms: u64,
+    /// Relationships are looked up, and not assumed as in the shipped pack.
+    pub resolved: bool,
 }
 
 impl Order {
@@ -124,7 +127,8 @@ struct Held {
 async fn serve(order: Order, mut commands: mpsc::Receiver<String>) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = PrometheusBuilder::new().install_recorder()?;
-    let active = Arc::new(activate(&PackFiles::embedded(), clock.now())?);
+    let files = if order.resolved { shipped::resolved()? } else { PackFiles::embedded() };
+    let active = Arc::new(activate(&files, clock.now())?);
     let disk = Disk::new(order.dir.join("reserve"));
     let recorder = Arc::new(recorder(&order, &disk)?);
     let database = format!("sqlite:{}", order.dir.join("scruple.db").display());
