@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use scruple_connect::{EMBEDDED_BASE, EmbeddedUpstream};
 use scruple_core::{Clock, FixedClock};
-use scruple_gateway::Gateway;
+use scruple_gateway::{AnswerTiming, Gateway};
 use scruple_hospital::Hospital;
 use scruple_hospital::upstream::Server;
 use scruple_ledger::{OpenOptions, Recorder, RecorderOptions, VerifyOptions, verify};
@@ -81,6 +81,7 @@ pub fn gateway(effort: Effort) -> Result<String> {
         people: callers(),
         call_ms: CALL_MS,
         resolved: false,
+        bucket: false,
     };
     let node = Node::start(&own, cores.measured, &order)?;
     let before = Memory::of(node.id())?;
@@ -310,6 +311,7 @@ impl Chooser {
             recorder: Arc::new(Recorder::open(&dir.path().join("ledger"), options)?),
             access: cache,
             jwks: issuer.jwks().to_owned(),
+            timing: AnswerTiming::Plain,
             now: NOON,
         };
         let issue = |person| token(&issuer, person, NOON, &mut SystemRng);

@@ -14,12 +14,15 @@ use super::{Effort, progress};
 use crate::node::content::{Content, HIDDEN_CANDIDATES, TIMED, absent_id, hidden_id, searched_id, shown_id};
 use crate::node::{Fhir, Node, Order, Person};
 use anyhow::{Context as _, Result};
+use scruple_gateway::BUCKETS_MS;
 use std::time::Duration;
 
 /// Patients of the hospital.
 const PATIENTS: usize = 120;
 /// Pairs of answers for each second of effort.
 const ROUNDS_A_SECOND: u64 = 800;
+/// The same where each answer waits.
+const BUCKET_ROUNDS_A_SECOND: u64 = 300;
 /// Pairs before, that are not timed.
 const WARM_UP: usize = 100;
 /// Milliseconds of a call to the FHIR server.
@@ -49,18 +52,19 @@ pub fn timing(effort: Effort) -> Result<String> {
     let dir = tempfile::Builder::new().prefix("scruple-bench-timing-").tempdir()?;
     let syncs = fdatasync(dir.path())?;
     let fhir = Fhir::with(&own, cores.upstream, PATIENTS, Content::Hidden)?;
-    let rounds = usize::try_from(effort.seconds * ROUNDS_A_SECOND)?;
-    let mut lines = Vec::new();
-    for resolved in [false, true] {
-        let folder = dir.path().join(if resolved { "resolved" } else { "assumed" });
+    let rounds = [ROUNDS_A_SECOND, BUCKET_ROUNDS_A_SECOND].map(|each| effort.seconds.saturating_mul(each));
+    let rows = rows();
+    let mut lines: Vec<Vec<String>> = rows.iter().map(|row| vec![row.title.to_owned()]).collect();
+    for (bucket, resolved) in [(false, false), (false, true), (true, false), (true, true)] {
+        let folder = dir.path().join(format!("bucket-{bucket}-resolved-{resolved}"));
         std::fs::create_dir(&folder)?;
-        let order = Order { dir: folder, upstream: fhir.url(), people: people(), call_ms: CALL_MS, resolved };
+        let order = Order { dir: folder, upstream: fhir.url(), people: people(), call_ms: CALL_MS, resolved, bucket };
         let node = Node::start(&own, cores.measured, &order)?;
-        for row in rows().into_iter().filter(|row| row.resolved == resolved) {
-            progress(row.title);
-            let asking = Asking { node: &node, row: &row, cores };
+        for (row, line) in rows.iter().zip(&mut lines).filter(|(row, _)| row.resolved == resolved) {
+            progress(&format!("{}{}", row.title, if bucket { ", with bucket" } else { "" }));
+            let asking = Asking { node: &node, row, cores };
             asking.shows_unlabelled()?;
-            lines.push(line(&row, &asking.timed(rounds)?));
+            line.extend(cells(&asking.timed(if bucket { rounds[1] } else { rounds[0] })?));
         }
         node.stop()?;
     }
@@ -142,7 +146,8 @@ impl Asking<'_> {
         Ok(())
     }
 
-    fn timed(&self, rounds: usize) -> Result<Timed> {
+    fn timed(&self, rounds: u64) -> Result<Timed> {
+        let rounds = usize::try_from(rounds)?;
         let mut pairs = Vec::new();
         for [first, second] in &self.row.pairs {
             pairs.push([self.request(first)?, self.request(second)?]);
@@ -152,12 +157,6 @@ impl Asking<'_> {
     }
 }
 
-fn line(row: &Row, timed: &Timed) -> Vec<String> {
-    let mut line = vec![row.title.to_owned()];
-    line.extend(cells(timed));
-    line
-}
-
 /// The medians, and how well the best threshold tells.
 fn cells(timed: &Timed) -> [String; 2] {
     let median = |nanos: &[u64]| short(Times::new(nanos.iter().copied().map(Duration::from_nanos).collect()).median());
@@ -165,19 +164,21 @@ fn cells(timed: &Timed) -> [String; 2] {
     [format!("{}; {}", median(&timed.first), median(&timed.second)), told]
 }
 
-fn section(lines: &[Vec<String>], rounds: usize, syncs: &Times, cores: Cores) -> String {
+fn section(lines: &[Vec<String>], [rounds, bucket_rounds]: [u64; 2], syncs: &Times, cores: Cores) -> String {
     let mut text = format!(
         "Each row: {rounds} times the one and the other, alternately, from one connection, with nobody else; {cores}. A gateway in a \
          process before the embedded FHIR server of {PATIENTS} synthetic patients over HTTP, as in the bench of the gateway; \
-         the two answers have the same status and length, checked. fdatasync of 4 KiB in a file that is already written, on \
-         this disk: p50 {}. AUC is that of the best threshold between the two times, chosen on one half of the rounds and \
-         judged on the other: the mean of the shares of both that it puts on their side, 0.5 where nothing is told (0.02 more or \
-         less by chance), 1 where each single answer tells. Who may ask often tells more than one answer does. A hidden \
-         Encounter has 4 KB and a label of 42 CFR Part 2; hidden candidates are {HIDDEN_CANDIDATES} Observations of a \
-         patient so labelled.\n",
+         the two answers have the same status and length, checked. With bucket (`gateway.timing = \"bucket\"`, {bucket_rounds} \
+         times) each answer waits for the next of {} ms. fdatasync of 4 KiB in a file that is already written, on \
+         this disk: p50 {}.\n\nAUC is that of the best threshold between the two times, chosen on one half of the rounds and \
+         judged on the other: the mean of the shares of both that it puts on their side. 0.5: nothing is told, give or take \
+         0.03 by chance; 1: each single answer tells. Who may ask often learns more than one answer tells, from any AUC above \
+         0.5. A hidden Encounter has 4 KB and a label of 42 CFR Part 2; hidden candidates are {HIDDEN_CANDIDATES} Observations \
+         of a patient, so labelled.\n",
+        BUCKETS_MS.map(|ms| ms.to_string()).join(", "),
         short(syncs.median()),
     );
-    text += &format!("\n{}", table(&["", "median; median", "AUC"], lines));
+    text += &format!("\n{}", table(&["", "medians", "AUC", "medians, with bucket", "AUC, with bucket"], lines));
     text
 }
 

@@ -9,7 +9,7 @@ use scruple_app::ports::EventLog;
 use scruple_app::{DEMO_APPROVER, Drainer};
 use scruple_core::{Clock, new_id};
 use scruple_fhir::search::Dialect;
-use scruple_gateway::{Gateway, GatewayService};
+use scruple_gateway::{AnswerTiming, Gateway, GatewayService};
 use scruple_http::{Limits, Server};
 use scruple_ledger::{OpenOptions, Recorder, RecorderOptions, ReserveOptions};
 use scruple_pairs::Exchange;
@@ -46,6 +46,8 @@ pub struct Order {
     pub call_ms: u64,
     /// Relationships are looked up, and not assumed as in the shipped pack.
     pub resolved: bool,
+    /// Each answer waits for the next of a few times.
+    pub bucket: bool,
 }
 
 impl Order {
@@ -144,6 +146,7 @@ async fn serve(order: Order, mut commands: mpsc::Receiver<String>) -> Result<()>
             recorder: Arc::clone(&recorder),
             access: cache,
             jwks: issuer.jwks().to_owned(),
+            timing: if order.bucket { AnswerTiming::Bucket } else { AnswerTiming::Plain },
             now: clock.now(),
         }
         .gateway()?,

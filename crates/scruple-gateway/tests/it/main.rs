@@ -8,3 +8,4 @@ mod pairs;
 mod records;
 mod requests;
 mod support;
+mod timing;

@@ -105,6 +105,7 @@ pub fn load_for(program: &Path, settings: &Settings, time: Duration) -> Result<R
         people: people.clone(),
         call_ms: CALL_MS,
         resolved: false,
+        bucket: false,
     };
     let mut node = Node::start(program, None, &order)?;
     let stop = Arc::new(Stop::default());
