@@ -20,6 +20,7 @@ Runs one of these in release, and puts what it prints into docs/benchmarks.md:
   decision     beside bare Cedar and the Cerbos server
   ledger       beside SQLite and PostgreSQL, durable; the server's address is in SCRUPLE_BENCH_POSTGRES
   gateway      beside nginx in front of the same upstream, each on a core of its own; needs nginx and wrk
+  timing       how well time tells what is hidden from what is not there
 
   --dry        print only
   -- ARGS      go to the benchmark";
@@ -39,6 +40,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "decision", cpus: &[], postgres: false, needs: &[] },
     Bench { name: "ledger", cpus: &[], postgres: true, needs: &[Need::Postgres] },
     Bench { name: "gateway", cpus: &[], postgres: false, needs: &[Need::Nginx, Need::Wrk] },
+    Bench { name: "timing", cpus: &[], postgres: false, needs: &[] },
 ];
 
 pub fn run(mut args: Args) -> Result<()> {

@@ -41,6 +41,8 @@ pub struct Response {
     pub etag: Option<String>,
     /// Its body.
     pub body: Body,
+    /// It waits for the next of [`BUCKETS_MS`](crate::BUCKETS_MS) before it leaves.
+    pub held: bool,
 }
 
 impl From<Answer> for Response {
@@ -52,7 +54,7 @@ impl From<Answer> for Response {
             Answer::Refused(status, code, released) => (status, Some(code), None, Body::released(released)),
             Answer::Unrecorded => (503, Some("ledger_unavailable"), None, Body(Bytes::from_static(UNRECORDED))),
         };
-        Self { status, code, etag, body }
+        Self { status, code, etag, body, held: false }
     }
 }
 
@@ -95,7 +97,7 @@ impl Response {
         }
         bytes.extend_from_slice(if parts.is_empty() { b"}".as_slice() } else { b"]}" });
         let body = Body(Bytes::from_owner(Parts { bytes, _parts: parts }));
-        Self { status: 200, code: None, etag: None, body }
+        Self { status: 200, code: None, etag: None, body, held: false }
     }
 }
 

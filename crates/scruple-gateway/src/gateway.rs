@@ -1,6 +1,7 @@
 //! [`Gateway`]: one request in, one answer out.
 
 use crate::answer::{Body, Response};
+use crate::timing::AnswerTiming;
 use crate::turns::Turns;
 use crate::who::{self, Unknown};
 use crate::{QUERY_BYTES_MAX, REQUEST_MS, SEARCH_BODY_BYTES_MAX, SEARCH_BODY_MS, batch, capability};
@@ -30,6 +31,8 @@ pub struct Parts {
     pub verifier: Verifier,
     /// The path of the base, such as `/fhir`.
     pub path: String,
+    /// Whose answers wait for the next of a few times.
+    pub timing: AnswerTiming,
     /// The present, for the date of the CapabilityStatement.
     pub now: Timestamp,
 }
@@ -43,6 +46,7 @@ pub struct Gateway {
     path: String,
     capabilities: RwLock<Bytes>,
     turns: Turns,
+    timing: AnswerTiming,
 }
 
 /// A request on its way.
@@ -68,6 +72,7 @@ impl Gateway {
             path: parts.path,
             capabilities: RwLock::default(),
             turns: Turns::default(),
+            timing: parts.timing,
         };
         gateway.state_capabilities(&gateway.pipeline.policy(), parts.now);
         gateway
@@ -117,17 +122,20 @@ impl Gateway {
             request_id: Some(id.clone()),
             source,
         };
-        let served = Served { head: &head, clock, asked: who::nobody(), facts };
-        (self.serve(served, body, rng).await, id)
+        let mut served = Served { head: &head, clock, asked: who::nobody(), facts };
+        let response = self.serve(&mut served, body, rng).await;
+        // Here every answer comes by, whatever it is.
+        let held = self.timing.is_held(self.pipeline.policy().pack(), &served.asked.question.role);
+        (Response { held, ..response }, id)
     }
 
-    async fn refuse(&self, served: Served<'_>, no: No) -> Response {
+    async fn refuse(&self, served: &Served<'_>, no: No) -> Response {
         let Served { clock, asked, facts, .. } = served;
-        let request = Request { asked: &asked, facts, now: clock.now(), clock, holds: &holding };
+        let request = Request { asked, facts: facts.clone(), now: clock.now(), clock: *clock, holds: &holding };
         self.pipeline.refuse(request, no).await.into()
     }
 
-    async fn serve<B>(&self, mut served: Served<'_>, body: B, rng: &mut RequestRng) -> Response
+    async fn serve<B>(&self, served: &mut Served<'_>, body: B, rng: &mut RequestRng) -> Response
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
@@ -149,7 +157,7 @@ impl Gateway {
             _ => None,
         };
         // Who asks comes before what is asked: an answer to a stranger is the same whatever he asks for.
-        match self.caller(&served).await {
+        match self.caller(served).await {
             Ok(asked) => served.asked = asked,
             Err(unknown) => {
                 let Unknown { asked, no } = *unknown;
@@ -181,7 +189,7 @@ impl Gateway {
 
     async fn answer(
         &self,
-        served: Served<'_>,
+        served: &Served<'_>,
         interaction: Interaction,
         form: Option<Form>,
         rng: &mut RequestRng,
@@ -213,7 +221,7 @@ impl Gateway {
         // A token, a grant or a role can end while records are fetched.
         let holds = || -> Holding<'_> {
             Box::pin(async {
-                let now = self.caller(&served).await.map_err(|unknown| unknown.no)?;
+                let now = self.caller(served).await.map_err(|unknown| unknown.no)?;
                 if is_same(&now, &served.asked) { Ok(()) } else { Err(No::new(403, "role_not_selected", CHANGED)) }
             })
         };
@@ -257,22 +265,22 @@ impl Gateway {
     }
 
     /// The CapabilityStatement is the same for everyone and holds nothing of a record, so that it asks for no token.
-    async fn capabilities(&self, served: Served<'_>) -> Response {
+    async fn capabilities(&self, served: &Served<'_>) -> Response {
         if !accepts_json(served.head) {
             return self.refuse(served, No::new(406, "format_not_supported", "Only FHIR JSON is served.")).await;
         }
         let bytes = self.capabilities.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Response { status: 200, code: None, etag: None, body: Body::capabilities(bytes) }
+        Response { status: 200, code: None, etag: None, body: Body::capabilities(bytes), held: false }
     }
 
     /// Answers a batch: each of its requests as if it had come alone, one after the other.
     async fn batch(
         &self,
-        mut served: Served<'_>,
+        served: &mut Served<'_>,
         requests: Result<Vec<batch::Asked>, No>,
         rng: &mut RequestRng,
     ) -> Response {
-        match self.caller(&served).await {
+        match self.caller(served).await {
             Ok(asked) => served.asked = asked,
             Err(unknown) => {
                 let Unknown { asked, no } = *unknown;
@@ -296,14 +304,14 @@ impl Gateway {
                 let clock = served.clock;
                 match asked.head(&self.path, served.head) {
                     Some(head) => {
-                        let part = Served { head: &head, clock, asked: who::nobody(), facts };
-                        parts.push(Box::pin(self.serve(part, Full::<Bytes>::default(), rng)).await);
+                        let mut part = Served { head: &head, clock, asked: who::nobody(), facts };
+                        parts.push(Box::pin(self.serve(&mut part, Full::<Bytes>::default(), rng)).await);
                     }
                     None => {
                         let part = Served { head: served.head, clock, asked: served.asked.clone(), facts };
                         let no =
                             No::new(400, "path_malformed", "The url of a request in the batch is none below the base.");
-                        parts.push(self.refuse(part, no).await);
+                        parts.push(self.refuse(&part, no).await);
                     }
                 }
             }

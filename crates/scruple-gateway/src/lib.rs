@@ -9,12 +9,14 @@ mod batch;
 mod capability;
 mod gateway;
 mod service;
+mod timing;
 mod turns;
 mod who;
 
 pub use answer::{Body, Response};
 pub use gateway::{Gateway, Parts};
 pub use service::GatewayService;
+pub use timing::{AnswerTiming, BUCKETS_MS};
 
 /// Bytes of the body of a `_search`.
 pub const SEARCH_BODY_BYTES_MAX: usize = 64 * 1024;

@@ -1,6 +1,7 @@
 //! The gateway as a service of a listener: the machine's randomness, the clock, metrics and one log line per fault.
 
 use crate::gateway::{Gateway, finish};
+use crate::timing;
 use bytes::Bytes;
 use http_body_util::Full;
 use rand_core::CryptoRng;
@@ -9,7 +10,7 @@ use scruple_http::Peer;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// One connection's view of the gateway.
 #[derive(Clone)]
@@ -44,6 +45,9 @@ where
             metrics::histogram!("scruple_gateway_request_seconds").record(begun.elapsed().as_secs_f64());
             if status == 503 {
                 tracing::warn!(request.id = %answer.1, code, "request refused by the state of the system");
+            }
+            if answer.0.held {
+                tokio::time::sleep_until(timing::leaves(begun, Instant::now())).await;
             }
             Ok(finish(answer))
         })

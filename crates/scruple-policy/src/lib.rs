@@ -24,7 +24,7 @@ pub use explain::{ElementRow, ExplainError, TypeExplanation, explain_type};
 pub use guardrail::{GUARDRAILS_MAX, Guardrails};
 pub use model::{
     Broad, Category, Condition, Pack, Permit, Purpose, Reach, RelatedBy, Relationships, Role, Segment, SegmentWord,
-    Task,
+    Task, Timing,
 };
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;

@@ -144,6 +144,8 @@ pub struct Role {
     pub administrative: bool,
     /// Segments whose resources do not pass as they are.
     pub never_pass: SegmentSet,
+    /// When answers to it leave a gateway.
+    pub timing: Timing,
     /// A profile and not a job.
     pub is_profile: bool,
 }
@@ -182,6 +184,35 @@ impl Role {
         let Some(word) = self.segments.get(usize::from(segment.0)) else { return SegmentLimit::None };
         let holds = word.condition.is_none_or(|condition| conditions.covers(ConditionMask::NONE.with(condition)));
         if holds { word.limit } else { SegmentLimit::None }
+    }
+}
+
+/// When answers to a role leave a gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Timing {
+    /// As soon as they are made.
+    #[default]
+    Plain,
+    /// At the next of a few times since the request, so that how long an answer took tells little of what is hidden.
+    Bucket,
+}
+
+impl Timing {
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        match word {
+            "plain" => Some(Self::Plain),
+            "bucket" => Some(Self::Bucket),
+            _ => None,
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Bucket => "bucket",
+        }
     }
 }
 

@@ -56,6 +56,12 @@ pub const KEYS: &[Key] = &[
         "Serve a pack that assumes the relationship of caller and patient in front of a real server. Without it such a pack is served only over the embedded hospital.",
     ),
     key(
+        "gateway",
+        "timing",
+        "\"by-role\"",
+        "When answers leave. `plain`: as soon as they are made. `bucket`: at the next of 25, 50, 100, 250, 500, 1000 ms since the request came, then at whole seconds, so that how long an answer took tells little of what is hidden. `by-role`: `bucket` for the roles of which the pack says `timing = \"bucket\"` (researchers, vendors, patients' apps as shipped), `plain` for all others and for who has no role.",
+    ),
+    key(
         "policy",
         "dir",
         "the embedded pack",
@@ -151,6 +157,16 @@ impl Default for Listen {
 pub struct GatewayConfig {
     pub public_url: Option<String>,
     pub allow_assumed_relationships: bool,
+    pub timing: Timing,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[serde(rename_all = "kebab-case")]
+pub enum Timing {
+    Plain,
+    Bucket,
+    #[default]
+    ByRole,
 }
 
 #[derive(Deserialize, Debug)]
@@ -410,6 +426,7 @@ mod tests {
                 ("listen", "gateway" | "console" | "health") => "\"127.0.0.1:0\"",
                 ("gateway", "public_url") => "\"https://gateway.example/fhir\"",
                 ("gateway", "allow_assumed_relationships") => "true",
+                ("gateway", "timing") => "\"bucket\"",
                 ("upstream", "search_by") => "\"get\"",
                 ("upstream", "search_values") => "\"plain\"",
                 ("upstream", "basic_file") => continue,

@@ -10,7 +10,7 @@ mod tasks;
 pub use keys::{issuer, private_file};
 pub use log::start as start_log;
 
-use crate::config::{Config, SearchMethod, SearchValues};
+use crate::config::{Config, SearchMethod, SearchValues, Timing};
 use crate::state::{self, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use policy::PolicyFiles;
@@ -18,7 +18,7 @@ use scruple_app::{AccessCache, Drainer, FeedFollower, SeedError, SeedPerson, Sto
 use scruple_connect::{Base, Credential, EMBEDDED_BASE, EmbeddedUpstream, HttpUpstream, Roots, SearchBy};
 use scruple_core::{Clock, Timestamp};
 use scruple_fhir::search::Dialect;
-use scruple_gateway::{Gateway, GatewayService};
+use scruple_gateway::{AnswerTiming, Gateway, GatewayService};
 use scruple_hospital::{Hospital, Options as HospitalOptions};
 use scruple_http::{Limits, Server, Tls, health::Health};
 use scruple_identity::{LEEWAY_SECONDS, Parties, Verifier};
@@ -167,6 +167,11 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         access: Arc::clone(&cache),
         verifier,
         path: "/fhir".to_owned(),
+        timing: match config.gateway.timing {
+            Timing::Plain => AnswerTiming::Plain,
+            Timing::Bucket => AnswerTiming::Bucket,
+            Timing::ByRole => AnswerTiming::ByRole,
+        },
         now: clock.now(),
     }));
     let drains = [drain, admin_drain];

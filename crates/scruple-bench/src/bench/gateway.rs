@@ -1,9 +1,11 @@
-//! The gateway beside nginx before the same FHIR server: reads of about 4 KB and searches of 50, by number of connections.
+//! The gateway beside nginx before the same FHIR server: reads of about 4 KB, searches of 50, and everything of one patient,
+//! by number of connections.
 //!
 //! nginx passes bytes on. The gateway verifies a token, decides, fetches, projects, records durably and only then answers;
 //! it runs as `scruple serve` does, in a process of its own. Both are measured on one core, one after the other, while the
 //! FHIR server and the client share another. What is asked is chosen by asking a gateway in this process, whose calls to
-//! the FHIR server are counted.
+//! the FHIR server are counted. No FHIR server hands out everything of a patient in one go as fast as it can send, so that
+//! this one has the Bundle ready for nginx, while the gateway puts its own together of searches.
 
 use super::disk::fdatasync;
 use super::http_load::{Outcome, Plan, get, run_on};
@@ -11,14 +13,17 @@ use super::measure::{Times, ratio, short, table};
 use super::nginx::Nginx;
 use super::processes::{Cores, Memory, cpu_seconds};
 use super::{Effort, progress};
-use crate::node::{self, Fhir, NOON, Node, Order, Person, Setting, Words, Workforce, issuer, people, token, workforce};
+use crate::node::content::{Content, PREPARED, long_patient, prepared};
+use crate::node::{
+    self, Command, Fhir, NOON, Node, Order, Person, Setting, Words, Workforce, issuer, people, token, workforce,
+};
 use crate::shipped;
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use http_body_util::Full;
 use scruple_connect::{EMBEDDED_BASE, EmbeddedUpstream};
 use scruple_core::{Clock, FixedClock};
-use scruple_gateway::Gateway;
+use scruple_gateway::{AnswerTiming, Gateway};
 use scruple_hospital::Hospital;
 use scruple_hospital::upstream::Server;
 use scruple_ledger::{OpenOptions, Recorder, RecorderOptions, VerifyOptions, verify};
@@ -34,6 +39,10 @@ use tokio::runtime::Runtime;
 
 /// Connections.
 const CONNECTIONS: [usize; 3] = [1, 16, 128];
+/// Connections that ask for two megabytes.
+const LONG_CONNECTIONS: [usize; 2] = [1, 16];
+/// Who asks for them.
+const LONG_ROLE: &str = "physician";
 /// Patients of the hospital.
 const PATIENTS: usize = 120;
 /// Bytes of a read's answer from the FHIR server.
@@ -70,22 +79,25 @@ pub fn gateway(effort: Effort) -> Result<String> {
     let cores = Cores::here();
     let own = std::env::current_exe()?;
     progress("choosing what is asked");
-    let asked = Chooser::new(PATIENTS)?.choose()?;
+    let asked = Chooser::new(PATIENTS, Content::Hospital)?.choose()?;
+    let long = Chooser::new(PATIENTS, Content::LongRecord)?.everything()?;
     let dir = tempfile::Builder::new().prefix("scruple-bench-gateway-").tempdir()?;
     let syncs = fdatasync(dir.path())?;
     let fhir = Fhir::start(&own, cores.upstream, PATIENTS)?;
     let nginx = Nginx::start(fhir.address(), "/fhir/metadata", cores.measured)?;
-    let order = Order { dir: dir.path().to_owned(), upstream: fhir.url(), people: callers(), call_ms: CALL_MS };
-    let node = Node::start(&own, cores.measured, &order)?;
+    let order = Order {
+        dir: dir.path().to_owned(),
+        upstream: fhir.url(),
+        people: callers(),
+        call_ms: CALL_MS,
+        resolved: false,
+        bucket: false,
+    };
+    let mut node = Node::start(&own, cores.measured, &order)?;
     let before = Memory::of(node.id())?;
     let mut rows = Vec::new();
     for row in &asked {
-        let of_role = order.people.iter().zip(&node.tokens).filter(|(person, _)| person.role == row.role);
-        let bearers: Vec<String> = of_role.map(|(_, token)| format!("Bearer {token}")).collect();
-        let mut as_callers = Vec::new();
-        for target in &row.targets {
-            as_callers.extend(bearers.iter().map(|bearer| get(node.address, target, &[("authorization", bearer)])));
-        }
+        let as_callers = as_callers(&node, &order.people, row)?;
         let plain: Vec<String> = row.targets.iter().map(|target| get(nginx.address, target, &[])).collect();
         for connections in CONNECTIONS {
             progress(&format!("{}, {connections} connections", row.title));
@@ -96,10 +108,39 @@ pub fn gateway(effort: Effort) -> Result<String> {
     }
     let memory = Memory::of(node.id())?;
     let of_nginx = Memory::of(nginx.worker()?)?;
+    let fhir = Fhir::with(&own, cores.upstream, PATIENTS, Content::LongRecord)?;
+    let nginx = Nginx::start(fhir.address(), "/fhir/metadata", cores.measured)?;
+    node.tell(&Command::Upstream { url: fhir.url() })?;
+    let (as_callers, plain) = (as_callers(&node, &order.people, &long)?, [get(nginx.address, PREPARED, &[])]);
+    for connections in LONG_CONNECTIONS {
+        progress(&format!("{}, {connections} connections", long.title));
+        let theirs = measure(&long, (nginx.address, nginx.worker()?), &plain, connections, effort, cores)?;
+        let ours = measure(&long, (node.address, node.id()), &as_callers, connections, effort, cores)?;
+        rows.push(line(&long, connections, &ours, &theirs, &syncs));
+    }
+    let memory_long = [Memory::of(node.id())?, Memory::of(nginx.worker()?)?].map(|memory| memory.peak);
     node.stop()?;
     let report = verify(&order.ledger(), VerifyOptions::default())?;
     ensure!(report.is_good(), "what was recorded does not verify: {report}");
-    Ok(section(&asked, &rows, &syncs, (before, memory, of_nginx), report.entries, effort, cores))
+    let memory = Held { before, after: memory, of_nginx, long: memory_long };
+    Ok(section((&asked, &long), &rows, &syncs, &memory, report.entries, effort, cores))
+}
+
+/// Each target of a row, as each of those in its role.
+fn as_callers(node: &Node, people: &[Person], row: &Asked) -> Result<Vec<String>> {
+    let of_role = people.iter().zip(&node.tokens).filter(|(person, _)| person.role == row.role);
+    let bearers: Vec<String> = of_role.map(|(_, token)| format!("Bearer {token}")).collect();
+    ensure!(!bearers.is_empty(), "nobody is in the role {}", row.role);
+    let each = row.targets.iter().flat_map(|target| bearers.iter().map(move |bearer| (target, bearer)));
+    Ok(each.map(|(target, bearer)| get(node.address, target, &[("authorization", bearer)])).collect())
+}
+
+/// Memory of the gateway after its start and before the long record, that of nginx, and the most of both with that record.
+struct Held {
+    before: Memory,
+    after: Memory,
+    of_nginx: Memory,
+    long: [u64; 2],
 }
 
 /// What one measurement gave, and the processor time of the proxy for each answer.
@@ -159,10 +200,10 @@ fn line(row: &Asked, connections: usize, ours: &Reached, theirs: &Reached, syncs
 }
 
 fn section(
-    asked: &[Asked],
+    (asked, long): (&[Asked], &Asked),
     rows: &[Vec<String>],
     syncs: &Times,
-    (before, after, of_nginx): (Memory, Memory, Memory),
+    Held { before, after, of_nginx, long: with_long }: &Held,
     entries: u64,
     effort: Effort,
     cores: Cores,
@@ -190,6 +231,12 @@ fn section(
     if !asked.iter().any(|row| row.title.starts_with("read") && row.calls == 1) {
         text += "* None of the roles that were tried reads a resource of that size without a further call to the FHIR server.\n";
     }
+    text += &format!(
+        "* {}: one patient, whose record was filled up with Observations. nginx: the FHIR server has all of the record ready as one \
+         Bundle of {} bytes, and sends it; nginx passes it with its usual buffers. The gateway: {} calls to the FHIR server one after the other (the Patient, then each \
+         type of the compartment by pages), every resource decided and projected, and a Bundle of {} bytes put together.\n",
+        long.title, long.upstream_bytes, long.calls, long.bytes,
+    );
     let header = [
         "",
         "requests/s",
@@ -206,11 +253,13 @@ fn section(
     let mb = |bytes: u64| bytes as f64 / 1e6;
     text += &format!(
         "\nMemory of the gateway: {:.1} MB resident after its start, {:.1} MB in the end, {:.1} MB at most; nginx's worker \
-         {:.1} MB at most.\n",
+         {:.1} MB at most. With $everything behind that: {:.1} MB at most, nginx's worker {:.1} MB.\n",
         mb(before.resident),
         mb(after.resident),
         mb(after.peak),
         mb(of_nginx.peak),
+        mb(with_long[0]),
+        mb(with_long[1]),
     );
     text
 }
@@ -280,7 +329,7 @@ struct Tried {
 }
 
 impl Chooser {
-    fn new(patients: usize) -> Result<Self> {
+    fn new(patients: usize, content: Content) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(NOON));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -294,7 +343,7 @@ impl Chooser {
             notices: Box::new(Words(Arc::clone(&clock))),
         };
         let hospital = node::hospital(patients);
-        let server = Server::from_resources(node::resources(&hospital), EMBEDDED_BASE);
+        let server = Server::from_resources(content.resources(&hospital), EMBEDDED_BASE);
         let inner = EmbeddedUpstream::new(server, clock);
         let upstream = Arc::new(Counted { inner, calls: AtomicU64::new(0) });
         let issuer = issuer(&mut SystemRng)?;
@@ -304,6 +353,7 @@ impl Chooser {
             recorder: Arc::new(Recorder::open(&dir.path().join("ledger"), options)?),
             access: cache,
             jwks: issuer.jwks().to_owned(),
+            timing: AnswerTiming::Plain,
             now: NOON,
         };
         let issue = |person| token(&issuer, person, NOON, &mut SystemRng);
@@ -393,6 +443,15 @@ impl Chooser {
         anyhow::bail!("nobody gets a page of {PAGE} Observations")
     }
 
+    /// Everything of the patient with the long record.
+    fn everything(&self) -> Result<Asked> {
+        let person = self.people.iter().position(|person| person.role == LONG_ROLE).context("nobody in the role")?;
+        let target = format!("/fhir/Patient/{}/$everything", long_patient());
+        let (body, calls) = self.ask(person, &target)?.context("the long record does not show")?;
+        let upstream_bytes = prepared(&self.hospital, EMBEDDED_BASE).len();
+        self.asked(person, "$everything", vec![Tried { target, upstream_bytes, bytes: body.len(), calls }])
+    }
+
     fn asked(&self, person: usize, title: &str, all: Vec<Tried>) -> Result<Asked> {
         let who = self.people.get(person).context("nobody")?;
         Ok(Asked {
@@ -418,11 +477,11 @@ fn entries(body: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::Chooser;
+    use super::{Chooser, Content};
 
     #[test]
     fn what_is_asked_is_of_the_size_that_the_table_says() {
-        let asked = Chooser::new(super::PATIENTS).unwrap().choose().unwrap();
+        let asked = Chooser::new(super::PATIENTS, Content::Hospital).unwrap().choose().unwrap();
         let calls: Vec<bool> = asked.iter().map(|row| row.calls > 1).collect();
         assert!(calls.contains(&true) && asked.len() >= 2, "{calls:?}");
         for row in &asked {
@@ -430,5 +489,13 @@ mod tests {
             assert!(row.title.starts_with("search") || super::READ_BYTES.contains(&row.upstream_bytes));
             assert!(row.bytes > 200 && row.targets.len() >= super::REQUESTS_MIN);
         }
+    }
+    #[test]
+    fn everything_is_about_two_megabytes() {
+        let long = Chooser::new(3, Content::LongRecord).unwrap().everything().unwrap();
+        println!("{}: {} of {} bytes, {} calls", long.title, long.bytes, long.upstream_bytes, long.calls);
+        let megabytes = 1_800_000..=2_600_000;
+        assert!(megabytes.contains(&long.bytes) && megabytes.contains(&long.upstream_bytes));
+        assert!(long.calls > 10);
     }
 }

@@ -208,26 +208,28 @@ async fn connection(plan: Plan, first: usize, from: Instant, until: Instant, cou
     }
 }
 
-struct Answer {
-    status: u16,
-    body_bytes: u64,
-    closes: bool,
+/// A whole answer.
+pub(super) struct Answer {
+    pub status: u16,
+    pub body_bytes: u64,
+    pub closes: bool,
 }
 
-struct Connection {
+/// A connection that stays.
+pub(super) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(server: SocketAddr) -> Result<Self> {
+    pub async fn open(server: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(16 << 10) })
     }
 
     /// Sends a request and reads its answer to the end.
-    async fn ask(&mut self, request: &str) -> Result<Answer> {
+    pub async fn ask(&mut self, request: &str) -> Result<Answer> {
         self.stream.write_all(request.as_bytes()).await?;
         self.buffer.clear();
         let head = loop {

@@ -3,6 +3,7 @@
 //! Each prints one section of Markdown; `cargo xtask bench` puts it in its place. What cannot be run on a machine is
 //! named with its reason, not left out.
 
+mod alternately;
 mod cedar;
 mod cerbos;
 mod decision;
@@ -19,6 +20,7 @@ mod nginx;
 pub(crate) mod processes;
 mod projection;
 mod sql;
+mod timing;
 
 use crate::node;
 use std::io::Write as _;
@@ -28,6 +30,7 @@ pub use gateway::gateway;
 pub use generator::generator;
 pub use ledger::ledger;
 pub use projection::{pinned, projection};
+pub use timing::timing;
 
 /// Whether this process was started by another of this program to be one of its parts, and was that to its end.
 ///
@@ -35,6 +38,7 @@ pub use projection::{pinned, projection};
 /// The part fails.
 pub fn part(name: &str) -> anyhow::Result<bool> {
     match name {
+        alternately::ROLE => writeln!(std::io::stdout(), "{}", alternately::role()?)?,
         http_fixed::ROLE => http_fixed::role()?,
         http_load::ROLE => writeln!(std::io::stdout(), "{}", http_load::role()?)?,
         node::FHIR_ROLE => node::fhir_role()?,

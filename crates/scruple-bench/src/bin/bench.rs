@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use scruple_bench::bench::{Effort, decision, gateway, generator, ledger, part, pinned, projection};
+use scruple_bench::bench::{Effort, decision, gateway, generator, ledger, part, pinned, projection, timing};
 
 /// A benchmark beside what a user would pick instead. `cargo xtask bench` starts it and keeps what it prints.
 #[derive(Parser)]
@@ -35,6 +35,8 @@ enum Name {
     Ledger,
     /// Requests before a FHIR server, beside nginx
     Gateway,
+    /// How well time tells what is hidden from what is not there
+    Timing,
     /// The load generator of the gateway's bench, beside wrk: kept nowhere, it judges the generator
     Generator,
 }
@@ -56,6 +58,7 @@ fn main() -> Result<()> {
         Name::Decision => decision(effort)?,
         Name::Ledger => ledger(effort)?,
         Name::Gateway => gateway(effort)?,
+        Name::Timing => timing(effort)?,
         Name::Generator => generator(effort)?,
     };
     println!("{}", section.trim_end());

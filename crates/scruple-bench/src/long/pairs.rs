@@ -13,7 +13,7 @@ use http_body_util::Full;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use scruple_core::{Clock, FixedClock};
-use scruple_gateway::Gateway;
+use scruple_gateway::{AnswerTiming, Gateway};
 use scruple_ledger::{OpenOptions, Recorder, RecorderOptions};
 use scruple_pairs::{Behind, Caller, Exchange};
 use scruple_policy::Active;
@@ -86,6 +86,7 @@ impl OverStore {
             recorder: Arc::new(recorder),
             access: cache,
             jwks: issuer.jwks().to_owned(),
+            timing: AnswerTiming::Plain,
             now: NOON,
         };
         Ok(Self {

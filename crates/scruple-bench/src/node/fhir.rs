@@ -1,6 +1,7 @@
 //! A FHIR server over HTTP in a process of its own: the embedded server over a synthetic hospital, on our listener.
 
 use super::NOON;
+use super::content::{Content, PREPARED, hospital, prepared};
 use crate::bench::processes::{Served, on_core};
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -10,7 +11,6 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use scruple_hospital::upstream::{self, Server};
-use scruple_hospital::{Hospital, Options};
 use scruple_http::{Limits, read_body};
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -18,48 +18,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The first argument of the program that is this server; the second is the number of patients.
+/// The first argument of the program that is this server; the second is the number of patients, the third what it holds.
 pub const ROLE: &str = "fhir-upstream";
 
 /// Bytes of a search's form.
 const FORM_BYTES_MAX: usize = 1 << 20;
 /// Milliseconds for it to come.
 const FORM_MS: u64 = 10_000;
-
-/// The hospital that is served.
-#[must_use]
-pub fn hospital(patients: usize) -> Hospital {
-    Hospital::generate(&Options { patients, seed: 5, as_of: NOON, canary: false })
-}
-
-/// Bytes that a Patient or an Encounter has at least: its narrative makes up for what is missing.
-const NARRATIVE_UP_TO: usize = 4_096;
-
-/// What is served: type, id and JSON of everything in a hospital.
-pub fn resources(hospital: &Hospital) -> impl Iterator<Item = (String, String, Vec<u8>)> + '_ {
-    let all = hospital.directory().into_iter().chain(hospital.records().flat_map(|record| record.resources));
-    all.map(|resource| {
-        let json = resource.to_json();
-        let narrated = matches!(resource.kind(), "Patient" | "Encounter");
-        let json = if narrated { with_narrative(json) } else { json };
-        (resource.kind().to_owned(), resource.id().to_owned(), json)
-    })
-}
-
-/// The resource with a narrative that fills it up.
-fn with_narrative(json: Vec<u8>) -> Vec<u8> {
-    let begin = br#""text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">"#;
-    let end = br#"</div>"},"#;
-    let words = |missing| "seen in the hospital ".bytes().cycle().take(missing).collect::<Vec<u8>>();
-    if let Some(at) = memchr::memmem::find(&json, begin) {
-        let (before, after) = json.split_at(at + begin.len());
-        return [before, &words(NARRATIVE_UP_TO.saturating_sub(json.len())), after].concat();
-    }
-    let Some(at) = memchr::memchr(b',', &json) else { return json };
-    let (before, after) = json.split_at(at + 1);
-    let missing = NARRATIVE_UP_TO.saturating_sub(json.len() + begin.len() + end.len());
-    [before, begin, &words(missing), end, after].concat()
-}
 
 /// The server as a process.
 pub struct Fhir(Served);
@@ -70,7 +35,16 @@ impl Fhir {
     /// # Errors
     /// It does not start.
     pub fn start(program: &Path, core: Option<usize>, patients: usize) -> Result<Self> {
-        Ok(Self(Served::start(on_core(core, program).arg(ROLE).arg(patients.to_string()))?))
+        Self::with(program, core, patients, Content::Hospital)
+    }
+
+    /// The same with more in it.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn with(program: &Path, core: Option<usize>, patients: usize, content: Content) -> Result<Self> {
+        let mut command = on_core(core, program);
+        Ok(Self(Served::start(command.arg(ROLE).arg(patients.to_string()).arg(content.word()))?))
     }
 
     /// Where it listens.
@@ -92,14 +66,17 @@ impl Fhir {
 /// It cannot listen.
 pub fn role() -> Result<()> {
     let patients = std::env::args().nth(2).context("how many patients?")?.parse()?;
+    let content = std::env::args().nth(3).and_then(|word| Content::of(&word)).context("what does it hold?")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ending = Served::ending();
     runtime.block_on(async {
         let listener = scruple_http::Server::bind(([127, 0, 0, 1], 0).into()).await?;
         let base = format!("http://{}/fhir", listener.local_addr());
-        let server = Arc::new(Server::from_resources(resources(&hospital(patients)), &base));
+        let hospital = hospital(patients);
+        let bundle = (content == Content::LongRecord).then(|| Bytes::from(prepared(&hospital, &base)));
+        let server = Arc::new(Server::from_resources(content.resources(&hospital), &base));
         writeln!(std::io::stdout(), "{}", listener.local_addr())?;
-        let service = service_fn(move |request| answer(Arc::clone(&server), request));
+        let service = service_fn(move |request| answer(Arc::clone(&server), bundle.clone(), request));
         let limits = Limits { drain_ms: 100, ..Limits::default() };
         let stop = async move {
             let _ = ending.await;
@@ -109,8 +86,17 @@ pub fn role() -> Result<()> {
     })
 }
 
-async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    server: Arc<Server>,
+    prepared: Option<Bytes>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
+    if let Some(bundle) = prepared.filter(|_| head.uri.path() == PREPARED) {
+        let mut response = Response::new(Full::new(bundle));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
+        return Ok(response);
+    }
     let Ok(body) = read_body(body, FORM_BYTES_MAX, FORM_MS).await else {
         let mut response = Response::new(Full::default());
         *response.status_mut() = hyper::StatusCode::BAD_REQUEST;
@@ -134,23 +120,4 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Respo
         }
     }
     Ok(response)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{NARRATIVE_UP_TO, hospital, resources};
-
-    #[test]
-    fn a_narrative_fills_up_a_patient_and_it_stays_json() {
-        let mut count = 0;
-        for (kind, id, json) in resources(&hospital(5)) {
-            let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
-            assert_eq!(
-                (value["resourceType"].as_str(), value["id"].as_str()),
-                (Some(kind.as_str()), Some(id.as_str()))
-            );
-            count += usize::from(value["text"]["status"] == "generated" && json.len() >= NARRATIVE_UP_TO);
-        }
-        assert!(count > 3, "{count} narratives");
-    }
 }

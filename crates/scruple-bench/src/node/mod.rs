@@ -4,13 +4,15 @@
 //! It reads no configuration and has no console and no health port: what is measured is the way of a request. Its keys are
 //! made up and stand here; it listens on this machine alone.
 
+pub mod content;
 mod disk;
 mod fhir;
 mod parts;
 mod process;
 mod role;
 
-pub use fhir::{Fhir, ROLE as FHIR_ROLE, hospital, resources, role as fhir_role};
+pub use content::{Content, hospital, resources};
+pub use fhir::{Fhir, ROLE as FHIR_ROLE, role as fhir_role};
 pub use parts::{Person, Setting, SystemClock, Words, Workforce, http_upstream, issuer, root, token, workforce};
 pub use process::Node;
 pub use role::{Command, Order, ROLE as NODE_ROLE, role as node_role};

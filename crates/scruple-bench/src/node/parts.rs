@@ -7,7 +7,7 @@ use scruple_app::{AccessCache, FeedFollower, SeedPerson, StoreKeys, seed_workfor
 use scruple_connect::{Base, HttpUpstream, Options as ConnectOptions};
 use scruple_core::{Clock, Entry, EntryBody, Timestamp};
 use scruple_fhir::search::Dialect;
-use scruple_gateway::{Gateway, Parts};
+use scruple_gateway::{AnswerTiming, Gateway, Parts};
 use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
 use scruple_ledger::{MergedReserve, Notices, Recorder, RefusedCounts};
 use scruple_policy::Active;
@@ -139,6 +139,8 @@ pub struct Setting {
     pub access: Arc<AccessCache>,
     /// The keys of the issuer of tokens.
     pub jwks: String,
+    /// Whose answers wait for the next of a few times.
+    pub timing: AnswerTiming,
     /// The present.
     pub now: Timestamp,
 }
@@ -162,6 +164,7 @@ impl Setting {
             access: self.access,
             verifier: Verifier::new(&self.jwks, parties(), LEEWAY_SECONDS)?,
             path: "/fhir".to_owned(),
+            timing: self.timing,
             now: self.now,
         }))
     }

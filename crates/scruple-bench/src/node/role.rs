@@ -8,7 +8,7 @@ use scruple_app::ports::EventLog;
 use scruple_app::{DEMO_APPROVER, Drainer};
 use scruple_core::{Clock, new_id};
 use scruple_fhir::search::Dialect;
-use scruple_gateway::{Gateway, GatewayService};
+use scruple_gateway::{AnswerTiming, Gateway, GatewayService};
 use scruple_http::{Limits, Server};
 use scruple_ledger::{OpenOptions, Recorder, RecorderOptions, ReserveOptions};
 use scruple_pairs::Exchange;
@@ -43,6 +43,10 @@ pub struct Order {
     pub people: Vec<Person>,
     /// Milliseconds of a call to the FHIR server.
     pub call_ms: u64,
+    /// Relationships are looked up, and not assumed as in the shipped pack.
+    pub resolved: bool,
+    /// Each answer waits for the next of a few times.
+    pub bucket: bool,
 }
 
 impl Order {
@@ -124,7 +128,9 @@ struct Held {
 async fn serve(order: Order, mut commands: mpsc::Receiver<String>) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = PrometheusBuilder::new().install_recorder()?;
-    let active = Arc::new(activate(&PackFiles::embedded().assuming_relationships(), clock.now())?);
+    let shipped = PackFiles::embedded();
+    let files = if order.resolved { shipped } else { shipped.assuming_relationships() };
+    let active = Arc::new(activate(&files, clock.now())?);
     let disk = Disk::new(order.dir.join("reserve"));
     let recorder = Arc::new(recorder(&order, &disk)?);
     let database = format!("sqlite:{}", order.dir.join("scruple.db").display());
@@ -140,6 +146,7 @@ async fn serve(order: Order, mut commands: mpsc::Receiver<String>) -> Result<()>
             recorder: Arc::clone(&recorder),
             access: cache,
             jwks: issuer.jwks().to_owned(),
+            timing: if order.bucket { AnswerTiming::Bucket } else { AnswerTiming::Plain },
             now: clock.now(),
         }
         .gateway()?,

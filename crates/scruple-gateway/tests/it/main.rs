@@ -9,4 +9,5 @@ mod pairs;
 mod records;
 mod requests;
 mod support;
+mod timing;
 mod view;

@@ -7,7 +7,7 @@ use rand_chacha::rand_core::SeedableRng;
 use scruple_app::{AccessCache, FeedFollower, SeedPerson, StoreKeys, seed_workforce};
 use scruple_connect::{EMBEDDED_BASE, EmbeddedUpstream};
 use scruple_core::{Clock, Entry, EntryBody, FixedClock, Timestamp};
-use scruple_gateway::{Gateway, Parts};
+use scruple_gateway::{AnswerTiming, Gateway, Parts};
 use scruple_hospital::upstream::Server;
 use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
 use scruple_ledger::simulate::SimStorage;
@@ -64,7 +64,7 @@ pub fn practitioners(login: &str) -> &'static [&'static str] {
 }
 
 /// The people: login and roles.
-const PEOPLE: [(&str, &str); 11] = [
+const PEOPLE: [(&str, &str); 12] = [
     ("ana.desk", "front_desk"),
     ("ben.bill", "biller"),
     ("cid.nurse", "nurse"),
@@ -76,6 +76,7 @@ const PEOPLE: [(&str, &str); 11] = [
     ("hal.code", "coder"),
     ("ivy.priv", "privacy_officer"),
     ("joy.social", "social_worker"),
+    ("ira.study", "researcher"),
 ];
 
 /// Who holds a role, in the tests.
@@ -123,26 +124,37 @@ impl World {
         Self::under(active(), upstream)
     }
 
+    /// Whose answers leave as is said here.
+    pub fn timed(upstream: Arc<dyn Upstream>, timing: AnswerTiming) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = [dir.path().join("ledger"), dir.path().join("reserve")];
+        let options = |clock| OpenOptions::new("test/ledger", clock);
+        Self::with_ledger((active(), timing), upstream, dir, &folders, options)
+    }
+
     /// Under another policy.
     pub fn under(policy: Arc<Active>, upstream: Arc<dyn Upstream>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let folders = [dir.path().join("ledger"), dir.path().join("reserve")];
-        Self::with_ledger(policy, upstream, dir, &folders, |clock| OpenOptions::new("test/ledger", clock))
+        let options = |clock| OpenOptions::new("test/ledger", clock);
+        Self::with_ledger((policy, AnswerTiming::ByRole), upstream, dir, &folders, options)
     }
 
     /// With the ledger and its reserve on a simulated disk.
     pub fn on_disk(upstream: Arc<dyn Upstream>, disk: &SimStorage) -> Self {
         let storage = Arc::new(disk.clone());
         let folders = ["/ledger", "/reserve"].map(PathBuf::from);
-        Self::with_ledger(active(), upstream, tempfile::tempdir().unwrap(), &folders, move |clock| OpenOptions {
+        let options = move |clock| OpenOptions {
             storage: Arc::clone(&storage) as Arc<dyn Storage>,
             segment_bytes: SEGMENT_BYTES_MIN,
             ..OpenOptions::new("test/ledger", clock)
-        })
+        };
+        let dir = tempfile::tempdir().unwrap();
+        Self::with_ledger((active(), AnswerTiming::ByRole), upstream, dir, &folders, options)
     }
 
     fn with_ledger(
-        policy: Arc<Active>,
+        (policy, timing): (Arc<Active>, AnswerTiming),
         upstream: Arc<dyn Upstream>,
         dir: tempfile::TempDir,
         [ledger, reserve]: &[PathBuf; 2],
@@ -172,7 +184,7 @@ impl World {
             base: BASE.to_owned(),
         }));
         let gateway =
-            Arc::new(Gateway::new(Parts { pipeline, access, verifier, path: "/fhir".to_owned(), now: noon() }));
+            Arc::new(Gateway::new(Parts { pipeline, access, verifier, path: "/fhir".to_owned(), timing, now: noon() }));
         Self { runtime, gateway, clock, upstream: exchange, recorder, issuer, follower: Some(follower), dir }
     }
 

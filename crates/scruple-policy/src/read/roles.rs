@@ -1,7 +1,7 @@
 //! Roles, their permits, the words of their segments, and the pass-through profiles.
 
 use super::{Names, Reader, is_name};
-use crate::model::{Broad, Permit, RelatedBy, Role, SegmentWord, Task, position};
+use crate::model::{Broad, Permit, RelatedBy, Role, SegmentWord, Task, Timing, position};
 use crate::source::line_of;
 use scruple_core::{CategoryId, ConditionMask, MaskId, SegmentId, SegmentLimit, SegmentSet, View};
 use scruple_fhir::Annotation;
@@ -25,6 +25,7 @@ struct RoleToml {
     trap: String,
     #[serde(default)]
     administrative: bool,
+    timing: Option<toml::Spanned<String>>,
     tasks: BTreeMap<String, toml::Spanned<String>>,
     #[serde(default)]
     permit: Vec<PermitToml>,
@@ -48,6 +49,7 @@ struct ProfileToml {
     law: String,
     purposes: Vec<String>,
     withheld: Vec<String>,
+    timing: Option<toml::Spanned<String>>,
     narrative: bool,
     unknown_extensions: bool,
 }
@@ -212,6 +214,7 @@ impl Reader<'_> {
                     "add one: a word for each segment",
                 );
             }
+            let timing = self.timing(&file, read.timing.as_ref());
             let role = Role {
                 name: name.clone(),
                 file: file.clone(),
@@ -231,6 +234,7 @@ impl Reader<'_> {
                 segments_at: words.at,
                 administrative: read.administrative,
                 never_pass: SegmentSet::EMPTY,
+                timing,
                 is_profile: false,
             };
             roles.insert(name, role);
@@ -250,6 +254,17 @@ impl Reader<'_> {
             self.problem(file, task.line, what, "write in words what is done (RB-08)");
         }
         tasks
+    }
+
+    fn timing(&mut self, file: &str, word: Option<&toml::Spanned<String>>) -> Timing {
+        let Some(word) = word else { return Timing::Plain };
+        let timing = Timing::of(word.get_ref());
+        if timing.is_none() {
+            let line = line_of(self.files.0.get(file).map_or("", String::as_str), word.span().start);
+            let what = format!("unknown timing `{}`", word.get_ref());
+            self.problem(file, line, what, "write plain, or bucket: answers wait for the next of a few times");
+        }
+        timing.unwrap_or_default()
     }
 
     fn line_with(&self, file: &str, word: &str) -> usize {
@@ -392,8 +407,9 @@ impl Reader<'_> {
             let text = self.files.0.get(file).map_or("", String::as_str);
             let line = text.find(&format!("[{name}]")).map_or(0, |at| line_of(text, at));
             let place = (file, line);
+            let timing = self.timing(file, profile.timing.as_ref());
             let role = names.profile_role(&name, place, profile, &withheld_categories, withheld_segments);
-            roles.insert(name, role);
+            roles.insert(name, Role { timing, ..role });
         }
     }
 }
@@ -453,6 +469,7 @@ impl Names<'_> {
             segments_at: format!("{file}:{line}"),
             administrative: false,
             never_pass: segments,
+            timing: Timing::Plain,
             is_profile: true,
         }
     }

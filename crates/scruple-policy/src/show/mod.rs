@@ -42,6 +42,8 @@ pub struct RoleSheet {
     pub passes_full_types: bool,
     /// It sees no PHI category in full as a standing right.
     pub administrative: bool,
+    /// `bucket`: its answers leave a gateway at one of a few times; else `plain`.
+    pub timing: &'static str,
     /// Risk tier.
     pub risk_tier: String,
     /// Why it is the minimum.
@@ -206,6 +208,7 @@ fn sheet(pack: &Pack, role: &Role) -> RoleSheet {
         emergency_access: role.emergency_access,
         passes_full_types: role.passes,
         administrative: role.administrative,
+        timing: role.timing.word(),
         risk_tier: role.risk_tier.clone(),
         defence: role.defence.clone(),
         trap: role.trap.clone(),

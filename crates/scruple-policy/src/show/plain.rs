@@ -123,6 +123,7 @@ fn facts(sheet: &RoleSheet) -> Vec<(&'static str, String)> {
         ("Emergency access", yes(sheet.emergency_access)),
         ("Full types pass whole", yes(sheet.passes_full_types)),
         ("Administrative", yes(sheet.administrative)),
+        ("Timing of answers", sheet.timing.to_owned()),
         ("Risk tier", sheet.risk_tier.clone()),
         ("Why it is the minimum", sheet.defence.clone()),
     ];

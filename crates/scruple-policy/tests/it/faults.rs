@@ -41,6 +41,8 @@ fn unknown_names_in_a_role() {
     plant(BILLER, "when = []", "when = [\"relation\"]", "unknown condition `relation`");
     plant(BILLER, "also = [\"REMITADV\"]", "also = [\"REMIT\"]", "unknown purpose `REMIT`");
     plant(BILLER, "risk_tier = \"medium\"", "risk_tiers = \"medium\"", "unknown field `risk_tiers`");
+    plant("roles/researcher.toml", "timing = \"bucket\"", "timing = \"buckets\"", "unknown timing `buckets`");
+    plant("profiles.toml", "timing = \"bucket\"", "timing = \"late\"", "unknown timing `late`");
 }
 
 #[test]

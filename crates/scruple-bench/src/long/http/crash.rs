@@ -18,7 +18,7 @@ use rand_core::Rng as _;
 use scruple_app::AccessCache;
 use scruple_connect::{EMBEDDED_BASE, EmbeddedUpstream};
 use scruple_core::{Clock, FixedClock};
-use scruple_gateway::Gateway;
+use scruple_gateway::{AnswerTiming, Gateway};
 use scruple_hospital::upstream::Server;
 use scruple_ledger::simulate::{Keep, SimStorage};
 use scruple_ledger::{
@@ -107,6 +107,7 @@ impl HttpCrash {
             recorder,
             access: Arc::clone(&self.access),
             jwks: self.jwks.clone(),
+            timing: AnswerTiming::Plain,
             now: NOON,
         };
         setting.gateway().map_err(|_| "a gateway cannot be put together".to_owned())

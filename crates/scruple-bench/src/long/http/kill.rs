@@ -33,7 +33,14 @@ const CALL_MS: u64 = 10_000;
 pub fn http_kill(program: &Path, settings: &Settings) -> Result<Report> {
     let dir = tempfile::tempdir()?;
     let fhir = Fhir::start(program, None, PATIENTS)?;
-    let order = Order { dir: dir.path().to_owned(), upstream: fhir.url(), people: people(), call_ms: CALL_MS };
+    let order = Order {
+        dir: dir.path().to_owned(),
+        upstream: fhir.url(),
+        people: people(),
+        call_ms: CALL_MS,
+        resolved: false,
+        bucket: false,
+    };
     let counter = Counter::new(settings.limit);
     let mut report = Report::default();
     let mut next = 0;

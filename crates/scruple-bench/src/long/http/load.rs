@@ -99,7 +99,14 @@ pub fn load_for(program: &Path, settings: &Settings, time: Duration) -> Result<R
         purpose: "TREAT".to_owned(),
         practitioners: Vec::new(),
     }));
-    let order = Order { dir: dir.path().to_owned(), upstream: fhir.url(), people: people.clone(), call_ms: CALL_MS };
+    let order = Order {
+        dir: dir.path().to_owned(),
+        upstream: fhir.url(),
+        people: people.clone(),
+        call_ms: CALL_MS,
+        resolved: false,
+        bucket: false,
+    };
     let mut node = Node::start(program, None, &order)?;
     let stop = Arc::new(Stop::default());
     let left: Vec<Arc<OnceLock<Instant>>> = people.iter().map(|_| Arc::default()).collect();
