@@ -20,6 +20,8 @@ usage: cargo xtask long NAME [--seed S] [--minutes N | --cases N]
 Runs one of these in release, and adds a row to docs/long-runs.md:
   fuzz-projector   hostile bytes into the projector (10 minutes)
   fuzz-pack        hostile files into the pack parser (10 minutes)
+  fuzz-grammar     hostile requests into the grammar of paths and queries (10 minutes)
+  fuzz-page        hostile page tokens into a gateway (10 minutes)
   fuzz-ledger      damaged folders into the ledger reader (10 minutes)
   ledger-crash     storage that forgets unsynced sectors, cut after every operation (10,000 cases)
   ledger-kill      SIGKILL under load, then verify (50 cases)
@@ -44,6 +46,8 @@ enum Limit {
 const RUNS: &[(&str, Limit)] = &[
     ("fuzz-projector", Limit::Minutes(10)),
     ("fuzz-pack", Limit::Minutes(10)),
+    ("fuzz-grammar", Limit::Minutes(10)),
+    ("fuzz-page", Limit::Minutes(10)),
     ("fuzz-ledger", Limit::Minutes(10)),
     ("ledger-crash", Limit::Cases(10_000)),
     ("ledger-kill", Limit::Cases(50)),

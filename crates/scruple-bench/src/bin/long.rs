@@ -5,12 +5,14 @@ use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 use scruple_bench::bench::part;
 use scruple_bench::long::crash::LedgerCrash;
+use scruple_bench::long::grammar::FuzzGrammar;
 use scruple_bench::long::http::crash::HttpCrash;
 use scruple_bench::long::http::kill::http_kill;
 use scruple_bench::long::http::load::load;
 use scruple_bench::long::kill::ledger_kill;
 use scruple_bench::long::ledger::FuzzLedger;
 use scruple_bench::long::pack::FuzzPack;
+use scruple_bench::long::page::FuzzPage;
 use scruple_bench::long::pairs::pairs;
 use scruple_bench::long::projector::FuzzProjector;
 use scruple_bench::long::reserve::ReserveCrash;
@@ -48,6 +50,10 @@ enum Name {
     FuzzProjector,
     /// Hostile files into the pack parser
     FuzzPack,
+    /// Hostile requests into the grammar of paths and queries
+    FuzzGrammar,
+    /// Hostile page tokens into a gateway
+    FuzzPage,
     /// Damaged folders into the ledger reader
     FuzzLedger,
     /// Storage that forgets unsynced sectors, cut after every operation
@@ -88,6 +94,8 @@ fn main() -> Result<()> {
     let report = match args.name {
         Name::FuzzProjector => fuzz(&FuzzProjector::new(&fuzz_folder)?, &settings)?,
         Name::FuzzPack => fuzz(&FuzzPack::new()?, &settings)?,
+        Name::FuzzGrammar => fuzz(&FuzzGrammar::new(), &settings)?,
+        Name::FuzzPage => fuzz(&FuzzPage::new()?, &settings)?,
         Name::FuzzLedger => fuzz(&FuzzLedger::new()?, &settings)?,
         Name::LedgerCrash => fuzz(&LedgerCrash::new()?, &settings)?,
         Name::LedgerKill => {

@@ -5,15 +5,18 @@
 
 pub mod crash;
 mod draw;
+pub mod grammar;
 pub mod http;
 pub mod kill;
 pub mod ledger;
 mod mutate;
 pub mod pack;
+pub mod page;
 pub mod pairs;
 pub mod projector;
 pub mod reserve;
 mod run;
+mod standing;
 mod tree;
 
 pub use draw::Draw;

@@ -1,25 +1,17 @@
 //! Non-interference over the gateway, at length: pairs of stores that a caller cannot tell apart, the same requests of both,
 //! answers compared with each other and with a reference server that holds the caller's view alone.
 //!
-//! The comparison is the test kit's, the upstreams and the rules are those of the gateway's tests; here are the gateway as
-//! its system, and the order in which callers and upstreams come. Nothing here looks at a body.
+//! The comparison is the test kit's, the upstreams and the rules are those of the gateway's tests; here is the order in
+//! which callers and upstreams come. Nothing here looks at a body.
 
 use super::run::{Counter, Limit, Report, Settings, keep, progress};
-use crate::node::{BASE, NOON, Person, Setting, Words, Workforce, issuer, root, token, workforce};
+use super::standing::OverStore;
+use crate::node::{BASE, NOON, Person, root};
 use crate::shipped;
 use anyhow::{Result, anyhow};
-use bytes::Bytes;
-use http_body_util::Full;
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
-use scruple_core::{Clock, FixedClock};
-use scruple_gateway::{AnswerTiming, Gateway};
-use scruple_ledger::{OpenOptions, Recorder, RecorderOptions};
-use scruple_pairs::{Behind, Caller, Exchange};
+use scruple_pairs::{Behind, Caller};
 use scruple_policy::Active;
-use scruple_release::Upstream;
-use scruple_testkit::interfere::{self, Pairs, Plan, Request, Response, Store, System, Systems, WorkTrace};
-use std::path::Path;
+use scruple_testkit::interfere::{self, Pairs, Plan, Systems};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Runtime;
 
@@ -51,104 +43,6 @@ const SLICE: u64 = 1_000;
 /// Of the searches of US Core that policy permits so many of a hundred must be answered.
 const US_CORE_PERCENT: usize = 95;
 
-/// A gateway for one caller over a store that can be exchanged.
-struct OverStore {
-    runtime: Arc<Runtime>,
-    gateway: Gateway,
-    exchange: Arc<Exchange>,
-    behind: Behind,
-    token: String,
-    /// A store that could not be loaded: every answer is then wrong, and says so.
-    broken: bool,
-    _dir: tempfile::TempDir,
-}
-
-impl OverStore {
-    fn new(shared: &Shared, active: &Arc<Active>, person: &Person, behind: &Behind) -> Result<Self> {
-        let dir = scratch()?;
-        let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(NOON));
-        let of_ledger = Arc::clone(&clock);
-        let options = RecorderOptions {
-            ledger: Box::new(move || OpenOptions::new("pairs/ledger", Arc::clone(&of_ledger))),
-            reserves: Vec::new(),
-            notices: Box::new(Words(Arc::clone(&clock))),
-        };
-        let recorder = Recorder::open(&dir.path().join("ledger"), options)?;
-        let database = format!("sqlite:{}", dir.path().join("scruple.db").display());
-        // The clock stands still, so that what was learnt at the beginning stays fresh.
-        let Workforce { cache, .. } =
-            shared.runtime.block_on(workforce(&database, &clock, std::slice::from_ref(person)))?;
-        let issuer = issuer(&mut ChaCha20Rng::seed_from_u64(11))?;
-        let exchange = Arc::new(Exchange::new(behind.upstream(&Store::new(), NOON)?));
-        let setting = Setting {
-            active: Arc::clone(active),
-            upstream: Arc::clone(&exchange) as Arc<dyn Upstream>,
-            recorder: Arc::new(recorder),
-            access: cache,
-            jwks: issuer.jwks().to_owned(),
-            timing: AnswerTiming::Plain,
-            now: NOON,
-        };
-        Ok(Self {
-            runtime: Arc::clone(&shared.runtime),
-            gateway: setting.gateway()?,
-            exchange,
-            behind: behind.clone(),
-            token: token(&issuer, person, NOON, &mut ChaCha20Rng::seed_from_u64(12))?,
-            broken: false,
-            _dir: dir,
-        })
-    }
-}
-
-/// A folder in memory if there is one: what is compared are answers, and nothing has to outlive them.
-fn scratch() -> Result<tempfile::TempDir> {
-    let memory = Path::new("/dev/shm");
-    let builder = &mut tempfile::Builder::new();
-    let builder = builder.prefix("scruple-pairs-");
-    Ok(if memory.is_dir() { builder.tempdir_in(memory)? } else { builder.tempdir()? })
-}
-
-impl System for OverStore {
-    fn load(&mut self, store: &Store) {
-        match self.behind.upstream(store, NOON) {
-            Ok(upstream) => self.exchange.put(upstream),
-            Err(_) => self.broken = true,
-        }
-    }
-
-    fn ask(&mut self, request: &Request, seed: u64) -> Response {
-        if self.broken {
-            return Response { status: 0, headers: Vec::new(), body: b"the store was not loaded".to_vec() };
-        }
-        let target = match &request.query {
-            Some(query) => format!("{}?{query}", request.path),
-            None => request.path.clone(),
-        };
-        let mut builder = http::Request::builder().method(request.method.as_str()).uri(target);
-        for (name, value) in &request.headers {
-            builder = builder.header(name, value);
-        }
-        let builder = builder.header("authorization", format!("Bearer {}", self.token));
-        let Ok(request) = builder.body(Full::new(Bytes::from(request.body.clone()))) else {
-            // No HTTP client can send it, and no listener takes it.
-            return Response { status: 400, headers: Vec::new(), body: Vec::new() };
-        };
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let (response, id) =
-            self.runtime.block_on(self.gateway.handle(request, None, &FixedClock::new(NOON), &mut rng));
-        let body = response.body.bytes().to_vec();
-        let http = response.into_http(&id);
-        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = http.headers().iter().map(|(name, value)| (name.to_string(), text(value)));
-        Response { status: http.status().as_u16(), headers: headers.collect(), body }
-    }
-
-    fn work(&self) -> WorkTrace {
-        WorkTrace::default()
-    }
-}
-
 /// What all slices share.
 struct Shared {
     runtime: Arc<Runtime>,
@@ -173,9 +67,9 @@ impl Shared {
             purpose: purpose.to_owned(),
             practitioners: practitioners.iter().map(|one| (*one).to_owned()).collect(),
         };
-        let mut a = OverStore::new(self, active, &person, behind)?;
-        let mut b = OverStore::new(self, active, &person, behind)?;
-        let mut empty = OverStore::new(self, active, &person, behind)?;
+        let mut a = OverStore::new(&self.runtime, active, &person, behind)?;
+        let mut b = OverStore::new(&self.runtime, active, &person, behind)?;
+        let mut empty = OverStore::new(&self.runtime, active, &person, behind)?;
         let mut systems = Systems { a: &mut a, b: &mut b, empty: &mut empty };
         let pairs = Pairs::new(seed, NOON).map_err(|error| anyhow!("the pairs cannot be made: {error}"))?;
         let plan = Plan { cases, ..Plan::default() };

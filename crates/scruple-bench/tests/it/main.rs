@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds something else fails loudly")]
 
 use scruple_bench::long::crash::LedgerCrash;
+use scruple_bench::long::grammar::FuzzGrammar;
 use scruple_bench::long::http::crash::HttpCrash;
 use scruple_bench::long::http::kill::http_kill;
 use scruple_bench::long::kill::ledger_kill;
 use scruple_bench::long::ledger::FuzzLedger;
 use scruple_bench::long::pack::FuzzPack;
+use scruple_bench::long::page::FuzzPage;
 use scruple_bench::long::pairs::pairs;
 use scruple_bench::long::projector::FuzzProjector;
 use scruple_bench::long::{Fuzz, Limit, Report, Settings, fuzz, replay};
@@ -46,6 +48,20 @@ fn the_pack_reader_withstands_hostile_files() {
     let target = FuzzPack::new().unwrap();
     replays(&target, 3);
     run(&target, 20);
+}
+
+#[test]
+fn the_grammar_withstands_hostile_requests() {
+    let target = FuzzGrammar::new();
+    replays(&target, 1);
+    run(&target, 3_000);
+}
+
+#[test]
+fn no_page_token_but_a_callers_own_opens_anything() {
+    let target = FuzzPage::new().unwrap();
+    replays(&target, 1);
+    run(&target, 300);
 }
 
 #[test]

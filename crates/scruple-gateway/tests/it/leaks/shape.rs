@@ -263,7 +263,9 @@ fn l26_contained_resources() {
         "contained": [{ "resourceType": "DocumentReference", "id": "d", "status": "current", "description": birth }] })
     };
     let two = Two::new(&[patient("p1", "1980-05-17")], &[claim("born in May")], &[claim("born in June")]);
-    assert_eq!(two.get(BILLER, "/fhir/Claim/c1").status, 200);
+    let shown = two.get(BILLER, "/fhir/Claim/c1");
+    assert_eq!(shown.status, 200);
+    assert!(!String::from_utf8(shown.body).unwrap().contains("contained"));
 }
 
 #[test]
