@@ -26,6 +26,7 @@ Runs one of these in release, and adds a row to docs/long-runs.md:
   ledger-crash     storage that forgets unsynced sectors, cut after every operation (10,000 cases)
   ledger-kill      SIGKILL under load, then verify (50 cases)
   pairs            stores with equal views, each request to both gateways and to the reference server (200,000 cases)
+  bare             what servers of others tell whose answers are filtered alone: docs/servers-alone.md (20,000 cases)
   load             the gateway under load with faults: memory stays, no release without its record (30 minutes)
   http-crash       power cuts under the gateway: every released answer has its record (1,000 cases)
   http-kill        SIGKILL of the gateway under load, then verify (50 cases)
@@ -52,6 +53,7 @@ const RUNS: &[(&str, Limit)] = &[
     ("ledger-crash", Limit::Cases(10_000)),
     ("ledger-kill", Limit::Cases(50)),
     ("pairs", Limit::Cases(200_000)),
+    ("bare", Limit::Cases(20_000)),
     ("load", Limit::Minutes(30)),
     ("http-crash", Limit::Cases(1_000)),
     ("http-kill", Limit::Cases(50)),
@@ -93,7 +95,7 @@ pub fn run(mut args: Args) -> Result<()> {
     let bench = ["--release", "--quiet", "-p", "scruple-bench", "--bin", "long"];
     shell::run(shell::cargo().arg("build").args(bench))?;
     // Pairs are asked before a server that others wrote, too.
-    let needs_medplum = name == "pairs" && shell::given(MEDPLUM_VARIABLE).is_none();
+    let needs_medplum = matches!(name.as_str(), "pairs" | "bare") && shell::given(MEDPLUM_VARIABLE).is_none();
     let medplum = if needs_medplum { Some(Upstream::medplum()?) } else { None };
     let began = Instant::now();
     let mut command = shell::cargo();

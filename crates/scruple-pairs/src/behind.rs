@@ -49,6 +49,12 @@ impl Behind {
         Some(Self::Medplum(base.trim_end_matches("/fhir/R4").to_owned()))
     }
 
+    /// The servers that others wrote, as far as they are named.
+    #[must_use]
+    pub fn of_others() -> Vec<Self> {
+        Self::medplum().into_iter().collect()
+    }
+
     /// The server over a store, at this present. Medplum gets the current resources alone, and nothing of their past.
     ///
     /// # Errors
@@ -69,6 +75,15 @@ impl Behind {
             }
             Self::Medplum(server) => loaded(server, store)?,
         })
+    }
+
+    /// Where it listens, if it is a server that others wrote.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        match self {
+            Self::Medplum(server) => Some(server),
+            Self::Raw | Self::Unruly | Self::Embedded => None,
+        }
     }
 
     /// The pairs that it can be asked over: a server that mends what it is given gets what needs no mending.
@@ -123,8 +138,15 @@ fn versions(store: &Store) -> impl Iterator<Item = (String, String, upstream::Ve
     })
 }
 
-/// A store of its own on a Medplum server, holding this and nothing else.
 fn loaded(server: &str, store: &Store) -> io::Result<Arc<dyn Upstream>> {
+    let base = put_store(server, store)?;
+    let mut options = Options::new(Base::parse(&base).map_err(io::Error::other)?);
+    (options.call_ms, options.dialect) = (MEDPLUM_CALL_MS, Dialect::Plain);
+    Ok(Arc::new(HttpUpstream::new(&options).map_err(io::Error::other)?))
+}
+
+/// Makes a store of its own on a server, holding this and nothing else; the base of it.
+pub(crate) fn put_store(server: &str, store: &Store) -> io::Result<String> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let name = format!("pairs-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst) % MEDPLUM_STORES);
     let mut lines = Vec::new();
@@ -146,7 +168,5 @@ fn loaded(server: &str, store: &Store) -> io::Result<Arc<dyn Upstream>> {
     if !answer.starts_with("HTTP/1.1 2") {
         return Err(io::Error::other(format!("Medplum takes no store: {answer}")));
     }
-    let mut options = Options::new(Base::parse(&format!("{server}/{name}/fhir/R4")).map_err(io::Error::other)?);
-    (options.call_ms, options.dialect) = (MEDPLUM_CALL_MS, Dialect::Plain);
-    Ok(Arc::new(HttpUpstream::new(&options).map_err(io::Error::other)?))
+    Ok(format!("{server}/{name}/fhir/R4"))
 }

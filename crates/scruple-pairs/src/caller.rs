@@ -4,8 +4,10 @@ use scruple_core::{ConditionMask, SegmentLimit, Timestamp, View};
 use scruple_fhir::dictionary;
 use scruple_policy::{Active, ElementRow, Pack, Question, Reach, TypeExplanation, explain_type};
 use scruple_seal::TokenKey;
+use scruple_testkit::interfere::bare::{Census, census};
 use scruple_testkit::interfere::{
-    Harness, Inherits, Pairs, Plan, Related, RelatedBy, Report, Resolved, Rules, Sight, Systems, Window, shared_types,
+    Harness, Inherits, Pairs, Plan, Related, RelatedBy, Report, Resolved, Rules, Sight, System, Systems, Window,
+    shared_types,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,6 +92,18 @@ impl Caller {
     #[must_use]
     pub const fn rules(&self) -> &Explained {
         &self.rules
+    }
+
+    /// Asks two servers with nothing of ours before them, and counts what tells stores apart that look alike to this caller.
+    pub fn census(
+        &self,
+        (pairs, base): (&Pairs, &str),
+        servers: (&mut dyn System, &mut dyn System),
+        size: (usize, usize),
+        seed: u64,
+        seen: &mut Census,
+    ) {
+        census((pairs, &self.sight, base), servers, size, seed, seen);
     }
 
     /// Asks the systems over pairs of stores, and compares.

@@ -4,6 +4,7 @@
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 use scruple_bench::bench::part;
+use scruple_bench::long::bare::bare;
 use scruple_bench::long::crash::LedgerCrash;
 use scruple_bench::long::grammar::FuzzGrammar;
 use scruple_bench::long::http::crash::HttpCrash;
@@ -62,6 +63,8 @@ enum Name {
     LedgerKill,
     /// Stores with equal views, each request to both gateways and to the reference server
     Pairs,
+    /// What servers of others tell whose answers are filtered and nothing more
+    Bare,
     /// The gateway under load with faults: memory stays, no release without its record
     Load,
     /// Power cuts under the gateway: every released answer has its record
@@ -103,6 +106,7 @@ fn main() -> Result<()> {
             ledger_kill(&program, &settings)?
         }
         Name::Pairs => pairs(&settings)?,
+        Name::Bare => bare(&settings)?,
         Name::Load => load(&std::env::current_exe()?, &settings)?,
         Name::HttpCrash => fuzz(&HttpCrash::new()?, &settings)?,
         Name::HttpKill => http_kill(&std::env::current_exe()?, &settings)?,

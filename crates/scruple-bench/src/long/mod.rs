@@ -3,6 +3,7 @@
 //! A case is a function of (seed, number), so that a run is repeated by its seed. What a fuzzer finds is made smaller and
 //! kept under `fuzz/regressions/<name>/`, named by its hash; a test replays those files and the corpus.
 
+pub mod bare;
 pub mod crash;
 mod draw;
 pub mod grammar;

@@ -17,10 +17,10 @@ use tokio::runtime::Runtime;
 
 /// A caller: role, purpose, and who he is in the record system. Who is somebody there has his relationships looked up; all
 /// others are related to every patient.
-type Who = (&'static str, &'static str, &'static [&'static str]);
+pub(super) type Who = (&'static str, &'static str, &'static [&'static str]);
 
 /// Callers, tried before every upstream.
-const CALLERS: [Who; 12] = [
+pub(super) const CALLERS: [Who; 12] = [
     ("biller", "HPAYMT", &[]),
     ("nurse", "TREAT", &["Practitioner/prac-nurse-6", "Practitioner/prac-nurse-10", "Practitioner/prac-nurse-1"]),
     ("front_desk", "PATADMIN", &[]),
@@ -44,23 +44,37 @@ const SLICE: u64 = 1_000;
 const US_CORE_PERCENT: usize = 95;
 
 /// What all slices share.
-struct Shared {
+pub(super) struct Shared {
     runtime: Arc<Runtime>,
     assumed: Arc<Active>,
     resolved: Arc<Active>,
 }
 
 impl Shared {
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            runtime: Arc::new(tokio::runtime::Builder::new_multi_thread().enable_all().build()?),
+            assumed: shipped::active()?,
+            resolved: shipped::resolved()?,
+        })
+    }
+
+    /// Whose view is compared.
+    pub fn caller(&self, (role, purpose, practitioners): Who) -> Result<Caller> {
+        let key = root().token()?;
+        let caller = if practitioners.is_empty() {
+            Caller::new(&self.assumed, role, purpose, NOON, key)
+        } else {
+            Caller::resolved(&self.resolved, role, purpose, NOON, key, practitioners)
+        };
+        caller.map_err(|why| anyhow!(why))
+    }
+
     /// One caller before one upstream, for so many requests.
     fn slice(&self, who: Who, behind: &Behind, cases: usize, seed: u64) -> Result<interfere::Report> {
         let (role, purpose, practitioners) = who;
-        let key = root().token()?;
-        let (active, caller) = if practitioners.is_empty() {
-            (&self.assumed, Caller::new(&self.assumed, role, purpose, NOON, key))
-        } else {
-            (&self.resolved, Caller::resolved(&self.resolved, role, purpose, NOON, key, practitioners))
-        };
-        let caller = caller.map_err(|why| anyhow!(why))?;
+        let active = if practitioners.is_empty() { &self.assumed } else { &self.resolved };
+        let caller = self.caller(who)?;
         let person = Person {
             login: format!("pairs.{role}"),
             role: role.to_owned(),
@@ -92,13 +106,9 @@ struct Sum {
 /// # Errors
 /// A gateway cannot be put together, or Medplum is named and not there.
 pub fn pairs(settings: &Settings) -> Result<Report> {
-    let shared = Shared {
-        runtime: Arc::new(tokio::runtime::Builder::new_multi_thread().enable_all().build()?),
-        assumed: shipped::active()?,
-        resolved: shipped::resolved()?,
-    };
+    let shared = Shared::new()?;
     let upstreams: Vec<Behind> =
-        [Behind::Raw, Behind::Unruly, Behind::Embedded].into_iter().chain(Behind::medplum()).collect();
+        [Behind::Raw, Behind::Unruly, Behind::Embedded].into_iter().chain(Behind::of_others()).collect();
     let mut turns = Vec::new();
     for behind in &upstreams {
         turns.extend(CALLERS.iter().map(|who| (*who, behind)));

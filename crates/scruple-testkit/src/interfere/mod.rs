@@ -6,12 +6,14 @@
 //! * [`Pairs`]: pairs of stores with equal views.
 //! * [`requests`], [`us_core`]: what an outsider asks of them.
 //! * [`Harness`]: asks a [`System`] over both stores, compares, and makes a difference small.
+//! * [`bare`]: what servers tell whose answers are filtered alone.
 //! * [`leaks`]: leaks put in on purpose, which the harness must find; [`Toy`], the system that they are put into.
 //! * [`RawServer`]: an upstream that holds a raw store, and misbehaves if told to.
 //!
 //! It knows no gateway: that is a [`System`], wrapped by the gateway's own tests. It judges no timing; the work that a
 //! request causes is counted and told apart from what an answer says.
 
+pub mod bare;
 mod harness;
 pub mod leaks;
 pub mod oracle;
