@@ -27,7 +27,8 @@ fn folder() -> PathBuf {
 }
 
 fn mutants(text: &str) -> Vec<Mutant> {
-    let is_row = |line: &&str| line.strip_prefix("| l").is_some_and(|rest| rest.starts_with(|one: char| one.is_ascii_digit()));
+    let is_row =
+        |line: &&str| line.strip_prefix("| l").is_some_and(|rest| rest.starts_with(|one: char| one.is_ascii_digit()));
     let rows = text.lines().filter(is_row);
     let row = |line: &str| {
         let mut cells = line.trim_matches('|').split('|').map(str::trim);

@@ -3,7 +3,7 @@
 use crate::answer::{Facts, broken, check_head, gone, read};
 use crate::base::Base;
 use crate::counts::{CallKind, UpstreamCounts};
-use crate::options::{InvalidOptions, Options, SearchBy};
+use crate::options::{Credential, InvalidOptions, Options, SearchBy};
 use crate::pool::{Lease, Pool};
 use crate::room::Room;
 use bytes::Bytes;
@@ -18,8 +18,8 @@ use hyper::client::conn::http1::SendRequest;
 use scruple_fhir::search::{Dialect, encode};
 use scruple_release::{Fetched, HISTORY_PAGE_COUNT, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
@@ -39,7 +39,7 @@ pub struct HttpUpstream {
     search_by: SearchBy,
     dialect: Dialect,
     /// What every request carries.
-    headers: HeaderMap,
+    headers: RwLock<Arc<HeaderMap>>,
     pool: Arc<Pool>,
     turns: Semaphore,
     room: Room,
@@ -110,7 +110,7 @@ impl HttpUpstream {
             link_bases: options.link_bases.clone(),
             search_by: options.search_by,
             dialect: options.dialect,
-            headers,
+            headers: RwLock::new(Arc::new(headers)),
             pool: Arc::new(Pool::new(options, counts.clone())?),
             turns: Semaphore::new(options.calls_max.min(Semaphore::MAX_PERMITS)),
             room: Room::new(options.held_bytes_max),
@@ -120,6 +120,25 @@ impl HttpUpstream {
             read_bytes_max: options.read_bytes_max,
             counts,
         })
+    }
+
+    /// Takes another credential for all requests that begin from now on.
+    ///
+    /// # Errors
+    /// It cannot be sent; the earlier one stays.
+    pub fn set_credential(&self, credential: &Credential) -> Result<(), InvalidOptions> {
+        let value = credential.header()?;
+        let mut headers = HeaderMap::clone(&self.headers());
+        match value {
+            Some(value) => drop(headers.insert(AUTHORIZATION, value)),
+            None => drop(headers.remove(AUTHORIZATION)),
+        }
+        *self.headers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(headers);
+        Ok(())
+    }
+
+    fn headers(&self) -> Arc<HeaderMap> {
+        Arc::clone(&self.headers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What is counted, for metrics.
@@ -221,14 +240,14 @@ impl HttpUpstream {
     /// connection that the server had closed is sent again, once, on a new one. Nothing else is.
     async fn send(&self, ask: &Ask) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>), UpstreamError> {
         let Lease { mut sender, reused } = self.pool.lease().await?;
-        match sender.try_send_request(ask.request(&self.headers)).await {
+        match sender.try_send_request(ask.request(&self.headers())).await {
             Ok(response) => return Ok((response, sender)),
             Err(failed) if reused && (failed.message().is_some() || gone(failed.error())) => {}
             Err(failed) => return Err(broken(failed.error())),
         }
         self.counts.retried.fetch_add(1, Ordering::Relaxed);
         let mut sender = self.pool.open().await?.sender;
-        let response = sender.send_request(ask.request(&self.headers)).await.map_err(|error| broken(&error))?;
+        let response = sender.send_request(ask.request(&self.headers())).await.map_err(|error| broken(&error))?;
         Ok((response, sender))
     }
 

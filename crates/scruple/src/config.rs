@@ -85,9 +85,14 @@ pub const KEYS: &[Key] = &[
         "upstream",
         "bearer_file",
         "none",
-        "File with the bearer token that the gateway shows the server. The caller's token is never forwarded.",
+        "File with the bearer token that the gateway shows the server. A file that changes is read again within seconds: put the next token in its place with a rename. The caller's token is never forwarded.",
     ),
-    key("upstream", "basic_file", "none", "File with `user:password` for the server, in place of a bearer token."),
+    key(
+        "upstream",
+        "basic_file",
+        "none",
+        "File with `user:password` for the server, in place of a bearer token. Read again as that is.",
+    ),
     key(
         "upstream",
         "ca_file",

@@ -1,6 +1,7 @@
 //! A node: ledger with reserve, database, policy, upstream, and the listeners before them, wired and kept going until a
 //! signal. `serve` runs one by its configuration, `demo` one over the synthetic hospital.
 
+mod credential;
 mod keys;
 mod log;
 mod policy;
@@ -13,9 +14,10 @@ pub use log::start as start_log;
 use crate::config::{Config, SearchMethod, SearchValues, Timing};
 use crate::state::{self, SystemClock};
 use anyhow::{Context as _, Result, bail};
+use credential::CredentialFile;
 use policy::PolicyFiles;
 use scruple_app::{AccessCache, Drainer, FeedFollower, SeedError, SeedPerson, StoreKeys, ports, seed_workforce};
-use scruple_connect::{Base, Credential, EMBEDDED_BASE, EmbeddedUpstream, HttpUpstream, Roots, SearchBy};
+use scruple_connect::{Base, EMBEDDED_BASE, EmbeddedUpstream, HttpUpstream, Roots, SearchBy};
 use scruple_core::{Clock, Timestamp};
 use scruple_fhir::search::Dialect;
 use scruple_gateway::{AnswerTiming, Gateway, GatewayService};
@@ -144,7 +146,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     seed(&store, &lease, clock.as_ref(), &plan.people).await.context("the people of the demo")?;
 
     let hospital = hospital(config, clock.now());
-    let upstream = upstream(config, &hospital, &clock)?;
+    let (stop, stopping) = watch::channel(false);
+    let upstream = upstream(config, &hospital, &clock, stopping.clone())?;
     let pipeline = Arc::new(Pipeline::new(Parts {
         policy: Policy::new(Arc::clone(&active)),
         upstream,
@@ -154,7 +157,6 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         base: base.clone(),
     }));
 
-    let (stop, stopping) = watch::channel(false);
     let cache = Arc::new(AccessCache::new(store.clone()));
     let wake = Arc::new(Notify::new());
     let follower = FeedFollower::new(store.clone(), Arc::clone(&cache), Arc::clone(&clock), Arc::clone(&wake));
@@ -403,11 +405,20 @@ async fn open_store(
 }
 
 /// The FHIR server behind the gateway.
-fn upstream(config: &Config, hospital: &Hospital, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Upstream>> {
+fn upstream(
+    config: &Config,
+    hospital: &Hospital,
+    clock: &Arc<dyn Clock>,
+    stop: watch::Receiver<bool>,
+) -> Result<Arc<dyn Upstream>> {
     Ok(match http_upstream(config)? {
         Some(upstream) => {
             let upstream = Arc::new(upstream);
             tokio::spawn(tasks::probe(Arc::clone(&upstream)));
+            let file = CredentialFile::new(config)?;
+            if let Some(mut file) = file {
+                tokio::spawn(tasks::renew_credential(Arc::clone(&upstream), move || file.look(), stop));
+            }
             upstream
         }
         None => {
@@ -437,16 +448,9 @@ pub fn upstream_options(config: &Config) -> Result<Option<scruple_connect::Optio
         SearchValues::Standard => Dialect::Standard,
         SearchValues::Plain => Dialect::Plain,
     };
-    connect.credential = match (&options.bearer_file, &options.basic_file) {
-        (Some(path), _) => Credential::Bearer(text(path)?.trim().to_owned().into()),
-        (None, Some(path)) => {
-            let pair = text(path)?;
-            let (user, password) =
-                pair.trim().split_once(':').context("`upstream.basic_file` holds no user:password")?;
-            Credential::Basic { user: user.to_owned(), password: password.to_owned().into() }
-        }
-        (None, None) => Credential::None,
-    };
+    if let Some(file) = CredentialFile::new(config)? {
+        connect.credential = file.credential()?;
+    }
     if let Some(path) = &options.ca_file {
         connect.roots = Roots::Pem(read(path)?);
     }

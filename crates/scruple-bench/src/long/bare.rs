@@ -36,7 +36,8 @@ pub fn bare(settings: &Settings) -> Result<Report> {
     let mut cases = 0;
     while let Some(number) = counter.take() {
         let at = usize::try_from(number)?;
-        let (Some(behind), Some(who)) = (servers.get(at % servers.len()), CALLERS.get(at / servers.len() % CALLERS.len()))
+        let (Some(behind), Some(who)) =
+            (servers.get(at % servers.len()), CALLERS.get(at / servers.len() % CALLERS.len()))
         else {
             break;
         };
@@ -67,7 +68,10 @@ fn write(seen: &BTreeMap<String, Census>) -> Result<()> {
 fn tables(seen: &BTreeMap<String, Census>) -> Result<String> {
     let mut text = String::new();
     for (server, census) in seen {
-        writeln!(text, "\n## {server}\n\n| request | asked | answered | told apart | of 1,000 | the shortest that tells |")?;
+        writeln!(
+            text,
+            "\n## {server}\n\n| request | asked | answered | told apart | of 1,000 | the shortest that tells |"
+        )?;
         writeln!(text, "|---|---|---|---|---|---|")?;
         for (kind, told) in census {
             let share = told.apart * 1_000 / told.asked.max(1);

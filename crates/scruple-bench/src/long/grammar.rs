@@ -49,7 +49,8 @@ const VALUES: &[&str] = &[
     "",
     CANARY,
 ];
-const MODIFIERS: &[&str] = &["", ":exact", ":contains", ":missing", ":not", ":text", ":identifier", ":Patient", ":iterate", ":x"];
+const MODIFIERS: &[&str] =
+    &["", ":exact", ":contains", ":missing", ":not", ":text", ":identifier", ":Patient", ":iterate", ":x"];
 const OWN: &[&str] = &[
     "_id",
     "_lastUpdated",
@@ -171,7 +172,8 @@ impl FuzzGrammar {
         for condition in &asked.conditions {
             innermost(asked.resource_type, condition, &mut own)?;
         }
-        let here: Vec<Criterion> = own.iter().filter(|(kind, _)| *kind == asked.resource_type).map(|(_, one)| (*one).clone()).collect();
+        let here: Vec<Criterion> =
+            own.iter().filter(|(kind, _)| *kind == asked.resource_type).map(|(_, one)| (*one).clone()).collect();
         for record in self.records.get(&asked.resource_type).into_iter().flatten() {
             let together = search::all_match(&here, record);
             let each = here.iter().all(|one| search::all_match(std::slice::from_ref(one), record));
@@ -190,11 +192,7 @@ impl FuzzGrammar {
 }
 
 /// The criteria of a condition, with the types that they are judged on; each is sent as pairs that read as they were sent.
-fn innermost<'a>(
-    kind: TypeId,
-    condition: &'a Condition,
-    all: &mut Vec<(TypeId, &'a Criterion)>,
-) -> Result<(), String> {
+fn innermost<'a>(kind: TypeId, condition: &'a Condition, all: &mut Vec<(TypeId, &'a Criterion)>) -> Result<(), String> {
     match condition {
         Condition::Own(criterion) => {
             for dialect in [Dialect::Standard, Dialect::Plain] {
@@ -216,7 +214,11 @@ fn innermost<'a>(
 
 fn says_nothing(fault: &QueryFault) -> Result<(), String> {
     let words = fault.to_string();
-    if words.to_lowercase().contains(&CANARY.to_lowercase()) { Err("a refusal holds a value".to_owned()) } else { Ok(()) }
+    if words.to_lowercase().contains(&CANARY.to_lowercase()) {
+        Err("a refusal holds a value".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 impl Fuzz for FuzzGrammar {

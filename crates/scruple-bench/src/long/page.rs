@@ -171,7 +171,16 @@ impl Fuzz for FuzzPage {
                 draw.0.fill_bytes(&mut drawn);
                 token = drawn.iter().map(|byte| b"ABCDEFabcdef0123-_"[usize::from(*byte) % 18]).collect();
             }
-            3 => token.extend_from_slice(*draw.pick(&[b"=".as_slice(), b"==", b"A", b"%00", b"%3D", b"+", b"&_page=x", b"\n"])),
+            3 => token.extend_from_slice(*draw.pick(&[
+                b"=".as_slice(),
+                b"==",
+                b"A",
+                b"%00",
+                b"%3D",
+                b"+",
+                b"&_page=x",
+                b"\n",
+            ])),
             _ => mutate::bytes(&mut draw, &mut token, other.as_bytes()),
         }
         let kind = if draw.once_in(6) { other_kind } else { kind };
@@ -191,7 +200,10 @@ impl Fuzz for FuzzPage {
         let is_own = matches!(pairs.as_slice(), [(name, token)] if name == "_page"
             && self.own.contains(&(kind.to_owned(), token.clone())));
         // Whatever cannot stand in a URL is sent as a client would have to.
-        let sendable = query.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'));
+        let sendable = query.bytes().all(|byte| {
+            byte.is_ascii_graphic()
+                && !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
+        });
         let sent = if sendable { query.to_owned() } else { encode(&pairs).to_string() };
         let first = self.ask(kind, &sent, 7)?;
         match first.status {

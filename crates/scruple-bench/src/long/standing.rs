@@ -42,8 +42,7 @@ impl OverStore {
         let recorder = Recorder::open(&dir.path().join("ledger"), options)?;
         let database = format!("sqlite:{}", dir.path().join("scruple.db").display());
         // The clock stands still, so that what was learnt at the beginning stays fresh.
-        let Workforce { cache, .. } =
-            runtime.block_on(workforce(&database, &clock, std::slice::from_ref(person)))?;
+        let Workforce { cache, .. } = runtime.block_on(workforce(&database, &clock, std::slice::from_ref(person)))?;
         let issuer = issuer(&mut ChaCha20Rng::seed_from_u64(11))?;
         let exchange = Arc::new(Exchange::new(behind.upstream(&Store::new(), NOON)?));
         let setting = Setting {

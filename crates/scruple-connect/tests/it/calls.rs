@@ -162,3 +162,23 @@ async fn a_foreign_link_is_not_followed() {
     assert!(server.seen().is_empty() && other.seen().is_empty());
     assert_eq!(upstream.counts().of(CallKind::Page, "upstream_foreign_link"), 4);
 }
+
+#[tokio::test]
+async fn another_credential_is_sent_from_then_on_and_one_that_cannot_be_sent_is_not_taken() {
+    let server = server();
+    let credential = |token: &str| Credential::Bearer(token.to_owned().into());
+    let upstream = HttpUpstream::new(&Options { credential: credential("first"), ..options(&server) }).unwrap();
+    upstream.read("Patient", "p1").await.unwrap();
+    upstream.set_credential(&credential("second")).unwrap();
+    upstream.read("Patient", "p1").await.unwrap();
+    assert!(upstream.set_credential(&credential("")).is_err());
+    assert!(upstream.set_credential(&credential("a\nb")).is_err());
+    upstream.read("Patient", "p1").await.unwrap();
+    upstream.set_credential(&Credential::None).unwrap();
+    upstream.read("Patient", "p1").await.unwrap();
+    let sent: Vec<Option<String>> =
+        server.seen().iter().map(|request| request.header("authorization").map(str::to_owned)).collect();
+    let bearer = |token: &str| Some(format!("Bearer {token}"));
+    assert_eq!(sent, [bearer("first"), bearer("second"), bearer("second"), None]);
+    assert!(server.seen().iter().all(|request| request.connection == 0), "the connection stays");
+}

@@ -179,3 +179,57 @@ fn ten_thousand_refusals_are_as_many_records() {
             .all(|entry| matches!(&entry.body, EntryBody::Refusal { code, .. } if code == "type_not_permitted"))
     );
 }
+
+/// In Yakima 23 security guards opened the charts of 419 people (OCR, 2023). Twelve roles, each saying "treatment" and what else
+/// its tokens may say, with nobody in their care.
+#[test]
+fn who_works_where_care_is_given_opens_none_of_419_charts_whatever_purpose_he_names() {
+    let charts: Vec<Value> = (0..419).map(|number| patient(&format!("p{number}"), "1980-05-17")).collect();
+    let world = world(&charts);
+    let roles =
+        ["front_desk", "biller", "it_support", "quality_analyst", "coder", "social_worker", "nurse", "physician"];
+    let before = world.entries().len();
+    let mut refused = std::collections::BTreeSet::new();
+    for number in 0..419 {
+        let role = roles[number % roles.len()];
+        let purpose = ["TREAT", "ETREAT", "BTG", "HOPERAT"][number / roles.len() % 4];
+        let response = world.get(role, purpose, &format!("/fhir/Patient/p{number}"));
+        assert!(matches!(response.status, 403 | 404), "{role} {purpose}: {}", response.status);
+        refused.insert(code(&response));
+        // Nor does a search find one.
+        if number.is_multiple_of(60) {
+            let found = world.get(role, purpose, "/fhir/Patient?_summary=count");
+            let found: Value = serde_json::from_slice(&found.body).unwrap();
+            assert!(found["total"] == 0 || found["resourceType"] == "OperationOutcome", "{role} {purpose}: {found}");
+        }
+    }
+    assert!(refused.contains("not_found") && refused.len() > 1, "{refused:?}");
+    let entries = world.entries();
+    assert_eq!(entries.len() - before, 419 + 419_usize.div_ceil(60));
+    let told = |entry: &scruple_core::Entry| match &entry.body {
+        EntryBody::Release { patients, .. } => patients.len(),
+        _ => 0,
+    };
+    assert_eq!(entries.iter().skip(before).map(told).sum::<usize>(), 0, "no record tells of a chart that was shown");
+}
+
+/// What lifts minimum necessary is that a provider treats, not that somebody says so (164.502(b)(2)(i)): the same table comes
+/// out for a use inside, and who is in the patient's care sees what his role sees, and no more.
+#[test]
+fn that_the_purpose_is_treatment_lifts_no_limit_of_a_role() {
+    let hidden = observation("o9", "Patient/p1", "2026-01-01", 1.0);
+    let hidden = {
+        let mut one = hidden;
+        one["meta"] = json!({ "security": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "42CFRPart2" }] });
+        one
+    };
+    let world = world(&[patient("p1", "1980-05-17"), team("active"), hidden]);
+    for purpose in ["TREAT", "COC"] {
+        assert_eq!(world.get("nurse", purpose, "/fhir/Observation/o9").status, 404, "{purpose}");
+    }
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Patient/p1").status, 200);
+    for purpose in ["ETREAT", "BTG", "HPAYMT", "HOPERAT", "PATRQT"] {
+        let response = world.get("nurse", purpose, "/fhir/Observation/o9");
+        assert!(matches!(response.status, 403 | 404), "{purpose}: {}", response.status);
+    }
+}

@@ -3,7 +3,7 @@
 use super::{LEASE_EVERY, LEASE_MICROS};
 use crate::state::SystemClock;
 use anyhow::Result;
-use scruple_connect::HttpUpstream;
+use scruple_connect::{Credential, HttpUpstream};
 use scruple_core::{Clock, Entry, EntryBody};
 use scruple_ledger::{MergedReserve, Notices, Recorder, RefusedCounts};
 use scruple_store::{ShardLease, Store};
@@ -15,6 +15,9 @@ use tokio::sync::watch;
 
 /// How often it is asked whether the ledger needs recovery.
 const RECOVER_EVERY: Duration = Duration::from_secs(2);
+
+/// How often the file of the upstream's credential is looked at.
+const CREDENTIAL_EVERY: Duration = Duration::from_secs(2);
 
 /// The entries that tell of an outage of the ledger.
 pub struct Words;
@@ -92,6 +95,29 @@ pub async fn probe(upstream: Arc<HttpUpstream>) {
             error = %crate::terminal::chain(&error),
             "the upstream gives no CapabilityStatement of FHIR R4 under /metadata: is the path of `upstream.url` right?"
         ),
+    }
+}
+
+/// Shows the server the credential that its file holds now: tokens of most servers end within the hour, and something else
+/// writes the next one. Whatever cannot be read or sent leaves the earlier one in its place, and is said once.
+pub async fn renew_credential<R>(upstream: Arc<HttpUpstream>, mut read: R, mut stop: watch::Receiver<bool>)
+where
+    R: FnMut() -> Option<Result<Credential>> + Send,
+{
+    let mut failing = false;
+    while !pause(CREDENTIAL_EVERY, &mut stop).await {
+        let Some(credential) = read() else { continue };
+        match credential.and_then(|credential| Ok(upstream.set_credential(&credential)?)) {
+            Ok(()) => {
+                failing = false;
+                tracing::info!("the credential for the upstream was read again");
+            }
+            Err(error) if !failing => {
+                failing = true;
+                tracing::error!(error = %format!("{error:#}"), "the credential for the upstream was not taken; the earlier one stays");
+            }
+            Err(_) => {}
+        }
     }
 }
 
