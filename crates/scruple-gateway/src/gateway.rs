@@ -11,13 +11,15 @@ use http::request::Parts as Head;
 use http_body_util::Full;
 use scruple_app::AccessCache;
 use scruple_core::{Clock, RequestFacts, Timestamp, new_id};
-use scruple_fhir::dictionary;
 use scruple_fhir::request::{Interaction, Unserved, parse};
 use scruple_fhir::search::{decode_pairs, is_json};
+use scruple_fhir::{TypeId, dictionary};
 use scruple_http::{BodyError, read_body};
 use scruple_identity::{TokenCache, Verifier};
 use scruple_ledger::Urgency;
-use scruple_release::{Answer, Asked, Holding, No, Pipeline, Policy, Request, RequestRng, Scope, holding, urgency_of};
+use scruple_release::{
+    Answer, Asked, Holding, Link, No, Pipeline, Policy, Request, RequestRng, Scope, holding, urgency_of,
+};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -205,6 +207,10 @@ impl Gateway {
             return self.refuse(served, malformed(what)).await;
         };
         let checked = match (&interaction, form) {
+            (Interaction::Read { resource_type, .. }, _) if is_binary(*resource_type) => {
+                let own = in_url.iter().filter(|(name, _)| !matches!(name.as_str(), "of" | "seal"));
+                plain_read(&own.cloned().collect::<Vec<_>>()).map(|()| in_url)
+            }
             (Interaction::Read { .. } | Interaction::VersionRead { .. } | Interaction::History { .. }, _) => {
                 plain_read(&in_url).map(|()| Vec::new())
             }
@@ -236,6 +242,9 @@ impl Gateway {
             let request = request(served.facts.clone());
             let pipeline = &self.pipeline;
             match &interaction {
+                Interaction::Read { resource_type, id } if is_binary(*resource_type) => {
+                    pipeline.attachment(request, id, link_of(&pairs), rng).await
+                }
                 Interaction::Read { resource_type, id } => {
                     let known = one_header(served.head, &IF_NONE_MATCH);
                     pipeline.read(request, *resource_type, id, known, rng).await
@@ -403,6 +412,19 @@ fn accepts_json(head: &Head) -> bool {
         }
     }
     !any
+}
+
+fn is_binary(resource_type: TypeId) -> bool {
+    dictionary().get(resource_type).name == "Binary"
+}
+
+/// The link by which a Binary is asked for: each of its parts once.
+fn link_of(pairs: &[(String, String)]) -> Option<Link<'_>> {
+    let only = |wanted: &str| {
+        let mut values = pairs.iter().filter(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        values.next().filter(|_| values.next().is_none())
+    };
+    Some(Link { of: only("of")?, seal: only("seal")? })
 }
 
 /// A read takes `_format` alone.

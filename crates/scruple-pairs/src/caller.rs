@@ -133,6 +133,10 @@ impl Explained {
 
 impl Rules for Explained {
     fn permits(&self, resource_type: &str, parameter: Option<&str>) -> Option<bool> {
+        // A Binary shows through the Attachment that names it alone, and an Attachment's address is made for the caller.
+        if resource_type == "Binary" {
+            return Some(false);
+        }
         let explained = self.of(resource_type);
         let shown: Vec<&TypeExplanation> = explained.iter().filter(|class| class.shows).collect();
         if shown.is_empty() {
@@ -146,6 +150,9 @@ impl Rules for Explained {
             _ => {}
         }
         let read = dictionary().search.iter().find(|known| known.base == resource_type && known.code == code)?;
+        if read.reads.iter().any(|path| path.ends_with("attachment.url")) {
+            return Some(false);
+        }
         let full = |row: &&ElementRow, path: &str| row.view == "full" && row.path == path;
         let has = |class: &TypeExplanation, path: &str| class.rows.iter().any(|row| full(&row, path));
         let narrower = |class: &TypeExplanation, path: &str| {

@@ -3,6 +3,7 @@
 //! It knows no HTTP beside the numbers of statuses, no token and no store: who asks, in which role, is settled when a
 //! request comes here. Time and randomness are arguments.
 
+mod attachment;
 mod collection;
 mod everything;
 mod read;
@@ -12,6 +13,7 @@ mod versions;
 
 pub use search::Scope;
 pub(crate) use search::Spot;
+pub use sight::Link;
 
 use crate::decided::Policy;
 use crate::outcome::No;

@@ -72,6 +72,11 @@ impl Projection {
     /// # Errors
     /// The parameter reads what may be changed, or never shows.
     pub fn permits(&self, resource_type: TypeId, reads: &Reads, whole: bool) -> Result<(), NotPermitted> {
+        // What a caller sees of an address is made for him (docs/view.md, 8).
+        let is_address = |step: &Step| step.key == "url" && dictionary().get(step.object).name == "Attachment";
+        if reads.paths.iter().filter_map(|path| path.steps.last()).flatten().any(is_address) {
+            return Err(NotPermitted { parameter: reads.name() });
+        }
         // The labels that narrow a resource without hiding it all narrow it alike: to codes.
         let coded = (0..SEGMENTS_MAX).filter_map(|index| u8::try_from(index).ok()).map(SegmentId);
         let coded = coded.into_iter().find(|segment| self.table().limit(*segment) == SegmentLimit::Coded);

@@ -2,6 +2,7 @@
 //! when the request ends: nothing that decides whether something shows is remembered from request to request.
 
 mod labels;
+mod links;
 mod relations;
 
 use super::{Leaving, Outgoing, Pipeline, Stop, no_of};
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
+pub use links::Link;
 pub(super) use relations::Relations;
 
 /// Pages of one batch of look-ups.
@@ -179,6 +181,10 @@ impl<'a> Sight<'a> {
         if self.may_show(resource_type) {
             return Ok(());
         }
+        if is_binary(resource_type) {
+            let words = "A Binary is read by the link in the Attachment that names it.";
+            return Err(No::new(403, "type_not_permitted", words).into());
+        }
         let role = &self.asked.question.role;
         let label = self.policy.pack().roles.get(role).map_or(role.as_str(), |role| &role.label);
         let kind = dictionary().get(resource_type).name;
@@ -188,7 +194,9 @@ impl<'a> Sight<'a> {
     }
 
     pub fn may_show(&self, resource_type: TypeId) -> bool {
-        self.near.may_show(resource_type) || self.far.as_ref().is_some_and(|far| far.may_show(resource_type))
+        // A Binary shows through the Attachment that names it alone.
+        !is_binary(resource_type)
+            && (self.near.may_show(resource_type) || self.far.as_ref().is_some_and(|far| far.may_show(resource_type)))
     }
 
     /// The decisions under which resources of a type can show.
@@ -292,7 +300,9 @@ impl<'a> Sight<'a> {
             });
             self.counts.read += 1;
             visible.push(match shown {
-                Ok(shown) => Some(self.seen(candidate, shown.bytes, shown.is_near)),
+                Ok(shown) => {
+                    self.with_links(candidate, &shown.bytes).map(|bytes| self.seen(candidate, bytes, shown.is_near))
+                }
                 Err(reason) => {
                     *self.counts.withheld.entry(reason.code().to_owned()).or_default() += 1;
                     None
@@ -374,7 +384,8 @@ impl<'a> Sight<'a> {
 
     /// Finds out which of these show.
     async fn judge(&mut self, asked: BTreeSet<Target>) -> Result<(), Stop> {
-        let new: BTreeSet<Target> = asked.into_iter().filter(|target| !self.shows.contains_key(target)).collect();
+        let is_new = |target: &Target| !self.shows.contains_key(target) && target.0 != "Binary";
+        let new: BTreeSet<Target> = asked.into_iter().filter(is_new).collect();
         self.fetch(&new).await?;
         let here: Vec<(Target, Arc<Vec<u8>>)> =
             new.iter().filter_map(|target| Some((target.clone(), self.raw.get(target)?.here()?))).collect();
@@ -390,9 +401,30 @@ impl<'a> Sight<'a> {
         Ok(())
     }
 
+    /// What shows of a resource that is a part of another: with the labels of that one, and under its table.
+    pub async fn part(&mut self, part: &Candidate<'_>, whole: Beside) -> Result<Option<Vec<u8>>, Stop> {
+        self.counts.read += 1;
+        let decided = self.decided(whole.is_near);
+        let shown = match self.project(&decided, part.bytes, whole.labels, false) {
+            Ok(first) => {
+                self.judge(first.asked).await?;
+                self.project(&decided, part.bytes, whole.labels, true)
+            }
+            Err(reason) => Err(reason),
+        };
+        match shown {
+            Ok(shown) => Ok(Some(shown.bytes)),
+            Err(reason) => {
+                *self.counts.withheld.entry(reason.code().to_owned()).or_default() += 1;
+                Ok(None)
+            }
+        }
+    }
+
     /// What shows of resources that are named, of those that show.
     pub async fn named(&mut self, targets: &BTreeSet<Target>) -> Result<Vec<(Target, Visible)>, Stop> {
-        self.fetch(targets).await?;
+        let targets: BTreeSet<Target> = targets.iter().filter(|(kind, _)| kind != "Binary").cloned().collect();
+        self.fetch(&targets).await?;
         self.shares.append(&mut self.looked_at);
         let here: Vec<(Target, Arc<Vec<u8>>)> =
             targets.iter().filter_map(|target| Some((target.clone(), self.raw.get(target)?.here()?))).collect();
@@ -648,6 +680,10 @@ impl Pipeline {
         }
         Err(UpstreamError::Malformed("pages without an end"))
     }
+}
+
+fn is_binary(resource_type: TypeId) -> bool {
+    dictionary().get(resource_type).name == "Binary"
 }
 
 /// What a projector asks while one request is served. Without `known` every target shows, and is noted.

@@ -146,7 +146,7 @@ impl Pipeline {
 }
 
 /// What depends on one record looks as if there were none.
-fn usable(fetched: Result<Option<Fetched>, UpstreamError>) -> Result<Option<Fetched>, Stop> {
+pub(super) fn usable(fetched: Result<Option<Fetched>, UpstreamError>) -> Result<Option<Fetched>, Stop> {
     match fetched {
         Ok(fetched) => Ok(fetched),
         Err(UpstreamError::Credential(403) | UpstreamError::TooLarge { .. }) => Ok(None),

@@ -5,6 +5,7 @@
 //! is told from the store itself.
 
 mod labels;
+mod links;
 mod related;
 #[cfg(test)]
 mod tests;
@@ -120,17 +121,21 @@ impl Sight {
             .iter()
             .filter(|stored| {
                 scratch.clear();
-                told_of(stored).is_some_and(|told| hand.project(stored, told, &mut scratch).is_ok())
+                // A Binary shows through the Attachment that names it alone.
+                stored.resource_type != "Binary"
+                    && told_of(stored).is_some_and(|told| hand.project(stored, told, &mut scratch).is_ok())
             })
             .map(|stored| (stored.resource_type.as_str(), stored.id.as_str()))
             .collect();
         let second = Around { sight: self, shown: Some(&shown) };
         let mut hand = Hand::new(self, &second);
         let mut view = View::new();
-        for stored in store.iter() {
+        for stored in store.iter().filter(|stored| stored.resource_type != "Binary") {
             let mut bytes = Vec::new();
             if told_of(stored).is_some_and(|told| hand.project(stored, told, &mut bytes).is_ok()) {
-                view.push((stored.resource_type.clone(), stored.id.clone(), bytes));
+                let of = format!("{}/{}", stored.resource_type, stored.id);
+                let linked = links::linked(&of, &bytes);
+                view.extend(linked.map(|bytes| (stored.resource_type.clone(), stored.id.clone(), bytes)));
             }
         }
         view.sort();

@@ -28,6 +28,20 @@ const PROTECTED: [(&str, &str); 7] = [
 
 const LABELS: [&str; 7] = ["HIV", "42CFRPart2", "PSYTHPN", "ETH", "SEX", "STD", "VIO"];
 
+/// A letter whose words lie in a Binary, and that Binary; a second address leads elsewhere.
+pub(super) fn letter(patient: &str, number: usize) -> [Value; 2] {
+    let (id, binary) = (format!("letter-{number}"), format!("words-{number}"));
+    let address = |url: &str| json!({ "attachment": { "contentType": "text/plain", "url": url } });
+    [
+        json!({
+            "resourceType": "DocumentReference", "id": id, "status": "current", "type": concept(LOINC, "11506-3"),
+            "subject": { "reference": format!("Patient/{patient}") },
+            "content": [address(&format!("Binary/{binary}")), address("https://files.example/CANARY-ID?sig=1")],
+        }),
+        json!({ "resourceType": "Binary", "id": binary, "contentType": "text/plain", "data": "Q0FOQVJZLURBVEE=" }),
+    ]
+}
+
 /// A resource about a patient that most callers do not see.
 pub(super) fn hidden(patient: &str, number: u64, numbers: &mut Numbers) -> Value {
     let subject = json!({ "reference": format!("Patient/{patient}") });

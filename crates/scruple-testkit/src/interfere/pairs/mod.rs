@@ -95,11 +95,12 @@ impl Pairs {
     pub fn store(&self, seed: u64) -> Store {
         let mut numbers = Numbers::new(seed ^ 0x5701_e000);
         let mut chosen: Vec<Stored> = Vec::new();
-        for _ in 0..PATIENTS {
+        for number in 0..PATIENTS {
             let Some((patient, rest)) = numbers.one_of(&self.records).and_then(|record| record.split_first()) else {
                 continue;
             };
             chosen.push(patient.clone());
+            chosen.extend(made::letter(&patient.id, number).into_iter().filter_map(Stored::new));
             chosen.extend(sample(rest, OF_A_RECORD, &mut numbers));
         }
         chosen.extend(sample(&self.directory, OF_THE_DIRECTORY, &mut numbers));

@@ -1,0 +1,76 @@
+//! A Binary, through the Attachment that names it (docs/view.md, 8).
+
+use super::sight::{Candidate, Link, Sight, Visible};
+use super::versions::usable;
+use super::{Answer, Leaving, Pipeline, Request, RequestRng, Stop};
+use scruple_fhir::{bundle, dictionary};
+
+impl Pipeline {
+    /// Answers `GET /Binary/[id]?of=[type]/[id]&seal=[seal]`, and with the nothing of what is not there a Binary without a link.
+    pub async fn attachment(
+        &self,
+        request: Request<'_>,
+        id: &str,
+        link: Option<Link<'_>>,
+        rng: &mut RequestRng,
+    ) -> Answer {
+        match self.try_attachment(&request, id, link, rng).await {
+            Ok(answer) => answer,
+            Err(stop) => self.stopped(request, stop).await,
+        }
+    }
+
+    async fn try_attachment(
+        &self,
+        request: &Request<'_>,
+        id: &str,
+        link: Option<Link<'_>>,
+        rng: &mut RequestRng,
+    ) -> Result<Answer, Stop> {
+        let mut sight = Sight::new(self, request.asked, request.now)?;
+        let Some(link) = link.filter(|link| sight.is_own(*link, id)) else {
+            return self.nothing(request, &sight, rng).await;
+        };
+        match self.behind(&mut sight, id, link).await? {
+            Some((bytes, visible)) => {
+                let leaving = Leaving::new(bytes.len(), format!("Binary/{id}"), visible);
+                let outgoing = sight.outgoing(bytes, vec![leaving]);
+                Ok(Answer::Released(self.release(request, &sight, outgoing, rng).await?))
+            }
+            None => self.nothing(request, &sight, rng).await,
+        }
+    }
+
+    /// What shows of the Binary: if the resource around the link shows it, now.
+    async fn behind(
+        &self,
+        sight: &mut Sight<'_>,
+        id: &str,
+        link: Link<'_>,
+    ) -> Result<Option<(Vec<u8>, Visible)>, Stop> {
+        let holder = link.of.split_once('/').and_then(|(kind, id)| Some((dictionary().resource(kind)?, kind, id)));
+        let (Some((kind, name, holder_id)), Some(binary)) = (holder, dictionary().resource("Binary")) else {
+            return Ok(None);
+        };
+        let Some(fetched) = usable(self.upstream.read(name, holder_id).await)? else { return Ok(None) };
+        let plain = bundle::plain(&fetched.bytes);
+        if bundle::identity(&plain) != Some((kind, holder_id)) {
+            return Ok(None);
+        }
+        let holder = Candidate { kind, id: holder_id, bytes: &plain };
+        let Some(visible) = sight.visible(&[holder]).await?.pop().flatten() else { return Ok(None) };
+        let address = format!("\"url\":\"{}\"", sight.link(link.of, id));
+        if memchr::memmem::find(&visible.bytes, address.as_bytes()).is_none() {
+            return Ok(None);
+        }
+        let Some(beside) = sight.beside(&holder).await? else { return Ok(None) };
+        let Some(fetched) = usable(self.upstream.read("Binary", id).await)? else { return Ok(None) };
+        let plain = bundle::plain(&fetched.bytes);
+        if bundle::identity(&plain) != Some((binary, id)) {
+            return Ok(None);
+        }
+        let shown = sight.part(&Candidate { kind: binary, id, bytes: &plain }, beside).await?;
+        sight.shares.push(fetched.share);
+        Ok(shown.map(|bytes| (bytes, visible)))
+    }
+}
