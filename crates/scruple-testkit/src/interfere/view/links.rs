@@ -18,7 +18,8 @@ fn rewrite(of: &str, object: &'static ObjectType, value: &mut Value) {
     let Value::Object(members) = value else { return };
     for member in members.iter_mut() {
         let Some(known) = key(object, &member.key).filter(|known| !known.underscore) else { continue };
-        let target = &object.elements[known.element].targets[known.target];
+        let element = object.elements.get(known.element);
+        let Some(target) = element.and_then(|element| element.targets.get(known.target)) else { continue };
         let each = |item: &mut Value| {
             let inner = if matches!(target, Target::Resource) { resource_type(item) } else { object_of(target) };
             if let Some(inner) = inner {
