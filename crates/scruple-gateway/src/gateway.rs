@@ -328,7 +328,7 @@ impl Gateway {
         };
         let parts = tokio::time::timeout(Duration::from_millis(REQUEST_MS), work).await;
         // What was read first has waited for the others.
-        match self.caller(&served).await {
+        match self.caller(served).await {
             Ok(now) if is_same(&now, &served.asked) => {}
             _ => {
                 let no = No::new(403, "role_not_selected", CHANGED);

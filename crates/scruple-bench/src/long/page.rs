@@ -167,12 +167,11 @@ impl Fuzz for FuzzPage {
                 token.extend_from_slice(other.as_bytes().get(at..).unwrap_or_default());
             }
             2 => {
-                let mut drawn = vec![0; draw.below(600)];
-                draw.0.fill_bytes(&mut drawn);
-                token = drawn.iter().map(|byte| b"ABCDEFabcdef0123-_"[usize::from(*byte) % 18]).collect();
+                let length = draw.below(600);
+                token = (0..length).map(|_| *draw.pick(b"ABCDEFabcdef0123-_".as_slice())).collect();
             }
-            3 => token.extend_from_slice(*draw.pick(&[
-                b"=".as_slice(),
+            3 => token.extend_from_slice(draw.pick::<&[u8]>(&[
+                b"=",
                 b"==",
                 b"A",
                 b"%00",
