@@ -64,7 +64,7 @@ pub fn practitioners(login: &str) -> &'static [&'static str] {
 }
 
 /// The people: login and roles.
-const PEOPLE: [(&str, &str); 9] = [
+const PEOPLE: [(&str, &str); 10] = [
     ("ana.desk", "front_desk"),
     ("ben.bill", "biller"),
     ("cid.nurse", "nurse"),
@@ -74,6 +74,7 @@ const PEOPLE: [(&str, &str); 9] = [
     ("gus.two", "nurse"),
     ("gus.two", "biller"),
     ("hal.code", "coder"),
+    ("ivy.guard", "privacy_officer"),
 ];
 
 /// Who holds a role, in the tests.
