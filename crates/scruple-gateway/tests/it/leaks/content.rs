@@ -28,10 +28,9 @@ fn l24_a_narrative_that_tells_what_is_hidden() {
         with(insured("p1", words), "text", json!({ "status": "generated", "div": div }))
     };
     let alike = Alike::new(&[store([told("999-12-3456")]), store([told("000-00-0000")])]);
-    for who in [DESK, NURSE, ANALYST] {
+    for who in [NURSE, ANALYST, CODER] {
         let patient = shown(&alike, who, "/fhir/Patient/p1");
-        let words = patient["text"]["div"].as_str().unwrap_or_default();
-        assert!(!words.contains("born") && patient["gender"] == "female" || who == DESK, "{who:?}: {patient}");
+        assert!(!patient.to_string().contains("born") && patient["gender"] == "female", "{who:?}: {patient}");
     }
     // The front desk sees the last four of it: stores that differ there are others to it.
     let alike = Alike::new(&[store([told("999-12-3456")]), store([told("000-99-3456")])]);
@@ -140,7 +139,7 @@ fn l27_names_and_numbers_in_references() {
         ])
     };
     let alike = Alike::new(&[named("genetic counselling"), named("surgery")]);
-    let result = shown(&alike, NURSE, "/fhir/Observation/o1");
+    let result = shown(&alike, CODER, "/fhir/Observation/o1");
     assert!(result["encounter"].is_null() && result["valueQuantity"]["value"] == 14, "{result}");
 }
 

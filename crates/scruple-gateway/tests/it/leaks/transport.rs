@@ -184,20 +184,20 @@ fn l43_errors_of_the_server_behind() {
         (Fault::SlowFirstByte, "upstream_timeout"),
     ];
     for (fault, expected) in faults {
-        server.stand(Some(fault));
+        server.always(Some(fault));
         let response = world.get("nurse", "TREAT", "/fhir/Patient?_id=p1");
         assert_eq!((response.status, code(&response).as_str()), (503, expected), "{fault:?}");
         holds_none(&response);
         let read = world.get("nurse", "TREAT", "/fhir/Patient/p1");
         assert!(matches!(read.status, 404 | 503), "{fault:?}: {}", read.status);
         holds_none(&read);
-        server.stand(None);
+        server.always(None);
     }
     // When it is well again, so is the answer; and the same fault is the same answer, whoever it is about.
     let well = world.get("nurse", "TREAT", "/fhir/Patient?_id=p1");
     assert_eq!(ids(&well), ["Patient/p1"]);
     holds_none(&well);
-    server.stand(Some(Fault::Status(500)));
+    server.always(Some(Fault::Status(500)));
     assert_eq!(world.get("nurse", "TREAT", "/fhir/Patient/p1"), world.get("nurse", "TREAT", "/fhir/Patient/never"));
     for entry in read_entries(&world.ledger()) {
         assert!(!String::from_utf8(entry.to_bytes().unwrap()).unwrap().contains(CANARY));
