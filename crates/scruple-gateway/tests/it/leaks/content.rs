@@ -96,6 +96,7 @@ fn l26_contained_resources() {
     let alike = Alike::new(&[held("for HIV", "999-12-3456"), held("for flu", "000-00-0000")]);
     for who in [ANALYST, BILLER] {
         let benefit = alike.get(who, "/fhir/ExplanationOfBenefit/x1");
+        assert_eq!((benefit.status, &json_of(&benefit)["outcome"]), (200, &json!("complete")));
         assert!(!text(&benefit).contains("for ") && !text(&benefit).contains("999"), "{}", text(&benefit));
     }
     // A label inside closes what is around it.

@@ -48,15 +48,20 @@ fn l17_what_a_hidden_resource_brings_along() {
     let response = alike.get(CODER, "/fhir/Observation?_id=o9&_include=Observation:encounter");
     assert_eq!(ids(&response), ["Observation/o9"]);
     assert!(!text(&response).contains("Encounter/e9"), "{}", text(&response));
-    // A subscriber, of a type that the role has; a target of a type that it has not.
+    // A subscriber who is hidden by a label, or is not there; and an include by what the role does not see in full.
     let coverage = json!({
         "resourceType": "Coverage", "id": "v1", "status": "active", "beneficiary": { "reference": "Patient/p1" },
         "subscriber": { "reference": "Patient/p3" }, "payor": [{ "reference": "Organization/x" }],
     });
     let policy = |subscriber: Option<Value>| and(&seen(), [coverage.clone()].into_iter().chain(subscriber));
-    let alike = Alike::related(&[policy(None), policy(Some(patient("p3")))]);
-    let response = alike.get(NURSE, "/fhir/Coverage?_id=v1&_include=Coverage:subscriber");
-    assert!(response.status == 403 || ids(&response) == ["Coverage/v1"], "{}", text(&response));
+    let alike = Alike::new(&[policy(None), policy(Some(labelled(patient("p3"), "42CFRPart2")))]);
+    let by_subscriber = "/fhir/Coverage?_id=v1&_include=Coverage:subscriber";
+    let response = alike.get(BILLER, by_subscriber);
+    assert_eq!((response.status, ids(&response)), (200, vec!["Coverage/v1".to_owned()]));
+    assert!(!text(&response).contains("Patient/p3"));
+    let beneficiary = alike.found(BILLER, "/fhir/Coverage?_include=Coverage:beneficiary");
+    assert_eq!(beneficiary, ["Coverage/v1", "Patient/p1"]);
+    alike.refused(NURSE, by_subscriber, 403, "parameter_not_permitted");
     let [alike, _] = hidden_results();
     alike.refused(BILLER, "/fhir/Patient?_revinclude=DocumentReference:patient", 403, "type_not_permitted");
 }

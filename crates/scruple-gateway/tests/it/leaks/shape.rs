@@ -112,6 +112,23 @@ fn l16_the_work_of_an_answer_about_what_is_hidden() {
     ] {
         same(&alike, path, 1);
     }
+    // A label of what it refers to could close it, so that this is looked up: one call for each type (docs/limits.md). A record
+    // that the caller has not to do with costs no such call.
+    let linked = |resource: Value| {
+        let linked = with(resource, "basedOn", json!([reference("ServiceRequest/s1")]));
+        with(linked, "encounter", reference("Encounter/e1"))
+    };
+    let alike = Alike::new(&[empty.clone(), and(&empty, [secret(linked(result("o2", "p1", GLUCOSE, 1.0)))])]);
+    let work = alike.work(NURSE, "/fhir/Observation/o2");
+    assert_eq!(work[0].calls, ["read Observation"]);
+    assert_eq!(work[1].calls, ["read Observation", "search Encounter", "search ServiceRequest"]);
+    assert_eq!(work[0].entries, work[1].entries);
+    alike.absent(NURSE, "/fhir/Observation/o2");
+    let foreign = [patient("p2"), linked(result("o2", "p2", GLUCOSE, 1.0))];
+    let alike = Alike::related(&[empty.clone(), and(&empty, foreign)]);
+    for path in ["/fhir/Observation/o2", "/fhir/Observation?code=2339-0"] {
+        same(&alike, path, 1);
+    }
     let others = [patient("p2"), foreign_visit("e2", "p2"), result("o2", "p2", GLUCOSE, 1.0)];
     let alike = Alike::related(&[and(&empty, others), empty]);
     for path in [
