@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod dictionary;
 mod long;
+mod mutants;
 mod needs;
 mod npm;
 mod postgres;
@@ -39,6 +40,12 @@ const COMMANDS: &[Command] = &[
     },
     Command { name: "bench", about: "one benchmark, kept in docs/benchmarks.md", help: bench::HELP, run: bench::run },
     Command { name: "long", about: "one long run, kept in docs/long-runs.md", help: long::HELP, run: long::run },
+    Command {
+        name: "mutants",
+        about: "one defence taken out at a time: its test must fail",
+        help: mutants::HELP,
+        run: mutants::run,
+    },
     Command {
         name: "dictionary",
         about: "the FHIR dictionary, from the official definitions",
