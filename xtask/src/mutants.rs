@@ -60,7 +60,7 @@ pub fn run(mut args: Args) -> Result<()> {
     let mut survived = Vec::new();
     let mut table = String::new();
     for mutant in &mutants {
-        println!("{}: without `{}`", mutant.name, mutant.defence);
+        println!("{} takes out: {}", mutant.name, mutant.defence);
         place.renew()?;
         shell::run(place.git().arg("apply").arg(mutant.patch())).with_context(|| mutant.name.clone())?;
         place.compile(mutant).with_context(|| format!("{} does not compile", mutant.name))?;
@@ -131,7 +131,7 @@ impl Place {
     fn nextest(&self, package: &str) -> Command {
         let mut cargo = shell::cargo();
         cargo.current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.target).env_remove("CARGO_MANIFEST_DIR");
-        cargo.args(["nextest", "run", "--package", package, "--no-fail-fast"]);
+        cargo.args(["nextest", "run", "--package", package]);
         cargo
     }
 
