@@ -57,22 +57,26 @@ pub fn run(mut args: Args) -> Result<()> {
     if let Some(failed) = place.failing(&mutants)? {
         bail!("{failed} fails without a mutant, so that it shows nothing");
     }
-    let mut survived = Vec::new();
+    let mut missed = Vec::new();
     let mut table = String::new();
     for mutant in &mutants {
         println!("{} takes out: {}", mutant.name, mutant.defence);
         place.renew()?;
-        shell::run(place.git().arg("apply").arg(mutant.patch())).with_context(|| mutant.name.clone())?;
-        place.compile(mutant).with_context(|| format!("{} does not compile", mutant.name))?;
-        let found = place.fails(mutant)?;
-        table += &format!("{:<6}{:<10}{}\n", mutant.name, if found { "found" } else { "SURVIVED" }, mutant.test);
-        if !found {
-            survived.push(mutant.name.as_str());
+        let (state, more) = match place.judge(mutant) {
+            Ok(true) => ("found", mutant.test.clone()),
+            Ok(false) => ("SURVIVED", mutant.test.clone()),
+            Err(error) => ("BROKEN", format!("{error:#}")),
+        };
+        if state != "found" {
+            missed.push(mutant.name.as_str());
         }
+        let row = format!("{:<6}{state:<10}{more}\n", mutant.name);
+        print!("{row}");
+        table += &row;
     }
     place.renew()?;
     print!("\n{table}");
-    if survived.is_empty() { Ok(()) } else { bail!("no test finds {}", survived.join(", ")) }
+    if missed.is_empty() { Ok(()) } else { bail!("no test finds {}", missed.join(", ")) }
 }
 
 fn chosen(all: Vec<Mutant>, names: &[String]) -> Result<Vec<Mutant>> {
@@ -133,6 +137,13 @@ impl Place {
         cargo.current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.target).env_remove("CARGO_MANIFEST_DIR");
         cargo.args(["nextest", "run", "--package", package]);
         cargo
+    }
+
+    /// Whether the mutant's test finds it.
+    fn judge(&self, mutant: &Mutant) -> Result<bool> {
+        shell::run(self.git().arg("apply").arg(mutant.patch())).context("it does not apply")?;
+        self.compile(mutant).context("it does not compile")?;
+        self.fails(mutant)
     }
 
     fn compile(&self, mutant: &Mutant) -> Result<()> {
