@@ -42,7 +42,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "long", about: "one long run, kept in docs/long-runs.md", help: long::HELP, run: long::run },
     Command {
         name: "mutants",
-        about: "defences taken out: each time a test must fail",
+        about: "one defence taken out at a time: its test must fail",
         help: mutants::HELP,
         run: mutants::run,
     },

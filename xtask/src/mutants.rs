@@ -1,113 +1,248 @@
-//! Defences taken out, one at a time: each time a test must fail (tests/mutants/README.md).
+//! `cargo xtask mutants`: the product with one defence taken out, and the test that must then fail.
+//!
+//! It works on a copy of the tree, so that the tree itself is never without a defence. What fails to compile shows nothing,
+//! and is an error of the mutant. Too slow for every change: there, a test looks only whether each patch still applies.
 
-use crate::args::Args;
-use crate::shell;
-use anyhow::{Context as _, Result, bail, ensure};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use anyhow::{Context, Result, bail};
+
+use crate::args::Args;
+use crate::shell;
+
 pub const HELP: &str = "
-cargo xtask mutants [LINE...]
+usage: cargo xtask mutants [--target-dir DIR] [NAME...]
 
-Applies each patch of tests/mutants (or those of these lines) to a copy of the committed tree, and runs the test that README.md
-names for it. A mutant whose test passes has survived. It takes a minute or two for each.
+For each patch in tests/mutants (or for those that are named, as l02): copies the tree to target/mutants/tree, applies
+the patch there, and runs the one test that README.md beside it names. The test must fail. One that passes lets the
+command fail, as does a patch that does not apply or compile, and a test that fails without the patch.
 
-  cargo xtask mutants
-  cargo xtask mutants l06 l44
-";
+  --target-dir DIR   where the copies are compiled; default target/mutants/build";
 
-/// A line of the table: the patch and its test.
+const FOLDER: &str = "tests/mutants";
+
+/// What nextest ends with where a test failed.
+const TEST_FAILED: i32 = 100;
+
+/// A row of the table.
+#[derive(Debug, PartialEq, Eq)]
 struct Mutant {
-    line: String,
+    name: String,
+    defence: String,
+    package: String,
     test: String,
 }
 
-fn folder() -> PathBuf {
-    shell::root().join("tests/mutants")
-}
-
-fn mutants(text: &str) -> Vec<Mutant> {
-    let is_row =
-        |line: &&str| line.strip_prefix("| l").is_some_and(|rest| rest.starts_with(|one: char| one.is_ascii_digit()));
-    let rows = text.lines().filter(is_row);
-    let row = |line: &str| {
-        let mut cells = line.trim_matches('|').split('|').map(str::trim);
-        let (line, test) = (cells.next()?, cells.nth(1)?);
-        Some(Mutant { line: line.to_owned(), test: test.trim_matches('`').to_owned() })
-    };
-    rows.filter_map(row).collect()
+impl Mutant {
+    fn patch(&self) -> PathBuf {
+        shell::root().join(FOLDER).join(format!("{}.patch", self.name))
+    }
 }
 
 pub fn run(mut args: Args) -> Result<()> {
-    let mut wanted = Vec::new();
-    while let Some(line) = args.position() {
-        wanted.push(line);
+    let target = args.value::<PathBuf>("--target-dir")?;
+    let mut names = Vec::new();
+    while let Some(name) = args.position() {
+        names.push(name);
     }
     args.finish()?;
-    let table = std::fs::read_to_string(folder().join("README.md")).context("tests/mutants/README.md")?;
-    let all = mutants(&table);
-    let chosen: Vec<&Mutant> = all.iter().filter(|one| wanted.is_empty() || wanted.contains(&one.line)).collect();
-    ensure!(!chosen.is_empty(), "no mutant of that name; tests/mutants/README.md lists them");
-    let copy = shell::root().join("target/mutants/tree");
-    let _ = shell::output(shell::git().args(["worktree", "remove", "--force"]).arg(&copy));
-    shell::output(shell::git().args(["worktree", "add", "--force", "--detach"]).arg(&copy).arg("HEAD"))?;
-    let mut survived = Vec::new();
-    for mutant in chosen {
-        let dead = dies(mutant, &copy)?;
-        println!("{:<5} {:<9} {}", mutant.line, if dead { "killed" } else { "SURVIVED" }, mutant.test);
-        if !dead {
-            survived.push(mutant.line.as_str());
-        }
+    let folder = shell::root().join("target/mutants");
+    let place = Place { tree: folder.join("tree"), target: target.unwrap_or_else(|| folder.join("build")) };
+    let mutants = chosen(mutants()?, &names)?;
+    place.renew()?;
+    println!("without a mutant");
+    if let Some(failed) = place.failing(&mutants)? {
+        bail!("{failed} fails without a mutant, so that it shows nothing");
     }
-    shell::output(shell::git().args(["worktree", "remove", "--force"]).arg(&copy))?;
-    ensure!(survived.is_empty(), "survived: {}", survived.join(", "));
-    Ok(())
+    let mut missed = Vec::new();
+    let mut table = String::new();
+    for mutant in &mutants {
+        println!("{} takes out: {}", mutant.name, mutant.defence);
+        place.renew()?;
+        let (state, more) = match place.judge(mutant) {
+            Ok(true) => ("found", mutant.test.clone()),
+            Ok(false) => ("SURVIVED", mutant.test.clone()),
+            Err(error) => ("BROKEN", format!("{error:#}")),
+        };
+        if state != "found" {
+            missed.push(mutant.name.as_str());
+        }
+        let row = format!("{:<6}{state:<10}{more}\n", mutant.name);
+        print!("{row}");
+        table += &row;
+    }
+    place.renew()?;
+    print!("\n{table}");
+    if missed.is_empty() { Ok(()) } else { bail!("no test finds {}", missed.join(", ")) }
 }
 
-/// Whether the test fails with the patch. It must compile: what does not compile shows nothing.
-fn dies(mutant: &Mutant, copy: &Path) -> Result<bool> {
-    let patch = folder().join(format!("{}.patch", mutant.line));
-    let git = |words: &[&str]| {
-        let mut git = Command::new("git");
-        git.current_dir(copy).args(words);
-        git
-    };
-    shell::output(git(&["apply"]).arg(&patch))?;
-    let target = shell::root().join("target/mutants/build");
-    let cargo = |words: &[&str]| {
-        let mut cargo = shell::cargo();
-        cargo.current_dir(copy).env("CARGO_TARGET_DIR", &target).env_remove("CARGO_MANIFEST_DIR").args(words);
-        cargo
-    };
-    shell::output(&mut cargo(&["test", "--quiet", "-p", "scruple-gateway", "--test", "it", "--no-run"]))
-        .with_context(|| format!("{} does not compile", mutant.line))?;
-    let ran = cargo(&["test", "--quiet", "-p", "scruple-gateway", "--test", "it", "--", "--exact", &mutant.test])
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot start `cargo`")?;
-    let said = String::from_utf8_lossy(&ran.stdout);
-    shell::output(&mut git(&["checkout", "--quiet", "--", "."]))?;
-    if !said.contains("running 1 test") {
-        bail!("{}: no test is called `{}`", mutant.line, mutant.test);
+fn chosen(all: Vec<Mutant>, names: &[String]) -> Result<Vec<Mutant>> {
+    if let Some(unknown) = names.iter().find(|name| all.iter().all(|mutant| mutant.name != **name)) {
+        bail!("there is no mutant `{unknown}`");
     }
-    Ok(!ran.status.success())
+    Ok(all.into_iter().filter(|mutant| names.is_empty() || names.contains(&mutant.name)).collect())
+}
+
+/// The mutants, as the table names them.
+fn mutants() -> Result<Vec<Mutant>> {
+    let path = shell::root().join(FOLDER).join("README.md");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(rows(&text))
+}
+
+/// The rows of the first table.
+fn rows(text: &str) -> Vec<Mutant> {
+    let table = text.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [name, defence, package, test] = cells.as_slice() else { return None };
+        let [name, defence, package, test] = [name, defence, package, test].map(|cell| (*cell).to_owned());
+        Some(Mutant { name, defence, package, test })
+    };
+    table.take_while(|line| line.starts_with('|')).filter_map(row).collect()
+}
+
+/// Where mutants live.
+struct Place {
+    tree: PathBuf,
+    target: PathBuf,
+}
+
+impl Place {
+    /// Makes the copy as the tree is. What has not changed is left alone, so that it is not compiled again.
+    fn renew(&self) -> Result<()> {
+        let listed =
+            shell::output(shell::git().args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]))?;
+        for name in listed.split('\0').filter(|name| !name.is_empty()) {
+            copy(&shell::root().join(name), &self.tree.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Git that takes the copy for no part of a repository: it would pass over what is in no folder of its own.
+    fn git(&self) -> Command {
+        let mut git = shell::git();
+        git.current_dir(&self.tree);
+        if let Some(above) = self.tree.parent() {
+            git.env("GIT_CEILING_DIRECTORIES", above);
+        }
+        git
+    }
+
+    fn nextest(&self, package: &str) -> Command {
+        let mut cargo = shell::cargo();
+        cargo.current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.target).env_remove("CARGO_MANIFEST_DIR");
+        cargo.args(["nextest", "run", "--package", package]);
+        cargo
+    }
+
+    /// Whether the mutant's test finds it.
+    fn judge(&self, mutant: &Mutant) -> Result<bool> {
+        shell::run(self.git().arg("apply").arg(mutant.patch())).context("it does not apply")?;
+        self.compile(mutant).context("it does not compile")?;
+        self.fails(mutant)
+    }
+
+    fn compile(&self, mutant: &Mutant) -> Result<()> {
+        shell::run(self.nextest(&mutant.package).arg("--no-run"))
+    }
+
+    /// Whether the mutant's test fails.
+    fn fails(&self, mutant: &Mutant) -> Result<bool> {
+        let mut command = self.nextest(&mutant.package);
+        command.args(["-E", &format!("test(={})", mutant.test)]);
+        let status = command.stdin(Stdio::null()).stderr(Stdio::null()).status().context("cannot start cargo")?;
+        match status.code() {
+            Some(0) => Ok(false),
+            Some(TEST_FAILED) => Ok(true),
+            _ => bail!("the test of {} could not be run: {status}", mutant.name),
+        }
+    }
+
+    /// The first of the tests that fails as things are.
+    fn failing<'a>(&self, mutants: &'a [Mutant]) -> Result<Option<&'a str>> {
+        for mutant in mutants {
+            self.compile(mutant)?;
+            if self.fails(mutant)? {
+                return Ok(Some(&mutant.test));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Copies a file, if it is there and not the same yet; one that is gone goes.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let told = || format!("cannot copy {} to {}", from.display(), to.display());
+    let bytes = match fs::read(from) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let gone = fs::remove_file(to);
+            return gone
+                .or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
+                .with_context(told);
+        }
+        Err(error) => return Err(error).with_context(told),
+    };
+    if fs::read(to).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).with_context(told)?;
+    }
+    fs::write(to, bytes).with_context(told)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::{FOLDER, mutants, rows};
+    use crate::shell;
 
     #[test]
-    fn each_patch_still_applies_and_has_its_line() {
-        let table = std::fs::read_to_string(folder().join("README.md")).unwrap();
-        let all = mutants(&table);
-        assert!(all.len() >= 10, "{}", all.len());
-        for mutant in &all {
-            let patch = folder().join(format!("{}.patch", mutant.line));
-            let applies = shell::output(shell::git().args(["apply", "--check"]).arg(&patch));
-            assert!(applies.is_ok(), "{}: {applies:?}", mutant.line);
+    fn each_mutant_still_applies_and_its_test_is_there() {
+        let mutants = mutants().unwrap();
+        assert!(!mutants.is_empty());
+        for mutant in &mutants {
+            let checked = shell::output(shell::git().args(["apply", "--check"]).arg(mutant.patch()));
+            assert!(checked.is_ok(), "{}: {checked:?}", mutant.name);
+            let (folder, name) = mutant.test.rsplit_once("::").unwrap();
+            let file = format!("crates/{}/tests/it/{}.rs", mutant.package, folder.replace("::", "/"));
+            let text = fs::read_to_string(shell::root().join(&file)).unwrap();
+            assert!(text.contains(&format!("fn {name}()")), "{file} has no test `{name}`");
         }
-        let patches = std::fs::read_dir(folder()).unwrap().filter_map(|item| item.ok()?.file_name().into_string().ok());
-        assert_eq!(patches.filter(|name| name.ends_with(".patch")).count(), all.len());
+        let files = fs::read_dir(shell::root().join(FOLDER)).unwrap().map(|file| file.unwrap().file_name());
+        let files: BTreeSet<String> =
+            files.filter_map(|file| Some(file.to_str()?.strip_suffix(".patch")?.to_owned())).collect();
+        assert_eq!(files, mutants.into_iter().map(|mutant| mutant.name).collect(), "each patch has its row");
+    }
+
+    #[test]
+    fn rows_are_read_from_the_first_table() {
+        let rows = rows(
+            "# x\n\n| a | b | c | d |\n|---|---|---|---|\n| l1 | no `x` | p | a::b |\n| odd |\n\n|---|\n| l2 | y | p | c |\n",
+        );
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].name.as_str(), rows[0].test.as_str()), ("l1", "a::b"));
+    }
+
+    /// The draw that README.md tells of.
+    #[test]
+    fn the_lines_are_those_that_were_drawn() {
+        let (mut x, mut drawn) = (20_261_128_u64, Vec::new());
+        while drawn.len() < 11 {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let line = format!("l{:02}", (x >> 33) % 45 + 1);
+            if !drawn.contains(&line) {
+                drawn.push(line);
+            }
+        }
+        let ours: BTreeSet<String> = mutants().unwrap().into_iter().map(|mutant| mutant.name).collect();
+        assert_eq!(ours, drawn.into_iter().filter(|line| line != "l30").collect());
     }
 }

@@ -1,273 +1,340 @@
-//! Ways in which a redacting gateway leaks, each tried: two stores that differ in what the caller may not see, one request,
-//! and one answer to it, which is the right one.
+//! One adversarial test for each way in which a gateway that redacts can leak, L01 to L45: what an outsider asks, over stores
+//! that differ in what he does not see alone. The answers are the same to the byte, and they are the right ones: what policy
+//! refuses is refused by its code, what is hidden is as absent, and what shows is shown.
+#![expect(clippy::indexing_slicing, reason = "helpers of tests stop where something is not there")]
 
+mod content;
+mod graph;
+mod past;
+mod search;
 mod shape;
-mod wire;
+mod transport;
+mod writes;
 
-use crate::support::{World, active, code, login, noon, request, resolved};
+use crate::support::{World, active, code, noon, request, resolved};
+use scruple_core::{Entry, Timestamp};
+use scruple_fhir::search::Dialect;
 use scruple_pairs::Behind;
 use scruple_policy::Active;
+use scruple_release::{Fetched, Upstream, UpstreamFuture, UpstreamQuery};
 use scruple_testkit::interfere::{Request, Response, Store, Stored};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-/// Two stores, and a gateway before either.
-pub struct Two {
-    world: World,
-    a: Store,
-    b: Store,
+/// A role, and a purpose of use.
+pub type Who = (&'static str, &'static str);
+
+/// Sees all that is clinical but genetic findings, and of a patient no number but the record's.
+pub const NURSE: Who = ("nurse", "TREAT");
+/// Sees who a patient is and when he comes, and nothing clinical.
+pub const DESK: Who = ("front_desk", "PATADMIN");
+/// Sees codes and no words, ages and no days of birth.
+pub const ANALYST: Who = ("quality_analyst", "HQUALIMP");
+/// Sees codes of claims.
+pub const BILLER: Who = ("biller", "HPAYMT");
+/// Sees the record of the visit, but genetic findings.
+pub const CODER: Who = ("coder", "HPAYMT");
+/// Sees versions and times of change.
+pub const GUARD: Who = ("privacy_officer", "HCOMPL");
+
+/// An upstream that notes what is asked of it.
+struct Noting {
+    inner: Arc<dyn Upstream>,
+    calls: Mutex<Vec<String>>,
 }
 
-pub fn store(values: &[Value]) -> Store {
-    values.iter().cloned().map(|value| Stored::new(value).unwrap()).collect()
+impl Noting {
+    fn new(inner: Arc<dyn Upstream>) -> Arc<Self> {
+        Arc::new(Self { inner, calls: Mutex::default() })
+    }
+
+    fn note(&self, call: String) {
+        self.calls.lock().unwrap().push(call);
+    }
 }
 
-impl Two {
-    /// What both hold, what the first holds beside, and what the second does.
-    pub fn new(both: &[Value], a: &[Value], b: &[Value]) -> Self {
-        Self::under(active(), both, a, b)
+impl Upstream for Noting {
+    fn read<'a>(&'a self, kind: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.note(format!("read {kind}"));
+        self.inner.read(kind, id)
     }
 
-    /// The same where relationships are looked up.
-    pub fn related(both: &[Value], a: &[Value], b: &[Value]) -> Self {
-        Self::under(resolved(), both, a, b)
+    fn version<'a>(&'a self, kind: &'a str, id: &'a str, version: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.note(format!("version {kind}"));
+        self.inner.version(kind, id, version)
     }
 
-    fn under(policy: Arc<Active>, both: &[Value], a: &[Value], b: &[Value]) -> Self {
-        let of = |more: &[Value]| store(&[both, more].concat());
-        Self::over(policy, of(a), of(b))
+    fn history<'a>(&'a self, kind: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.note(format!("history {kind}"));
+        self.inner.history(kind, id)
     }
 
-    pub fn over(policy: Arc<Active>, a: Store, b: Store) -> Self {
-        let world = World::under(policy, Behind::Raw.upstream(&Store::new(), noon()).unwrap());
-        Self { world, a, b }
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
+        self.note(format!("search {}", query.resource_type));
+        self.inner.search(query)
     }
 
-    /// The answer to a request, which is the same over both stores, byte by byte.
-    #[track_caller]
-    pub fn ask(&self, role: (&str, &str), asked: &Request) -> Response {
-        let token = self.world.token_of(login(role.0), &[role.0], Some(role.1));
-        let over = |store: &Store| {
-            self.world.upstream.put(Behind::Raw.upstream(store, noon()).unwrap());
-            self.world.ask(asked, Some(&token), 1)
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
+        self.note("page".to_owned());
+        self.inner.page(link)
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.inner.dialect()
+    }
+}
+
+/// What an answer took: calls of the upstream by kind, sorted, and entries of the ledger.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Work {
+    pub calls: Vec<String>,
+    pub entries: usize,
+}
+
+/// Gateways over stores that a caller cannot tell apart, each before servers that behave and servers that do not.
+pub struct Alike {
+    worlds: Vec<(World, Vec<Arc<Noting>>)>,
+}
+
+impl Alike {
+    /// Under the policy that assumes every relationship.
+    pub fn new(stores: &[Store]) -> Self {
+        Self::under(&active(), stores)
+    }
+
+    /// Under the policy that looks relationships up: the nurse has to do with who is in a visit of hers.
+    pub fn related(stores: &[Store]) -> Self {
+        Self::under(&resolved(), stores)
+    }
+
+    fn under(policy: &Arc<Active>, stores: &[Store]) -> Self {
+        let behind = |store: &Store| {
+            let servers = [Behind::Raw, Behind::Unruly].map(|behind| behind.upstream(store, noon()).unwrap());
+            servers.to_vec()
         };
-        let (a, b) = (over(&self.a), over(&self.b));
-        assert_eq!(a, b, "{asked:?}");
-        a
+        Self::before(policy, stores.iter().map(behind).collect())
     }
 
-    /// The gateway before the first store.
-    pub fn world_a(&self) -> &World {
-        self.world.upstream.put(Behind::Raw.upstream(&self.a, noon()).unwrap());
-        &self.world
-    }
-
-    #[track_caller]
-    pub fn get(&self, role: (&str, &str), path: &str) -> Response {
-        self.ask(role, &request("GET", path))
-    }
-
-    /// It is refused with this code.
-    #[track_caller]
-    pub fn refused(&self, role: (&str, &str), path: &str, status: u16, expected: &str) {
-        let response = self.get(role, path);
-        assert_eq!((response.status, code(&response).as_str()), (status, expected), "{path}");
-    }
-
-    /// It is answered with these resources, by `Type/id`, in order.
-    #[track_caller]
-    pub fn found(&self, role: (&str, &str), path: &str, expected: &[&str]) -> Value {
-        let response = self.get(role, path);
-        assert_eq!(response.status, 200, "{path}: {response:?}");
-        let body: Value = serde_json::from_slice(&response.body).unwrap();
-        let entries = body["entry"].as_array().into_iter().flatten().map(|entry| &entry["resource"]);
-        let name = |resource: &Value| {
-            format!("{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap())
+    /// Before these servers: one list for each gateway.
+    pub fn before(policy: &Arc<Active>, servers: Vec<Vec<Arc<dyn Upstream>>>) -> Self {
+        let world = |servers: Vec<Arc<dyn Upstream>>| {
+            let servers: Vec<Arc<Noting>> = servers.into_iter().map(Noting::new).collect();
+            (World::under(Arc::clone(policy), Arc::clone(&servers[0]) as Arc<dyn Upstream>), servers)
         };
-        assert_eq!(entries.map(name).collect::<Vec<_>>(), expected, "{path}");
-        body
+        Self { worlds: servers.into_iter().map(world).collect() }
+    }
+
+    /// The one answer to a GET.
+    pub fn get(&self, who: Who, path_and_query: &str) -> Response {
+        self.ask(Some(who), &request("GET", path_and_query))
+    }
+
+    /// The one answer to a request: status, headers and body.
+    pub fn ask(&self, who: Option<Who>, request: &Request) -> Response {
+        let mut answers = Vec::new();
+        for (world, servers) in &self.worlds {
+            let token = who.map(|(role, purpose)| world.token(role, purpose));
+            for server in servers {
+                world.upstream.put(Arc::clone(server) as Arc<dyn Upstream>);
+                answers.push(world.ask(request, token.as_deref(), 1));
+            }
+        }
+        let first = answers.swap_remove(0);
+        for other in answers {
+            assert_eq!(first, other, "{request:?} tells stores apart");
+        }
+        first
+    }
+
+    /// A GET that is refused whatever the store holds, and before anything of it is read.
+    pub fn refused(&self, who: Who, path_and_query: &str, status: u16, reason: &str) {
+        self.refuses(Some(who), &request("GET", path_and_query), status, reason);
+    }
+
+    /// The same of any request.
+    pub fn refuses(&self, who: Option<Who>, request: &Request, status: u16, reason: &str) {
+        self.forget();
+        let response = self.ask(who, request);
+        assert_eq!((response.status, code(&response).as_str()), (status, reason), "{request:?}");
+        for (_, servers) in &self.worlds {
+            for server in servers {
+                let calls = server.calls.lock().unwrap().clone();
+                assert!(calls.is_empty(), "{request:?} was refused after {calls:?}");
+            }
+        }
+    }
+
+    /// A read that finds nothing.
+    pub fn absent(&self, who: Who, path: &str) {
+        let response = self.get(who, path);
+        assert_eq!((response.status, code(&response).as_str()), (404, "not_found"), "{path}");
+    }
+
+    /// What the entries of a search are: `Type/id`, in their order.
+    pub fn found(&self, who: Who, path_and_query: &str) -> Vec<String> {
+        let response = self.get(who, path_and_query);
+        assert_eq!(response.status, 200, "{path_and_query}: {}", text(&response));
+        ids(&response)
+    }
+
+    fn forget(&self) {
+        for (_, servers) in &self.worlds {
+            for server in servers {
+                server.calls.lock().unwrap().clear();
+            }
+        }
+    }
+
+    /// What a GET takes over each store, before the server that behaves.
+    pub fn work(&self, (role, purpose): Who, path_and_query: &str) -> Vec<Work> {
+        self.forget();
+        let work = |(world, servers): &(World, Vec<Arc<Noting>>)| {
+            let before = world.entries().len();
+            world.upstream.put(Arc::clone(&servers[0]) as Arc<dyn Upstream>);
+            world.get(role, purpose, path_and_query);
+            let mut calls = servers[0].calls.lock().unwrap().clone();
+            calls.sort();
+            Work { calls, entries: world.entries().len() - before }
+        };
+        self.worlds.iter().map(work).collect()
+    }
+
+    /// All entries of the ledgers so far.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.worlds.iter().flat_map(|(world, _)| world.entries()).collect()
     }
 }
 
-pub const NURSE: (&str, &str) = ("nurse", "TREAT");
-pub const ANALYST: (&str, &str) = ("quality_analyst", "HQUALIMP");
-pub const BILLER: (&str, &str) = ("biller", "HPAYMT");
-pub const PRIVACY: (&str, &str) = ("privacy_officer", "HCOMPL");
-
-/// The Part 2 programme: what it does, a nurse does not see without consent.
-pub const PROGRAMME: &str = "Organization/org-recovery-programme";
-
-pub fn to(reference: &str) -> Value {
-    json!({ "reference": reference })
+/// `Type/id` of each entry.
+pub fn ids(response: &Response) -> Vec<String> {
+    let bundle = json_of(response);
+    let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+    let name = |entry: &Value| {
+        let resource = &entry["resource"];
+        format!("{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap())
+    };
+    entries.iter().map(name).collect()
 }
 
-pub fn patient(id: &str, birth: &str) -> Value {
-    json!({ "resourceType": "Patient", "id": id, "name": [{ "family": "Ruiz", "given": ["Ana"] }], "gender": "female",
-            "birthDate": birth })
+pub fn json_of(response: &Response) -> Value {
+    serde_json::from_slice(&response.body).unwrap()
 }
 
-/// A visit in which the nurse takes part.
+pub fn text(response: &Response) -> String {
+    String::from_utf8(response.body.clone()).unwrap()
+}
+
+/// Where the next page is, from the root.
+pub fn next(response: &Response) -> Option<String> {
+    let bundle = json_of(response);
+    let links = bundle["link"].as_array().cloned().unwrap_or_default();
+    let next = links.iter().find(|link| link["relation"] == "next")?["url"].as_str()?.to_owned();
+    Some(next.strip_prefix("https://gateway.example").unwrap().to_owned())
+}
+
+/// A store of these resources.
+pub fn store(resources: impl IntoIterator<Item = Value>) -> Store {
+    resources.into_iter().map(|value| Stored::new(value).unwrap()).collect()
+}
+
+/// The same store with these as well.
+pub fn and(store: &Store, more: impl IntoIterator<Item = Value>) -> Store {
+    let mut store = store.clone();
+    more.into_iter().for_each(|value| store.put(Arc::new(Stored::new(value).unwrap())));
+    store
+}
+
+/// The same store after a deletion.
+pub fn deleted(store: &Store, value: Value, version: &str) -> Store {
+    let stored = Stored::new(value).unwrap();
+    let (kind, id) = (stored.resource_type.clone(), stored.id.clone());
+    let mut store = store.clone();
+    store.put(Arc::new(stored));
+    store.delete(&kind, &id, version, Timestamp::from_micros(0));
+    store
+}
+
+/// A resource with a member set.
+pub fn with(mut resource: Value, name: &str, value: Value) -> Value {
+    resource[name] = value;
+    resource
+}
+
+/// With a label of sensitivity.
+pub fn labelled(resource: Value, label: &str) -> Value {
+    let label = json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": label });
+    with(resource, "meta", json!({ "security": [label] }))
+}
+
+/// With the label of genetic findings, which neither the nurse nor the coder holds.
+pub fn secret(resource: Value) -> Value {
+    labelled(resource, "GDIS")
+}
+
+pub fn patient(id: &str) -> Value {
+    json!({
+        "resourceType": "Patient", "id": id, "identifier": [number("MR", "urn:mrn", &format!("MRN-{id}"))],
+        "name": [{ "family": "Visible", "given": ["Ana"] }], "gender": "female", "birthDate": "1980-01-02",
+    })
+}
+
+/// A patient with a number of social security as well.
+pub fn insured(id: &str, ssn: &str) -> Value {
+    let numbers = [number("MR", "urn:mrn", &format!("MRN-{id}")), number("SS", "http://hl7.org/fhir/sid/us-ssn", ssn)];
+    with(patient(id), "identifier", json!(numbers))
+}
+
+fn number(kind: &str, system: &str, value: &str) -> Value {
+    let coding = json!({ "system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": kind });
+    json!({ "type": { "coding": [coding] }, "system": system, "value": value })
+}
+
+pub const HEMOGLOBIN: &str = "718-7";
+pub const GLUCOSE: &str = "2339-0";
+
+/// A result of the laboratory.
+pub fn result(id: &str, patient: &str, loinc: &str, value: f64) -> Value {
+    let category = json!({
+        "system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory",
+    });
+    json!({
+        "resourceType": "Observation", "id": id, "status": "final", "category": [{ "coding": [category] }],
+        "code": { "coding": [{ "system": "http://loinc.org", "code": loinc }] },
+        "subject": { "reference": format!("Patient/{patient}") },
+        "valueQuantity": { "value": value, "unit": "mg/dL", "system": "http://unitsofmeasure.org", "code": "mg/dL" },
+    })
+}
+
+/// A visit under way, with the nurse in it.
 pub fn visit(id: &str, patient: &str) -> Value {
-    json!({ "resourceType": "Encounter", "id": id, "status": "in-progress", "subject": to(patient),
-            "class": { "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP" },
-            "participant": [{ "individual": to("Practitioner/prac-nurse-6") }] })
+    json!({
+        "resourceType": "Encounter", "id": id, "status": "in-progress",
+        "class": { "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB" },
+        "subject": { "reference": format!("Patient/{patient}") },
+        "participant": [{ "individual": { "reference": "Practitioner/prac-nurse-6" } }],
+        "period": { "start": "2026-03-01T08:00:00Z" },
+    })
 }
 
-pub fn observation(id: &str, patient: &str, date: &str, value: f64) -> Value {
-    json!({ "resourceType": "Observation", "id": id, "status": "final", "subject": to(patient),
-            "category": [{ "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory" }] }],
-            "code": { "coding": [{ "system": "http://loinc.org", "code": "2345-7" }] }, "effectiveDateTime": date,
-            "valueQuantity": { "value": value, "unit": "mg/dL", "system": "http://unitsofmeasure.org", "code": "mg/dL" } })
+/// A visit of somebody else's.
+pub fn foreign_visit(id: &str, patient: &str) -> Value {
+    with(visit(id, patient), "participant", json!([{ "individual": { "reference": "Practitioner/other" } }]))
 }
 
-/// The same, done by the programme.
-pub fn hidden(id: &str, patient: &str, date: &str, value: f64) -> Value {
-    let mut done = observation(id, patient, date, value);
-    done["performer"] = json!([to(PROGRAMME)]);
-    done
+pub fn condition(id: &str, patient: &str, icd10: &str) -> Value {
+    json!({
+        "resourceType": "Condition", "id": id,
+        "clinicalStatus": { "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active" }] },
+        "code": { "coding": [{ "system": "http://hl7.org/fhir/sid/icd-10-cm", "code": icd10 }] },
+        "subject": { "reference": format!("Patient/{patient}") },
+    })
 }
 
-pub fn condition(id: &str, patient: &str, recorder: Option<&str>) -> Value {
-    let mut condition = json!({ "resourceType": "Condition", "id": id, "subject": to(patient),
-        "code": { "coding": [{ "system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "I10" }] } });
-    if let Some(recorder) = recorder {
-        condition["asserter"] = to(recorder);
-        condition["meta"] = json!({ "security": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "42CFRPart2" }] });
-    }
-    condition
+pub fn practitioner(id: &str) -> Value {
+    json!({ "resourceType": "Practitioner", "id": id, "name": [{ "family": "Helper" }] })
 }
 
-fn one_patient(a: &[Value], b: &[Value]) -> Two {
-    Two::new(&[patient("p1", "1980-05-17")], a, b)
-}
-
-/// A patient whose birth date an analyst sees as an age: two dates of one age.
-fn two_dates() -> Two {
-    Two::new(&[], &[patient("p1", "1980-05-17")], &[patient("p1", "1980-08-30")])
-}
-
-/// Two observations that show, and one that does not, or not there.
-fn one_hidden() -> Two {
-    let both = [
-        patient("p1", "1980-05-17"),
-        observation("o1", "Patient/p1", "2026-01-01", 90.0),
-        observation("o3", "Patient/p1", "2026-01-03", 110.0),
-    ];
-    Two::new(&both, &[hidden("o2", "Patient/p1", "2026-01-02", 4000.0)], &[])
-}
-
-#[test]
-fn l01_a_filter_by_a_hidden_element() {
-    let two = two_dates();
-    two.refused(ANALYST, "/fhir/Patient?_id=p1&birthdate=ge1980-06-01", 403, "parameter_not_permitted");
-    two.found(ANALYST, "/fhir/Patient?_id=p1", &["Patient/p1"]);
-}
-
-#[test]
-fn l02_a_search_between_two_numbers() {
-    let two = one_hidden();
-    two.found(NURSE, "/fhir/Observation?patient=p1&value-quantity=gt1000", &[]);
-    two.found(NURSE, "/fhir/Observation?patient=p1&value-quantity=gt100", &["Observation/o3"]);
-    let path = "/fhir/Observation?patient=p1&code-value-quantity=2345-7$gt1000";
-    two.refused(NURSE, path, 400, "parameter_not_supported");
-}
-
-#[test]
-fn l03_a_chain_from_behind() {
-    let two = one_patient(&[hidden("o2", "Patient/p1", "2026-01-02", 1.0)], &[]);
-    two.found(NURSE, "/fhir/Patient?_id=p1&_has:Observation:patient:code=2345-7", &[]);
-    let shown = one_patient(
-        &[observation("o1", "Patient/p1", "2026-01-02", 1.0)],
-        &[observation("o1", "Patient/p1", "2026-01-02", 1.0)],
-    );
-    shown.found(NURSE, "/fhir/Patient?_id=p1&_has:Observation:patient:code=2345-7", &["Patient/p1"]);
-}
-
-#[test]
-fn l04_one_chain_from_behind_in_another() {
-    let mut seen = hidden("o2", "Patient/p1", "2026-01-02", 1.0);
-    seen["encounter"] = to("Encounter/e1");
-    let two = Two::new(&[patient("p1", "1980-05-17"), visit("e1", "Patient/p1")], &[seen], &[]);
-    let path = "/fhir/Patient?_has:Encounter:patient:_has:Observation:encounter:code=2345-7";
-    two.found(NURSE, path, &[]);
-    two.found(NURSE, "/fhir/Patient?_has:Encounter:patient:status=in-progress", &["Patient/p1"]);
-}
-
-#[test]
-fn l05_a_chain_through_what_is_hidden() {
-    let two = two_dates();
-    two.refused(ANALYST, "/fhir/Observation?subject:Patient.birthdate=1980-05-17", 403, "parameter_not_permitted");
-    two.refused(BILLER, "/fhir/Patient?_has:DocumentReference:patient:type=1", 403, "type_not_permitted");
-    // The chain ends at a hidden visit.
-    let mut in_visit = observation("o1", "Patient/p1", "2026-01-02", 1.0);
-    in_visit["encounter"] = to("Encounter/e2");
-    let mut hidden = visit("e2", "Patient/p1");
-    hidden["serviceProvider"] = to(PROGRAMME);
-    let two = Two::new(&[patient("p1", "1980-05-17"), hidden], &[in_visit], &[]);
-    two.found(NURSE, "/fhir/Observation?encounter.status=in-progress", &[]);
-}
-
-#[test]
-fn l06_a_filter_language() {
-    one_hidden().refused(NURSE, "/fhir/Patient?_filter=birthdate%20gt%201980-01-01", 400, "parameter_not_supported");
-}
-
-#[test]
-fn l07_a_search_in_text() {
-    let two = one_patient(&[condition("c1", "Patient/p1", Some("Practitioner/x"))], &[]);
-    for query in ["DocumentReference?_content=alcoholic", "Condition?_text=HIV", "Condition?code:text=HIV"] {
-        two.refused(NURSE, &format!("/fhir/{query}"), 400, "parameter_not_supported");
-    }
-}
-
-#[test]
-fn l08_whether_a_value_is_missing() {
-    let mut unborn = patient("p1", "1980-05-17");
-    unborn.as_object_mut().unwrap().remove("birthDate");
-    let two = Two::new(&[], &[patient("p1", "1980-05-17")], &[unborn]);
-    two.refused(ANALYST, "/fhir/Patient?_id=p1&birthdate:missing=false", 403, "parameter_not_permitted");
-    let two = one_hidden();
-    two.found(NURSE, "/fhir/Observation?value-quantity:missing=true", &[]);
-    two.found(NURSE, "/fhir/Observation?value-quantity:missing=false", &["Observation/o1", "Observation/o3"]);
-}
-
-#[test]
-fn l09_an_order_by_a_hidden_value() {
-    let two = Two::new(
-        &[],
-        &[patient("p1", "1980-05-17"), patient("p2", "1980-08-30")],
-        &[patient("p1", "1980-08-30"), patient("p2", "1980-05-17")],
-    );
-    two.refused(ANALYST, "/fhir/Patient?_sort=-birthdate&_count=1", 403, "parameter_not_permitted");
-    two.found(ANALYST, "/fhir/Patient?_sort=-_id", &["Patient/p2", "Patient/p1"]);
-    one_hidden().found(NURSE, "/fhir/Observation?_sort=-date&_count=1", &["Observation/o3"]);
-}
-
-#[test]
-fn l10_a_search_for_labels() {
-    for query in ["_security=42CFRPart2", "_tag=x", "_profile=http://x"] {
-        one_hidden().refused(NURSE, &format!("/fhir/Observation?{query}"), 400, "parameter_not_supported");
-    }
-}
-
-#[test]
-fn l11_a_search_by_the_identifier_of_what_is_referred_to() {
-    let two = one_hidden();
-    let path = "/fhir/Observation?subject:identifier=http://hl7.org/fhir/sid/us-ssn%7C999-12-3456";
-    two.refused(NURSE, path, 400, "parameter_not_supported");
-    two.refused(NURSE, "/fhir/Patient?identifier:of-type=s%7CMR%7C1", 400, "parameter_not_supported");
-}
-
-#[test]
-fn l12_parameters_of_other_kinds() {
-    let two = one_hidden();
-    for query in [
-        "Location?near=42.3%7C-71.0",
-        "Patient?_list=vip",
-        "Patient?_query=everyone",
-        "Patient?PHONETIC=a",
-        "Patient?Birthdate=1980",
-    ] {
-        two.refused(NURSE, &format!("/fhir/{query}"), 400, "parameter_not_supported");
-    }
+/// A reference as the value of an element.
+pub fn reference(target: &str) -> Value {
+    json!({ "reference": target })
 }

@@ -1,6 +1,7 @@
 //! The gateway with everything real behind it: policy, store, access cache, ledger on disk, tokens.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests stop where something is wrong")]
 
+mod attachments;
 mod behind;
 mod faults;
 mod leaks;
@@ -10,4 +11,5 @@ mod records;
 mod requests;
 mod support;
 mod timing;
+mod two;
 mod view;

@@ -1,7 +1,7 @@
 //! What a caller sees because of a relationship, and does not because of a label (docs/view.md), with what the ledger says.
 
-use crate::leaks::{NURSE, PROGRAMME, Two, condition, observation, patient, store, to, visit};
 use crate::support::{World, code, login, noon, resolved};
+use crate::two::{NURSE, PROGRAMME, Two, condition, observation, patient, store, to, visit};
 use scruple_core::{DecisionFacts, EntryBody, Relationship};
 use scruple_pairs::Behind;
 use scruple_testkit::interfere::Store;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 fn last(world: &World) -> (DecisionFacts, Vec<String>, Vec<String>) {
     match world.entries().pop().unwrap().body {
         EntryBody::Release { decision, relations, patients, .. } => (decision, relations, patients),
-        other => panic!("{other:?}"),
+        _ => unreachable!("the last entry tells of something else"),
     }
 }
 
