@@ -196,15 +196,15 @@ struct Sum {
 /// Tries the callers before the upstreams in turn.
 ///
 /// # Errors
-/// A gateway cannot be put together, or Medplum is named and not there.
+/// A gateway cannot be put together, or a server that others wrote is named and not there.
 pub fn pairs(settings: &Settings) -> Result<Report> {
     let shared = Shared {
         runtime: Arc::new(tokio::runtime::Builder::new_multi_thread().enable_all().build()?),
         assumed: shipped::active()?,
         resolved: shipped::resolved()?,
     };
-    let upstreams: Vec<Behind> =
-        [Behind::Raw, Behind::Unruly, Behind::Embedded].into_iter().chain(Behind::medplum()).collect();
+    let ours = [Behind::Raw, Behind::Unruly, Behind::Embedded];
+    let upstreams: Vec<Behind> = ours.into_iter().chain(Behind::medplum()).chain(Behind::helios()).collect();
     let mut turns = Vec::new();
     for behind in &upstreams {
         turns.extend(CALLERS.iter().map(|who| (*who, behind)));

@@ -3,6 +3,7 @@
 
 mod behind;
 mod faults;
+mod helios;
 mod leaks;
 mod medplum;
 mod pairs;
