@@ -178,7 +178,7 @@ export const rows = [
       ['Observation?date=le2020-02-29T10:00:00Z', ['D1', 'D2', 'D5', 'D6', 'D7']],
       ['Observation?date=le2020-02-29T10:00Z', ['D1', 'D2', 'D5', 'D6', 'D7'], 'Observation?date=le2020-02-29T10:01:00Z'],
       ['Observation?date=le2020-02', ['D1', 'D2', 'D5', 'D6']],
-      ['Encounter?date=le2021-05-01', ['E1', 'E2']],
+      ['Encounter?date=le2021-05-01', ['E1', 'E2'], 'Encounter?date=le2021-05-02T00:00:00Z'],
       ['Patient?birthdate=le1980-02', ['P1', 'P2']],
     ],
   },

@@ -22,25 +22,25 @@ if (!base) {
 /** What is found of each kind beside docs/search.md, and what may be sent; queries that differ from those of cases.mjs. */
 const table = {
   _id: ['exact', 'as it is'],
-  token: ['superset', 'as it is'],
+  token: ['exact', 'as it is'],
   'token without code': ['narrower', 'nothing'],
   'token comma': ['exact', 'as it is'],
   'token bar': ['narrower', 'nothing'],
-  code: ['superset', 'as it is'],
+  code: ['exact', 'as it is'],
   'code with system': ['exact', '`code` alone'],
-  contact: ['superset', 'as it is'],
+  contact: ['exact', 'as it is'],
   'contact with system': ['narrower', '`code` alone'],
   deceased: ['superset', 'as it is'],
   string: ['narrower', 'nothing'],
-  date: ['narrower', '`ge` of the second before its range and `le` of the second behind it, both'],
-  ge: ['narrower', '`ge` of the second before its range'],
+  date: ['exact', '`ge` of the second before its range and `le` of the second behind it, both'],
+  ge: ['superset', '`ge` of the second before its range'],
   le: ['narrower', '`le` of the second behind its range'],
-  gt: ['narrower', '`ge` of the second before its range'],
+  gt: ['exact', '`ge` of the second before its range'],
   lt: ['narrower', '`le` of the second behind its range'],
-  sa: ['narrower', '`ge` of the second before its range'],
-  eb: ['narrower', '`le` of the second behind its range'],
+  sa: ['exact', '`ge` of the second before its range'],
+  eb: ['exact', '`le` of the second behind its range'],
   timing: ['narrower', 'nothing, of a parameter that may read one'],
-  'date list': ['exact', 'nothing'],
+  'date list': ['superset', 'nothing'],
   reference: ['exact', 'as it is'],
   'reference version': ['exact', 'as it is'],
   'reference id': ['exact', 'as it is'],
@@ -71,13 +71,13 @@ async function protocol() {
   const first = await call(`${root}/Basic`);
   expect('default page', [first.body.entry.length, first.body.total], [20, undefined]);
   const next = first.body.link.find((one) => one.relation === 'next').url;
-  expect('next link', next.replace(/_cursor=[^&]*/, '_cursor=C'), `${root}/Basic?_count=20&_cursor=C`);
-  expect('content type', first.type, 'application/fhir+json; fhirVersion=4.0');
+  expect('next link', next.replace(/_cursor=[^&]*/, '_cursor=C'), `${root}/Basic?_cursor=C`);
+  expect('content type', first.type, 'application/json');
   expect('full URL', first.body.entry[0].fullUrl, `${root}/Basic/b0000`);
   expect('largest page', (await call(`${root}/Basic?_count=5000`)).body.entry.length, 1_000);
   expect('all pages', await ids(root, 'Basic?_count=300'), numbers);
-  expect('_count=0', (await call(`${root}/Basic?_count=0`)).body.entry, undefined);
-  expect('_count=x', (await call(`${root}/Basic?_count=x`)).status, 400);
+  expect('_count=0', (await call(`${root}/Basic?_count=0`)).body.entry, []);
+  expect('_count=x', (await call(`${root}/Basic?_count=x`)).body.entry.length, 20);
   expect('_total', (await call(`${root}/Basic?_total=accurate`)).body.total, 1_005);
   const sorted = await call(`${root}/Basic?_sort=-_id&_count=2`);
   expect('_sort=-_id', sorted.body.entry.map((one) => one.resource.id), ['b1004', 'b1003']);
@@ -89,7 +89,7 @@ async function protocol() {
   const form = { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: '_id=b0003,b0001' };
   const posted = await call(`${root}/Basic/_search`, form);
   expect('POST _search', posted.body.entry.map((one) => one.resource.id), ['b0001', 'b0003']);
-  const further = await call(`${root}/Basic/_search`, { ...form, body: '_count=2&code:text=x' });
+  const further = await call(`${root}/Basic/_search`, { ...form, body: '_count=2' });
   expect('POST _search, next', further.body.link.find((one) => one.relation === 'next').url.split('?')[0], `${root}/Basic`);
   expect('read', (await call(`${root}/Basic/b0007`)).body.id, 'b0007');
   expect('DELETE', (await call(`${root}/Basic/b0007`, { method: 'DELETE' })).status, 204);
@@ -100,7 +100,7 @@ async function protocol() {
   const decimal = { method: 'PUT', headers: { 'content-type': 'application/fhir+json' } };
   const number = '{"resourceType":"Basic","id":"n","code":{"text":"x"},"extension":[{"url":"u","valueDecimal":1.50}]}';
   await call(`${root}/Basic/n`, { ...decimal, body: number });
-  expect('decimals', (await (await fetch(`${root}/Basic/n`)).text()).includes('"valueDecimal":1.5}'), true);
+  expect('decimals', (await (await fetch(`${root}/Basic/n`)).text()).includes('"valueDecimal":1.50}'), true);
   expect('a store goes', (await call(store('protocol'), { method: 'DELETE' })).status, 204);
   expect('and is empty', await ids(root, 'Basic'), []);
 }

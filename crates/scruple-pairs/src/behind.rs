@@ -78,7 +78,7 @@ impl Behind {
             }
             // How far their searches are relied on: upstreams/README.md.
             Self::Medplum(server) => loaded(server, Dialect::Plain, store)?,
-            Self::Helios(server) => loaded(server, Dialect::Standard, store)?,
+            Self::Helios(server) => loaded(server, Dialect::Plain, store)?,
         })
     }
 
