@@ -96,6 +96,17 @@ async function protocol() {
   expect('read what was deleted', (await call(`${root}/Basic/b0007`)).status, 410);
   expect('unknown type', (await call(`${root}/Nonsense`)).status, 404);
   expect('metadata', (await call(`${root}/metadata`)).status, 200);
+  expect('all types', (await call(`${root}/?_type=Basic`)).status, 501);
+  const risk = { resourceType: 'RiskAssessment', id: 'r', status: 'final', subject: { reference: 'Patient/p' }, prediction: [{ probabilityDecimal: 1 }] };
+  await put(root, { resourceType: 'Patient', id: 'p' });
+  await put(root, { resourceType: 'Patient', id: 'q' });
+  await put(root, risk);
+  expect('number', await ids(root, 'RiskAssessment?probability=1'), ['r']);
+  expect('_has', await ids(root, 'Patient?_has:RiskAssessment:subject:_id=r'), ['p']);
+  expect('chain', await ids(root, 'RiskAssessment?subject:Patient._id=p'), ['r']);
+  expect('compartment', await ids(root, 'Patient/p/RiskAssessment'), ['r']);
+  expect('$everything', (await call(`${root}/Patient/p/$everything`)).body.entry.length, 2);
+  expect('history', (await call(`${root}/Patient/p/_history`)).body.entry.length, 1);
   expect('another store is empty', await ids(of('crafted'), 'Basic'), []);
   const decimal = { method: 'PUT', headers: { 'content-type': 'application/fhir+json' } };
   const number = '{"resourceType":"Basic","id":"n","code":{"text":"x"},"extension":[{"url":"u","valueDecimal":1.50}]}';

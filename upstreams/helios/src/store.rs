@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use axum::Router;
@@ -34,12 +35,14 @@ pub struct Setting {
     stores: PathBuf,
     data: PathBuf,
     port: u16,
+    /// Stores made so far: none has the file of another, whenever that goes.
+    made: AtomicU64,
 }
 
 impl Setting {
     /// Below a folder that is there for this program alone.
     pub fn new(folder: &Path, port: u16, search_parameters: Option<&Path>) -> Result<Self, Any> {
-        let setting = Self { stores: folder.join("stores"), data: folder.join("data"), port };
+        let setting = Self { stores: folder.join("stores"), data: folder.join("data"), port, made: AtomicU64::new(0) };
         std::fs::create_dir_all(&setting.stores)?;
         std::fs::create_dir_all(&setting.data)?;
         if let Some(file) = search_parameters {
@@ -64,15 +67,27 @@ pub struct Store {
     columns: Mutex<Connection>,
     /// Requests share it; who fills the store has it alone.
     whole: RwLock<()>,
+    file: PathBuf,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        remove(&self.file);
+    }
+}
+
+/// A database and what SQLite keeps beside it.
+fn remove(file: &Path) {
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", file.display()));
+    }
 }
 
 impl Store {
     /// An empty one.
     pub fn new(setting: &Setting, name: &str) -> Result<Self, Any> {
-        let file = setting.stores.join(format!("{}.db", if name.is_empty() { "_" } else { name }));
-        for end in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{end}", file.display()));
-        }
+        let number = setting.made.fetch_add(1, Ordering::Relaxed);
+        let file = setting.stores.join(format!("{number}.db"));
         let config = SqliteBackendConfig {
             max_connections: CONNECTIONS_MAX,
             data_dir: Some(setting.data.clone()),
@@ -97,6 +112,7 @@ impl Store {
             tenant: TenantContext::new(TenantId::new(TENANT), TenantPermissions::full_access()),
             columns: Mutex::new(Connection::open(&file)?),
             whole: RwLock::new(()),
+            file,
         })
     }
 
