@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::args::Args;
 use crate::shell;
-use crate::upstream::{MEDPLUM_VARIABLE, Upstream};
+use crate::upstream::{self, HELIOS_VARIABLE, MEDPLUM_VARIABLE, Upstream};
 
 pub const HELP: &str = "
 usage: cargo xtask long NAME [--seed S] [--minutes N | --cases N]
@@ -25,7 +25,8 @@ Runs one of these in release, and adds a row to docs/long-runs.md:
   fuzz-ledger      damaged folders into the ledger reader (10 minutes)
   ledger-crash     storage that forgets unsynced sectors, cut after every operation (10,000 cases)
   ledger-kill      SIGKILL under load, then verify (50 cases)
-  pairs            stores with equal views, each request to both gateways and to the reference server (200,000 cases)
+  pairs            stores with equal views, each request to both gateways and to the reference server (200,000 cases);
+                   before Medplum too, and before Helios if it is built (cargo xtask helios)
   bare             what servers of others tell whose answers are filtered alone: docs/servers-alone.md (20,000 cases)
   load             the gateway under load with faults: memory stays, no release without its record (30 minutes)
   http-crash       power cuts under the gateway: every released answer has its record (1,000 cases)
@@ -94,16 +95,14 @@ pub fn run(mut args: Args) -> Result<()> {
     // Built first, so that the time is that of the run.
     let bench = ["--release", "--quiet", "-p", "scruple-bench", "--bin", "long"];
     shell::run(shell::cargo().arg("build").args(bench))?;
-    // Pairs are asked before a server that others wrote, too.
-    let needs_medplum = matches!(name.as_str(), "pairs" | "bare") && shell::given(MEDPLUM_VARIABLE).is_none();
-    let medplum = if needs_medplum { Some(Upstream::medplum()?) } else { None };
+    let servers = if matches!(name.as_str(), "pairs" | "bare") { of_others()? } else { Vec::new() };
     let began = Instant::now();
     let mut command = shell::cargo();
-    command.envs(medplum.as_ref().map(|server| (MEDPLUM_VARIABLE, &server.base)));
+    command.envs(servers.iter().map(|(variable, server)| (variable, &server.base)));
     command.arg("run").args(bench).args(["--", &name, "--seed", &seed.to_string()]).args(&limit);
     let out = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start `cargo`")?;
     let duration = began.elapsed().as_secs();
-    drop(medplum);
+    drop(servers);
     let said = String::from_utf8_lossy(&out.stdout);
     print!("{said}");
 
@@ -126,6 +125,18 @@ pub fn run(mut args: Args) -> Result<()> {
         }
         None => bail!("the run did not come to its end: {}", out.status),
     }
+}
+
+/// Pairs are asked before servers that others wrote, too: those that are not named already.
+fn of_others() -> Result<Vec<(&'static str, Upstream)>> {
+    let mut servers = Vec::new();
+    if shell::given(MEDPLUM_VARIABLE).is_none() {
+        servers.push((MEDPLUM_VARIABLE, Upstream::medplum()?));
+    }
+    if shell::given(HELIOS_VARIABLE).is_none() {
+        servers.extend(upstream::helios()?.map(|helios| (HELIOS_VARIABLE, helios)));
+    }
+    Ok(servers)
 }
 
 fn report(said: &str) -> Option<Report> {

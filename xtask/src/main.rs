@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod dictionary;
+mod helios;
 mod long;
 mod mutants;
 mod needs;
@@ -40,6 +41,7 @@ const COMMANDS: &[Command] = &[
     },
     Command { name: "bench", about: "one benchmark, kept in docs/benchmarks.md", help: bench::HELP, run: bench::run },
     Command { name: "long", about: "one long run, kept in docs/long-runs.md", help: long::HELP, run: long::run },
+    Command { name: "helios", about: "builds the Helios FHIR server, for tests", help: helios::HELP, run: helios::run },
     Command {
         name: "mutants",
         about: "one defence taken out at a time: its test must fail",

@@ -15,7 +15,11 @@ pub enum Need {
     Chromium,
     Nginx,
     Wrk,
+    Openssl,
 }
+
+/// What building Helios needs.
+pub const OF_HELIOS: &[Need] = &[Need::Openssl];
 
 /// What the tests need.
 pub const OF_TESTS: &[Need] = &[Need::Postgres, Need::Node, Need::Chromium];
@@ -68,6 +72,13 @@ const FACTS: &[Facts] = &[
         why: "it shows that our load generator is not what limits",
         is_there: || shell::program(&["wrk"]).is_some(),
         apt: &["wrk"],
+    },
+    Facts {
+        need: Need::Openssl,
+        name: "OpenSSL's headers, with pkg-config",
+        why: "Helios is built with them",
+        is_there: || shell::output(Command::new("pkg-config").args(["--exists", "openssl"])).is_ok(),
+        apt: &["libssl-dev", "pkg-config"],
     },
 ];
 
@@ -143,11 +154,11 @@ fn install(missing: &[&Facts]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FACTS, NODE_MIN, Need, OF_TESTS, by_hand, node_version};
+    use super::{FACTS, NODE_MIN, Need, OF_HELIOS, OF_TESTS, by_hand, node_version};
 
     #[test]
     fn each_need_has_its_facts_once_and_says_what_to_install() {
-        for need in [Need::Postgres, Need::Node, Need::Chromium, Need::Nginx, Need::Wrk] {
+        for need in [Need::Postgres, Need::Node, Need::Chromium, Need::Nginx, Need::Wrk, Need::Openssl] {
             let facts: Vec<_> = FACTS.iter().filter(|facts| facts.need == need).collect();
             assert_eq!(facts.len(), 1, "{need:?}");
         }
@@ -160,6 +171,7 @@ mod tests {
              Install and start again: sudo apt-get install postgresql nodejs npm"
         );
         assert!(!OF_TESTS.contains(&Need::Nginx) && !OF_TESTS.contains(&Need::Wrk), "only the bench needs them");
+        assert!(OF_HELIOS.iter().all(|need| !OF_TESTS.contains(need)), "only who builds Helios needs them");
     }
 
     #[test]

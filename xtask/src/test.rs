@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that can fail, in one command.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::args::Args;
 use crate::needs::{self, Need};
 use crate::postgres::{Durability, Postgres};
-use crate::upstream::{self, MEDPLUM_VARIABLE, Upstream};
+use crate::upstream::{self, HELIOS_VARIABLE, MEDPLUM_VARIABLE, Upstream};
 use crate::{npm, shell, tidy, trace};
 
 pub const HELP: &str = "
@@ -21,21 +21,21 @@ and Medplum once, holds Medplum against upstreams/README.md, runs every test of 
 What was started is stopped at the end, however that comes.
 
   --upstream NAME   the gateway's tests run in front of this server too: `medplum` always does, `helios` if its program
-                    was built beforehand
+                    was built beforehand (cargo xtask helios); what is said of its search is then held against it
   -- ARGS           go to `cargo nextest run` or `cargo test` in place of --workspace, such as `-- -p scruple-store`
 
 environment:
   SCRUPLE_TEST_POSTGRES   address of a server to use; none is started then
   SCRUPLE_TEST_MEDPLUM    base of a Medplum server to use; none is started then
+  SCRUPLE_TEST_HELIOS     base of a Helios server to use; none is started then
   SCRUPLE_TEST_CHROMIUM   path of the browser to use
   CARGO_TARGET_DIR        artefacts; default: target/, as for cargo itself
 
 The tests find these variables set, and beside them SCRUPLE_TEST_BROWSER, the folder whose node_modules hold the packages
-of the browser's tests, and SCRUPLE_TEST_HELIOS. Without them they say that they are skipped.";
+of the browser's tests. Without them they say that they are skipped.";
 
 /// How tests are told where PostgreSQL is.
 pub const POSTGRES_VARIABLE: &str = "SCRUPLE_TEST_POSTGRES";
-const HELIOS_VARIABLE: &str = "SCRUPLE_TEST_HELIOS";
 const CHROMIUM_VARIABLE: &str = "SCRUPLE_TEST_CHROMIUM";
 const BROWSER_VARIABLE: &str = "SCRUPLE_TEST_BROWSER";
 
@@ -100,18 +100,21 @@ impl Surroundings {
             this.variables.push((BROWSER_VARIABLE, npm::packages(&packages)?.into()));
         }
         if asked == Some(Asked::Helios) {
-            match upstream::helios()? {
-                Some(helios) => {
-                    let base = this.upstream(helios);
-                    this.variables.push((HELIOS_VARIABLE, base));
-                }
-                None => println!("upstream helios: not run: {} is not there", upstream::helios_program().display()),
-            }
+            let helios = match shell::given(HELIOS_VARIABLE) {
+                Some(base) => Some(base),
+                None => upstream::helios()?.map(|helios| this.upstream(helios)),
+            };
+            this.variables.extend(helios.map(|base| (HELIOS_VARIABLE, base)));
         }
         for (name, value) in &this.variables {
             println!("{name}={}", value.to_string_lossy());
         }
         Ok(this)
+    }
+
+    /// What the tests find in a variable.
+    fn of(&self, variable: &str) -> Option<&OsStr> {
+        self.variables.iter().find(|(name, _)| *name == variable).map(|(_, value)| value.as_os_str())
     }
 
     fn upstream(&mut self, upstream: Upstream) -> OsString {
@@ -126,17 +129,16 @@ pub fn run(mut args: Args) -> Result<()> {
     let rest = args.finish()?;
     let surroundings = Surroundings::start(asked)?;
     let medplum = upstream::check_medplum();
+    let helios = surroundings.of(HELIOS_VARIABLE).map(upstream::check_helios);
     let tests = tests(&surroundings.variables, rest);
     drop(surroundings);
     let tidy = tidy::run(Args::new(std::iter::empty()));
     let trace = trace::run(Args::new(std::iter::empty()));
 
-    let results = [
-        ("tidy", tidy.map(|()| String::new())),
-        ("trace", trace.map(|()| String::new())),
-        ("medplum", medplum),
-        ("tests", tests),
-    ];
+    let mut results =
+        vec![("tidy", tidy.map(|()| String::new())), ("trace", trace.map(|()| String::new())), ("medplum", medplum)];
+    results.extend(helios.map(|helios| ("helios", helios)));
+    results.push(("tests", tests));
     println!("\ncargo xtask test");
     for (name, result) in &results {
         match result {

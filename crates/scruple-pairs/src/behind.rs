@@ -12,10 +12,10 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Milliseconds for a call to Medplum.
-const MEDPLUM_CALL_MS: u64 = 30_000;
-/// Stores on a Medplum server at one time: three systems on each thread have one.
-const MEDPLUM_STORES: u64 = 64;
+/// Milliseconds for a call to a server that others wrote.
+const CALL_MS: u64 = 30_000;
+/// Stores on such a server at one time: three systems on each thread have one.
+const STORES: u64 = 64;
 
 /// What stands behind the gateway.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +28,8 @@ pub enum Behind {
     Embedded,
     /// Medplum's router, `http://127.0.0.1:PORT` (`upstreams/medplum`).
     Medplum(String),
+    /// Helios, `http://127.0.0.1:PORT` (`upstreams/helios`).
+    Helios(String),
 }
 
 impl fmt::Display for Behind {
@@ -37,6 +39,7 @@ impl fmt::Display for Behind {
             Self::Unruly => "an unruly server",
             Self::Embedded => "the embedded server",
             Self::Medplum(_) => "Medplum",
+            Self::Helios(_) => "Helios",
         })
     }
 }
@@ -45,20 +48,26 @@ impl Behind {
     /// Medplum, if `SCRUPLE_TEST_MEDPLUM` names one; `cargo xtask test` starts one.
     #[must_use]
     pub fn medplum() -> Option<Self> {
-        let base = std::env::var("SCRUPLE_TEST_MEDPLUM").ok().filter(|base| !base.is_empty())?;
-        Some(Self::Medplum(base.trim_end_matches("/fhir/R4").to_owned()))
+        named_by("SCRUPLE_TEST_MEDPLUM").map(Self::Medplum)
+    }
+
+    /// Helios, if `SCRUPLE_TEST_HELIOS` names one; `cargo xtask test --upstream helios` starts one.
+    #[must_use]
+    pub fn helios() -> Option<Self> {
+        named_by("SCRUPLE_TEST_HELIOS").map(Self::Helios)
     }
 
     /// The servers that others wrote, as far as they are named.
     #[must_use]
     pub fn of_others() -> Vec<Self> {
-        Self::medplum().into_iter().collect()
+        Self::medplum().into_iter().chain(Self::helios()).collect()
     }
 
-    /// The server over a store, at this present. Medplum gets the current resources alone, and nothing of their past.
+    /// The server over a store, at this present. One that others wrote gets the current resources alone, and nothing of
+    /// their past.
     ///
     /// # Errors
-    /// Medplum is not there, or takes no store.
+    /// A server that others wrote is not there, or takes no store.
     pub fn upstream(&self, store: &Store, now: Timestamp) -> io::Result<Arc<dyn Upstream>> {
         let raw = RawServer::new(store.clone());
         Ok(match self {
@@ -73,7 +82,8 @@ impl Behind {
                 let server = Server::from_versions(versions(store), EMBEDDED_BASE);
                 Arc::new(EmbeddedUpstream::new(server, Arc::new(FixedClock::new(now))))
             }
-            Self::Medplum(server) => loaded(server, store)?,
+            // How far their searches are relied on: upstreams/README.md.
+            Self::Medplum(server) | Self::Helios(server) => loaded(server, Dialect::Plain, store)?,
         })
     }
 
@@ -81,7 +91,7 @@ impl Behind {
     #[must_use]
     pub fn address(&self) -> Option<&str> {
         match self {
-            Self::Medplum(server) => Some(server),
+            Self::Medplum(server) | Self::Helios(server) => Some(server),
             Self::Raw | Self::Unruly | Self::Embedded => None,
         }
     }
@@ -89,7 +99,7 @@ impl Behind {
     /// The pairs that it can be asked over: a server that mends what it is given gets what needs no mending.
     #[must_use]
     pub fn takes(&self, pairs: Pairs) -> Pairs {
-        if matches!(self, Self::Medplum(_)) { pairs.well_formed() } else { pairs }
+        if matches!(self, Self::Medplum(_) | Self::Helios(_)) { pairs.well_formed() } else { pairs }
     }
 }
 
@@ -138,17 +148,23 @@ fn versions(store: &Store) -> impl Iterator<Item = (String, String, upstream::Ve
     })
 }
 
-fn loaded(server: &str, store: &Store) -> io::Result<Arc<dyn Upstream>> {
+/// The server whose base a variable holds.
+fn named_by(variable: &str) -> Option<String> {
+    let base = std::env::var(variable).ok().filter(|base| !base.is_empty())?;
+    Some(base.trim_end_matches("/fhir/R4").to_owned())
+}
+
+fn loaded(server: &str, dialect: Dialect, store: &Store) -> io::Result<Arc<dyn Upstream>> {
     let base = put_store(server, store)?;
     let mut options = Options::new(Base::parse(&base).map_err(io::Error::other)?);
-    (options.call_ms, options.dialect) = (MEDPLUM_CALL_MS, Dialect::Plain);
+    (options.call_ms, options.dialect) = (CALL_MS, dialect);
     Ok(Arc::new(HttpUpstream::new(&options).map_err(io::Error::other)?))
 }
 
 /// Makes a store of its own on a server, holding this and nothing else; the base of it.
 pub(crate) fn put_store(server: &str, store: &Store) -> io::Result<String> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let name = format!("pairs-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst) % MEDPLUM_STORES);
+    let name = format!("pairs-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst) % STORES);
     let mut lines = Vec::new();
     for stored in store.iter() {
         lines.extend_from_slice(&stored.bytes);
@@ -166,7 +182,7 @@ pub(crate) fn put_store(server: &str, store: &Store) -> io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     if !answer.starts_with("HTTP/1.1 2") {
-        return Err(io::Error::other(format!("Medplum takes no store: {answer}")));
+        return Err(io::Error::other(format!("{server} takes no store: {answer}")));
     }
     Ok(format!("{server}/{name}/fhir/R4"))
 }

@@ -104,7 +104,7 @@ struct Sum {
 /// Tries the callers before the upstreams in turn.
 ///
 /// # Errors
-/// A gateway cannot be put together, or Medplum is named and not there.
+/// A gateway cannot be put together, or a server that others wrote is named and not there.
 pub fn pairs(settings: &Settings) -> Result<Report> {
     let shared = Shared::new()?;
     let upstreams: Vec<Behind> =

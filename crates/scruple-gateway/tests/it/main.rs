@@ -4,6 +4,7 @@
 mod attachments;
 mod behind;
 mod faults;
+mod helios;
 mod leaks;
 mod medplum;
 mod pairs;
