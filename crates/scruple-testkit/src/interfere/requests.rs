@@ -49,7 +49,9 @@ pub fn sequence(pair: &Pair, root: &str, numbers: &mut Numbers) -> Vec<Step> {
     let asker = Asker { pair, root };
     let ask = |request| vec![Step::Ask(request)];
     let maybe = |request: Option<Request>| request.map(Step::Ask).into_iter().collect();
-    match numbers.below(50) {
+    // Who has no history is refused alike, whatever he asks of it.
+    let kinds = if pair.past.is_some() { 58 } else { 48 };
+    match numbers.below(kinds) {
         0..=7 => asker.read_steps(numbers),
         8..=13 => ask(asker.search(numbers)),
         14..=16 => asker.walk(numbers),

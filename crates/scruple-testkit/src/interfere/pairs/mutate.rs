@@ -3,19 +3,19 @@
 use super::leaf::{self, Step, alike, another, at, leaves};
 use super::{Pair, Pairs, instant, made, revised};
 use crate::interfere::store::{Edit, Mutation, Store, Stored, Version};
-use crate::interfere::view::View;
+use crate::interfere::view::{Past, View};
 use crate::tree::Numbers;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// A change of the second store that may not show, if one could be thought up.
 pub(super) fn propose(pair: &Pair, pairs: &Pairs, numbers: &mut Numbers) -> Option<Mutation> {
-    let context = Context { store: &pair.b, view: &pair.view };
+    let context = Context { store: &pair.b, view: &pair.view, past: pair.past.as_ref() };
     // The past of resources changes most where the caller may look for it.
     let kinds = match &pair.past {
         _ if !pairs.has_past => 24,
         None => 25,
-        Some(_) => 32,
+        Some(_) => 36,
     };
     match numbers.below(kinds) {
         0 => context.meta(numbers),
@@ -43,6 +43,7 @@ pub(super) fn propose(pair: &Pair, pairs: &Pairs, numbers: &mut Numbers) -> Opti
 struct Context<'a> {
     store: &'a Store,
     view: &'a View,
+    past: Option<&'a Past>,
 }
 
 fn put(what: &'static str, value: Value) -> Option<Mutation> {
@@ -267,12 +268,12 @@ impl Context<'_> {
 
     /// What came before a resource, or before its deletion, or its deletion itself.
     fn past(&self, numbers: &mut Numbers) -> Option<Mutation> {
-        match numbers.below(8) {
+        match numbers.below(10) {
             0 => self.delete(numbers),
             1 => self.of_a_deleted_one(numbers),
             2 => self.past_anew(numbers),
             3 | 4 => self.without_a_version(numbers),
-            5 => self.version_more(numbers),
+            5 | 6 => self.version_more(numbers),
             _ => self.version_changed(numbers),
         }
     }
@@ -282,6 +283,12 @@ impl Context<'_> {
         let all: Vec<_> = self.store.past().collect();
         let (kind, id, past) = *numbers.one_of(&all)?;
         Some((kind, id, past.to_vec()))
+    }
+
+    /// What shows of a version.
+    fn shown_of(&self, kind: &str, id: &str, version: &Version) -> Option<&[u8]> {
+        let mut shown = self.past?.get(&(kind.to_owned(), id.to_owned())).into_iter().flatten();
+        shown.find(|shown| shown.id.as_deref() == version.id()).map(|shown| shown.bytes.as_slice())
     }
 
     fn delete(&self, numbers: &mut Numbers) -> Option<Mutation> {
@@ -314,7 +321,9 @@ impl Context<'_> {
 
     fn without_a_version(&self, numbers: &mut Numbers) -> Option<Mutation> {
         let (kind, id, mut past) = self.with_a_past(numbers)?;
-        past.remove(numbers.below(past.len()));
+        let is_unseen = |place: &usize| past.get(*place).is_some_and(|own| self.shown_of(kind, id, own).is_none());
+        let unseen: Vec<usize> = (0..past.len()).filter(is_unseen).collect();
+        past.remove(*numbers.one_of(&unseen)?);
         Some(of_past("a version less", kind, id, past))
     }
 
@@ -336,7 +345,8 @@ impl Context<'_> {
         let (kind, id, mut past) = self.with_a_past(numbers)?;
         let place = numbers.below(past.len());
         let version = past.get_mut(place)?;
-        *version = revised::changed(version, numbers)?;
+        let shown = self.shown_of(kind, id, version).map(String::from_utf8_lossy).unwrap_or_default();
+        *version = revised::changed(version, &shown, numbers)?;
         Some(of_past("value in a version", kind, id, past))
     }
 

@@ -53,11 +53,11 @@ pub(super) fn unseen(current: &Stored, store: &Store, numbers: &mut Numbers) -> 
     kept(value, FIRST + 30 + numbers.below(900), numbers)
 }
 
-/// A version like this one, with one value changed.
-pub(super) fn changed(version: &Version, numbers: &mut Numbers) -> Option<Version> {
+/// A version like this one, with one value changed that does not stand in what shows of it.
+pub(super) fn changed(version: &Version, shown: &str, numbers: &mut Numbers) -> Option<Version> {
     let Version::Stored(stored) = version else { return None };
     let mut value = stored.value.clone();
-    change_a_leaf(&mut value, numbers);
+    change_a_leaf(&mut value, shown, numbers);
     Some(Version::Stored(Arc::new(Stored::new(value)?)))
 }
 
@@ -82,7 +82,7 @@ fn earlier(of: &Value, store: &Store, numbers: &mut Numbers) -> Value {
         2 => label(&mut value, numbers),
         3 => drop(of_another(&mut value, store, numbers)),
         4 => drop(without_a_member(&mut value, numbers)),
-        _ => change_a_leaf(&mut value, numbers),
+        _ => change_a_leaf(&mut value, "", numbers),
     }
     value
 }
@@ -112,10 +112,11 @@ fn without_a_member(value: &mut Value, numbers: &mut Numbers) -> Option<()> {
     object.remove(numbers.one_of(&names)?).map(|_| ())
 }
 
-fn change_a_leaf(value: &mut Value, numbers: &mut Numbers) {
+fn change_a_leaf(value: &mut Value, shown: &str, numbers: &mut Numbers) {
     let known = leaves(value);
     let is_fixed = |name: &str| matches!(name, "resourceType" | "id" | "reference" | "versionId" | "lastUpdated");
-    let free: Vec<_> = known.iter().filter(|(path, _)| !is_fixed(key(path))).collect();
+    let is_free = |name: &str, value: &Value| !is_fixed(name) && !shown.contains(&value.to_string());
+    let free: Vec<_> = known.iter().filter(|(path, value)| is_free(key(path), value)).collect();
     let Some((path, old)) = numbers.one_of(&free) else { return };
     let (path, old) = (path.clone(), (*old).clone());
     let new = if numbers.chance(500) { alike(&old, numbers) } else { another(&old, numbers) };

@@ -92,8 +92,8 @@ fn the_past_of_what_shows_changes_for_who_reads_histories() {
             }
         }
     }
-    for what in ["another past", "a version less", "a version more", "value in a version"] {
-        assert!(kept.contains_key(what), "no {what}: {kept:?}");
+    for what in ["a version less", "a version more", "value in a version"] {
+        assert!(kept.get(what).is_some_and(|count| *count > 2), "{what}: {kept:?}");
     }
 }
 

@@ -81,7 +81,7 @@ fn requests_are_placed_by_their_form() {
         ("/fhir/Patient/%61", 400),
         ("/fhir/Patient/a/", 400),
         ("/fhir/patient/a", 400),
-        ("/fhir/Patient/a/_history", 400),
+        ("/fhir/Patient/a/_history", 403),
         ("/fhir/Patient/$everything", 400),
         ("/fhir/Patient/_search", 400),
         ("/fhir/Patient?_page=x", 400),
