@@ -96,10 +96,11 @@ impl Behind {
         }
     }
 
-    /// The pairs that it can be asked over: a server that mends what it is given gets what needs no mending.
+    /// The pairs that it can be asked over: a server that mends what it is given gets what needs no mending, and one that is
+    /// given no past gets none, so that who reads histories there finds each resource's one version.
     #[must_use]
     pub fn takes(&self, pairs: Pairs) -> Pairs {
-        if matches!(self, Self::Medplum(_) | Self::Helios(_)) { pairs.well_formed() } else { pairs }
+        if self.address().is_some() { pairs.well_formed().without_past() } else { pairs }
     }
 }
 

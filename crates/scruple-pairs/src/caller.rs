@@ -165,6 +165,10 @@ impl Rules for Explained {
         (clean && unmasked()).then_some(true)
     }
 
+    fn permits_versions(&self) -> Option<bool> {
+        Some(self.sees_changes)
+    }
+
     /// Only where no label narrows anything is a parameter known to be whole; a reference never, since its target decides.
     fn permits_absence(&self, resource_type: &str, parameter: &str) -> Option<bool> {
         if parameter == "_id" {

@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 pub(super) type Who = (&'static str, &'static str, &'static [&'static str]);
 
 /// Callers, tried before every upstream.
-pub(super) const CALLERS: [Who; 12] = [
+pub(super) const CALLERS: [Who; 13] = [
     ("biller", "HPAYMT", &[]),
     ("nurse", "TREAT", &["Practitioner/prac-nurse-6", "Practitioner/prac-nurse-10", "Practitioner/prac-nurse-1"]),
     ("front_desk", "PATADMIN", &[]),
@@ -37,6 +37,7 @@ pub(super) const CALLERS: [Who; 12] = [
     ("coder", "HPAYMT", &[]),
     ("scheduler", "PATADMIN", &[]),
     ("researcher", "HRESCH", &[]),
+    ("privacy_officer", "HCOMPL", &[]),
 ];
 /// Requests of one caller before one upstream, until the next have their turn.
 const SLICE: u64 = 1_000;

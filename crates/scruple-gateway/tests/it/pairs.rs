@@ -82,7 +82,7 @@ pub fn assert_held(report: &Report, role: &str) {
     assert!(differences.is_empty(), "{role}: {}", differences.join("\n\n"));
     let (permitted, answered) = report.us_core;
     println!(
-        "{role}: {} cases, {} pairs, mutations {:?}, refused {}, absent {}, answered {}, told {}, pages {}, US Core {answered} of {permitted}",
+        "{role}: {} cases, {} pairs, mutations {:?}, refused {}, absent {}, answered {}, told {}, pages {}, versions {}, US Core {answered} of {permitted}",
         report.cases,
         report.pairs,
         report.mutations,
@@ -90,7 +90,8 @@ pub fn assert_held(report: &Report, role: &str) {
         report.absent,
         report.answered,
         report.told,
-        report.pages
+        report.pages,
+        report.versions
     );
     assert!(report.mutations.1 > 0 && report.told > 0, "{role}: nothing was tried");
     assert!(answered * 100 >= permitted * 95, "{role}: US Core, {answered} of {permitted}");
@@ -136,18 +137,44 @@ fn a_biller_who_is_nobody_in_the_record_system_sees_nobodys_records() {
     assert_held(&run_related("biller", "HPAYMT", &Behind::Raw, &plan(1_000), seed() + 8), "biller, related to nobody");
 }
 
-/// Leaks put in on purpose, each found.
+/// Who reads histories sees no more of what came before than of what is.
 #[test]
-fn ten_leaks_put_in_on_purpose_are_found() {
-    for leak in Leak::ALL {
+fn a_privacy_officer_cannot_tell_pasts_apart() {
+    for (number, behind) in [Behind::Raw, Behind::Embedded, Behind::Unruly].into_iter().enumerate() {
+        let report = run("privacy_officer", "HCOMPL", &behind, &plan(2_000), seed() + 9 + number as u64);
+        assert_held(&report, &format!("privacy_officer before {behind}"));
+        assert!(report.versions > 40, "{behind}: {} versions", report.versions);
+    }
+}
+
+#[test]
+fn a_privacy_officer_without_a_case_has_the_histories_of_nobody() {
+    let report = run_related("privacy_officer", "HCOMPL", &Behind::Embedded, &plan(1_000), seed() + 12);
+    assert_held(&report, "privacy_officer, related to nobody");
+    assert!(report.versions > 0, "what is nobody's has a history");
+}
+
+fn assert_found(leaks: &[Leak], role: &str, purpose: &str) {
+    for leak in leaks {
         let mut systems =
-            [(); 3].map(|()| Leaky::new(leak, OverStore::new(&active(), "biller", "HPAYMT", &Behind::Raw), BASE));
+            [(); 3].map(|()| Leaky::new(*leak, OverStore::new(&active(), role, purpose, &Behind::Raw), BASE));
         let [a, b, empty] = &mut systems;
         let pairs = Pairs::new(seed() + 5, noon()).unwrap();
         let plan = Plan { cases: 6_000, differences_max: 1, shrink_plays_max: 0, ..Plan::default() };
-        let report = caller("biller", "HPAYMT").judge(&mut Systems { a, b, empty }, &pairs, BASE, &plan, seed() + 5);
+        let report = caller(role, purpose).judge(&mut Systems { a, b, empty }, &pairs, BASE, &plan, seed() + 5);
         assert!(!report.differences.is_empty(), "{leak:?} was not found in {} cases", report.cases);
     }
+}
+
+/// Leaks put in on purpose, each found.
+#[test]
+fn ten_leaks_put_in_on_purpose_are_found() {
+    assert_found(&Leak::ALL, "biller", "HPAYMT");
+}
+
+#[test]
+fn leaks_of_versions_put_in_on_purpose_are_found() {
+    assert_found(&Leak::OF_VERSIONS, "privacy_officer", "HCOMPL");
 }
 
 /// The rules above know what they speak of.
@@ -157,6 +184,8 @@ fn the_rules_of_the_harness_follow_the_policy() {
     let biller = biller.rules();
     assert_eq!(biller.permits("DocumentReference", None), Some(false));
     assert_eq!(biller.permits("Coverage", None), Some(true));
+    assert_eq!(biller.permits_versions(), Some(false));
+    assert_eq!(caller("privacy_officer", "HCOMPL").rules().permits_versions(), Some(true));
     assert_eq!(caller("physician", "TREAT").rules().permits("Condition", Some("code")), Some(true));
     let pack = &active().pack;
     let conditions = ConditionMask::NONE.with(pack.condition("relationship").unwrap());

@@ -49,7 +49,7 @@ fn kind(base: &str, request: &Request) -> Option<&'static str> {
         Place::Everything(..) => return Some("`$everything`"),
         Place::Search(scope, _) if scope.patient.is_some() => return Some("compartment"),
         Place::Search(_, pairs) => pairs,
-        Place::Metadata | Place::Refused(_) => return None,
+        Place::Version(..) | Place::History(..) | Place::Metadata | Place::Refused(_) => return None,
     };
     let any = |is: fn(&str) -> bool| pairs.iter().any(|(name, _)| is(name));
     Some(if any(|name| name.starts_with("_has")) {

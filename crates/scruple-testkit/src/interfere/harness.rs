@@ -51,6 +51,11 @@ pub trait Rules {
         let _unknown = (resource_type, parameter);
         None
     }
+
+    /// Whether versions may be read.
+    fn permits_versions(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// How much is asked.
@@ -120,6 +125,8 @@ pub struct Report {
     pub told: usize,
     /// Pages behind the first.
     pub pages: usize,
+    /// Of all answers, versions and histories.
+    pub versions: usize,
     /// Searches of US Core that policy permits, and those that were answered.
     pub us_core: (usize, usize),
     /// Requests that caused other work over the other store.
@@ -157,6 +164,7 @@ pub(super) struct Played {
     pub answered: usize,
     pub told: usize,
     pub pages: usize,
+    pub versions: usize,
     pub other_work: usize,
     /// The step, and what is wrong with its answers.
     pub wrong: Option<(usize, Wrong)>,
@@ -200,7 +208,7 @@ impl Harness<'_> {
     ) {
         systems.a.load(&pair.a);
         systems.b.load(&pair.b);
-        let reference = ReferenceServer::new(pair.view.clone(), self.base).sharing(self.sight.shared());
+        let reference = ReferenceServer::of(pair.seen(), self.base).sharing(self.sight.shared());
         let mut numbers = Numbers::new(seed ^ 0x0a5c_ed00);
         let ends = (report.cases + plan.per_pair).min(plan.cases);
         let mut wanted: Vec<Vec<Step>> = Vec::new();
@@ -225,6 +233,7 @@ impl Harness<'_> {
             report.answered += played.answered;
             report.told += played.told;
             report.pages += played.pages;
+            report.versions += played.versions;
             report.other_work += played.other_work;
             if is_us_core && self.permits_all(&reference, &steps) {
                 report.us_core.0 += 1;
@@ -282,7 +291,7 @@ impl Harness<'_> {
                 compare(&to_ask.a, &a, &to_ask.answer, &empty, may_refuse)
             };
             let verdict = match verdict {
-                Verdict::Equal if self.must_refuse(&to_ask.answer) => {
+                Verdict::Equal | Verdict::Absent if self.must_refuse(&to_ask.a, &to_ask.answer) => {
                     Verdict::Different("answered what policy does not permit".to_owned())
                 }
                 verdict => verdict,
@@ -292,6 +301,7 @@ impl Harness<'_> {
                     played.answered += 1;
                     played.told += usize::from(to_ask.answer.query.is_none() || holds_entries(&a.body));
                     played.pages += usize::from(*step == Step::Next);
+                    played.versions += usize::from(self.is_of_versions(&to_ask.a));
                 }
                 Verdict::Absent => played.absent += 1,
                 Verdict::Refused => played.refused += 1,
@@ -360,6 +370,9 @@ impl Harness<'_> {
             (Some(query), _) => self.permitted(query) != Some(true),
             // Who is shown a resource of a type may read the type.
             (None, Place::Read(kind, _)) => answer.status != 200 && !permits(&kind),
+            (None, Place::Version(kind, ..) | Place::History(kind, _)) => {
+                self.rules.permits_versions() != Some(true) || answer.status != 200 && !permits(&kind)
+            }
             (None, Place::Everything(_, types, _)) => {
                 !permits("Patient") || !types.iter().flatten().all(|kind| permits(kind))
             }
@@ -367,8 +380,13 @@ impl Harness<'_> {
         }
     }
 
-    fn must_refuse(&self, answer: &Answer) -> bool {
-        answer.query.as_ref().is_some_and(|query| self.permitted(query) == Some(false))
+    fn must_refuse(&self, request: &Request, answer: &Answer) -> bool {
+        let is_search_forbidden = answer.query.as_ref().is_some_and(|query| self.permitted(query) == Some(false));
+        is_search_forbidden || self.rules.permits_versions() == Some(false) && self.is_of_versions(request)
+    }
+
+    fn is_of_versions(&self, request: &Request) -> bool {
+        matches!(place(self.base, request), Place::Version(..) | Place::History(..))
     }
 
     /// Whether policy permits a search: its type, and each parameter wherever it stands, on the type that has it.

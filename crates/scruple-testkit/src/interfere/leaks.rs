@@ -3,7 +3,7 @@
 use super::harness::{System, WorkTrace};
 use super::oracle::{Criterion, Query, Sees, Shape, beside, is_in_compartment, matches, order, parse};
 use super::reference::{Entry, Place, place, render};
-use super::store::Store;
+use super::store::{Store, Version};
 use super::text::query as written;
 use super::wire::{Request, Response};
 use serde_json::Value;
@@ -41,10 +41,14 @@ pub enum Leak {
     HiddenSort,
     /// `$everything` lists what is hidden.
     HiddenEverything,
+    /// A history counts all versions, those too that do not show.
+    VersionCount,
+    /// A version is there, though it does not show.
+    HiddenVersion,
 }
 
 impl Leak {
-    /// All ten.
+    /// All that any caller could be told by.
     pub const ALL: [Self; 10] = [
         Self::Total,
         Self::Order,
@@ -57,6 +61,8 @@ impl Leak {
         Self::HiddenSort,
         Self::HiddenEverything,
     ];
+    /// Those of versions, of which only who reads histories could be told.
+    pub const OF_VERSIONS: [Self; 2] = [Self::VersionCount, Self::HiddenVersion];
 }
 
 impl<S: System> Leaky<S> {
@@ -75,10 +81,25 @@ impl<S: System> Leaky<S> {
     fn total(&self, request: &Request, response: &mut Response) -> Option<()> {
         let query = self.query(request).filter(|query| query.total || query.count_only)?;
         let counted = self.store.iter().filter(|stored| matches(&stored.value, &query, &self.store)).count();
-        let body = String::from_utf8(response.body.clone()).ok()?;
-        let (before, rest) = body.split_once(r#""total":"#)?;
-        let behind = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
-        response.body = format!(r#"{before}"total":{counted}{behind}"#).into_bytes();
+        put_total(response, counted)
+    }
+
+    /// Counts what the raw store has of versions.
+    fn version_count(&self, request: &Request, response: &mut Response) -> Option<()> {
+        let Place::History(kind, id) = place(&self.base, request) else { return None };
+        let versions = self.store.versions(&kind, &id).into_iter();
+        put_total(response, versions.filter(|version| matches!(version, Version::Stored(_))).count())
+    }
+
+    /// Names the version that the raw store has of what shows, and tells nothing else of it.
+    fn hidden_version(&self, request: &Request, response: &mut Response) -> Option<()> {
+        let Place::Version(kind, id, version) = place(&self.base, request) else { return None };
+        let mut versions = self.store.versions(&kind, &id).into_iter();
+        let is_there = versions.any(|own| own.id() == Some(&version) && matches!(own, Version::Stored(_)));
+        if response.status == 404 && is_there && self.store.get(&kind, &id).is_some() {
+            response.status = 200;
+            response.body = format!(r#"{{"resourceType":"{kind}","id":"{id}"}}"#).into_bytes();
+        }
         Some(())
     }
 
@@ -260,6 +281,8 @@ impl<S: System> System for Leaky<S> {
             }
             Leak::HiddenSort => self.hidden_sort(request, seed, &mut response),
             Leak::HiddenEverything => self.hidden_everything(request, &mut response),
+            Leak::VersionCount => self.version_count(request, &mut response),
+            Leak::HiddenVersion => self.hidden_version(request, &mut response),
         };
         response
     }
@@ -276,6 +299,15 @@ fn is_plain(query: &Query) -> bool {
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
     text.windows(what.len()).position(|window| window == what)
+}
+
+/// Puts this total in the place of that of a Bundle that has one.
+fn put_total(response: &mut Response, total: usize) -> Option<()> {
+    let body = String::from_utf8(response.body.clone()).ok()?;
+    let (before, rest) = body.split_once(r#""total":"#)?;
+    let behind = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    response.body = format!(r#"{before}"total":{total}{behind}"#).into_bytes();
+    Some(())
 }
 
 /// Puts these entries in the place of those of a searchset that has some.

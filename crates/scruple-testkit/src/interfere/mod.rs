@@ -35,10 +35,13 @@ mod world;
 pub use harness::{Difference, Harness, Plan, Report, Rules, System, Systems, WorkTrace};
 pub use pairs::{Pair, Pairs};
 pub use raw::{Misbehaviour, RawServer};
-pub use reference::{Answer, Entry, Place, ReferenceServer, Verdict, compare, render};
+pub use reference::{Answer, Entry, Place, ReferenceServer, Verdict, compare, render, render_history};
 pub use shared::shared_types;
 pub use shrink::Case;
 pub use store::{Edit, Mutation, Store, Stored, Version};
 pub use toy::Toy;
-pub use view::{EVERY_LABEL, Inherits, Pseudonyms, Related, RelatedBy, Resolved, Sight, View, Window, patients};
+pub use view::{
+    EVERY_LABEL, Inherits, Past, Pseudonyms, Related, RelatedBy, Resolved, Seen, ShownVersion, Sight, View, Window,
+    history, patients,
+};
 pub use wire::{Request, Response};

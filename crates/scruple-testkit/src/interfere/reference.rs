@@ -1,7 +1,8 @@
 //! The reference server: a FHIR server that holds a view and nothing else, and the comparison of an answer with its own.
 //!
-//! It answers reads, searches, compartments and `$everything` exactly as `docs/search.md` (4 to 6) says, with the oracle. It knows no policy: what the
-//! gateway refuses by policy it would answer. It has no page tokens: pages are asked by search and number.
+//! It answers reads, searches, compartments and `$everything` exactly as `docs/search.md` (4 to 6) says, with the oracle, and versions as
+//! `docs/view.md` (5) does. It knows no policy: what the gateway refuses by policy it would answer, but for the versions of
+//! a view that has none. It has no page tokens: pages are asked by search and number.
 
 use super::oracle::{
     Asked, Query, Scope, Sees, beside, check_pairs, cut, format, is_in_compartment, literal, matches, order,
@@ -9,7 +10,7 @@ use super::oracle::{
 };
 use super::shared::SHARED;
 use super::text::{encoded, pairs};
-use super::view::View;
+use super::view::{Past, Seen, View, history};
 use super::wire::{Request, Response};
 use scruple_fhir::dictionary;
 use serde_json::Value;
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the reference server says to a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
-    /// 200 and 404 stand for what they are; 400, 405 and 406 for "refused": the gateway may have another 4xx. 0: any
+    /// 200, 403 and 404 stand for what they are; 400, 405 and 406 for "refused": the gateway may have another 4xx. 0: any
     /// answer that does not depend on the store.
     pub status: u16,
     /// The body of a 200.
@@ -40,7 +41,7 @@ impl Answer {
     /// Whether nothing but a refusal is right.
     #[must_use]
     pub const fn is_refused(&self) -> bool {
-        matches!(self.status, 400 | 405 | 406)
+        matches!(self.status, 400 | 403 | 405 | 406)
     }
 }
 
@@ -49,6 +50,10 @@ impl Answer {
 pub enum Place {
     /// A read.
     Read(String, String),
+    /// A version of a resource: its type, its id, and the version's.
+    Version(String, String, String),
+    /// All versions of a resource.
+    History(String, String),
     /// A search: where, names and values.
     Search(Scope, Vec<(String, String)>),
     /// `$everything` of a patient's id, for these types, or for all; names and values.
@@ -94,6 +99,7 @@ impl Sees for Held {
 pub struct ReferenceServer {
     base: String,
     held: Held,
+    past: Option<Past>,
     shared: BTreeSet<String>,
 }
 
@@ -106,7 +112,13 @@ impl ReferenceServer {
             let value = serde_json::from_slice(&bytes).unwrap_or_default();
             held.0.entry(resource_type).or_default().insert(id, (bytes, value));
         }
-        Self { base: base.to_owned(), held, shared: SHARED.into_iter().map(str::to_owned).collect() }
+        Self { base: base.to_owned(), held, past: None, shared: SHARED.into_iter().map(str::to_owned).collect() }
+    }
+
+    /// Of all that a caller sees.
+    #[must_use]
+    pub fn of(seen: Seen, base: &str) -> Self {
+        Self { past: seen.past, ..Self::new(seen.view, base) }
     }
 
     /// With these types shared, in place of those that the page names.
@@ -128,6 +140,8 @@ impl ReferenceServer {
             Place::Metadata => Answer::refused(0),
             Place::Refused(status) => Answer::refused(status),
             Place::Read(resource_type, id) => self.read(&resource_type, &id),
+            Place::Version(resource_type, id, version) => self.version(&resource_type, &id, &version),
+            Place::History(resource_type, id) => self.history(&resource_type, &id),
             Place::Everything(id, types, pairs) => self.everything(&id, types.as_deref(), &pairs),
             Place::Search(scope, pairs) => match parse_asked(&scope, &pairs) {
                 Err(refused) => Answer::refused(refused.status()),
@@ -142,6 +156,23 @@ impl ReferenceServer {
             Some((bytes, _)) => Answer { body: bytes.clone(), ..Answer::refused(200) },
             None => Answer::refused(404),
         }
+    }
+
+    fn version(&self, resource_type: &str, id: &str, version: &str) -> Answer {
+        let Some(past) = &self.past else { return Answer::refused(403) };
+        let mut shown = past.get(&(resource_type.to_owned(), id.to_owned())).into_iter().flatten();
+        match shown.find(|shown| shown.id.as_deref() == Some(version)) {
+            Some(found) => Answer { body: found.bytes.clone(), ..Answer::refused(200) },
+            None => Answer::refused(404),
+        }
+    }
+
+    fn history(&self, resource_type: &str, id: &str) -> Answer {
+        let Some(past) = &self.past else { return Answer::refused(403) };
+        let Some(shown) = past.get(&(resource_type.to_owned(), id.to_owned())) else { return Answer::refused(404) };
+        let listed = history(shown).into_iter();
+        let bodies: Vec<Vec<u8>> = listed.map(|version| version.bytes.clone()).collect();
+        Answer { body: render_history(&self.base, resource_type, id, bodies), ..Answer::refused(200) }
     }
 
     /// Page `number`, from 0, of a search. The tokens in its links are `-`, which stands for any.
@@ -208,7 +239,8 @@ impl ReferenceServer {
         let beside = referred.iter().filter_map(|(kind, id)| self.held.entry(kind, id, "include"));
         let entries: Vec<Entry<'_>> = matched.chain(beside).collect();
         let address = address(&format!("{}/Patient/{patient}/$everything", self.base), pairs, None);
-        Answer { body: bundle(&self.base, Some(named.len()), &address, None, &entries), ..Answer::refused(200) }
+        let body = bundle(&self.base, "searchset", Some(named.len()), &address, None, &entries);
+        Answer { body, ..Answer::refused(200) }
     }
 }
 
@@ -237,6 +269,13 @@ pub fn place(base: &str, request: &Request) -> Place {
     let (scope, written) = match (request.method.as_str(), segments.as_slice()) {
         ("GET", ["metadata"]) => return Place::Metadata,
         ("GET", [kind]) if is_type(kind) => (Scope::from(*kind), in_url),
+        ("GET", [kind, id, "_history"]) if is_type(kind) => {
+            return plain_place(&[id], in_url, || Place::History((*kind).to_owned(), (*id).to_owned()));
+        }
+        ("GET", [kind, id, "_history", version]) if is_type(kind) => {
+            let named = || Place::Version((*kind).to_owned(), (*id).to_owned(), (*version).to_owned());
+            return plain_place(&[id, version], in_url, named);
+        }
         ("GET", ["Patient", id, kind]) if is_type(kind) && !is_odd(id) => {
             (Scope { patient: Some((*id).to_owned()), ..Scope::from(*kind) }, in_url)
         }
@@ -249,7 +288,7 @@ pub fn place(base: &str, request: &Request) -> Place {
             }
         }
         ("GET", [kind, id]) if is_type(kind) && !id.starts_with('_') && !id.starts_with('$') => {
-            return read_place(kind, id, in_url);
+            return plain_place(&[id], in_url, || Place::Read((*kind).to_owned(), (*id).to_owned()));
         }
         ("GET" | "POST", _) => return Place::Refused(400),
         _ => return Place::Refused(405),
@@ -266,15 +305,16 @@ fn is_odd(id: &str) -> bool {
         || matches!(id, "" | "." | "..")
 }
 
-/// A read takes `_format` and no other parameter. Reading: an id of another form names nothing: 404.
-fn read_place(kind: &str, id: &str, query: &str) -> Place {
-    if is_odd(id) {
+/// A read takes `_format` and no other parameter, and so do those of versions. Reading: an id of another form names nothing:
+/// 404.
+fn plain_place(ids: &[&str], query: &str, named: impl FnOnce() -> Place) -> Place {
+    if ids.iter().any(|id| is_odd(id)) {
         return Place::Refused(400);
     }
     match pairs(query).as_deref() {
-        Some([]) => Place::Read(kind.to_owned(), id.to_owned()),
+        Some([]) => named(),
         Some([(name, value)]) if name == "_format" => match format(value) {
-            Ok(()) => Place::Read(kind.to_owned(), id.to_owned()),
+            Ok(()) => named(),
             Err(refused) => Place::Refused(refused.status()),
         },
         _ => Place::Refused(400),
@@ -315,7 +355,7 @@ pub struct Entry<'a> {
     pub id: &'a str,
     /// What there is of it.
     pub bytes: Cow<'a, [u8]>,
-    /// `match` or `include`.
+    /// `match` or `include`; `version` in a history.
     pub mode: &'static str,
 }
 
@@ -339,7 +379,16 @@ pub fn render(
 ) -> Vec<u8> {
     let place = format!("{base}/{}", query.scope.path());
     let next = next.map(|token| format!("{place}?_page={token}"));
-    bundle(base, total, &address(&place, &query.echoed, own), next.as_deref(), entries)
+    bundle(base, "searchset", total, &address(&place, &query.echoed, own), next.as_deref(), entries)
+}
+
+/// The Bundle of a history, of what shows of versions, newest first.
+#[must_use]
+pub fn render_history(base: &str, resource_type: &str, id: &str, versions: Vec<Vec<u8>>) -> Vec<u8> {
+    let entry = |bytes| Entry { resource_type, id, bytes: Cow::Owned(bytes), mode: "version" };
+    let entries: Vec<Entry<'_>> = versions.into_iter().map(entry).collect();
+    let address = format!("{base}/{resource_type}/{id}/_history");
+    bundle(base, "history", Some(entries.len()), &address, None, &entries)
 }
 
 /// A place with the parameters of a request, `_format` apart, and the page's own token.
@@ -351,9 +400,16 @@ fn address(place: &str, pairs: &[(String, String)], own: Option<&str>) -> String
     if parameters.is_empty() { place.to_owned() } else { format!("{place}?{}", parameters.join("&")) }
 }
 
-fn bundle(base: &str, total: Option<usize>, address: &str, next: Option<&str>, entries: &[Entry<'_>]) -> Vec<u8> {
+fn bundle(
+    base: &str,
+    kind: &str,
+    total: Option<usize>,
+    address: &str,
+    next: Option<&str>,
+    entries: &[Entry<'_>],
+) -> Vec<u8> {
     let quoted = |text: &str| Value::from(text).to_string();
-    let mut out = String::from(r#"{"resourceType":"Bundle","type":"searchset""#);
+    let mut out = format!(r#"{{"resourceType":"Bundle","type":"{kind}""#);
     if let Some(total) = total {
         out.push_str(&format!(r#","total":{total}"#));
     }
@@ -368,13 +424,23 @@ fn bundle(base: &str, total: Option<usize>, address: &str, next: Option<&str>, e
         let address = quoted(&format!("{base}/{}/{}", entry.resource_type, entry.id));
         out.extend_from_slice(format!(r#"{{"fullUrl":{address},"resource":"#).as_bytes());
         out.extend_from_slice(&entry.bytes);
-        out.extend_from_slice(format!(r#","search":{{"mode":"{}"}}}}"#, entry.mode).as_bytes());
+        out.extend_from_slice(format!(",{}}}", beside_of(entry)).as_bytes());
     }
     if !entries.is_empty() {
         out.push(b']');
     }
     out.push(b'}');
     out
+}
+
+/// What an entry says beside its resource.
+fn beside_of(entry: &Entry<'_>) -> String {
+    let Entry { resource_type, id, mode, .. } = entry;
+    if *mode == "version" {
+        format!(r#""request":{{"method":"PUT","url":"{resource_type}/{id}"}},"response":{{"status":"200"}}"#)
+    } else {
+        format!(r#""search":{{"mode":"{mode}"}}"#)
+    }
 }
 
 /// What a comparison found.
@@ -424,6 +490,7 @@ pub fn compare(
         (304, 200) if is_conditional && gateway.body.is_empty() && reference.query.is_none() => Verdict::Equal,
         (404, 404) => as_empty(Verdict::Absent),
         (400 | 403 | 404 | 405 | 406, 400 | 405 | 406) => as_empty(Verdict::Refused),
+        (400 | 403 | 405 | 406, 403) => as_empty(Verdict::Refused),
         (400 | 403 | 405 | 406, 200 | 404) if may_refuse => as_empty(Verdict::Refused),
         (400 | 403 | 405 | 406, 200 | 404) => different("refused what policy allows"),
         (own, other) => Verdict::Different(format!("status {own} where the reference server has {other}")),

@@ -4,6 +4,7 @@
 //! request that matters is the one that asks for the hidden birth date itself.
 
 mod more;
+mod versions;
 
 use super::oracle::{Decimal, Read, parameters, read};
 use super::pairs::Pair;
@@ -48,7 +49,9 @@ pub fn sequence(pair: &Pair, root: &str, numbers: &mut Numbers) -> Vec<Step> {
     let asker = Asker { pair, root };
     let ask = |request| vec![Step::Ask(request)];
     let maybe = |request: Option<Request>| request.map(Step::Ask).into_iter().collect();
-    match numbers.below(46) {
+    // Who has no history is refused alike, whatever he asks of it.
+    let kinds = if pair.past.is_some() { 58 } else { 48 };
+    match numbers.below(kinds) {
         0..=7 => asker.read_steps(numbers),
         8..=13 => ask(asker.search(numbers)),
         14..=16 => asker.walk(numbers),
@@ -62,7 +65,8 @@ pub fn sequence(pair: &Pair, root: &str, numbers: &mut Numbers) -> Vec<Step> {
         40..=42 => maybe(asker.with_includes(numbers)),
         43 => maybe(asker.shaped(numbers)),
         44 => maybe(asker.compartment(numbers)),
-        _ => ask(asker.everything(numbers)),
+        45 => ask(asker.everything(numbers)),
+        _ => asker.of_versions(numbers),
     }
 }
 

@@ -114,13 +114,13 @@ impl Shrinker<'_, '_, '_> {
     fn wrong(&mut self, case: &Case) -> Option<Wrong> {
         self.plays_left = self.plays_left.checked_sub(1)?;
         let b = case.b();
-        let view = self.harness.sight.view(&case.a);
-        if view != self.harness.sight.view(&b) {
+        let seen = self.harness.sight.seen(&case.a);
+        if seen != self.harness.sight.seen(&b) {
             return None;
         }
         self.systems.a.load(&case.a);
         self.systems.b.load(&b);
-        let reference = ReferenceServer::new(view, self.harness.base).sharing(self.harness.sight.shared());
+        let reference = ReferenceServer::of(seen, self.harness.base).sharing(self.harness.sight.shared());
         self.harness.play(self.systems, &reference, &case.steps, case.seed).wrong.map(|(_, wrong)| wrong)
     }
 

@@ -36,7 +36,7 @@ impl<'a> Toy<'a> {
 
 impl System for Toy<'_> {
     fn load(&mut self, store: &Store) {
-        self.server = ReferenceServer::new(self.sight.view(store), &self.base).sharing(self.sight.shared());
+        self.server = ReferenceServer::of(self.sight.seen(store), &self.base).sharing(self.sight.shared());
     }
 
     fn ask(&mut self, request: &Request, _: u64) -> Response {

@@ -1,4 +1,4 @@
-//! View(c, S): what a caller sees of a store, as `docs/view.md` (1 to 4) says.
+//! View(c, S): what a caller sees of a store, as `docs/view.md` (1 to 5) says.
 //!
 //! By the projector of `scruple-fhir`, which the slow one is held against elsewhere, and in two passes: what shows with
 //! every reference taken as shown is the set of targets that show. Who is related to whom, and which labels are inherited,
@@ -9,9 +9,11 @@ mod links;
 mod related;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 pub use labels::{EVERY_LABEL, Inherits};
 pub use related::{Related, RelatedBy, Window, patients};
+pub use versions::{Past, ShownVersion, history};
 
 use super::shared::shared_types;
 use super::store::{Store, Stored};
@@ -25,21 +27,44 @@ use std::sync::Arc;
 /// Type, id and projected bytes, in the order of types and ids.
 pub type View = Vec<(String, String, Vec<u8>)>;
 
+/// All that a caller sees of a store.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Seen {
+    /// The resources as they are.
+    pub view: View,
+    /// Their versions. None: the caller has no history.
+    pub past: Option<Past>,
+}
+
 /// Makes the pseudonym of a kind and a value.
 pub type Pseudonyms = Arc<dyn Fn(&str, &str) -> String + Send + Sync>;
 
 /// What one caller's decision lets through.
 pub struct Sight {
     /// With the condition `relationship`, or the only table.
-    near: Projection,
+    near: Under,
     /// Without it, and what makes it.
-    far: Option<(Projection, Related)>,
+    far: Option<(Under, Related)>,
     inheritance: Vec<Inherits>,
     /// Hides nothing: it tells the labels of whatever is looked at.
     all_seeing: Projection,
     shared: BTreeSet<String>,
     today: (i16, u8, u8),
     pseudonyms: Pseudonyms,
+}
+
+/// One of a caller's tables.
+struct Under {
+    projection: Projection,
+    /// Times of change show in full.
+    sees_changes: bool,
+}
+
+impl Under {
+    fn new(annotation: &Arc<Annotation>, table: DecisionTable, asks: Asks) -> Self {
+        let sees_changes = table.view(annotation.change_metadata) == Width::Full;
+        Self { projection: Projection::new(Arc::clone(annotation), table).asking(asks), sees_changes }
+    }
 }
 
 /// A caller whose relationships are told from the store.
@@ -70,7 +95,7 @@ impl Sight {
         let shared = shared_types(&annotation);
         let all_seeing = Projection::new(Arc::clone(&annotation), all_seeing(&table));
         let asks = Asks { inherited: true, related: false };
-        let near = Projection::new(annotation, table).asking(asks);
+        let near = Under::new(&annotation, table, asks);
         Self { near, far: None, inheritance, all_seeing, shared, today, pseudonyms }
     }
 
@@ -83,11 +108,11 @@ impl Sight {
         pseudonyms: Pseudonyms,
     ) -> Self {
         let asks = Asks { inherited: true, related: true };
-        let projection = |table| Projection::new(Arc::clone(annotation), table).asking(asks);
+        let under = |table| Under::new(annotation, table, asks);
         Self {
             all_seeing: Projection::new(Arc::clone(annotation), all_seeing(&caller.near)),
-            near: projection(caller.near),
-            far: Some((projection(caller.far), caller.related)),
+            near: under(caller.near),
+            far: Some((under(caller.far), caller.related)),
             inheritance: caller.inheritance,
             shared: caller.shared,
             today,
@@ -101,45 +126,57 @@ impl Sight {
         &self.shared
     }
 
-    /// What shows of the store.
+    /// What shows of the store as it is.
     #[must_use]
     pub fn view(&self, store: &Store) -> View {
+        self.looking(store, |_, view| view)
+    }
+
+    /// What shows of the store, and of its past.
+    #[must_use]
+    pub fn seen(&self, store: &Store) -> Seen {
+        self.looking(store, |look, view| {
+            let past = self.near.sees_changes.then(|| look.past(&view));
+            Seen { view, past }
+        })
+    }
+
+    /// Hands on the view, and what else there is to be seen with what was found out for it.
+    fn looking<T>(&self, store: &Store, hand_on: impl FnOnce(&mut Look<'_, '_>, View) -> T) -> T {
         let first = Around { sight: self, shown: None };
         let mut hand = Hand::new(self, &first);
         let labels = Labels::new(store, &self.inheritance, |stored| hand.labels(stored));
         let related = self.far.as_ref().map(|(_, related)| related.to(store)).unwrap_or_default();
-        let told: HashMap<(&str, &str), Told> = store
+        let told: HashMap<Name<'_>, Told> = store
             .iter()
             .map(|stored| {
                 let told = Told { is_near: self.is_near(stored, &related), inherited: labels.inherited(stored) };
-                ((stored.resource_type.as_str(), stored.id.as_str()), told)
+                (name(stored), told)
             })
             .collect();
-        let told_of = |stored: &Stored| told.get(&(stored.resource_type.as_str(), stored.id.as_str())).copied();
         let mut scratch = Vec::new();
-        let shown: HashSet<(&str, &str)> = store
+        let shown: HashSet<Name<'_>> = store
             .iter()
             .filter(|stored| {
                 scratch.clear();
                 // A Binary shows through the Attachment that names it alone.
                 stored.resource_type != "Binary"
-                    && told_of(stored).is_some_and(|told| hand.project(stored, told, &mut scratch).is_ok())
+                    && told.get(&name(stored)).is_some_and(|told| hand.project(stored, *told, &mut scratch).is_ok())
             })
-            .map(|stored| (stored.resource_type.as_str(), stored.id.as_str()))
+            .map(|stored| name(stored))
             .collect();
         let second = Around { sight: self, shown: Some(&shown) };
         let mut hand = Hand::new(self, &second);
         let mut view = View::new();
         for stored in store.iter().filter(|stored| stored.resource_type != "Binary") {
             let mut bytes = Vec::new();
-            if told_of(stored).is_some_and(|told| hand.project(stored, told, &mut bytes).is_ok()) {
-                let of = format!("{}/{}", stored.resource_type, stored.id);
-                let linked = links::linked(&of, &bytes);
+            if told.get(&name(stored)).is_some_and(|told| hand.project(stored, *told, &mut bytes).is_ok()) {
+                let linked = links::linked(&stored.resource_type, &stored.id, &bytes);
                 view.extend(linked.map(|bytes| (stored.resource_type.clone(), stored.id.clone(), bytes)));
             }
         }
         view.sort();
-        view
+        hand_on(&mut Look { sight: self, store, labels: &labels, related: &related, told: &told, hand }, view)
     }
 
     /// Whether a resource, and all that it contains, are of shared types.
@@ -161,6 +198,24 @@ impl Sight {
     }
 }
 
+/// Type and id.
+type Name<'a> = (&'a str, &'a str);
+
+fn name(stored: &Stored) -> Name<'_> {
+    (stored.resource_type.as_str(), stored.id.as_str())
+}
+
+/// What was found out of a store, and the projectors that know what shows of it.
+struct Look<'s, 'h> {
+    sight: &'s Sight,
+    store: &'s Store,
+    labels: &'s Labels<'s>,
+    /// The patients to whom the caller is related.
+    related: &'s HashSet<String>,
+    told: &'s HashMap<Name<'s>, Told>,
+    hand: Hand<'h>,
+}
+
 /// What is told of a resource by those around it.
 #[derive(Clone, Copy)]
 struct Told {
@@ -177,8 +232,9 @@ struct Hand<'a> {
 
 impl<'a> Hand<'a> {
     fn new(sight: &'a Sight, around: &'a Around<'_>) -> Self {
-        let far = sight.far.as_ref().map(|(far, _)| Projector::new(far, around));
-        Self { near: Projector::new(&sight.near, around), far, all_seeing: Projector::new(&sight.all_seeing, around) }
+        let far = sight.far.as_ref().map(|(far, _)| Projector::new(&far.projection, around));
+        let near = Projector::new(&sight.near.projection, around);
+        Self { near, far, all_seeing: Projector::new(&sight.all_seeing, around) }
     }
 
     fn project(&mut self, stored: &Stored, told: Told, out: &mut Vec<u8>) -> Result<(), Withheld> {
@@ -206,7 +262,7 @@ fn all_seeing(table: &DecisionTable) -> DecisionTable {
 
 struct Around<'a> {
     sight: &'a Sight,
-    shown: Option<&'a HashSet<(&'a str, &'a str)>>,
+    shown: Option<&'a HashSet<Name<'a>>>,
 }
 
 impl Surroundings for Around<'_> {

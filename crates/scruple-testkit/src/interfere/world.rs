@@ -22,6 +22,9 @@ pub const ROLES: [(&str, &str); 6] = [
     ("physician", "TREAT"),
 ];
 
+/// One who reads histories.
+pub const OFFICER: (&str, &str) = ("privacy_officer", "HCOMPL");
+
 pub fn sight(role: (&str, &str)) -> Sight {
     let relationship = PACK.condition("relationship").unwrap();
     let conditions = ConditionMask::NONE.with(relationship);

@@ -67,7 +67,7 @@ fn run(how: Wrongly, rules: &dyn Rules) -> Report {
     let harness = Harness { pairs: &PAIRS, sight: &sight, base: BASE, rules };
     let odd = || Odd { inner: Toy::new(&sight, BASE), how, resources: 0, asked: 0 };
     let (mut a, mut b, mut empty) = (odd(), odd(), odd());
-    let plan = Plan { cases: 2_000, differences_max: 1, us_core_every: 1, ..Plan::default() };
+    let plan = Plan { cases: 6_000, differences_max: 1, us_core_every: 1, ..Plan::default() };
     harness.run(&mut Systems { a: &mut a, b: &mut b, empty: &mut empty }, &plan, 5)
 }
 

@@ -1,7 +1,7 @@
 //! The harness over the toy system: nothing without a leak, and each leak found.
 
 use super::*;
-use crate::interfere::world::{BASE, PAIRS, ROLES, sight};
+use crate::interfere::world::{BASE, OFFICER, PAIRS, ROLES, sight};
 use crate::interfere::{Harness, Plan, Report, Rules, Systems, Toy};
 
 /// The toy answers everything.
@@ -32,7 +32,7 @@ fn run(role: (&str, &str), leak: Option<Leak>, plan: &Plan, seed: u64) -> Report
 
 #[test]
 fn a_system_that_is_right_shows_no_difference() {
-    for (number, role) in ROLES.into_iter().enumerate() {
+    for (number, role) in ROLES.into_iter().chain([OFFICER]).enumerate() {
         let started = std::time::Instant::now();
         let plan = Plan { cases: 1_200, ..Plan::default() };
         let report = run(role, None, &plan, number as u64);
@@ -45,6 +45,8 @@ fn a_system_that_is_right_shows_no_difference() {
         assert!(report.answered * 3 > report.cases, "{role:?}: {report:?}");
         assert!(report.told * 6 > report.cases, "{role:?}: {} of {} answers hold something", report.told, report.cases);
         assert!(report.absent * 50 > report.cases && report.refused * 10 > report.cases, "{role:?}: {report:?}");
+        let versions = report.versions;
+        assert!(if role == OFFICER { versions > 30 } else { versions == 0 }, "{role:?}: {versions} versions");
         assert!(report.pages > 20, "{role:?}: {} pages", report.pages);
         assert!(report.us_core.0 > 50 && report.us_core.0 == report.us_core.1, "{role:?}: {:?}", report.us_core);
     }
@@ -52,9 +54,11 @@ fn a_system_that_is_right_shows_no_difference() {
 
 #[test]
 fn each_leak_is_found_and_made_small() {
-    for (leak, role, seed) in Leak::ALL.into_iter().flat_map(|leak| {
+    let of_all = Leak::ALL.into_iter().flat_map(|leak| {
         [(ROLES[0], 42), (ROLES[1], 43), (ROLES[2], 44), (ROLES[4], 45)].map(|(role, seed)| (leak, role, seed))
-    }) {
+    });
+    let of_versions = Leak::OF_VERSIONS.into_iter().flat_map(|leak| [46, 47, 48].map(|seed| (leak, OFFICER, seed)));
+    for (leak, role, seed) in of_all.chain(of_versions) {
         let plan = Plan { cases: 3_000, differences_max: 1, us_core_every: 0, ..Plan::default() };
         let report = run(role, Some(leak), &plan, seed);
         let found = report.differences.first();

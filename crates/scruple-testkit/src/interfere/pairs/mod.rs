@@ -7,16 +7,18 @@
 mod leaf;
 mod made;
 mod mutate;
+mod revised;
 #[cfg(test)]
 mod tests;
 
 use super::store::{Mutation, Store, Stored};
-use super::view::{Sight, View};
+use super::view::{Past, Seen, Sight, View};
 use crate::crafted;
 use crate::tree::Numbers;
 use scruple_core::Timestamp;
 use scruple_hospital::{Hospital, Options, Persona, Resource};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Patients in a store.
 const PATIENTS: usize = 3;
@@ -26,6 +28,10 @@ const OF_A_RECORD: usize = 20;
 const OF_THE_DIRECTORY: usize = 12;
 /// Crafted resources.
 const OF_CRAFTED: usize = 8;
+/// Of a thousand resources so many have a past.
+const WITH_A_PAST: usize = 400;
+/// Resources that were deleted.
+const DELETED: usize = 3;
 /// Mutations that a pair aims at, and how many are tried.
 const MUTATIONS: usize = 14;
 const TRIES: usize = 40;
@@ -43,6 +49,16 @@ pub struct Pair {
     pub tried: usize,
     /// What shows of either.
     pub view: View,
+    /// The versions that show of either. None: the caller has no history.
+    pub past: Option<Past>,
+}
+
+impl Pair {
+    /// All that the caller sees of either.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        Seen { view: self.view.clone(), past: self.past.clone() }
+    }
 }
 
 /// Makes pairs.
@@ -51,6 +67,7 @@ pub struct Pairs {
     /// By patient, the Patient first.
     records: Vec<Vec<Stored>>,
     crafted: Vec<Stored>,
+    has_past: bool,
 }
 
 impl Pairs {
@@ -79,6 +96,7 @@ impl Pairs {
             directory: stored(&hospital.directory()),
             records: hospital.records().map(|record| stored(&record.resources)).collect(),
             crafted: crafted.collect(),
+            has_past: true,
         })
     }
 
@@ -87,6 +105,13 @@ impl Pairs {
     #[must_use]
     pub fn well_formed(mut self) -> Self {
         self.crafted.clear();
+        self
+    }
+
+    /// Without a past: a server that others wrote takes resources as they are now, and knows no others.
+    #[must_use]
+    pub const fn without_past(mut self) -> Self {
+        self.has_past = false;
         self
     }
 
@@ -106,21 +131,40 @@ impl Pairs {
         chosen.extend(sample(&self.directory, OF_THE_DIRECTORY, &mut numbers));
         chosen.extend(sample(&self.crafted, OF_CRAFTED, &mut numbers));
         shuffle(&mut chosen, &mut numbers);
-        chosen.into_iter().filter_map(|stored| with_versions(stored, &mut numbers)).collect()
+        let mut store = chosen.into_iter().filter_map(|stored| with_versions(stored, &mut numbers)).collect();
+        if self.has_past {
+            self.give_past(&mut store, &mut Numbers::new(seed ^ 0x0009_a570));
+        }
+        store
+    }
+
+    /// Gives some resources a past, and the store some that were deleted.
+    fn give_past(&self, store: &mut Store, numbers: &mut Numbers) {
+        let changed: Vec<Arc<Stored>> = store.iter().filter(|_| numbers.chance(WITH_A_PAST)).map(Arc::clone).collect();
+        for stored in &changed {
+            let past = revised::past(stored, store, numbers);
+            store.set_past(&stored.resource_type, &stored.id, past);
+        }
+        for _ in 0..DELETED {
+            let gone = numbers.one_of(&self.records).and_then(|record| numbers.one_of(record));
+            let Some(gone) = gone.filter(|gone| store.get(&gone.resource_type, &gone.id).is_none()) else { continue };
+            store.set_past(&gone.resource_type, &gone.id, revised::deleted(gone, store, numbers));
+        }
     }
 
     /// A pair of a seed for a caller.
     #[must_use]
     pub fn make(&self, sight: &Sight, seed: u64) -> Pair {
         let a = self.store(seed);
-        let view = sight.view(&a);
+        let seen = sight.seen(&a);
         let mut numbers = Numbers::new(seed ^ 0x0b5e_55ed);
-        let mut pair = Pair { b: a.clone(), a, mutations: Vec::new(), tried: 0, view };
+        let mut pair =
+            Pair { b: a.clone(), a, mutations: Vec::new(), tried: 0, view: seen.view.clone(), past: seen.past.clone() };
         while pair.tried < TRIES && pair.mutations.len() < MUTATIONS {
             pair.tried += 1;
-            let Some(mutation) = mutate::propose(&pair.b, &pair.view, self, &mut numbers) else { continue };
+            let Some(mutation) = mutate::propose(&pair, self, &mut numbers) else { continue };
             let mutated = pair.b.after(std::slice::from_ref(&mutation));
-            if mutated != pair.b && sight.view(&mutated) == pair.view {
+            if mutated != pair.b && sight.seen(&mutated) == seen {
                 pair.b = mutated;
                 pair.mutations.push(mutation);
             }

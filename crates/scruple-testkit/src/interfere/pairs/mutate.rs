@@ -1,17 +1,23 @@
 //! What is changed in a store, in the hope that a caller does not see it.
 
 use super::leaf::{self, Step, alike, another, at, leaves};
-use super::{Pairs, instant, made};
-use crate::interfere::store::{Edit, Mutation, Store, Stored};
-use crate::interfere::view::View;
+use super::{Pair, Pairs, instant, made, revised};
+use crate::interfere::store::{Edit, Mutation, Store, Stored, Version};
+use crate::interfere::view::{Past, View};
 use crate::tree::Numbers;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// A change that may not show, if one could be thought up.
-pub(super) fn propose(store: &Store, view: &View, pairs: &Pairs, numbers: &mut Numbers) -> Option<Mutation> {
-    let context = Context { store, view };
-    match numbers.below(24) {
+/// A change of the second store that may not show, if one could be thought up.
+pub(super) fn propose(pair: &Pair, pairs: &Pairs, numbers: &mut Numbers) -> Option<Mutation> {
+    let context = Context { store: &pair.b, view: &pair.view, past: pair.past.as_ref() };
+    // The past of resources changes most where the caller may look for it.
+    let kinds = match &pair.past {
+        _ if !pairs.has_past => 24,
+        None => 25,
+        Some(_) => 36,
+    };
+    match numbers.below(kinds) {
         0 => context.meta(numbers),
         1 => context.narrative(numbers),
         2 => context.extension(numbers),
@@ -29,17 +35,23 @@ pub(super) fn propose(store: &Store, view: &View, pairs: &Pairs, numbers: &mut N
         20 => context.retarget(numbers),
         21 => context.add_from_the_hospital(pairs, numbers),
         22 => context.add_an_element(numbers),
-        _ => context.all_times(numbers),
+        23 => context.all_times(numbers),
+        _ => context.past(numbers),
     }
 }
 
 struct Context<'a> {
     store: &'a Store,
     view: &'a View,
+    past: Option<&'a Past>,
 }
 
 fn put(what: &'static str, value: Value) -> Option<Mutation> {
     Some(Mutation { what, edits: vec![Edit::Put(Arc::new(Stored::new(value)?))] })
+}
+
+fn of_past(what: &'static str, kind: &str, id: &str, past: Vec<Version>) -> Mutation {
+    Mutation { what, edits: vec![Edit::Past(kind.to_owned(), id.to_owned(), past)] }
 }
 
 impl Context<'_> {
@@ -252,6 +264,90 @@ impl Context<'_> {
         let security = json!([{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": code }]);
         meta.insert("security".to_owned(), security);
         put("label of a hidden resource", value)
+    }
+
+    /// What came before a resource, or before its deletion, or its deletion itself.
+    fn past(&self, numbers: &mut Numbers) -> Option<Mutation> {
+        match numbers.below(10) {
+            0 => self.delete(numbers),
+            1 => self.of_a_deleted_one(numbers),
+            2 => self.past_anew(numbers),
+            3 | 4 => self.without_a_version(numbers),
+            5 | 6 => self.version_more(numbers),
+            _ => self.version_changed(numbers),
+        }
+    }
+
+    /// Type and id of a resource with a past, and that.
+    fn with_a_past(&self, numbers: &mut Numbers) -> Option<(&str, &str, Vec<Version>)> {
+        let all: Vec<_> = self.store.past().collect();
+        let (kind, id, past) = *numbers.one_of(&all)?;
+        Some((kind, id, past.to_vec()))
+    }
+
+    /// What shows of a version.
+    fn shown_of(&self, kind: &str, id: &str, version: &Version) -> Option<&[u8]> {
+        let mut shown = self.past?.get(&(kind.to_owned(), id.to_owned())).into_iter().flatten();
+        shown.find(|shown| shown.id.as_deref() == version.id()).map(|shown| shown.bytes.as_slice())
+    }
+
+    fn delete(&self, numbers: &mut Numbers) -> Option<Mutation> {
+        let stored = self.hidden(numbers)?;
+        let (kind, id) = (&stored.resource_type, &stored.id);
+        let past = revised::deleted(stored, self.store, numbers);
+        let edits = vec![Edit::Remove(kind.clone(), id.clone()), Edit::Past(kind.clone(), id.clone(), past)];
+        Some(Mutation { what: "hidden resource deleted", edits })
+    }
+
+    fn of_a_deleted_one(&self, numbers: &mut Numbers) -> Option<Mutation> {
+        let deleted: Vec<_> = self.store.deleted().collect();
+        let (kind, id) = *numbers.one_of(&deleted)?;
+        let past = if numbers.chance(500) {
+            Vec::new()
+        } else {
+            let template = self.store.iter().find(|stored| stored.resource_type == kind)?;
+            let mut value = template.value.clone();
+            *value.get_mut("id")? = json!(id);
+            revised::deleted(&Stored::new(value)?, self.store, numbers)
+        };
+        Some(of_past("what was deleted", kind, id, past))
+    }
+
+    fn past_anew(&self, numbers: &mut Numbers) -> Option<Mutation> {
+        let stored = if numbers.chance(500) { self.hidden(numbers) } else { self.any(numbers) }?;
+        let past = revised::past(stored, self.store, numbers);
+        Some(of_past("another past", &stored.resource_type, &stored.id, past))
+    }
+
+    fn without_a_version(&self, numbers: &mut Numbers) -> Option<Mutation> {
+        let (kind, id, mut past) = self.with_a_past(numbers)?;
+        let is_unseen = |place: &usize| past.get(*place).is_some_and(|own| self.shown_of(kind, id, own).is_none());
+        let unseen: Vec<usize> = (0..past.len()).filter(is_unseen).collect();
+        past.remove(*numbers.one_of(&unseen)?);
+        Some(of_past("a version less", kind, id, past))
+    }
+
+    fn version_more(&self, numbers: &mut Numbers) -> Option<Mutation> {
+        let stored = self.any(numbers)?;
+        let (kind, id) = (stored.resource_type.as_str(), stored.id.as_str());
+        let known = self.store.past().find(|(of, own, _)| (*of, *own) == (kind, id));
+        let mut past = known.map(|(_, _, past)| past.to_vec()).unwrap_or_default();
+        let version = if numbers.chance(150) {
+            revised::deletion(1_000 + numbers.below(500))
+        } else {
+            revised::unseen(stored, self.store, numbers)?
+        };
+        past.insert(numbers.below(past.len() + 1), version);
+        Some(of_past("a version more", kind, id, past))
+    }
+
+    fn version_changed(&self, numbers: &mut Numbers) -> Option<Mutation> {
+        let (kind, id, mut past) = self.with_a_past(numbers)?;
+        let place = numbers.below(past.len());
+        let version = past.get_mut(place)?;
+        let shown = self.shown_of(kind, id, version).map(String::from_utf8_lossy).unwrap_or_default();
+        *version = revised::changed(version, &shown, numbers)?;
+        Some(of_past("value in a version", kind, id, past))
     }
 
     /// A reference to another resource of the same type.

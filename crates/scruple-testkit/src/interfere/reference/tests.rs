@@ -1,6 +1,7 @@
 //! The bytes of answers, the places of requests, and what a comparison lets pass.
 
 use super::*;
+use crate::interfere::view::ShownVersion;
 use crate::interfere::world::BASE;
 
 fn server() -> ReferenceServer {
@@ -80,7 +81,7 @@ fn requests_are_placed_by_their_form() {
         ("/fhir/Patient/%61", 400),
         ("/fhir/Patient/a/", 400),
         ("/fhir/patient/a", 400),
-        ("/fhir/Patient/a/_history", 400),
+        ("/fhir/Patient/a/_history", 403),
         ("/fhir/Patient/$everything", 400),
         ("/fhir/Patient/_search", 400),
         ("/fhir/Patient?_page=x", 400),
@@ -263,4 +264,53 @@ fn everything_is_the_patient_the_compartment_and_what_is_shared() {
     assert_eq!((total, lines.as_str()), (Some(2), "Observation/x match, Observation/y match"));
     assert!(body.contains(r#"/Patient/a/$everything?_type=Observation%2CPractitioner"}]"#), "{body}");
     assert_eq!(of("?_type=Patient,Practitioner").1, "Patient/a match, Practitioner/d include");
+}
+
+#[test]
+fn versions_are_answered_as_the_page_says() {
+    let version = |id: &str, gender: &str| ShownVersion {
+        id: Some(id.to_owned()),
+        bytes: format!(r#"{{"resourceType":"Patient","id":"a","meta":{{"versionId":"{id}"}},"gender":"{gender}"}}"#)
+            .into_bytes(),
+    };
+    let shown = vec![version("3", "male"), version("2", "male"), version("1", "other")];
+    let past = [(("Patient".to_owned(), "a".to_owned()), shown)].into();
+    let server = ReferenceServer::of(Seen { view: View::new(), past: Some(past) }, BASE);
+    let answer = |path: &str| server.answer(&get(path));
+    assert_eq!(
+        text(&answer("/fhir/Patient/a/_history?_format=json")),
+        r#"{"resourceType":"Bundle","type":"history","total":2,"link":[{"relation":"self","url":"https://gateway.example/fhir/Patient/a/_history"}],"entry":[{"fullUrl":"https://gateway.example/fhir/Patient/a","resource":{"resourceType":"Patient","id":"a","meta":{"versionId":"2"},"gender":"male"},"request":{"method":"PUT","url":"Patient/a"},"response":{"status":"200"}},{"fullUrl":"https://gateway.example/fhir/Patient/a","resource":{"resourceType":"Patient","id":"a","meta":{"versionId":"1"},"gender":"other"},"request":{"method":"PUT","url":"Patient/a"},"response":{"status":"200"}}]}"#
+    );
+    assert_eq!(text(&answer("/fhir/Patient/a/_history/3")).as_bytes(), version("3", "male").bytes);
+    for (path, status) in [
+        ("/fhir/Patient/a/_history/4", 404),
+        ("/fhir/Patient/b/_history", 404),
+        ("/fhir/Patient/b/_history/1", 404),
+        ("/fhir/Observation/a/_history/1", 404),
+        ("/fhir/Patient/a/_history?_count=1", 400),
+        ("/fhir/Patient/a/_history/1?_since=2025", 400),
+        ("/fhir/Patient/a/_history/1?_format=xml", 406),
+        ("/fhir/Patient/a/_history/", 400),
+        ("/fhir/Patient/a/_history/%31", 400),
+        ("/fhir/Patient/a/_history/1/1", 400),
+        ("/fhir/Patient/_history", 400),
+        ("/fhir/Shoe/a/_history", 400),
+    ] {
+        assert_eq!(answer(path).status, status, "{path}");
+    }
+    let without = ReferenceServer::new(View::new(), BASE);
+    for path in ["/fhir/Patient/a/_history", "/fhir/Patient/a/_history/1"] {
+        assert_eq!(without.answer(&get(path)).status, 403, "{path}");
+    }
+}
+
+#[test]
+fn who_has_no_history_is_refused_whatever_there_is() {
+    let response = |status| Response { status, headers: Vec::new(), body: Vec::new() };
+    let request = get("/fhir/Patient/a/_history");
+    let of = |status, empty| compare(&request, &response(status), &Answer::refused(403), &response(empty), true);
+    assert_eq!(of(403, 403), Verdict::Refused);
+    for (status, empty) in [(403, 404), (404, 404), (200, 200)] {
+        assert!(matches!(of(status, empty), Verdict::Different(_)), "{status} {empty}");
+    }
 }

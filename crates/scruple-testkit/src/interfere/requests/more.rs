@@ -61,7 +61,7 @@ impl Asker<'_> {
     }
 
     /// A resource to ask about: of a type with many visible ones, mostly.
-    fn subject(&self, numbers: &mut Numbers) -> Option<&Stored> {
+    pub(super) fn subject(&self, numbers: &mut Numbers) -> Option<&Stored> {
         let visible = self.pair.view.get(numbers.below(self.pair.view.len()));
         let visible = visible.and_then(|(kind, id, _)| self.pair.a.get(kind, id)).filter(|_| numbers.chance(500));
         visible.or_else(|| self.stored(numbers)).map(Arc::as_ref)

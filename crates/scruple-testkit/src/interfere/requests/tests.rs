@@ -1,10 +1,10 @@
 //! Nothing that was ever tried is left unasked.
 
 use super::*;
-use crate::interfere::ReferenceServer;
 use crate::interfere::oracle::{Criterion, Modifier, Query, Shape};
-use crate::interfere::world::{BASE, PAIRS, ROLES, sight};
-use std::collections::BTreeSet;
+use crate::interfere::world::{BASE, OFFICER, PAIRS, ROLES, sight};
+use crate::interfere::{Place, ReferenceServer};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that is asked over some pairs.
 fn requests() -> Vec<Request> {
@@ -61,6 +61,56 @@ fn everything_that_was_tried_is_asked() {
     }
     let kinds: BTreeSet<&str> = requests.iter().filter_map(|request| request.path.split('/').nth(2)).collect();
     assert!(kinds.len() > 30, "{kinds:?}");
+}
+
+#[test]
+fn versions_of_every_kind_are_asked_for() {
+    let sight = sight(OFFICER);
+    let mut numbers = Numbers::new(12);
+    let mut asked: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 0..6 {
+        let pair = PAIRS.make(&sight, seed);
+        let server = ReferenceServer::of(pair.seen(), BASE);
+        for _ in 0..1_000 {
+            for step in sequence(&pair, "/fhir", &mut numbers) {
+                let Step::Ask(request) = step else { continue };
+                let (kind, id, what) = match server.place(&request) {
+                    Place::History(kind, id) => (kind, id, "a history"),
+                    Place::Version(kind, id, version) => {
+                        let is_there = |store: &Store| {
+                            store.versions(&kind, &id).iter().any(|own| own.id() == Some(version.as_str()))
+                        };
+                        let what = match (is_there(&pair.a), is_there(&pair.b)) {
+                            (true, true) => "a version",
+                            (false, false) => "a version in neither store",
+                            _ => "a version in one store",
+                        };
+                        (kind, id, what)
+                    }
+                    _ => continue,
+                };
+                let status = server.answer(&request).status;
+                let whose = match (pair.a.get(&kind, &id).is_some(), status) {
+                    (true, 200) => "of what shows",
+                    (true, _) => "that does not show",
+                    (false, _) => "of what is not there now",
+                };
+                *asked.entry(what).or_default() += 1;
+                *asked.entry(whose).or_default() += 1;
+            }
+        }
+    }
+    for what in [
+        "a history",
+        "a version",
+        "a version in one store",
+        "a version in neither store",
+        "of what shows",
+        "that does not show",
+        "of what is not there now",
+    ] {
+        assert!(asked.get(what).is_some_and(|count| *count > 15), "{what}: {asked:?}");
+    }
 }
 
 #[test]

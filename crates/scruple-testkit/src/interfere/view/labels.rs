@@ -1,5 +1,6 @@
 //! Labels that resources inherit (`docs/view.md`, 3).
 
+use super::name;
 use crate::interfere::oracle::{literal, references_at};
 use crate::interfere::store::{Store, Stored};
 use scruple_core::SegmentSet;
@@ -99,8 +100,4 @@ impl<'a> Labels<'a> {
             None => SegmentSet::EMPTY,
         }
     }
-}
-
-fn name(stored: &Stored) -> (&str, &str) {
-    (stored.resource_type.as_str(), stored.id.as_str())
 }

@@ -2,15 +2,16 @@
 
 use crate::slow::MARKER;
 use crate::slow::json::{Member, Value, parse};
-use crate::slow::model::{key, object_of, resource_type};
+use crate::slow::model::{self, key, object_of};
 use scruple_fhir::{ObjectType, Target};
 
 /// What shows of a resource, with a link in place of each Binary that an Attachment names, and a marker in place of every
 /// other address. None if it is not JSON.
-pub(super) fn linked(of: &str, shown: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn linked(resource_type: &str, id: &str, shown: &[u8]) -> Option<Vec<u8>> {
+    let of = format!("{resource_type}/{id}");
     let mut value = parse(shown).ok()?;
-    let object = resource_type(&value)?;
-    rewrite(of, object, &mut value);
+    let object = model::resource_type(&value)?;
+    rewrite(&of, object, &mut value);
     Some(value.print().into_bytes())
 }
 
@@ -21,7 +22,7 @@ fn rewrite(of: &str, object: &'static ObjectType, value: &mut Value) {
         let element = object.elements.get(known.element);
         let Some(target) = element.and_then(|element| element.targets.get(known.target)) else { continue };
         let each = |item: &mut Value| {
-            let inner = if matches!(target, Target::Resource) { resource_type(item) } else { object_of(target) };
+            let inner = if matches!(target, Target::Resource) { model::resource_type(item) } else { object_of(target) };
             if let Some(inner) = inner {
                 rewrite(of, inner, item);
             }
@@ -59,7 +60,7 @@ mod tests {
     fn a_binary_gets_a_link_and_another_address_a_marker() {
         let check = |attachment: &str, expected: &str| {
             let of = |inner: &str| format!(r#"{{"resourceType":"Media","content":{inner},"id":"m"}}"#);
-            let seen = linked("Media/m", of(attachment).as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
+            let seen = linked("Media", "m", of(attachment).as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
             assert_eq!(seen, Some(of(expected)));
         };
         check(r#"{"url":"Binary/a.b_c","title":"t"}"#, r#"{"url":"Binary/a.b_c?of=Media/m&seal=-","title":"t"}"#);
