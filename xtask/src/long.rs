@@ -27,6 +27,8 @@ Runs one of these in release, and adds a row to docs/long-runs.md:
   ledger-kill      SIGKILL under load, then verify (50 cases)
   pairs            stores with equal views, each request to both gateways and to the reference server (200,000 cases);
                    before Medplum too, and before Helios if it is built (cargo xtask helios)
+  pairs-embedded   the same before the embedded server alone (1,000,000 cases)
+  pairs-others     the same before Medplum and Helios alone (40,000 cases)
   bare             what servers of others tell whose answers are filtered alone: docs/servers-alone.md (20,000 cases)
   load             the gateway under load with faults: memory stays, no release without its record (30 minutes)
   http-crash       power cuts under the gateway: every released answer has its record (1,000 cases)
@@ -54,6 +56,8 @@ const RUNS: &[(&str, Limit)] = &[
     ("ledger-crash", Limit::Cases(10_000)),
     ("ledger-kill", Limit::Cases(50)),
     ("pairs", Limit::Cases(200_000)),
+    ("pairs-embedded", Limit::Cases(1_000_000)),
+    ("pairs-others", Limit::Cases(40_000)),
     ("bare", Limit::Cases(20_000)),
     ("load", Limit::Minutes(30)),
     ("http-crash", Limit::Cases(1_000)),
@@ -95,7 +99,7 @@ pub fn run(mut args: Args) -> Result<()> {
     // Built first, so that the time is that of the run.
     let bench = ["--release", "--quiet", "-p", "scruple-bench", "--bin", "long"];
     shell::run(shell::cargo().arg("build").args(bench))?;
-    let servers = if matches!(name.as_str(), "pairs" | "bare") { of_others()? } else { Vec::new() };
+    let servers = if matches!(name.as_str(), "pairs" | "pairs-others" | "bare") { of_others()? } else { Vec::new() };
     let began = Instant::now();
     let mut command = shell::cargo();
     command.envs(servers.iter().map(|(variable, server)| (variable, &server.base)));

@@ -57,6 +57,12 @@ impl Behind {
         named_by("SCRUPLE_TEST_HELIOS").map(Self::Helios)
     }
 
+    /// Every server there is.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        [Self::Raw, Self::Unruly, Self::Embedded].into_iter().chain(Self::of_others()).collect()
+    }
+
     /// The servers that others wrote, as far as they are named.
     #[must_use]
     pub fn of_others() -> Vec<Self> {

@@ -6,6 +6,8 @@ use super::{Finding, Tree, edges::Edges};
 
 const ENGINES: [&str; 2] = ["sqlite", "postgres"];
 const MIGRATIONS: &str = "crates/scruple-store/migrations/";
+/// Servers that others wrote, with their own storage: none of it is the product's.
+const UPSTREAMS: &str = "upstreams/";
 
 /// How a statement begins. `*` stands for any word.
 const STATEMENTS: &[&[&str]] = &[
@@ -29,7 +31,9 @@ const STATEMENTS: &[&[&str]] = &[
 
 /// SQL in string literals, and `.sql` files.
 pub fn only_in_store(tree: &Tree, edges: &Edges) -> Vec<Finding> {
-    let may = |path: &str| tree.package_of(path).is_some_and(|p| edges.sql.contains_key(&p.name));
+    let may = |path: &str| {
+        path.starts_with(UPSTREAMS) || tree.package_of(path).is_some_and(|p| edges.sql.contains_key(&p.name))
+    };
     let mut findings = Vec::new();
     for (path, _, rust) in tree.rust().filter(|(path, _, _)| !may(path)) {
         for (line, literal) in rust.literals.iter().filter(|(_, literal)| is_statement(literal)) {

@@ -307,6 +307,8 @@ fn sql_outside_the_store_is_found() {
         .package("scruple-store", &[])
         .file("crates/scruple-store/src/a.rs", &format!("//! Words.\n{}", statement(&["DELETE", "FROM", "a"])));
     store.finds(&[]);
+    let theirs = format!("//! Words.\n{}", statement(&["DELETE", "FROM", "a"]));
+    Case::clean().file("upstreams/a/src/main.rs", &theirs).finds(&[]);
     Case::clean().file("docs/a.sql", "x\n").finds(&[("sql", "docs/a.sql", 0)]);
 }
 

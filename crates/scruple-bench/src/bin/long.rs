@@ -19,6 +19,7 @@ use scruple_bench::long::projector::FuzzProjector;
 use scruple_bench::long::reserve::ReserveCrash;
 use scruple_bench::long::{Limit, Settings, fuzz};
 use scruple_bench::workspace;
+use scruple_pairs::Behind;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -63,6 +64,10 @@ enum Name {
     LedgerKill,
     /// Stores with equal views, each request to both gateways and to the reference server
     Pairs,
+    /// The same, before the embedded server alone
+    PairsEmbedded,
+    /// The same, before the servers that others wrote alone
+    PairsOthers,
     /// What servers of others tell whose answers are filtered and nothing more
     Bare,
     /// The gateway under load with faults: memory stays, no release without its record
@@ -105,7 +110,9 @@ fn main() -> Result<()> {
             let program = args.program.map_or_else(workspace::scruple, Ok)?;
             ledger_kill(&program, &settings)?
         }
-        Name::Pairs => pairs(&settings)?,
+        Name::Pairs => pairs(&Behind::all(), &settings)?,
+        Name::PairsEmbedded => pairs(&[Behind::Embedded], &settings)?,
+        Name::PairsOthers => pairs(&Behind::of_others(), &settings)?,
         Name::Bare => bare(&settings)?,
         Name::Load => load(&std::env::current_exe()?, &settings)?,
         Name::HttpCrash => fuzz(&HttpCrash::new()?, &settings)?,

@@ -8,7 +8,7 @@ use super::run::{Counter, Limit, Report, Settings, keep, progress};
 use super::standing::OverStore;
 use crate::node::{BASE, NOON, Person, root};
 use crate::shipped;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use scruple_pairs::{Behind, Caller};
 use scruple_policy::Active;
 use scruple_testkit::interfere::{self, Pairs, Plan, Systems};
@@ -102,16 +102,15 @@ struct Sum {
     refused: usize,
 }
 
-/// Tries the callers before the upstreams in turn.
+/// Tries the callers before these upstreams in turn.
 ///
 /// # Errors
-/// A gateway cannot be put together, or a server that others wrote is named and not there.
-pub fn pairs(settings: &Settings) -> Result<Report> {
+/// No upstream, a gateway cannot be put together, or a server that others wrote is named and not there.
+pub fn pairs(upstreams: &[Behind], settings: &Settings) -> Result<Report> {
+    ensure!(!upstreams.is_empty(), "no server is named");
     let shared = Shared::new()?;
-    let upstreams: Vec<Behind> =
-        [Behind::Raw, Behind::Unruly, Behind::Embedded].into_iter().chain(Behind::of_others()).collect();
     let mut turns = Vec::new();
-    for behind in &upstreams {
+    for behind in upstreams {
         turns.extend(CALLERS.iter().map(|who| (*who, behind)));
     }
     // Neighbours are of different upstreams, so that a short run has some of each.

@@ -14,6 +14,7 @@ use scruple_bench::long::pairs::pairs;
 use scruple_bench::long::projector::FuzzProjector;
 use scruple_bench::long::{Fuzz, Limit, Report, Settings, fuzz, replay};
 use scruple_bench::workspace;
+use scruple_pairs::Behind;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -97,7 +98,7 @@ fn what_a_gateway_answered_survives_power_cuts() {
 
 #[test]
 fn callers_cannot_tell_stores_apart_at_length() {
-    let report = pairs(&settings(4)).unwrap();
+    let report = pairs(&Behind::all(), &settings(4)).unwrap();
     assert_eq!(report.findings, 0, "{:#?}", report.details);
     assert!(report.cases >= 4, "{} cases", report.cases);
 }
