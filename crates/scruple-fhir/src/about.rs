@@ -39,6 +39,8 @@ pub struct Patients {
     pub ids: Vec<String>,
     /// Somebody stands there too of whom nothing can be said.
     pub unknown: bool,
+    /// The resource's own elements name one, or somebody of whom nothing can be said: not what it contains alone.
+    pub names_one: bool,
 }
 
 /// Elements that say whom a resource is about, and in which type alone, if in one.
@@ -80,6 +82,7 @@ pub fn patients(resource_type: TypeId, id: &str, bytes: &[u8]) -> Patients {
     }
     let scan = Scanner::new(bytes);
     found.add(&scan, name);
+    found.names_one = found.unknown || !found.ids.is_empty();
     let whole = each_object(&scan, &["contained"], &mut |inner| match type_name(inner) {
         Some("Patient") | None => found.unknown = true,
         Some(name) => found.add(inner, name),
@@ -316,6 +319,21 @@ mod tests {
             &["p"],
             true,
         );
+    }
+
+    #[test]
+    fn a_patient_whom_only_a_contained_resource_names_is_not_named_by_the_whole() {
+        let check = |resource: &str, expected: bool| {
+            let kind = dictionary().resource(resource.split('"').nth(3).unwrap()).unwrap();
+            assert_eq!(patients(kind, "x", resource.as_bytes()).names_one, expected, "{resource}");
+        };
+        let visit = r#""contained":[{"resourceType":"Encounter","subject":{"reference":"Patient/p"}}]"#;
+        check(&format!(r#"{{"resourceType":"DocumentReference",{visit}}}"#), false);
+        check(
+            &format!(r#"{{"resourceType":"DocumentReference","subject":{{"reference":"Patient/p"}},{visit}}}"#),
+            true,
+        );
+        check(r#"{"resourceType":"Patient"}"#, true);
     }
 
     #[test]

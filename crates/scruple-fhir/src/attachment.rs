@@ -70,10 +70,14 @@ impl Writer<'_, '_> {
                     self.out.extend_from_slice(key);
                     self.out.extend_from_slice(b"\":");
                     let written = object.key(key).and_then(|index| object.keys.get(usize::from(index)));
-                    let target = written.filter(|written| !written.underscore).and_then(|written| {
-                        object.elements.get(usize::from(written.element))?.targets.get(usize::from(written.target))
+                    let inner = written.and_then(|written| match written.underscore {
+                        true => Some(Inner::Object(object_type("Element")?)),
+                        false => {
+                            let element = object.elements.get(usize::from(written.element))?;
+                            Inner::of(element.targets.get(usize::from(written.target))?)
+                        }
                     });
-                    self.value(target)?;
+                    self.value(inner)?;
                 }
             }
             more = self.scan.more(b'}')?;
@@ -95,30 +99,28 @@ impl Writer<'_, '_> {
         })
     }
 
-    fn value(&mut self, target: Option<&Target>) -> Scanned<()> {
-        match (target, self.scan.peek()) {
-            (Some(Target::Object(_) | Target::Resource), b'[') => {
-                self.out.push(b'[');
-                let mut more = self.scan.open(b']')?;
-                let mut first = true;
-                while more {
-                    if !std::mem::replace(&mut first, false) {
-                        self.out.push(b',');
-                    }
-                    self.item(target)?;
-                    more = self.scan.more(b']')?;
-                }
-                self.out.push(b']');
-                Ok(())
-            }
-            _ => self.item(target),
+    fn value(&mut self, inner: Option<Inner>) -> Scanned<()> {
+        if inner.is_none() || self.scan.peek() != b'[' {
+            return self.item(inner);
         }
+        self.out.push(b'[');
+        let mut more = self.scan.open(b']')?;
+        let mut first = true;
+        while more {
+            if !std::mem::replace(&mut first, false) {
+                self.out.push(b',');
+            }
+            self.item(inner)?;
+            more = self.scan.more(b']')?;
+        }
+        self.out.push(b']');
+        Ok(())
     }
 
-    fn item(&mut self, target: Option<&Target>) -> Scanned<()> {
-        match (target, self.scan.peek()) {
-            (Some(Target::Object(kind)), b'{') => self.object(*kind),
-            (Some(Target::Resource), b'{') => self.resource(),
+    fn item(&mut self, inner: Option<Inner>) -> Scanned<()> {
+        match (inner, self.scan.peek()) {
+            (Some(Inner::Object(kind)), b'{') => self.object(kind),
+            (Some(Inner::Resource), b'{') => self.resource(),
             _ => {
                 let start = self.scan.at;
                 self.scan.skip()?;
@@ -127,6 +129,28 @@ impl Writer<'_, '_> {
             }
         }
     }
+}
+
+/// What can hold an Attachment.
+#[derive(Clone, Copy)]
+enum Inner {
+    Object(TypeId),
+    Resource,
+}
+
+impl Inner {
+    fn of(target: &Target) -> Option<Self> {
+        match target {
+            Target::Object(kind) => Some(Self::Object(*kind)),
+            Target::Reference(_) => object_type("Reference").map(Self::Object),
+            Target::Resource => Some(Self::Resource),
+            Target::Primitive(_) => None,
+        }
+    }
+}
+
+fn object_type(name: &str) -> Option<TypeId> {
+    dictionary().find(name)
 }
 
 enum Address {
@@ -183,6 +207,12 @@ mod tests {
             r#"{"resourceType":"DiagnosticReport","contained":[{"resourceType":"Media","content":{"url":"Binary/c"}}],"presentedForm":[{"url":"Binary/d"}],"unknown":{"url":"Binary/e"}}"#,
             Some(
                 r#"{"resourceType":"DiagnosticReport","contained":[{"resourceType":"Media","content":{"url":"Binary/c?seal=x"}}],"presentedForm":[{"url":"Binary/d?seal=x"}],"unknown":{"url":"Binary/e"}}"#,
+            ),
+        );
+        check(
+            r#"{"resourceType":"Observation","_status":{"extension":[{"valueAttachment":{"url":"https://x/1?sig=a"}}]},"subject":{"reference":"Patient/p","extension":[{"valueAttachment":{"url":"Binary/f"}}]},"note":[{"_text":{"extension":[{"valueAttachment":{"url":"Binary/g"}}]}}]}"#,
+            Some(
+                r#"{"resourceType":"Observation","_status":{"extension":[{"valueAttachment":{"_url":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}}}]},"subject":{"reference":"Patient/p","extension":[{"valueAttachment":{"url":"Binary/f?seal=x"}}]},"note":[{"_text":{"extension":[{"valueAttachment":{"url":"Binary/g?seal=x"}}]}}]}"#,
             ),
         );
         let plain = r#"{"resourceType":"Patient","meta":{"profile":["http://x"]}}"#;

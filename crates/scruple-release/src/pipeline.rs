@@ -28,6 +28,7 @@ use scruple_ledger::{AppendError, Receipt, Recorder, Urgency};
 use scruple_policy::Refusal;
 use scruple_seal::{ColumnKey, TokenKey};
 use sight::{By, Sight, Visible};
+use std::collections::{BTreeSet, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -161,6 +162,35 @@ impl Leaving {
     }
 }
 
+/// Whom an answer tells of by what is not in it, for the record.
+#[derive(Default)]
+struct Told {
+    patients: BTreeSet<String>,
+    /// What the relationship to them rests on.
+    relations: BTreeSet<String>,
+    /// It tells of them because of a relationship.
+    pub is_near: bool,
+}
+
+impl Told {
+    pub fn add(&mut self, visible: &Visible) {
+        self.patients.extend(visible.patients.iter().cloned());
+        self.relations.extend(visible.relations.iter().cloned());
+        self.is_near |= visible.by == By::Near;
+    }
+
+    /// Names that no resource in the answer has: patients, and what relationships rest on.
+    fn beside(&self, resources: &[Leaving]) -> impl Iterator<Item = (String, bool)> {
+        let named = |list: fn(&Leaving) -> &Vec<String>| -> HashSet<String> {
+            resources.iter().flat_map(list).cloned().collect()
+        };
+        let (patients, relations) = (named(|one| &one.patients), named(|one| &one.relations));
+        let patients = self.patients.iter().filter(move |name| !patients.contains(*name));
+        let relations = self.relations.iter().filter(move |name| !relations.contains(*name));
+        patients.map(|name| (name.clone(), true)).chain(relations.map(|name| (name.clone(), false)))
+    }
+}
+
 impl Pipeline {
     /// A pipeline of these parts.
     #[must_use]
@@ -244,7 +274,8 @@ impl Pipeline {
         let release = new_id::<Released>(now, rng).to_string();
         let decision = decided.facts(&asked.question.purpose, relationship, asked.grant.clone(), now);
         let Outgoing { bytes, resources, counts, shares } = outgoing;
-        let parts = parts(&bytes, resources);
+        let told: Vec<(String, bool)> = sight.told.beside(&resources).collect();
+        let parts = parts(&bytes, resources, told);
         if let [part] = parts.as_slice() {
             let body = EntryBody::Release {
                 release,
@@ -361,8 +392,8 @@ const NAME_BYTES: usize = 3;
 
 /// Cuts behind resources, so that each part but one that holds a single large resource is a chunk, and the names of each fit
 /// an entry; the last takes the rest of the bytes. A resource about more patients than one entry names has more parts behind
-/// its own, which hold no bytes.
-fn parts(bytes: &[u8], resources: Vec<Leaving>) -> Vec<Part> {
+/// its own, which hold no bytes; so have the names, each with whether it is a patient's, of what is not in the answer.
+fn parts(bytes: &[u8], resources: Vec<Leaving>, told: Vec<(String, bool)>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut begun = Part::default();
     let mut from = 0;
@@ -385,6 +416,14 @@ fn parts(bytes: &[u8], resources: Vec<Leaving>) -> Vec<Part> {
             }
             begun.add(if is_patient { |part| &mut part.patients } else { |part| &mut part.relations }, name);
         }
+    }
+    for (name, is_patient) in told {
+        if !begun.takes(&name) {
+            let end = begun.end;
+            parts.push(std::mem::replace(&mut begun, Part { end, ..Part::default() }));
+        }
+        begun.named += name.len() + NAME_BYTES;
+        if is_patient { begun.patients.push(name) } else { begun.relations.push(name) }
     }
     begun.end = bytes.len();
     parts.push(begun);
@@ -413,7 +452,7 @@ mod tests {
             resources.push(leaving(end, "Patient/1", &[]));
         }
         let bytes = vec![b' '; end + 1];
-        let parts = parts(&bytes, resources);
+        let parts = parts(&bytes, resources, Vec::new());
         assert_eq!(parts.last().map(|part| part.end), Some(bytes.len()));
         let found: Vec<(usize, usize)> = parts.iter().map(|part| (part.end, part.references.len())).collect();
         assert_eq!(found, expected);
@@ -437,7 +476,7 @@ mod tests {
             leaving(20, "Appointment/b", &patients),
             leaving(30, "Appointment/c", &patients[..1]),
         ];
-        let parts = parts(&[b' '; 31], resources);
+        let parts = parts(&[b' '; 31], resources, Vec::new());
         assert!(parts.iter().all(|part| part.named <= NAMES_BYTES_MAX));
         let mut named: Vec<&String> = parts.iter().flat_map(|part| &part.patients).collect();
         named.sort();

@@ -1,6 +1,6 @@
 //! Attachments and the Binaries that they name (docs/view.md, 8).
 use crate::support::request;
-use crate::two::{BILLER, NURSE, Two, patient, to, visit};
+use crate::two::{BILLER, NURSE, Two, observation, patient, to, visit};
 use serde_json::{Value, json};
 
 #[test]
@@ -85,4 +85,60 @@ fn a_link_ends_with_what_it_stands_in() {
     closed["meta"] = secret;
     let seen = [visit("e1", "Patient/p1"), patient("p1", "1980-05-17"), letter("Binary/b1", json!({})), closed];
     Two::related(&seen, &[], &[]).refused(NURSE, &link, 404, "not_found");
+}
+
+/// A Binary that names whom it is for does not show through a letter that names the Binary alone.
+#[test]
+fn a_binary_shows_only_where_its_security_context_does() {
+    let part2 =
+        json!({ "security": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "42CFRPart2" }] });
+    let letter = |id: &str, of: &str, labels: Value| {
+        json!({ "resourceType": "DocumentReference", "id": id, "status": "current", "subject": to(of), "meta": labels,
+            "type": { "coding": [{ "system": "http://loinc.org", "code": "11506-3" }] },
+            "content": [{ "attachment": { "url": "Binary/b1" } }] })
+    };
+    let check = |context: Option<Value>, status: u16| {
+        let mut binary = json!({ "resourceType": "Binary", "id": "b1", "contentType": "text/plain", "data": "AAAA" });
+        if let Some(context) = &context {
+            binary["securityContext"] = context.clone();
+        }
+        let seen = [
+            visit("e1", "Patient/p1"),
+            patient("p1", "1980-05-17"),
+            letter("d1", "Patient/p1", json!({})),
+            letter("labelled", "Patient/p1", part2.clone()),
+            letter("others", "Patient/p2", json!({})),
+            binary,
+        ];
+        let two = Two::related(&seen, &[], &[]);
+        let read: Value = serde_json::from_slice(&two.get(NURSE, "/fhir/DocumentReference/d1").body).unwrap();
+        let link = format!("/fhir/{}", read["content"][0]["attachment"]["url"].as_str().unwrap());
+        assert_eq!(two.get(NURSE, &link).status, status, "{context:?}");
+    };
+    check(None, 200);
+    check(Some(to("DocumentReference/d1")), 200);
+    check(Some(to("Patient/p1")), 200);
+    check(Some(to("DocumentReference/labelled")), 404);
+    check(Some(to("DocumentReference/others")), 404);
+    check(Some(to("DocumentReference/none")), 404);
+    check(Some(json!({ "identifier": { "value": "x" } })), 404);
+    check(Some(json!([to("DocumentReference/d1")])), 404);
+}
+
+/// Extensions stand beside primitives and in References too, and so do Attachments in them.
+#[test]
+fn an_address_goes_wherever_an_attachment_can_stand() {
+    let inside = json!({ "extension": [{ "url": "http://vendor.example/e",
+        "valueAttachment": { "url": "https://files.example/1?sig=CANARY-SIGNED" } }] });
+    let mut observed = observation("o1", "Patient/p1", "2026-01-02", 90.0);
+    observed["_status"] = inside.clone();
+    observed["subject"]["extension"] = inside["extension"].clone();
+    observed["note"] = json!([{ "text": "seen", "_text": inside }]);
+    let seen = [visit("e1", "Patient/p1"), patient("p1", "1980-05-17"), observed];
+    for policy in ["nurse", "physician"] {
+        let two = Two::new(&seen, &[], &[]);
+        let read = two.get((policy, "TREAT"), "/fhir/Observation/o1");
+        assert_eq!(read.status, 200);
+        assert!(!String::from_utf8_lossy(&read.body).contains("CANARY-SIGNED"), "{policy}");
+    }
 }

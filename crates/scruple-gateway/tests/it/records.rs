@@ -1,9 +1,12 @@
 //! Every answer has its record, with subject, elements, time bound and justification, and no value of a record in it.
 
-use crate::support::{World, active, embedded_hospital, login, read_entries, request};
+use crate::support::{World, active, embedded_hospital, login, noon, read_entries, request, resolved};
+use crate::two::{condition, patient, store, to, visit};
 use scruple_core::{ConditionMask, EntryBody, Relationship};
 use scruple_hospital::{Hospital, canary};
+use scruple_pairs::Behind;
 use scruple_policy::{Question, explain_type};
+use serde_json::{Value, json};
 
 #[test]
 fn each_answer_is_one_record_with_all_that_a_permit_must_say() {
@@ -39,6 +42,67 @@ fn each_answer_is_one_record_with_all_that_a_permit_must_say() {
     let EntryBody::Release { request, .. } = bodies[1] else { panic!() };
     assert_eq!(request.as_ref().unwrap().parameters, ["patient"], "names, never values");
     assert!(matches!(bodies[3], EntryBody::Refusal { code, .. } if code == "query_malformed"));
+}
+
+/// Whoever is counted, or is met by a condition on what others refer to, is told of, and stands in the record.
+#[test]
+fn a_count_and_a_chain_name_those_of_whom_they_tell() {
+    let mut asserted = condition("c1", "Patient/p1", None);
+    asserted["asserter"] = to("Practitioner/prac-physician-1");
+    let values = [
+        patient("p1", "1980-05-17"),
+        patient("p2", "1970-01-01"),
+        visit("e1", "Patient/p1"),
+        asserted,
+        condition("c2", "Patient/p1", None),
+        condition("c3", "Patient/p2", None),
+        json!({ "resourceType": "Practitioner", "id": "prac-physician-1" }),
+    ];
+    let world = World::under(resolved(), Behind::Raw.upstream(&store(&values), noon()).unwrap());
+    let diabetes = "code=http://hl7.org/fhir/sid/icd-10-cm|I10";
+    for (path, references) in [
+        (format!("Condition?patient=Patient/p1&{diabetes}&_summary=count"), vec![]),
+        (format!("Condition?{diabetes}&_total=accurate&_count=1"), vec!["Condition/c1"]),
+        (format!("Practitioner?_has:Condition:asserter:{diabetes}"), vec!["Practitioner/prac-physician-1"]),
+        (format!("Condition?{diabetes}&asserter:Practitioner._id=prac-physician-1"), vec!["Condition/c1"]),
+    ] {
+        assert_eq!(world.get("nurse", "TREAT", &format!("/fhir/{path}")).status, 200, "{path}");
+        let EntryBody::Release { decision, references: named, patients, relations, .. } =
+            world.entries().pop().unwrap().body
+        else {
+            panic!("{path}: no release")
+        };
+        assert_eq!(decision.relationship, Relationship::Resolved, "{path}");
+        assert_eq!(
+            (named, patients),
+            (references.iter().map(|one| (*one).to_owned()).collect(), vec!["Patient/p1".to_owned()]),
+            "{path}"
+        );
+        assert_eq!(relations, ["Patient/p1 encounter Encounter/e1"], "{path}");
+    }
+    // Whoever does not show is told of by nothing.
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Condition?patient=Patient/p2&_summary=count").status, 200);
+    assert!(matches!(world.entries().pop().unwrap().body, EntryBody::Release { patients, .. } if patients.is_empty()));
+}
+
+/// More of whom a count tells than one entry can name: chained entries, each patient once.
+#[test]
+fn a_count_of_thousands_names_each_of_them() {
+    let values: Vec<Value> = (0..3_000).map(|number| patient(&format!("{number:036}"), "1980-05-17")).collect();
+    let world = World::new(Behind::Raw.upstream(&store(&values), noon()).unwrap());
+    let before = world.entries().len();
+    let counted = world.get("physician", "TREAT", "/fhir/Patient?_summary=count");
+    assert_eq!(serde_json::from_slice::<Value>(&counted.body).unwrap()["total"], 3_000);
+    let mut named: Vec<String> = Vec::new();
+    for entry in world.entries().into_iter().skip(before) {
+        if let EntryBody::ReleaseChunk { patients, .. } = entry.body {
+            named.extend(patients);
+        }
+    }
+    let count = named.len();
+    named.sort();
+    named.dedup();
+    assert_eq!((count, named.len()), (3_000, 3_000));
 }
 
 /// Whether the policy shows anything of an element to a role, under some class.

@@ -4,6 +4,8 @@ use crate::support::{World, code, login, noon, resolved};
 use crate::two::{NURSE, PROGRAMME, Two, condition, observation, patient, store, to, visit};
 use scruple_core::{DecisionFacts, EntryBody, Relationship};
 use scruple_pairs::Behind;
+use scruple_policy::{PackFiles, activate};
+use scruple_release::{Fetched, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use scruple_testkit::interfere::Store;
 use serde_json::{Value, json};
 
@@ -12,6 +14,10 @@ fn last(world: &World) -> (DecisionFacts, Vec<String>, Vec<String>) {
         EntryBody::Release { decision, relations, patients, .. } => (decision, relations, patients),
         _ => unreachable!("the last entry tells of something else"),
     }
+}
+
+fn part2() -> Value {
+    json!({ "security": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "42CFRPart2" }] })
 }
 
 fn world(values: &[Value]) -> World {
@@ -147,6 +153,116 @@ fn what_a_server_keeps_from_us_closes_what_rests_on_it() {
     two.refused(NURSE, "/fhir/Observation/o2", 404, "not_found");
 }
 
+/// Asks with something that nests too deep for anybody to tell which resource it is, in place of a hidden one.
+#[test]
+fn a_hidden_neighbour_that_cannot_be_read_changes_nothing_of_what_refers_to_others() {
+    let ordered = |id: &str, order: &str| {
+        let mut value = observation(id, "Patient/p1", "2026-01-02", 90.0);
+        value["basedOn"] = json!([to(order)]);
+        value
+    };
+    let mut labelled = ordered("o2", "ServiceRequest/s2");
+    labelled["meta"] = part2();
+    let order = json!({ "resourceType": "ServiceRequest", "id": "s2", "status": "active", "intent": "order",
+        "subject": to("Patient/p1"), "meta": part2() });
+    let deep = (0..80).fold(json!("x"), |inner, _| json!([{ "extension": inner }]));
+    let mut unreadable = order.clone();
+    unreadable["contained"] = deep;
+    let both = [patient("p1", "1980-05-17"), visit("e1", "Patient/p1"), ordered("o1", "ServiceRequest/s1"), labelled];
+    let two = Two::related(&both, &[order], &[unreadable]);
+    two.found(NURSE, "/fhir/Observation?patient=Patient/p1", &["Observation/o1"]);
+    assert_eq!(two.get(NURSE, "/fhir/Observation/o1").status, 200);
+}
+
+/// A server that will not search for a list in which one id stands.
+struct WillNot(std::sync::Arc<dyn Upstream>, &'static str);
+
+impl Upstream for WillNot {
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.0.read(resource_type, id)
+    }
+
+    fn version<'a>(&'a self, kind: &'a str, id: &'a str, version: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.0.version(kind, id, version)
+    }
+
+    fn history<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.0.history(resource_type, id)
+    }
+
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
+        let has = query.parameters.iter().any(|(name, ids)| name == "_id" && ids.split(',').any(|id| id == self.1));
+        if has { Box::pin(std::future::ready(Err(UpstreamError::Status(400)))) } else { self.0.search(query) }
+    }
+
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
+        self.0.page(link)
+    }
+}
+
+#[test]
+fn an_id_that_the_server_will_not_search_for_spoils_no_other() {
+    let ordered = |id: &str, order: &str| {
+        let mut value = observation(id, "Patient/p1", "2026-01-02", 90.0);
+        value["basedOn"] = json!([to(order)]);
+        value
+    };
+    let order = json!({ "resourceType": "ServiceRequest", "id": "s1", "status": "active", "intent": "order",
+        "subject": to("Patient/p1") });
+    let values = [
+        patient("p1", "1980-05-17"),
+        visit("e1", "Patient/p1"),
+        ordered("o1", "ServiceRequest/s1"),
+        ordered("o2", "ServiceRequest/s2"),
+        order,
+    ];
+    let world = World::under(
+        resolved(),
+        std::sync::Arc::new(WillNot(Behind::Raw.upstream(&store(&values), noon()).unwrap(), "s2")),
+    );
+    let found = world.get("nurse", "TREAT", "/fhir/Observation?patient=Patient/p1");
+    let found: Value = serde_json::from_slice(&found.body).unwrap();
+    assert_eq!(found["total"], Value::Null);
+    let entries = found["entry"].as_array().unwrap();
+    assert_eq!(entries.len(), 1, "what rests on s2 has every label: {found}");
+    assert_eq!(entries[0]["resource"]["basedOn"][0]["reference"], "ServiceRequest/s1");
+}
+
+/// What a resource contains makes nobody its patient: a search for the caller's patients would not find it.
+#[test]
+fn a_patient_whom_only_a_contained_resource_names_makes_no_relationship() {
+    let letter = json!({ "resourceType": "DocumentReference", "id": "d1", "status": "current",
+        "type": { "coding": [{ "system": "http://loinc.org", "code": "11506-3" }] },
+        "contained": [{ "resourceType": "Encounter", "id": "c", "status": "finished", "subject": to("Patient/p1"),
+            "class": { "code": "IMP" } }],
+        "context": { "encounter": [to("#c")] } });
+    let two = Two::related(&[patient("p1", "1980-05-17"), visit("e1", "Patient/p1")], &[letter], &[]);
+    two.refused(NURSE, "/fhir/DocumentReference/d1", 404, "not_found");
+    for search in ["/fhir/DocumentReference?_id=d1", "/fhir/DocumentReference"] {
+        two.found(NURSE, search, &[]);
+    }
+}
+
+/// What is nobody's may contain what is somebody's, and then shows by the table of those without a relationship.
+#[test]
+fn a_directory_entry_with_a_patient_in_it_is_searched_by_what_strangers_see() {
+    let mut files = PackFiles::embedded();
+    let nurse = files.0.get_mut("roles/nurse.toml").unwrap();
+    let whole = "view = \"full\"\ntasks = [\"plan\", \"handover\"]\ncategories = [\"directory\"]\nwhen = []";
+    assert!(nurse.contains(whole));
+    let near = "view = \"full\"\ntasks = [\"plan\"]\ncategories = [\"directory\"]";
+    *nurse = nurse.replace(whole, &format!("{near}\n\n[[permit]]\n{}", whole.replace("full", "masked:year")));
+    let policy = std::sync::Arc::new(activate(&files, noon()).unwrap());
+    let role = |start: &str| {
+        json!({ "resourceType": "PractitionerRole", "id": "r1", "period": { "start": start },
+            "contained": [{ "resourceType": "Encounter", "id": "c", "subject": to("Patient/p9") }] })
+    };
+    let two = Two::over(policy, store(&[role("2026-03-01")]), store(&[role("2026-09-01")]));
+    let read = two.get(NURSE, "/fhir/PractitionerRole/r1");
+    assert_eq!(read.status, 200);
+    two.refused(NURSE, "/fhir/PractitionerRole?date=ge2026-06-01", 403, "parameter_not_permitted");
+}
+
 #[test]
 fn an_id_that_the_server_will_not_search_for_is_nobodys() {
     let options = scruple_hospital::Options { patients: 1, seed: 1, as_of: noon(), canary: false };
@@ -180,7 +296,7 @@ fn ten_thousand_refusals_are_as_many_records() {
     );
 }
 
-/// In Yakima 23 security guards opened the charts of 419 people (OCR, 2023). Twelve roles, each saying "treatment" and what else
+/// In Yakima 23 security guards opened the charts of 419 people (OCR, 2023). Eight roles, each saying "treatment" and what else
 /// its tokens may say, with nobody in their care.
 #[test]
 fn who_works_where_care_is_given_opens_none_of_419_charts_whatever_purpose_he_names() {

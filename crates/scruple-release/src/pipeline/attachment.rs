@@ -3,7 +3,8 @@
 use super::sight::{Candidate, Link, Sight, Visible};
 use super::versions::usable;
 use super::{Answer, Leaving, Pipeline, Request, RequestRng, Stop};
-use scruple_fhir::{bundle, dictionary};
+use scruple_fhir::{about, bundle, dictionary};
+use serde::Deserialize;
 
 impl Pipeline {
     /// Answers `GET /Binary/[id]?of=[type]/[id]&seal=[seal]`, and with the nothing of what is not there a Binary without a link.
@@ -69,8 +70,33 @@ impl Pipeline {
         if bundle::identity(&plain) != Some((binary, id)) {
             return Ok(None);
         }
+        if !in_context(sight, &plain).await? {
+            return Ok(None);
+        }
         let shown = sight.part(&Candidate { kind: binary, id, bytes: &plain }, beside).await?;
         sight.shares.push(fetched.share);
         Ok(shown.map(|bytes| (bytes, visible)))
+    }
+}
+
+/// What a Binary says of whom it is for: nothing, or another resource that is to be shown to whoever is shown this one.
+#[derive(Deserialize)]
+struct Context {
+    #[serde(rename = "securityContext", default)]
+    security_context: Option<Reference>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    reference: Option<String>,
+}
+
+/// Whether the resource that a Binary names as its `securityContext` shows, if it names one.
+async fn in_context(sight: &mut Sight<'_>, bytes: &[u8]) -> Result<bool, Stop> {
+    let Ok(context) = serde_json::from_slice::<Context>(bytes) else { return Ok(false) };
+    let Some(reference) = context.security_context else { return Ok(true) };
+    match reference.reference.as_deref().and_then(about::named) {
+        Some((kind, id)) => sight.shows((kind.to_owned(), id.to_owned())).await,
+        None => Ok(false),
     }
 }

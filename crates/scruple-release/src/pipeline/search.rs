@@ -222,23 +222,29 @@ impl Sight<'_> {
                 Condition::Chain(reads, target, inner) => {
                     let inner = self.settled(*target, inner).await?;
                     let mut ids = BTreeSet::new();
-                    self.search(*target, &[inner], &mut |candidate, _| {
+                    let mut told = std::mem::take(&mut self.told);
+                    self.search(*target, &[inner], &mut |candidate, visible| {
+                        told.add(&visible);
                         ids.insert(candidate.id.to_owned());
                         if ids.len() > SEARCH_LINKED_MAX { Err(too_costly().into()) } else { Ok(()) }
                     })
                     .await?;
+                    self.told = told;
                     Ok(Criterion::refers_to(reads.clone(), *target, ids))
                 }
                 Condition::Has(source, reads, inner) => {
                     let inner = self.settled(*source, inner).await?;
                     let kind = dictionary().get(resource_type).name;
                     let mut ids = BTreeSet::new();
+                    let mut told = std::mem::take(&mut self.told);
                     self.search(*source, &[inner], &mut |_, visible| {
+                        told.add(&visible);
                         let targets = reads.targets(&visible.bytes).into_iter();
                         ids.extend(targets.filter(|(of, _)| of == kind).map(|(_, id)| id));
                         if ids.len() > SEARCH_LINKED_MAX { Err(too_costly().into()) } else { Ok(()) }
                     })
                     .await?;
+                    self.told = told;
                     Criterion::is_one_of(resource_type, ids).ok_or_else(|| too_costly().into())
                 }
             }
@@ -255,9 +261,13 @@ async fn find(
 ) -> Result<Found, Stop> {
     let mut found = Found::default();
     let order = &search.order;
+    let mut told = std::mem::take(&mut sight.told);
     sight
         .search(search.resource_type, criteria, &mut |candidate, visible| {
             found.total += 1;
+            if search.total {
+                told.add(&visible);
+            }
             if search.only_total {
                 return Ok(());
             }
@@ -274,6 +284,7 @@ async fn find(
             Ok(())
         })
         .await?;
+    sight.told = told;
     Ok(found)
 }
 

@@ -3,14 +3,15 @@
 
 mod labels;
 mod links;
+mod lookup;
 mod relations;
 
-use super::{Leaving, Outgoing, Pipeline, Stop, no_of};
+use super::versions::of_many;
+use super::{Leaving, Outgoing, Pipeline, Stop, Told, no_of};
 use crate::decided::{Decided, Policy};
 use crate::outcome::No;
 use crate::release::Asked;
 use crate::upstream::{self, Share, UpstreamError, UpstreamQuery};
-use futures_util::future::try_join_all;
 use scruple_core::limits::{SEARCH_CANDIDATE_BYTES_MAX, SEARCH_CANDIDATES_MAX, SEARCH_COUNT_MAX, SEARCH_LINKED_MAX};
 use scruple_core::{Counts, Relationship, SegmentSet, Timestamp, View};
 use scruple_fhir::search::{Criterion, Reads, all_match};
@@ -21,19 +22,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
+use labels::EVERY;
 pub use links::Link;
+use lookup::{Raw, batches};
 pub(super) use relations::Relations;
 
-/// Pages of one batch of look-ups.
-const BATCH_PAGES_MAX: usize = 200;
-/// Ids of one batch.
-const BATCH_IDS_MAX: usize = 50;
-/// Bytes of the ids of one batch, commas included: servers bound the values of parameters.
-const BATCH_BYTES_MAX: usize = 500;
 /// Pages that one request may take from the upstream beside look-ups by id.
 const PAGES_MAX: usize = 1_000;
-/// Look-ups under way at one time.
-const LOOKS_AT_ONCE: usize = 8;
 /// Resources that are projected before others have their turn.
 const AT_ONCE: usize = 16;
 
@@ -99,6 +94,8 @@ pub(super) struct Sight<'a> {
     pub spent: (usize, usize, usize),
     /// Something shows because of a relationship.
     saw_near: bool,
+    /// Whom an answer tells of by resources that are not in it: counted, or met by a condition on what others refer to.
+    pub told: Told,
     /// Of the answers of which what leaves was made.
     pub shares: Vec<Share>,
     /// Of the answers that were only looked at.
@@ -117,23 +114,6 @@ pub(super) struct Beside {
 
 impl Beside {
     const NOTHING: Self = Self { labels: SegmentSet::EMPTY, is_near: true };
-}
-
-/// What a look-up gave.
-#[derive(Clone)]
-enum Raw {
-    /// There is none.
-    Absent,
-    /// There is one that cannot be read, or can be: the server does not say.
-    Unreadable,
-    /// Its bytes.
-    Here(Arc<Vec<u8>>),
-}
-
-impl Raw {
-    fn here(&self) -> Option<Arc<Vec<u8>>> {
-        if let Self::Here(bytes) = self { Some(Arc::clone(bytes)) } else { None }
-    }
 }
 
 /// What a first projection gave.
@@ -170,6 +150,7 @@ impl<'a> Sight<'a> {
             shows: HashMap::new(),
             spent: (0, 0, 0),
             saw_near: false,
+            told: Told::default(),
             shares: Vec::new(),
             looked_at: Vec::new(),
             counts: Counts::default(),
@@ -199,11 +180,9 @@ impl<'a> Sight<'a> {
             && (self.near.may_show(resource_type) || self.far.as_ref().is_some_and(|far| far.may_show(resource_type)))
     }
 
-    /// The decisions under which resources of a type can show.
+    /// The decisions under which resources of a type can show: what is nobody's too, for it may contain what is somebody's.
     pub fn decisions(&self, resource_type: TypeId) -> impl Iterator<Item = &Arc<Decided>> {
-        // What is nobody's shows by the near one alone.
-        let far = self.far.iter().filter(move |_| self.is_bound(resource_type));
-        let both = std::iter::once(&self.near).chain(far);
+        let both = std::iter::once(&self.near).chain(&self.far);
         both.filter(move |decided| decided.may_show(resource_type))
     }
 
@@ -222,7 +201,9 @@ impl<'a> Sight<'a> {
         match &self.far {
             None => (&self.near, self.asked.relationship),
             // Also where a number of them leaves, and none of them.
-            Some(_) if any(By::Near) || leaving.is_empty() && self.saw_near => (&self.near, Relationship::Resolved),
+            Some(_) if any(By::Near) || self.told.is_near || leaving.is_empty() && self.saw_near => {
+                (&self.near, Relationship::Resolved)
+            }
             Some(far) if any(By::Far) || leaving.is_empty() => (far, Relationship::None),
             Some(_) => (&self.near, Relationship::None),
         }
@@ -259,11 +240,12 @@ impl<'a> Sight<'a> {
         if self.visible(std::slice::from_ref(current)).await?.pop().flatten().is_none() {
             return Ok(None);
         }
-        let Some(Ok(first)) = self.first(std::slice::from_ref(current), Beside::NOTHING).await?.pop() else {
-            return Ok(None);
-        };
-        let own = self.labels_of(current.bytes);
-        Ok(Some(Beside { labels: own.union(first.inherited), is_near: first.is_near }))
+        let is_near = self.near_of(std::slice::from_ref(current)).await?.pop().unwrap_or(false);
+        // A version may show by the other table, which may heed other labels.
+        let heeds = self.near.projection.heeds();
+        let heeds = self.far.as_ref().map_or(heeds, |far| heeds.union(far.projection.heeds()));
+        let inherited = self.inherited(&[Some((*current, heeds))]).await?.pop().unwrap_or(EVERY);
+        Ok(Some(Beside { labels: self.labels_of(current.bytes).union(inherited), is_near }))
     }
 
     /// What leaves: these bytes with these resources in them.
@@ -377,7 +359,7 @@ impl<'a> Sight<'a> {
         self.relations.some(self.pipeline, patients).await?;
         let near = |about: &Option<about::Patients>| match about {
             None => true,
-            Some(about) => !about.unknown && !about.ids.is_empty() && about.ids.iter().all(|id| self.relations.has(id)),
+            Some(about) => about.names_one && !about.unknown && about.ids.iter().all(|id| self.relations.has(id)),
         };
         Ok(about.iter().map(near).collect())
     }
@@ -401,14 +383,22 @@ impl<'a> Sight<'a> {
         Ok(())
     }
 
-    /// What shows of a resource that is a part of another: with the labels of that one, and under its table.
+    /// Whether a resource that is named shows.
+    pub async fn shows(&mut self, target: Target) -> Result<bool, Stop> {
+        self.judge(BTreeSet::from([target.clone()])).await?;
+        Ok(self.shows.get(&target).copied().unwrap_or(false))
+    }
+
+    /// What shows of a resource that is a part of another: with the labels of that one beside its own, and under its table.
     pub async fn part(&mut self, part: &Candidate<'_>, whole: Beside) -> Result<Option<Vec<u8>>, Stop> {
         self.counts.read += 1;
         let decided = self.decided(whole.is_near);
-        let shown = match self.project(&decided, part.bytes, whole.labels, false) {
+        let inherited = self.inherited(&[Some((*part, decided.projection.heeds()))]).await?.pop().unwrap_or(EVERY);
+        let labels = whole.labels.union(inherited);
+        let shown = match self.project(&decided, part.bytes, labels, false) {
             Ok(first) => {
                 self.judge(first.asked).await?;
-                self.project(&decided, part.bytes, whole.labels, true)
+                self.project(&decided, part.bytes, labels, true)
             }
             Err(reason) => Err(reason),
         };
@@ -432,25 +422,6 @@ impl<'a> Sight<'a> {
             here.iter().filter_map(|(target, bytes)| candidate(target, bytes)).collect();
         let visible = self.visible(&candidates).await?;
         Ok(candidates.iter().zip(visible).filter_map(|(one, visible)| Some((one.target(), visible?))).collect())
-    }
-
-    /// Fetches what was not looked up yet, in batches. One id as well as many: what a server reads and what it finds can
-    /// differ, and an answer must not depend on how many neighbours its references have.
-    async fn fetch(&mut self, wanted: &BTreeSet<Target>) -> Result<(), Stop> {
-        let mut by_type: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for target in wanted.iter().filter(|target| !self.raw.contains_key(*target)) {
-            by_type.entry(&target.0).or_default().push(&target.1);
-        }
-        let asked: Vec<(&str, &[&str])> =
-            by_type.iter().flat_map(|(kind, ids)| batches(ids).into_iter().map(move |ids| (*kind, ids))).collect();
-        for asked in asked.chunks(LOOKS_AT_ONCE) {
-            let looks = asked.iter().map(|(kind, ids)| self.pipeline.by_ids(kind, ids));
-            for (found, shares) in try_join_all(looks).await? {
-                self.looked_at.extend(shares);
-                self.raw.extend(found);
-            }
-        }
-        Ok(())
     }
 
     fn project(
@@ -572,15 +543,16 @@ impl Pages {
     async fn fetch(&mut self, sight: &mut Sight<'_>) -> Result<Option<Vec<u8>>, Stop> {
         let upstream = &sight.pipeline.upstream;
         let fetched = match (self.query.take(), self.next.take()) {
-            (Some(query), _) => upstream.search(&query).await?,
+            (Some(query), _) => upstream.search(&query).await,
             (None, Some(link)) => {
                 if !self.links.insert(link.clone()) {
                     return Err(UpstreamError::Malformed("pages in a circle").into());
                 }
-                upstream.page(&link).await?
+                upstream.page(&link).await
             }
             (None, None) => return Ok(None),
         };
+        let fetched = fetched.map_err(of_many)?;
         sight.shares.push(fetched.share);
         Ok(Some(fetched.bytes))
     }
@@ -619,69 +591,6 @@ async fn turn() {
     .await;
 }
 
-/// What was looked up, and the shares of the answers.
-type LookedUp = (Vec<(Target, Raw)>, Vec<Share>);
-
-impl Pipeline {
-    /// The resources of these ids. What the server will not search, or keeps from us, counts as there and unreadable: only the
-    /// state of the system ends a request.
-    async fn by_ids(&self, kind: &str, ids: &[&str]) -> Result<LookedUp, Stop> {
-        match self.try_by_ids(kind, ids).await {
-            Ok(found) => Ok(found),
-            Err(UpstreamError::TooLarge { .. }) if ids.len() > 1 => {
-                let (first, second) = ids.split_at(ids.len() / 2);
-                let (mut found, mut shares) = Box::pin(self.by_ids(kind, first)).await?;
-                let (more, others) = Box::pin(self.by_ids(kind, second)).await?;
-                found.extend(more);
-                shares.extend(others);
-                Ok((found, shares))
-            }
-            Err(error) if error.is_of_the_record() => {
-                let unreadable = ids.iter().map(|id| ((kind.to_owned(), (*id).to_owned()), Raw::Unreadable));
-                Ok((unreadable.collect(), Vec::new()))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn try_by_ids(&self, kind: &str, ids: &[&str]) -> Result<LookedUp, UpstreamError> {
-        let (mut found, mut shares) = (HashMap::new(), Vec::new());
-        let mut unnamed = false;
-        let parameters = vec![("_id".to_owned(), ids.join(",")), ("_count".to_owned(), ids.len().to_string())];
-        let query = UpstreamQuery { resource_type: kind.to_owned(), parameters };
-        let mut fetched = self.upstream.search(&query).await?;
-        // A server may give fewer on a page than were asked for, or more than was asked for.
-        for _ in 0..BATCH_PAGES_MAX {
-            shares.push(std::mem::take(&mut fetched.share));
-            let plain = bundle::plain(&fetched);
-            let page = upstream::page(&plain)?;
-            for bytes in page.resources {
-                match bundle::identity(bytes) {
-                    Some((of, id)) if dictionary().get(of).name == kind && ids.contains(&id) => {
-                        let target = (kind.to_owned(), id.to_owned());
-                        found.entry(target).or_insert_with(|| Raw::Here(Arc::new(bytes.to_vec())));
-                    }
-                    Some(_) => {}
-                    // It may be one of those that were asked for.
-                    None => {
-                        let other = bundle::resource_type(bytes).is_some_and(|of| dictionary().get(of).name != kind);
-                        unnamed |= !other;
-                    }
-                }
-            }
-            let Some(next) = page.next.map(Cow::into_owned) else {
-                for id in ids {
-                    let missing = if unnamed { Raw::Unreadable } else { Raw::Absent };
-                    found.entry((kind.to_owned(), (*id).to_owned())).or_insert(missing);
-                }
-                return Ok((found.into_iter().collect(), shares));
-            };
-            fetched = self.upstream.page(&next).await?;
-        }
-        Err(UpstreamError::Malformed("pages without an end"))
-    }
-}
-
 fn is_binary(resource_type: TypeId) -> bool {
     dictionary().get(resource_type).name == "Binary"
 }
@@ -717,39 +626,5 @@ impl Surroundings for Around<'_> {
 
     fn today(&self) -> (i16, u8, u8) {
         self.today
-    }
-}
-
-/// Ids in batches, none too long for one parameter of a query.
-pub(super) fn batches<T: AsRef<str>>(ids: &[T]) -> Vec<&[T]> {
-    let mut batches = Vec::new();
-    let mut rest = ids;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = rest.iter().take(BATCH_IDS_MAX).take_while(|id| {
-            bytes += id.as_ref().len() + 1;
-            bytes <= BATCH_BYTES_MAX
-        });
-        let (batch, more) = rest.split_at(fits.count().max(1));
-        batches.push(batch);
-        rest = more;
-    }
-    batches
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{BATCH_BYTES_MAX, BATCH_IDS_MAX, batches};
-
-    #[test]
-    fn a_batch_of_ids_fits_one_parameter() {
-        for length in [1, 8, 36, 64] {
-            let ids: Vec<String> = (0..250).map(|number| format!("{number:0length$}")).collect();
-            let batches = batches(&ids);
-            assert_eq!(batches.concat(), ids);
-            for batch in batches {
-                assert!(batch.len() <= BATCH_IDS_MAX && batch.join(",").len() <= BATCH_BYTES_MAX);
-            }
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Versions (docs/view.md, 5): for callers who see times of change, and of resources that show now.
 
 use super::collection::Collection;
-use super::sight::{Beside, Candidate, Sight, Visible, spend};
+use super::sight::{Beside, Candidate, Sight, Visible, spend, too_costly};
 use super::{Answer, Leaving, Outgoing, Pipeline, Request, RequestRng, Stop};
 use crate::outcome::No;
 use crate::upstream::{Fetched, UpstreamError};
@@ -127,7 +127,10 @@ impl Pipeline {
     async fn pages(&self, sight: &mut Sight<'_>, kind: &str, id: &str) -> Result<Vec<Vec<u8>>, Stop> {
         let mut pages = Vec::new();
         let mut links = HashSet::new();
-        let mut fetched = usable(self.upstream.history(kind, id).await)?;
+        let mut fetched = match self.upstream.history(kind, id).await {
+            Err(UpstreamError::Credential(403)) => None,
+            fetched => fetched.map_err(of_many)?,
+        };
         while let Some(Fetched { bytes, share }) = fetched.take() {
             sight.shares.push(share);
             let plain = bundle::plain(&bytes);
@@ -137,11 +140,19 @@ impl Pipeline {
                 if !links.insert(next.clone()) {
                     return Err(UpstreamError::Malformed("pages in a circle").into());
                 }
-                fetched = Some(self.upstream.page(&next).await?);
+                fetched = Some(self.upstream.page(&next).await.map_err(of_many)?);
             }
             pages.push(bytes);
         }
         Ok(pages)
+    }
+}
+
+/// A page of many that is too large is too many.
+pub(super) fn of_many(error: UpstreamError) -> Stop {
+    match error {
+        UpstreamError::TooLarge { .. } => too_costly().into(),
+        error => error.into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Labels that a resource inherits (docs/view.md, 3), judged on the neighbours as they are now.
 
-use super::{AT_ONCE, Around, Candidate, Raw, Sight, Stop, Target, turn};
+use super::lookup::Raw;
+use super::{AT_ONCE, Around, Candidate, Sight, Stop, Target, turn};
 use scruple_core::SegmentSet;
 use scruple_fhir::{Projector, about};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex};
 const STEPS_MAX: usize = 3;
 
 /// Every label: of what is there and cannot be read.
-const EVERY: SegmentSet = SegmentSet::ALL.union(SegmentSet::UNCLASSIFIED).union(SegmentSet::UNREADABLE);
+pub(super) const EVERY: SegmentSet = SegmentSet::ALL.union(SegmentSet::UNCLASSIFIED).union(SegmentSet::UNREADABLE);
 
 /// One resource's way to what it inherits.
 #[derive(Default)]

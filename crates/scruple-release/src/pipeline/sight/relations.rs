@@ -1,6 +1,7 @@
 //! To whom the caller is related (docs/view.md, 2), read from the record system now.
 
-use super::{BTreeMap, BTreeSet, Pipeline, Stop, batches};
+use super::lookup::batches;
+use super::{BTreeMap, BTreeSet, Pipeline, Stop};
 use crate::decided::Policy;
 use crate::relation::{Caller, Kind};
 use crate::release::Asked;
@@ -15,6 +16,8 @@ use std::collections::HashSet;
 
 /// Patients that are asked for by name; for more, all of the caller's are fetched.
 const NAMED_MAX: usize = 100;
+/// Resources on a page, where pages of more are too large.
+const SMALL_COUNT: usize = 3;
 /// Pages of one look-up.
 const PAGES_MAX: usize = 200;
 
@@ -91,7 +94,7 @@ impl<'a> Relations<'a> {
         values: &[String],
     ) -> Result<Vec<(String, String)>, Stop> {
         let narrowed = vec![(kind.search().1.to_owned(), values.join(","))];
-        match self.look(pipeline, kind, narrowed).await {
+        match self.look_again(pipeline, kind, narrowed).await {
             Ok(found) => Ok(found),
             Err(error) if error.is_of_the_record() && values.len() > 1 => {
                 let (first, second) = values.split_at(values.len() / 2);
@@ -110,7 +113,7 @@ impl<'a> Relations<'a> {
             let judge = self.judge();
             let kinds = Kind::of(&self.by).into_iter();
             let asked = kinds.flat_map(|kind| judge.searches(kind).into_iter().map(move |narrowed| (kind, narrowed)));
-            let looks = asked.map(|(kind, narrowed)| self.look(pipeline, kind, narrowed));
+            let looks = asked.map(|(kind, narrowed)| self.look_again(pipeline, kind, narrowed));
             let found = try_join_all(looks).await?;
             self.is_complete = true;
             for (patient, on) in found.into_iter().flatten() {
@@ -124,17 +127,31 @@ impl<'a> Relations<'a> {
         Caller { practitioners: self.practitioners, by: &self.by, now: self.now }
     }
 
+    /// The same as [`Self::look`]; where pages are too large, on smaller ones.
+    async fn look_again(
+        &self,
+        pipeline: &Pipeline,
+        kind: Kind,
+        narrowed: Vec<(String, String)>,
+    ) -> Result<Vec<(String, String)>, UpstreamError> {
+        match self.look(pipeline, kind, narrowed.clone(), SEARCH_COUNT_MAX).await {
+            Err(UpstreamError::TooLarge { .. }) => self.look(pipeline, kind, narrowed, SMALL_COUNT).await,
+            found => found,
+        }
+    }
+
     /// What of one kind, narrowed so, relates the caller: the patient, and what it rests on.
     async fn look(
         &self,
         pipeline: &Pipeline,
         kind: Kind,
         narrowed: Vec<(String, String)>,
+        count: usize,
     ) -> Result<Vec<(String, String)>, UpstreamError> {
         let (resource_type, _, caller) = kind.search();
         let judge = self.judge();
         let own = (caller.to_owned(), self.practitioners.join(","));
-        let count = ("_count".to_owned(), SEARCH_COUNT_MAX.to_string());
+        let count = ("_count".to_owned(), count.to_string());
         let parameters = narrowed.into_iter().chain([own, count]).collect();
         let query = UpstreamQuery { resource_type: resource_type.to_owned(), parameters };
         let (mut found, mut links) = (Vec::new(), HashSet::new());

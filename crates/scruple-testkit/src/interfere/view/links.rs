@@ -2,7 +2,7 @@
 
 use crate::slow::MARKER;
 use crate::slow::json::{Member, Value, parse};
-use crate::slow::model::{self, key, object_of};
+use crate::slow::model::{self, key, object_of, object_type};
 use scruple_fhir::{ObjectType, Target};
 
 /// What shows of a resource, with a link in place of each Binary that an Attachment names, and a marker in place of every
@@ -18,11 +18,16 @@ pub(super) fn linked(resource_type: &str, id: &str, shown: &[u8]) -> Option<Vec<
 fn rewrite(of: &str, object: &'static ObjectType, value: &mut Value) {
     let Value::Object(members) = value else { return };
     for member in members.iter_mut() {
-        let Some(known) = key(object, &member.key).filter(|known| !known.underscore) else { continue };
+        let Some(known) = key(object, &member.key) else { continue };
         let element = object.elements.get(known.element);
         let Some(target) = element.and_then(|element| element.targets.get(known.target)) else { continue };
         let each = |item: &mut Value| {
-            let inner = if matches!(target, Target::Resource) { model::resource_type(item) } else { object_of(target) };
+            let inner = match target {
+                // What stands beside a primitive has its extensions.
+                _ if known.underscore => object_type("Element"),
+                Target::Resource => model::resource_type(item),
+                target => object_of(target),
+            };
             if let Some(inner) = inner {
                 rewrite(of, inner, item);
             }
@@ -68,5 +73,9 @@ mod tests {
         let marker = r#"{"_url":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}}"#;
         check(r#"{"url":"http://x/Binary/a"}"#, marker);
         check(r#"{"_url":{"id":"x"},"url":"Binary/a/_history/1"}"#, marker);
+        check(
+            r#"{"_title":{"extension":[{"url":"u","valueAttachment":{"url":"Binary/b"}}]}}"#,
+            r#"{"_title":{"extension":[{"url":"u","valueAttachment":{"url":"Binary/b?of=Media/m&seal=-"}}]}}"#,
+        );
     }
 }

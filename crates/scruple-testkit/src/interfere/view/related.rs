@@ -60,7 +60,7 @@ fn names(reference: &Value) -> Option<(&str, &str)> {
     reference.get("reference").and_then(Value::as_str).and_then(literal)
 }
 
-/// The patients of a bound resource. None: one of them nobody knows.
+/// The patients of a bound resource; nobody, if its own elements name none. None: one of them nobody knows.
 ///
 /// Reading: a literal of another type than Patient is no patient, and none whom nobody knows either; `participant` without
 /// an `actor` names nobody. Of a choice (`subject[x]`) nothing is read.
@@ -72,6 +72,9 @@ pub fn patients(stored: &Stored) -> Option<BTreeSet<String>> {
     }
     if !add(&stored.resource_type, &stored.value, &mut found) {
         return None;
+    }
+    if found.is_empty() {
+        return Some(found);
     }
     // What it contains is about somebody too, and of a Patient that it contains nothing is known.
     for inner in contained(&stored.value) {
