@@ -166,8 +166,9 @@ fn a_hidden_neighbour_that_cannot_be_read_changes_nothing_of_what_refers_to_othe
     let order = json!({ "resourceType": "ServiceRequest", "id": "s2", "status": "active", "intent": "order",
         "subject": to("Patient/p1"), "meta": part2() });
     let deep = (0..80).fold(json!("x"), |inner, _| json!([{ "extension": inner }]));
-    let mut unreadable = order.clone();
-    unreadable["contained"] = deep;
+    // Before its id.
+    let mut unreadable = json!({ "contained": deep });
+    unreadable.as_object_mut().unwrap().extend(order.as_object().unwrap().clone());
     let both = [patient("p1", "1980-05-17"), visit("e1", "Patient/p1"), ordered("o1", "ServiceRequest/s1"), labelled];
     let two = Two::related(&both, &[order], &[unreadable]);
     two.found(NURSE, "/fhir/Observation?patient=Patient/p1", &["Observation/o1"]);
@@ -232,6 +233,7 @@ fn an_id_that_the_server_will_not_search_for_spoils_no_other() {
 #[test]
 fn a_patient_whom_only_a_contained_resource_names_makes_no_relationship() {
     let letter = json!({ "resourceType": "DocumentReference", "id": "d1", "status": "current",
+        "content": [{ "attachment": { "title": "letter" } }],
         "type": { "coding": [{ "system": "http://loinc.org", "code": "11506-3" }] },
         "contained": [{ "resourceType": "Encounter", "id": "c", "status": "finished", "subject": to("Patient/p1"),
             "class": { "code": "IMP" } }],
