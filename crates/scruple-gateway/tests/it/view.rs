@@ -236,10 +236,11 @@ fn a_patient_whom_only_a_contained_resource_names_makes_no_relationship() {
         "content": [{ "attachment": { "title": "letter" } }],
         "type": { "coding": [{ "system": "http://loinc.org", "code": "11506-3" }] },
         "contained": [{ "resourceType": "Encounter", "id": "c", "status": "finished", "subject": to("Patient/p1"),
-            "class": { "code": "IMP" } }],
+            "class": { "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP" } }],
         "context": { "encounter": [to("#c")] } });
     let two = Two::related(&[patient("p1", "1980-05-17"), visit("e1", "Patient/p1")], &[letter], &[]);
     two.refused(NURSE, "/fhir/DocumentReference/d1", 404, "not_found");
+    assert_eq!(two.world_a().get("nurse", "TREAT", "/fhir/Encounter/e1").status, 200);
     for search in ["/fhir/DocumentReference?_id=d1", "/fhir/DocumentReference"] {
         two.found(NURSE, search, &[]);
     }
