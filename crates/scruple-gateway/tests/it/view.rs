@@ -6,8 +6,9 @@ use scruple_core::{DecisionFacts, EntryBody, Relationship};
 use scruple_pairs::Behind;
 use scruple_policy::{PackFiles, activate};
 use scruple_release::{Fetched, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
-use scruple_testkit::interfere::Store;
+use scruple_testkit::interfere::{Store, Stored};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn last(world: &World) -> (DecisionFacts, Vec<String>, Vec<String>) {
     match world.entries().pop().unwrap().body {
@@ -176,7 +177,7 @@ fn a_hidden_neighbour_that_cannot_be_read_changes_nothing_of_what_refers_to_othe
 }
 
 /// A server that will not search for a list in which one id stands.
-struct WillNot(std::sync::Arc<dyn Upstream>, &'static str);
+struct WillNot(Arc<dyn Upstream>, &'static str);
 
 impl Upstream for WillNot {
     fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
@@ -217,10 +218,8 @@ fn an_id_that_the_server_will_not_search_for_spoils_no_other() {
         ordered("o2", "ServiceRequest/s2"),
         order,
     ];
-    let world = World::under(
-        resolved(),
-        std::sync::Arc::new(WillNot(Behind::Raw.upstream(&store(&values), noon()).unwrap(), "s2")),
-    );
+    let world =
+        World::under(resolved(), Arc::new(WillNot(Behind::Raw.upstream(&store(&values), noon()).unwrap(), "s2")));
     let found = world.get("nurse", "TREAT", "/fhir/Observation?patient=Patient/p1");
     let found: Value = serde_json::from_slice(&found.body).unwrap();
     assert_eq!(found["total"], Value::Null);
@@ -255,7 +254,7 @@ fn a_directory_entry_with_a_patient_in_it_is_searched_by_what_strangers_see() {
     assert!(nurse.contains(whole));
     let near = "view = \"full\"\ntasks = [\"plan\"]\ncategories = [\"directory\"]";
     *nurse = nurse.replace(whole, &format!("{near}\n\n[[permit]]\n{}", whole.replace("full", "masked:year")));
-    let policy = std::sync::Arc::new(activate(&files, noon()).unwrap());
+    let policy = Arc::new(activate(&files, noon()).unwrap());
     let role = |start: &str| {
         json!({ "resourceType": "PractitionerRole", "id": "r1", "period": { "start": start },
             "contained": [{ "resourceType": "Encounter", "id": "c", "subject": to("Patient/p9") }] })
@@ -266,6 +265,60 @@ fn a_directory_entry_with_a_patient_in_it_is_searched_by_what_strangers_see() {
     two.refused(NURSE, "/fhir/PractitionerRole?date=ge2026-06-01", 403, "parameter_not_permitted");
 }
 
+/// A version that was another patient's shows by the other table, which may heed labels that the near one does not.
+#[test]
+fn a_version_has_the_labels_that_the_current_one_inherits_whichever_table_it_shows_by() {
+    let mut files = PackFiles::embedded();
+    let mut change = |file: &str, from: &str, to: &str| {
+        let text = files.0.get_mut(file).unwrap();
+        assert!(text.contains(from), "{file}: {from}");
+        *text = text.replace(from, to);
+    };
+    change(
+        "segment-words.csv",
+        "follow,follow,,,",
+        "near,follow,relationship,,for patients of one's own\nfollow,follow,,,",
+    );
+    let row = |hiv: &str| format!("nurse,none,none,consent,follow,follow,{hiv},");
+    change("segment-by-role.csv", &row("follow"), &row("near"));
+    change(
+        "roles/nurse.toml",
+        ", \"id_mrn\", \"photo_biometric\", \"care_team\", \"encounter_admin\"]",
+        ", \"photo_biometric\", \"care_team\"]",
+    );
+    let open = "\n[[permit]]\nview = \"full\"\ntasks = [\"plan\"]\ncategories = [\"change_metadata\", \"encounter_admin\", \"id_mrn\"]\nwhen = []\n";
+    change(
+        "roles/nurse.toml",
+        "\n[[permit]]\nview = \"masked:payer\"",
+        &format!("{open}\n[[permit]]\nview = \"masked:payer\""),
+    );
+    let policy = Arc::new(activate(&files, noon()).unwrap());
+    let mut labelled = visit("whole", "Patient/p1");
+    labelled["meta"] =
+        json!({ "security": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "HIV" }] });
+    let mut now = visit("e1", "Patient/p1");
+    now["partOf"] = to("Encounter/whole");
+    let mut misfiled = visit("e1", "Patient/p2");
+    misfiled.as_object_mut().unwrap().remove("participant");
+    let version = |mut value: Value, version: &str| {
+        value["meta"] = json!({ "versionId": version, "lastUpdated": format!("2026-01-0{version}T00:00:00Z") });
+        Arc::new(Stored::new(value).unwrap())
+    };
+    let mut held =
+        store(&[patient("p1", "1980-05-17"), patient("p2", "1970-01-01"), labelled, visit("e9", "Patient/p1")]);
+    held.put(version(misfiled, "1"));
+    held.revise(version(now, "2"));
+    let mut without = held.clone();
+    let world = World::under(Arc::clone(&policy), Behind::Raw.upstream(&held, noon()).unwrap());
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Encounter/e1").status, 200);
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Encounter/e1/_history/2").status, 200);
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Encounter/e1/_history/1").status, 404);
+    // It is the label that hides it.
+    without.put(Arc::new(Stored::new(visit("whole", "Patient/p1")).unwrap()));
+    world.upstream.put(Behind::Raw.upstream(&without, noon()).unwrap());
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Encounter/e1/_history/1").status, 200);
+}
+
 #[test]
 fn an_id_that_the_server_will_not_search_for_is_nobodys() {
     let options = scruple_hospital::Options { patients: 1, seed: 1, as_of: noon(), canary: false };
@@ -273,8 +326,8 @@ fn an_id_that_the_server_will_not_search_for_is_nobodys() {
         &scruple_hospital::Hospital::generate(&options),
         scruple_connect::EMBEDDED_BASE,
     );
-    let clock = std::sync::Arc::new(scruple_core::FixedClock::new(noon()));
-    let world = World::under(resolved(), std::sync::Arc::new(scruple_connect::EmbeddedUpstream::new(server, clock)));
+    let clock = Arc::new(scruple_core::FixedClock::new(noon()));
+    let world = World::under(resolved(), Arc::new(scruple_connect::EmbeddedUpstream::new(server, clock)));
     assert_eq!(world.get("nurse", "TREAT", "/fhir/Patient/a_b").status, 404);
     assert_eq!(world.get("nurse", "TREAT", "/fhir/Patient/nobody").status, 404);
 }

@@ -32,10 +32,12 @@ const LABELS: [&str; 7] = ["HIV", "42CFRPart2", "PSYTHPN", "ETH", "SEX", "STD", 
 pub(super) fn letter(patient: &str, number: usize) -> [Value; 2] {
     let (id, binary) = (format!("letter-{number}"), format!("words-{number}"));
     let address = |url: &str| json!({ "attachment": { "contentType": "text/plain", "url": url } });
+    let inside = |url: &str| json!([{ "url": "http://vendor.example/scan", "valueAttachment": { "url": url } }]);
     [
         json!({
             "resourceType": "DocumentReference", "id": id, "status": "current", "type": concept(LOINC, "11506-3"),
-            "subject": { "reference": format!("Patient/{patient}") },
+            "_status": { "extension": inside("https://files.example/CANARY-ID?sig=2") },
+            "subject": { "reference": format!("Patient/{patient}"), "extension": inside(&format!("Binary/{binary}")) },
             "content": [address(&format!("Binary/{binary}")), address("https://files.example/CANARY-ID?sig=1")],
         }),
         json!({ "resourceType": "Binary", "id": binary, "contentType": "text/plain", "data": "Q0FOQVJZLURBVEE=" }),
