@@ -180,9 +180,11 @@ impl<'a> Sight<'a> {
             && (self.near.may_show(resource_type) || self.far.as_ref().is_some_and(|far| far.may_show(resource_type)))
     }
 
-    /// The decisions under which resources of a type can show: what is nobody's too, for it may contain what is somebody's.
+    /// The decisions under which resources of a type can show.
     pub fn decisions(&self, resource_type: TypeId) -> impl Iterator<Item = &Arc<Decided>> {
-        let both = std::iter::once(&self.near).chain(&self.far);
+        // What is nobody's shows by the near one alone.
+        let far = self.far.iter().filter(move |_| self.is_bound(resource_type));
+        let both = std::iter::once(&self.near).chain(far);
         both.filter(move |decided| decided.may_show(resource_type))
     }
 
@@ -329,8 +331,9 @@ impl<'a> Sight<'a> {
         let near = self.near_of(candidates).await?.into_iter().map(|is_near| is_near && beside.is_near);
         let sides: Vec<(bool, Arc<Decided>)> = near.map(|is_near| (is_near, self.decided(is_near))).collect();
         let mut hopeful = Vec::new();
-        for (candidate, (_, decided)) in candidates.iter().zip(&sides) {
-            hopeful.push(decided.may_show(candidate.kind).then_some((*candidate, decided.projection.heeds())));
+        for (candidate, (is_near, decided)) in candidates.iter().zip(&sides) {
+            let may_show = decided.may_show(candidate.kind) && !self.is_closed(candidate.kind, *is_near);
+            hopeful.push(may_show.then_some((*candidate, decided.projection.heeds())));
         }
         let inherited = self.inherited(&hopeful).await?;
         let mut first = Vec::with_capacity(candidates.len());
@@ -340,10 +343,19 @@ impl<'a> Sight<'a> {
             if place % AT_ONCE == 0 {
                 turn().await;
             }
+            if self.is_closed(candidate.kind, is_near) {
+                first.push(Err(Withheld::Policy));
+                continue;
+            }
             let labels = inherited.union(beside.labels);
             first.push(self.project(&decided, candidate.bytes, labels, false).map(|first| First { is_near, ..first }));
         }
         Ok(first)
+    }
+
+    /// What is of a shared type and contains somebody's shows to nobody: its table is the near one, and it has no patient.
+    fn is_closed(&self, resource_type: TypeId, is_near: bool) -> bool {
+        self.far.is_some() && !is_near && !self.is_bound(resource_type)
     }
 
     /// Whether the caller is related to all patients of each of these.

@@ -225,6 +225,7 @@ struct Told {
 
 /// The projectors of both tables.
 struct Hand<'a> {
+    shared: &'a BTreeSet<String>,
     near: Projector<'a>,
     far: Option<Projector<'a>>,
     all_seeing: Projector<'a>,
@@ -234,11 +235,13 @@ impl<'a> Hand<'a> {
     fn new(sight: &'a Sight, around: &'a Around<'_>) -> Self {
         let far = sight.far.as_ref().map(|(far, _)| Projector::new(&far.projection, around));
         let near = Projector::new(&sight.near.projection, around);
-        Self { near, far, all_seeing: Projector::new(&sight.all_seeing, around) }
+        Self { shared: &sight.shared, near, far, all_seeing: Projector::new(&sight.all_seeing, around) }
     }
 
     fn project(&mut self, stored: &Stored, told: Told, out: &mut Vec<u8>) -> Result<(), Withheld> {
         let projector = match &mut self.far {
+            // What is shared and contains somebody's shows to nobody.
+            Some(_) if !told.is_near && self.shared.contains(&stored.resource_type) => return Err(Withheld::Policy),
             Some(far) if !told.is_near => far,
             _ => &mut self.near,
         };
