@@ -2,6 +2,7 @@
 //!
 //! It reads a few patients with the gateway's credential. Nothing of them is told: findings are words and numbers.
 
+use crate::options::SearchBy;
 use crate::probe::{PostSearch, Probe, ProbeError};
 use crate::upstream::HttpUpstream;
 use scruple_fhir::bundle;
@@ -97,6 +98,11 @@ impl HttpUpstream {
                 let software = probe.software.as_ref().map_or_else(String::new, |software| format!(" ({software})"));
                 checks.push(check("version", Verdict::Good, format!("FHIR {}{software}", probe.fhir_version)));
                 checks.push(match probe.post_search {
+                    PostSearch::Supported if self.search_by == SearchBy::Get => check(
+                        "post",
+                        Verdict::Warn,
+                        "takes searches by POST, and `upstream.search_by = \"get\"` writes names and numbers of patients into its access logs all the same: set `post`",
+                    ),
                     PostSearch::Supported => check("post", Verdict::Good, "takes searches by POST: its logs hold no query"),
                     PostSearch::Refused => check(
                         "post",

@@ -36,7 +36,7 @@ const DRAIN_MS: u64 = 1_000;
 pub struct HttpUpstream {
     base: Base,
     link_bases: Vec<Base>,
-    search_by: SearchBy,
+    pub(crate) search_by: SearchBy,
     dialect: Dialect,
     /// What every request carries.
     headers: RwLock<Arc<HeaderMap>>,

@@ -25,7 +25,7 @@ pub fn withheld_because(code: &str, role: &str, home: &str) -> String {
         "policy" if home.is_empty() => format!("The role {role} has nothing of this type."),
         "policy" => format!("The role {role} has no information of this kind: {home}."),
         "label" => format!("It is specially protected, and the role {role} does not hold that protection."),
-        "unclassified" => "One of its codes or labels is in none of the policy's lists. It could be specially protected, so that the record stays closed.".to_owned(),
+        "unclassified" => "One of its codes or labels is in none of the policy's lists, or is listed as `unclassified`, as `R` (restricted) is. It could be specially protected, so that the record stays closed.".to_owned(),
         "required" => "An element that must not be left out would be withheld, so that the whole record is.".to_owned(),
         "implicit_rules" | "modifier_extension" => {
             "Something in it changes its meaning in a way that the policy does not know, so that it stays closed.".to_owned()

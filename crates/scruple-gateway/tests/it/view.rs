@@ -91,6 +91,22 @@ fn treatment_without_a_relationship_sees_nobody_and_is_recorded() {
     }
 }
 
+/// Who looks for why an answer was empty must not think that the relationship is missing.
+#[test]
+fn the_record_of_what_a_label_closes_says_that_there_is_a_relationship() {
+    let mut closed = patient("p1", "1980-05-17");
+    closed["meta"] = part2();
+    let world = world(&[closed, visit("e1", "Patient/p1")]);
+    for path in ["/fhir/Patient/p1", "/fhir/Patient?_total=accurate"] {
+        world.get("nurse", "TREAT", path);
+        let (decision, relations, patients) = last(&world);
+        assert_eq!(decision.relationship, Relationship::Resolved, "{path}");
+        assert_eq!((relations.len(), patients.len()), (0, 0), "nothing is told of him: {path}");
+    }
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Patient/p2").status, 404);
+    assert_eq!(last(&world).0.relationship, Relationship::None);
+}
+
 #[test]
 fn a_resource_about_two_patients_shows_to_those_who_have_both() {
     let both = json!({ "resourceType": "Appointment", "id": "a9", "status": "booked", "start": "2026-03-05T15:00:00Z", "end": "2026-03-05T16:00:00Z",

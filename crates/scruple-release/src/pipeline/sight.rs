@@ -92,7 +92,7 @@ pub(super) struct Sight<'a> {
     shows: HashMap<Target, bool>,
     /// What was spent: candidates, bytes, pages.
     pub spent: (usize, usize, usize),
-    /// Something shows because of a relationship.
+    /// Something was met that is of somebody to whom the caller is related.
     saw_near: bool,
     /// Whom an answer tells of by resources that are not in it: counted, or met by a condition on what others refer to.
     pub told: Told,
@@ -202,7 +202,7 @@ impl<'a> Sight<'a> {
         let any = |by: By| leaving.iter().any(|one| one.by == by);
         match &self.far {
             None => (&self.near, self.asked.relationship),
-            // Also where a number of them leaves, and none of them.
+            // Also where nothing of them leaves: a number, or nothing because of a label.
             Some(_) if any(By::Near) || self.told.is_near || leaving.is_empty() && self.saw_near => {
                 (&self.near, Relationship::Resolved)
             }
@@ -303,7 +303,6 @@ impl<'a> Sight<'a> {
             (true, true) => By::Near,
             (false, _) => By::Far,
         };
-        self.saw_near |= by == By::Near;
         let relations = if by == By::Near { self.relations.of(&about.ids) } else { Vec::new() };
         let patients = about.ids.into_iter().map(|id| format!("Patient/{id}")).collect();
         Visible { bytes, patients, relations, by }
@@ -373,7 +372,9 @@ impl<'a> Sight<'a> {
             None => true,
             Some(about) => about.names_one && !about.unknown && about.ids.iter().all(|id| self.relations.has(id)),
         };
-        Ok(about.iter().map(near).collect())
+        let is_near: Vec<bool> = about.iter().map(near).collect();
+        self.saw_near |= about.iter().zip(&is_near).any(|(about, is_near)| about.is_some() && *is_near);
+        Ok(is_near)
     }
 
     /// Finds out which of these show.

@@ -2,7 +2,7 @@
 
 use super::{LEASE_EVERY, LEASE_MICROS};
 use crate::state::SystemClock;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use scruple_connect::{Credential, HttpUpstream};
 use scruple_core::{Clock, Entry, EntryBody};
 use scruple_ledger::{MergedReserve, Notices, Recorder, RefusedCounts};
@@ -107,7 +107,9 @@ where
     let mut failing = false;
     while !pause(CREDENTIAL_EVERY, &mut stop).await {
         let Some(credential) = read() else { continue };
-        match credential.and_then(|credential| Ok(upstream.set_credential(&credential)?)) {
+        match credential.and_then(|credential| {
+            upstream.set_credential(&credential).context("what `upstream.bearer_file` or `basic_file` holds")
+        }) {
             Ok(()) => {
                 failing = false;
                 tracing::info!("the credential for the upstream was read again");
