@@ -6,8 +6,8 @@ use scruple_policy::{Active, ElementRow, Pack, Question, Reach, TypeExplanation,
 use scruple_seal::TokenKey;
 use scruple_testkit::interfere::bare::{Census, census};
 use scruple_testkit::interfere::{
-    Harness, Inherits, Pairs, Plan, Related, RelatedBy, Report, Resolved, Rules, Sight, System, Systems, Window,
-    shared_types,
+    Harness, Inherits, Pairs, Plan, ReferenceServer, Related, RelatedBy, Report, Resolved, Rules, Sight, Store, System,
+    Systems, Window, shared_types,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,6 +92,12 @@ impl Caller {
     #[must_use]
     pub const fn rules(&self) -> &Explained {
         &self.rules
+    }
+
+    /// The server that holds what the caller sees of a store, and nothing else.
+    #[must_use]
+    pub fn reference(&self, store: &Store, base: &str) -> ReferenceServer {
+        ReferenceServer::of(self.sight.seen(store), base).sharing(self.sight.shared())
     }
 
     /// Asks two servers with nothing of ours before them, and counts what tells stores apart that look alike to this caller.

@@ -6,6 +6,7 @@ use scruple_bench::long::crash::LedgerCrash;
 use scruple_bench::long::grammar::FuzzGrammar;
 use scruple_bench::long::http::crash::HttpCrash;
 use scruple_bench::long::http::kill::http_kill;
+use scruple_bench::long::http::load::load_for;
 use scruple_bench::long::kill::ledger_kill;
 use scruple_bench::long::ledger::FuzzLedger;
 use scruple_bench::long::pack::FuzzPack;
@@ -17,6 +18,7 @@ use scruple_bench::workspace;
 use scruple_pairs::Behind;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
 fn settings(cases: u64) -> Settings {
     let threads = NonZeroUsize::new(2).unwrap();
@@ -89,6 +91,15 @@ fn what_came_out_of_a_killed_filter_is_recorded() {
 fn what_a_killed_gateway_answered_is_recorded() {
     let report = http_kill(Path::new(env!("CARGO_BIN_EXE_long")), &settings(3)).unwrap();
     nothing_is_found(&report, 3);
+}
+
+/// Too short for its memory to tell anything; a debug build needs the time until a fault of each kind was there.
+#[test]
+fn under_load_with_faults_every_answer_is_the_reference_servers_or_a_listed_refusal() {
+    let time = Duration::from_secs(24);
+    let report = load_for(Path::new(env!("CARGO_BIN_EXE_long")), &settings(1), time).unwrap();
+    assert_eq!(report.findings, 0, "{:#?}", report.details);
+    assert!(report.cases > 500, "{} answers", report.cases);
 }
 
 #[test]

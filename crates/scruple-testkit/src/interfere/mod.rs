@@ -35,7 +35,7 @@ mod world;
 pub use harness::{Difference, Harness, Plan, Report, Rules, System, Systems, WorkTrace};
 pub use pairs::{Pair, Pairs};
 pub use raw::{Misbehaviour, RawServer};
-pub use reference::{Answer, Entry, Place, ReferenceServer, Verdict, compare, render, render_history};
+pub use reference::{Answer, Entry, Place, ReferenceServer, Verdict, comparable, compare, render, render_history};
 pub use shared::shared_types;
 pub use shrink::Case;
 pub use store::{Edit, Mutation, Store, Stored, Version};

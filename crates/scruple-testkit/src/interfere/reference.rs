@@ -497,8 +497,9 @@ pub fn compare(
     }
 }
 
-/// A body without what is sealed in it.
-fn comparable(body: &[u8]) -> Vec<u8> {
+/// A body without what is sealed in it: page tokens, and links to Binaries.
+#[must_use]
+pub fn comparable(body: &[u8]) -> Vec<u8> {
     without_seals(&without_tokens(body))
 }
 

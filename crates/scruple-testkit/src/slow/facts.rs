@@ -285,6 +285,8 @@ impl Slow<'_> {
                     coded => {
                         let codings = match coded.get("coding") {
                             Some(list) => list.items(),
+                            // A resource's class is told by Codings alone: what stands in a CodeableConcept itself is none.
+                            None if is_concept(&line.element, holding, object) => &[],
                             None => std::slice::from_ref(*coded),
                         };
                         codings.iter().any(|coding| system_and_code(coding) == Some((&line.system, &line.code)))
@@ -340,6 +342,16 @@ fn element_values<'a>(path: &str, value: &'a Value, object: Option<&ObjectType>)
             .and_then(object_of);
     }
     found
+}
+
+/// Whether a discriminator of a resource's class reads a CodeableConcept.
+fn is_concept(element: &str, holding: &str, object: Option<&ObjectType>) -> bool {
+    let path = element.strip_prefix(holding).unwrap_or_default();
+    let mut object = object.filter(|object| object.name == holding);
+    for name in path.split('.').filter(|name| !name.is_empty()) {
+        object = object.and_then(|object| object.element(name)?.targets.first().and_then(object_of));
+    }
+    object.is_some_and(|object| object.name == "CodeableConcept")
 }
 
 /// Both, where both are strings without an escape.

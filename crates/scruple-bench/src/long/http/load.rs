@@ -1,14 +1,16 @@
 //! A gateway under load for a long time, while everything around it goes wrong in turn: the FHIR server in each way that
 //! the test kit knows, the disk of the ledger, the policy's files; and people leave. At the end its memory is what it was
-//! near the beginning, no release is without its record, and who has left got nothing.
+//! near the beginning, every answer is the reference server's or a refusal that is listed, no release is without its record,
+//! and who has left got nothing.
 //!
 //! Clients keep a pace of their own, so that a long run fits on a disk; how fast a gateway can be is the bench's matter.
 
+use super::expected::{Expected, Judged, expected};
 use super::{Client, PATIENTS, request, targets};
 use crate::bench::processes::Memory;
 use crate::long::crash::sha256;
 use crate::long::run::{Limit, Report, Settings, progress};
-use crate::node::{Command, Fhir, NOON, Node, Order, Person, hospital, people};
+use crate::node::{Command, Content, Fhir, NOON, Node, Order, Person, hospital, people};
 use anyhow::{Context as _, Result, anyhow, bail};
 use scruple_core::{Entry, EntryBody};
 use scruple_hospital::upstream::{Request, Server};
@@ -17,16 +19,17 @@ use scruple_testkit::upstream_faults::{Answer, Fault, FaultServer, Seen};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Clients of each person.
-const CLIENTS_EACH: usize = 2;
-/// People who leave in the course of the run.
-const LEAVERS: usize = 12;
+/// Connections in all.
+const CLIENTS: usize = 128;
+/// People who leave in the course of the run, each with one of them.
+const LEAVERS: usize = 8;
 /// Between an answer and the next request of a client.
-const PACE: Duration = Duration::from_millis(6);
+const PACE: Duration = Duration::from_millis(50);
 /// The same for those who will leave.
 const LEAVERS_PACE: Duration = Duration::from_millis(80);
 /// How long a fault lasts, and how often one begins.
@@ -71,7 +74,18 @@ struct Seenby {
     broken: u64,
     /// Answers with status 200 to somebody who had left.
     after_leaving: u64,
+    /// Answers that are neither the reference server's nor a refusal: outside of the time in which the FHIR server fails.
+    different: u64,
+    /// The same in that time: what it keeps from us shows to nobody.
+    withheld: u64,
+    /// Refusals that are in no list.
+    unlisted: u64,
+    /// What was asked, of the first of these that is a finding.
+    example: Option<String>,
 }
+
+/// How often a fault of the FHIR server began or ended: odd while there is one.
+type Turns = Arc<AtomicU64>;
 
 /// Runs it.
 ///
@@ -107,22 +121,27 @@ pub fn load_for(program: &Path, settings: &Settings, time: Duration) -> Result<R
         resolved: false,
         bucket: false,
     };
+    let asked: Vec<(&Person, Vec<String>)> = people.iter().map(|person| (person, targets(person))).collect();
+    let expected = expected(&asked, PATIENTS)?;
     let mut node = Node::start(program, None, &order)?;
-    let stop = Arc::new(Stop::default());
+    let (stop, turns) = (Arc::new(Stop::default()), Turns::default());
     let left: Vec<Arc<OnceLock<Instant>>> = people.iter().map(|_| Arc::default()).collect();
     let mut clients = Vec::new();
-    for (number, ((person, token), left)) in people.iter().zip(&node.tokens).zip(&left).enumerate() {
-        let requests: Vec<Vec<u8>> = targets(person).iter().map(|target| request(target, token)).collect();
-        let (count, pace) = if number < stayers { (CLIENTS_EACH, PACE) } else { (1, LEAVERS_PACE) };
+    for (number, (((_, targets), expected), (token, left))) in
+        asked.iter().zip(expected).zip(node.tokens.iter().zip(&left)).enumerate()
+    {
+        let asks: Vec<Ask> =
+            targets.iter().zip(expected).map(|(target, expected)| Ask::new(target, token, expected)).collect();
+        let asks = Arc::new(asks);
+        let (count, pace) = if number < stayers { ((CLIENTS - LEAVERS) / stayers, PACE) } else { (1, LEAVERS_PACE) };
         for client in 0..count {
-            let mut requests = requests.clone();
-            let first = client * requests.len() / count.max(1);
-            requests.rotate_left(first);
-            clients.push(ask(node.address, requests, pace, Arc::clone(left), Arc::clone(&stop)));
+            let first = client * asks.len() / count.max(1);
+            let around = Around { left: Arc::clone(left), stop: Arc::clone(&stop), turns: Arc::clone(&turns) };
+            clients.push(ask(node.address, Arc::clone(&asks), first, pace, around));
         }
     }
     let leavers = people.iter().zip(&left).skip(stayers).map(|(person, left)| (person.login.clone(), Arc::clone(left)));
-    let script = Script { fhir: &fhir, leavers: leavers.collect(), server: served(), quiet: settings.progress };
+    let script = Script { fhir: &fhir, leavers: leavers.collect(), server: served(), turns, quiet: settings.progress };
     let watched = script.run(&mut node, time, settings.seed);
     stop.set();
     let mut seen = Vec::new();
@@ -134,22 +153,52 @@ pub fn load_for(program: &Path, settings: &Settings, time: Duration) -> Result<R
     judge(&order, seen, &watched)
 }
 
-/// A client.
-fn ask(
-    server: SocketAddr,
-    requests: Vec<Vec<u8>>,
-    pace: Duration,
+/// One request, and what must be got to it.
+struct Ask {
+    target: String,
+    request: Vec<u8>,
+    expected: Expected,
+}
+
+impl Ask {
+    fn new(target: &str, token: &str, expected: Expected) -> Self {
+        Self { target: target.to_owned(), request: request(target, token), expected }
+    }
+}
+
+/// What a client knows of what goes on.
+struct Around {
     left: Arc<OnceLock<Instant>>,
     stop: Arc<Stop>,
-) -> JoinHandle<Seenby> {
+    turns: Turns,
+}
+
+/// A client, that begins with this request.
+fn ask(server: SocketAddr, asks: Arc<Vec<Ask>>, first: usize, pace: Duration, around: Around) -> JoinHandle<Seenby> {
     std::thread::spawn(move || {
+        let Around { left, stop, turns } = around;
         let mut client = Client::new(server);
         let mut seen = Seenby::default();
-        for request in requests.iter().cycle() {
-            let begun = Instant::now();
-            match client.ask(request) {
+        for ask in asks.iter().cycle().skip(first) {
+            let (begun, turn) = (Instant::now(), turns.load(Ordering::SeqCst));
+            match client.ask(&ask.request) {
                 Ok(got) => {
                     let code = if got.status == 200 { String::new() } else { code(&got.body) };
+                    let is_quiet = turn.is_multiple_of(2) && turn == turns.load(Ordering::SeqCst);
+                    let counted = match ask.expected.judge(got.status, &code, &got.body) {
+                        Judged::Equal | Judged::Refused => None,
+                        Judged::Different if !is_quiet => {
+                            seen.withheld += 1;
+                            None
+                        }
+                        Judged::Different => Some(&mut seen.different),
+                        Judged::Unlisted => Some(&mut seen.unlisted),
+                    };
+                    if let Some(counted) = counted {
+                        *counted += 1;
+                        let said = || format!("{}: {} {code}, {} expected", ask.target, got.status, ask.expected);
+                        seen.example.get_or_insert_with(said);
+                    }
                     *seen.answers.entry((got.status, code)).or_default() += 1;
                     if got.status == 200 {
                         seen.after_leaving += u64::from(left.get().is_some_and(|at| begun > *at + LEFT_WITHIN));
@@ -179,13 +228,15 @@ fn id(text: &str) -> u128 {
 }
 
 /// The first 64 bits of a hash in hexadecimal.
-fn beginning(hash: &str) -> u64 {
+pub(super) fn beginning(hash: &str) -> u64 {
     hash.get(..16).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(0)
 }
 
 /// The FHIR server that faults happen to, in this process.
 fn served() -> Arc<Mutex<Server>> {
-    Arc::new(Mutex::new(Server::new(&hospital(PATIENTS), "http://faulty.invalid/fhir")))
+    let hospital = hospital(PATIENTS);
+    let held = Content::Hospital.resources(&hospital);
+    Arc::new(Mutex::new(Server::from_resources(held, "http://faulty.invalid/fhir")))
 }
 
 fn answer(server: &Mutex<Server>, seen: &Seen) -> Answer {
@@ -210,6 +261,7 @@ struct Script<'a> {
     fhir: &'a Fhir,
     leavers: Vec<(String, Arc<OnceLock<Instant>>)>,
     server: Arc<Mutex<Server>>,
+    turns: Turns,
     quiet: bool,
 }
 
@@ -277,6 +329,7 @@ impl Script<'_> {
                 let faulty = FaultServer::start(move |seen| answer(&server, seen))?;
                 self.server.lock().unwrap_or_else(PoisonError::into_inner).set_base(&faulty.url("/fhir"));
                 faulty.always(fault);
+                self.turns.fetch_add(1, Ordering::SeqCst);
                 node.tell(&Command::Upstream { url: faulty.url("/fhir") })?;
                 return Ok(Fire::Upstream(faulty));
             }
@@ -305,7 +358,10 @@ impl Script<'_> {
                 drop(faulty);
                 return Ok(Fire::Nobody);
             }
-            Fire::Nobody => node.tell(&Command::Upstream { url: self.fhir.url() })?,
+            Fire::Nobody => {
+                node.tell(&Command::Upstream { url: self.fhir.url() })?;
+                self.turns.fetch_add(1, Ordering::SeqCst);
+            }
             Fire::Disk => node.tell(&Command::Disk { full: false })?,
         }
         Ok(Fire::Nothing)
@@ -336,18 +392,23 @@ fn judge(order: &Order, seen: Vec<Seenby>, watched: &Watched) -> Result<Report> 
         report.details.push(what);
     };
     let (mut answers, mut released) = (BTreeMap::<(u16, String), u64>::new(), Vec::new());
-    let (mut broken, mut after_leaving) = (0, 0);
+    let (mut broken, mut after_leaving, mut different, mut withheld, mut unlisted) = (0, 0, 0, 0, 0);
+    let mut example = None;
     for one in seen {
         one.answers.into_iter().for_each(|(which, count)| *answers.entry(which).or_default() += count);
         released.extend(one.released);
         broken += one.broken;
         after_leaving += one.after_leaving;
+        different += one.different;
+        withheld += one.withheld;
+        unlisted += one.unlisted;
+        example = example.or(one.example);
     }
     let total: u64 = answers.values().sum();
     let list: Vec<String> = answers.iter().map(|((status, code), count)| format!("{status} {code}: {count}")).collect();
     let (mark, end) = (watched.at_the_mark(), watched.at_the_end());
     progress(&format!(
-        "load: {total} answers ({}), {broken} broken; {} faults; {:.1} MB resident at the mark, {:.1} MB at the end",
+        "load: {total} answers ({}), {broken} broken, {withheld} withheld in a fault; {} faults; {:.1} MB resident at the mark, {:.1} MB at the end",
         list.join(", "),
         watched.faults,
         mark as f64 / 1e6,
@@ -355,6 +416,12 @@ fn judge(order: &Order, seen: Vec<Seenby>, watched: &Watched) -> Result<Report> 
     ));
     if end * 100 > mark * MEMORY_PERCENT {
         find(format!("memory grew from {mark} to {end} bytes"));
+    }
+    if different + unlisted > 0 {
+        let example = example.unwrap_or_default();
+        find(format!(
+            "{different} answers are not the reference server's, {unlisted} refusals are in no list; {example}"
+        ));
     }
     if broken > 0 {
         find(format!("{broken} requests had no whole answer"));

@@ -2,6 +2,7 @@
 
 mod client;
 pub mod crash;
+mod expected;
 pub mod kill;
 pub mod load;
 mod records;
