@@ -7,7 +7,7 @@ use crate::node::{self, Addresses, Plan, Someone};
 use crate::serve::runtime;
 use crate::state;
 use crate::terminal::{say, tell};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use scruple_hospital::{Hospital, StaffMember, staff};
 use scruple_identity::{Claims, Parties};
