@@ -159,13 +159,8 @@ impl Gateway {
             _ => None,
         };
         // Who asks comes before what is asked: an answer to a stranger is the same whatever he asks for.
-        match self.caller(served).await {
-            Ok(asked) => served.asked = asked,
-            Err(unknown) => {
-                let Unknown { asked, no } = *unknown;
-                served.asked = asked;
-                return self.refuse(served, no).await;
-            }
+        if let Err(refused) = self.admit(served).await {
+            return refused;
         }
         let urgency = urgency_of(&served.asked.question.purpose);
         let Some(_turn) = self.turns.take(&served.asked.subject, urgency == Urgency::Care) else {
@@ -282,6 +277,21 @@ impl Gateway {
         Response { status: 200, code: None, etag: None, body: Body::capabilities(bytes), held: false }
     }
 
+    /// Finds out who asks; the refusal of whoever may not.
+    async fn admit(&self, served: &mut Served<'_>) -> Result<(), Response> {
+        match self.caller(served).await {
+            Ok(asked) => {
+                served.asked = asked;
+                Ok(())
+            }
+            Err(unknown) => {
+                let Unknown { asked, no } = *unknown;
+                served.asked = asked;
+                Err(self.refuse(served, no).await)
+            }
+        }
+    }
+
     /// Answers a batch: each of its requests as if it had come alone, one after the other.
     async fn batch(
         &self,
@@ -289,13 +299,8 @@ impl Gateway {
         requests: Result<Vec<batch::Asked>, No>,
         rng: &mut RequestRng,
     ) -> Response {
-        match self.caller(served).await {
-            Ok(asked) => served.asked = asked,
-            Err(unknown) => {
-                let Unknown { asked, no } = *unknown;
-                served.asked = asked;
-                return self.refuse(served, no).await;
-            }
+        if let Err(refused) = self.admit(served).await {
+            return refused;
         }
         let requests = match requests {
             Ok(requests) if accepts_json(served.head) => requests,

@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -177,11 +178,25 @@ impl Store {
     }
 }
 
+/// Makes the file of a new database readable to its owner alone; SQLite gives what it keeps beside it the same mode.
+fn own_alone(file: &Path) -> Result<(), StoreError> {
+    // A database in memory has such a name.
+    if file.as_os_str().is_empty() || file.to_string_lossy().starts_with("file:") {
+        return Ok(());
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop).map_err(|error| StoreError::from(sqlx::Error::Io(error)))
+}
+
 async fn connect_sqlite(options: SqliteConnectOptions, durability: Durability) -> Result<Pools, StoreError> {
     let synchronous = match durability {
         Durability::Full => SqliteSynchronous::Full,
         Durability::Relaxed => SqliteSynchronous::Off,
     };
+    own_alone(options.get_filename())?;
     let options = options
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)

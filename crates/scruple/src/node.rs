@@ -91,7 +91,7 @@ impl Folders {
             Some(state) => state.clone(),
             None => state::folder()?,
         };
-        std::fs::create_dir_all(&state).with_context(|| format!("cannot make folder `{}`", state.display()))?;
+        state::make_private(&state)?;
         let state = std::path::absolute(&state)?;
         let ledger = config.ledger.dir.clone().unwrap_or_else(|| state.join("ledger"));
         let ledger = std::path::absolute(&ledger)?;

@@ -96,6 +96,15 @@ fn make_secret(dir: &Path, name: &str) -> Result<Secret> {
     }
 }
 
+/// Makes a folder that only its owner reads, unless it is there, and those above it.
+pub fn make_private(dir: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).with_context(|| format!("cannot make folder `{}`", dir.display()))
+}
+
 /// Makes a file that only its owner reads; there must be none.
 pub fn create_private(path: &Path) -> Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();

@@ -8,6 +8,7 @@ use scruple_policy::{PackFiles, activate};
 use scruple_release::{Fetched, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use scruple_testkit::interfere::{Store, Stored};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 fn last(world: &World) -> (DecisionFacts, Vec<String>, Vec<String>) {
@@ -159,6 +160,80 @@ fn a_label_hides_in_reads_searches_includes_and_what_rests_on_it() {
     // One who holds it sees it.
     assert_eq!(two.world_a().get("physician", "TREAT", "/fhir/Condition/c2").status, 200);
     assert_eq!(two.world_a().get("physician", "TREAT", "/fhir/Condition/c3").status, 200);
+}
+
+/// Words of `segment-by-role.csv` that open a segment to whoever has a relationship, and no other condition.
+const OPEN: [&str; 4] = ["follow", "watch", "replace", "not_to_plan"];
+
+/// Every security label that means a segment, to roles that hold it and to roles that do not: told from the pack's tables.
+#[test]
+fn each_label_of_a_segment_opens_to_those_who_hold_the_segment_alone() {
+    let files = PackFiles::embedded();
+    let lines = |file: &str| -> Vec<Vec<String>> {
+        let text = files.0.get(file).unwrap().lines().filter(|line| !line.starts_with('#'));
+        text.map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    };
+    let by_role = lines("segment-by-role.csv");
+    let opens = |role: &str, segment: &str| {
+        let at = by_role[0].iter().position(|name| name == segment);
+        let row = by_role.iter().find(|row| row[0] == role).unwrap();
+        at.is_some_and(|at| OPEN.contains(&row[at].as_str()))
+    };
+    let mut labels: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for line in lines("security-labels.csv").into_iter().skip(1) {
+        if by_role[0].contains(&line[2]) {
+            labels.entry((line[0].clone(), line[1].clone())).or_default().push(line[2].clone());
+        }
+    }
+    let mut held = vec![patient("p1", "1980-05-17")];
+    for (number, (system, code)) in labels.keys().enumerate() {
+        let mut value = condition(&format!("c{number}"), "Patient/p1", None);
+        value["meta"] = json!({ "security": [{ "system": system, "code": code }] });
+        held.push(value);
+    }
+    let world = World::new(Behind::Raw.upstream(&store(&held), noon()).unwrap());
+    for role in ["nurse", "physician", "social_worker"] {
+        let expected: BTreeSet<String> = labels
+            .values()
+            .enumerate()
+            .filter(|(_, segments)| segments.iter().all(|segment| opens(role, segment)))
+            .map(|(number, _)| format!("c{number}"))
+            .collect();
+        let found = world.get(role, "TREAT", "/fhir/Condition?patient=p1&_count=200");
+        let found: Value = serde_json::from_slice(&found.body).unwrap();
+        let entries = found["entry"].as_array().into_iter().flatten();
+        let found: BTreeSet<String> =
+            entries.map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(found, expected, "{role}");
+        assert!(!expected.is_empty() && expected.len() < labels.len(), "{role}: {} of {}", found.len(), labels.len());
+    }
+    let segments: BTreeSet<&String> = labels.values().flatten().collect();
+    assert!(segments.len() >= 16, "{segments:?}");
+}
+
+/// A flag of a patient is a label of all that is said of him.
+#[test]
+fn a_flag_of_a_patient_closes_his_records_to_those_who_hold_no_such_segment() {
+    let mut files = PackFiles::embedded().assuming_relationships();
+    let rows = files.0.get_mut("segment-by-role.csv").unwrap();
+    let nurse = "nurse,none,none,consent,follow,follow,follow,follow,follow,follow,grant,follow,follow,agreed,follow,replace,watch,";
+    assert!(rows.contains(nurse));
+    *rows = rows.replace(nurse, &nurse.replace("watch", "none"));
+    let policy = Arc::new(activate(&files, noon()).unwrap());
+    let mut flagged = patient("p2", "1970-01-01");
+    flagged["meta"] =
+        json!({ "security": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "CEL" }] });
+    let values = [
+        patient("p1", "1980-05-17"),
+        observation("o1", "Patient/p1", "2026-01-02", 90.0),
+        flagged,
+        observation("o2", "Patient/p2", "2026-01-02", 90.0),
+    ];
+    let world = World::under(policy, Behind::Raw.upstream(&store(&values), noon()).unwrap());
+    for (path, status) in [("Patient/p1", 200), ("Observation/o1", 200), ("Patient/p2", 404), ("Observation/o2", 404)] {
+        assert_eq!(world.get("nurse", "TREAT", &format!("/fhir/{path}")).status, status, "{path}");
+    }
+    assert_eq!(world.get("physician", "TREAT", "/fhir/Observation/o2").status, 200);
 }
 
 #[test]
@@ -370,7 +445,7 @@ fn who_works_where_care_is_given_opens_none_of_419_charts_whatever_purpose_he_na
     let roles =
         ["front_desk", "biller", "it_support", "quality_analyst", "coder", "social_worker", "nurse", "physician"];
     let before = world.entries().len();
-    let mut refused = std::collections::BTreeSet::new();
+    let mut refused = BTreeSet::new();
     for number in 0..419 {
         let role = roles[number % roles.len()];
         let purpose = ["TREAT", "ETREAT", "BTG", "HOPERAT"][number / roles.len() % 4];

@@ -192,3 +192,19 @@ fn every_function_of_the_store_is_called_by_the_suite() {
         assert!(cases.contains(&format!("{function}(")), "{function} is called by no case");
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_database_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    with_db(Engine::Sqlite, async |db| {
+        db.person("ana").await;
+        let file = db.address.trim_start_matches("sqlite:").split('?').next().unwrap();
+        for end in ["", "-wal", "-shm"] {
+            let mode = std::fs::metadata(format!("{file}{end}")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{end}");
+        }
+    })
+    .await;
+}

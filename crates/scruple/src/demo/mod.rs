@@ -7,7 +7,7 @@ use crate::node::{self, Addresses, Plan, Someone};
 use crate::serve::runtime;
 use crate::state;
 use crate::terminal::{say, tell};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use scruple_hospital::{Hospital, StaffMember, staff};
 use scruple_identity::{Claims, Parties};
@@ -81,7 +81,7 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
         Some(data) => data.clone(),
         None => state::folder()?.join("demo-node"),
     };
-    std::fs::create_dir_all(&data).with_context(|| format!("cannot make folder `{}`", data.display()))?;
+    state::make_private(&data)?;
     let data = std::path::absolute(&data)?;
     let mut config = Config { state: Some(data.clone()), ..Config::default() };
     config.upstream.url = args.upstream.clone();
@@ -160,7 +160,7 @@ fn login(name: &str) -> String {
 /// Each token in a file of its own, so that a command line can take it.
 fn write_tokens(data: &Path, personas: &[Persona]) -> Result<PathBuf> {
     let folder = data.join("tokens");
-    std::fs::create_dir_all(&folder)?;
+    state::make_private(&folder)?;
     for persona in personas {
         let path = folder.join(persona.role);
         if path.exists() {
