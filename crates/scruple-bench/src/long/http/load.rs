@@ -293,7 +293,7 @@ impl Script<'_> {
         let seconds = usize::try_from(time.as_secs())?;
         let mark = if time >= WHOLE_RUN { usize::try_from(FIRST_MARK.as_secs())? } else { (seconds / 10).max(2) };
         // Long enough for what comes and goes: an allocator gives back when it likes.
-        let window = (seconds / 60).clamp(1, 60);
+        let window = (seconds / 30).clamp(1, 60);
         let mut watched = Watched { memory: Vec::new(), mark, window, faults: 0, leavers: 0, full_disks: 0 };
         let (begun, tick) = (Instant::now(), Stop::default());
         let (mut fire, mut until, mut next, mut turn) = (Fire::Nothing, begun, begun + FAULT_TIME, 0_usize);
