@@ -37,7 +37,8 @@ const FAULT_TIME: Duration = Duration::from_secs(3);
 const FAULT_EVERY: Duration = Duration::from_secs(8);
 /// Milliseconds of a call to the FHIR server: a slow one must not take the whole window.
 const CALL_MS: u64 = 800;
-/// A run that is as long as this is measured from minute 5 on, a shorter one from a tenth of it.
+/// A run that is as long as this is measured from minute 5 on, a shorter one from a tenth of it; one that is shorter than
+/// five minutes tells nothing of memory.
 const WHOLE_RUN: Duration = Duration::from_secs(30 * 60);
 const FIRST_MARK: Duration = Duration::from_secs(5 * 60);
 /// Of a hundred bytes at the mark so many may be there at the end.
@@ -419,7 +420,7 @@ fn judge(order: &Order, seen: Vec<Seenby>, watched: &Watched) -> Result<Report> 
         mark as f64 / 1e6,
         end as f64 / 1e6
     ));
-    if end * 100 > mark * MEMORY_PERCENT {
+    if watched.memory.len() as u64 >= FIRST_MARK.as_secs() && end * 100 > mark * MEMORY_PERCENT {
         find(format!("memory grew from {mark} to {end} bytes"));
     }
     if different + unlisted > 0 {
