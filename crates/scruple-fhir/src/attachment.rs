@@ -2,13 +2,18 @@
 
 use crate::dictionary::{Target, TypeId, dictionary};
 use crate::json::{Scanned, Scanner};
+use crate::marker::MASKED;
 use crate::reference::{Literal, is_id, literal};
 use std::borrow::Cow;
 
-/// What stands in place of an address that is no Binary's.
-const MARKER: &[u8] = br#""_url":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}"#;
 /// Without it there is nothing to do.
 const ADDRESS: &[u8] = br#""url":""#;
+
+/// Whether a type is Binary, which shows through an Attachment that names it alone.
+#[must_use]
+pub fn is_binary(resource_type: TypeId) -> bool {
+    dictionary().get(resource_type).name == "Binary"
+}
 
 /// A projection with the addresses of its Attachments rewritten: `Binary/id` to what `link` makes of the id, every other to a
 /// marker. None if it is no projection of a resource.
@@ -63,7 +68,7 @@ impl Writer<'_, '_> {
                 }
                 (b"url", Address::Other) => {
                     self.scan.skip()?;
-                    self.out.extend_from_slice(MARKER);
+                    self.out.extend_from_slice(format!(r#""_url":{{"extension":[{MASKED}]}}"#).as_bytes());
                 }
                 _ => {
                     self.out.push(b'"');
@@ -71,7 +76,7 @@ impl Writer<'_, '_> {
                     self.out.extend_from_slice(b"\":");
                     let written = object.key(key).and_then(|index| object.keys.get(usize::from(index)));
                     let inner = written.and_then(|written| match written.underscore {
-                        true => Some(Inner::Object(object_type("Element")?)),
+                        true => Some(Inner::Object(dictionary().find("Element")?)),
                         false => {
                             let element = object.elements.get(usize::from(written.element))?;
                             Inner::of(element.targets.get(usize::from(written.target))?)
@@ -142,15 +147,11 @@ impl Inner {
     fn of(target: &Target) -> Option<Self> {
         match target {
             Target::Object(kind) => Some(Self::Object(*kind)),
-            Target::Reference(_) => object_type("Reference").map(Self::Object),
+            Target::Reference(_) => dictionary().find("Reference").map(Self::Object),
             Target::Resource => Some(Self::Resource),
             Target::Primitive(_) => None,
         }
     }
-}
-
-fn object_type(name: &str) -> Option<TypeId> {
-    dictionary().find(name)
 }
 
 enum Address {

@@ -22,7 +22,7 @@ pub mod request;
 pub mod search;
 
 pub use annotation::{Annotation, Discriminator, KnownExtension, Mask, MaskFunction, Place};
-pub use attachment::with_links;
+pub use attachment::{is_binary, with_links};
 pub use codes::{CodeIndex, Form};
 pub use describe::{ElementView, Inspector, TypeView, categories, classes, describe, mask_carries, mask_covers};
 pub use dictionary::{Dictionary, Element, ObjectType, SearchParameter, Target, TypeId, dictionary};

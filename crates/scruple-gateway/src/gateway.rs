@@ -13,7 +13,7 @@ use scruple_app::AccessCache;
 use scruple_core::{Clock, RequestFacts, Timestamp, new_id};
 use scruple_fhir::request::{Interaction, Unserved, parse};
 use scruple_fhir::search::{decode_pairs, is_json};
-use scruple_fhir::{TypeId, dictionary};
+use scruple_fhir::{dictionary, is_binary};
 use scruple_http::{BodyError, read_body};
 use scruple_identity::{TokenCache, Verifier};
 use scruple_ledger::Urgency;
@@ -417,10 +417,6 @@ fn accepts_json(head: &Head) -> bool {
         }
     }
     !any
-}
-
-fn is_binary(resource_type: TypeId) -> bool {
-    dictionary().get(resource_type).name == "Binary"
 }
 
 /// The link by which a Binary is asked for: each of its parts once.

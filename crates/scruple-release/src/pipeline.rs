@@ -283,8 +283,8 @@ impl Pipeline {
                 decision,
                 request: Some(request.facts.clone()),
                 references: part.references.clone(),
-                patients: part.patients.clone(),
-                relations: part.relations.clone(),
+                patients: part.patients.iter().cloned().collect(),
+                relations: part.relations.iter().cloned().collect(),
                 sha256: sha256(&bytes),
                 bytes: bytes.len() as u64,
                 counts,
@@ -303,8 +303,8 @@ impl Pipeline {
                 release: release.clone(),
                 chunk: entries.len() as u64 - 1,
                 references: part.references,
-                patients: part.patients,
-                relations: part.relations,
+                patients: part.patients.into_iter().collect(),
+                relations: part.relations.into_iter().collect(),
                 sha256: sha256(piece),
                 bytes: piece.len() as u64,
             });
@@ -323,11 +323,12 @@ impl Pipeline {
         Ok(Answer::Refused(no.status, no.code, released.with_outcome(no.body())))
     }
 
-    /// What stopped a request, as an answer.
-    async fn stopped(&self, request: Request<'_>, stop: Stop) -> Answer {
-        match stop {
-            Stop::No(no) => self.refuse(request, no).await,
-            Stop::Unrecorded => self.unrecorded(request.asked),
+    /// An answer, or what stopped the request as one.
+    async fn ended(&self, request: Request<'_>, answered: Result<Answer, Stop>) -> Answer {
+        match answered {
+            Ok(answer) => answer,
+            Err(Stop::No(no)) => self.refuse(request, no).await,
+            Err(Stop::Unrecorded) => self.unrecorded(request.asked),
         }
     }
 
@@ -365,8 +366,8 @@ struct Part {
     /// Where its part of the bytes ends.
     end: usize,
     references: Vec<String>,
-    patients: Vec<String>,
-    relations: Vec<String>,
+    patients: BTreeSet<String>,
+    relations: BTreeSet<String>,
     /// Bytes of these names, as an entry has them.
     named: usize,
 }
@@ -376,11 +377,12 @@ impl Part {
         self.named + name.len() + NAME_BYTES <= NAMES_BYTES_MAX
     }
 
-    /// Adds a name to one of the lists, if it is not there.
-    fn add(&mut self, list: fn(&mut Self) -> &mut Vec<String>, name: String) {
-        if !list(self).contains(&name) {
-            self.named += name.len() + NAME_BYTES;
-            list(self).push(name);
+    /// Adds the name of a patient, or of what a relationship rests on, if it is not there.
+    fn add(&mut self, name: String, is_patient: bool) {
+        let bytes = name.len() + NAME_BYTES;
+        let names = if is_patient { &mut self.patients } else { &mut self.relations };
+        if names.insert(name) {
+            self.named += bytes;
         }
     }
 }
@@ -397,6 +399,13 @@ fn parts(bytes: &[u8], resources: Vec<Leaving>, told: Vec<(String, bool)>) -> Ve
     let mut parts: Vec<Part> = Vec::new();
     let mut begun = Part::default();
     let mut from = 0;
+    let name = |parts: &mut Vec<Part>, begun: &mut Part, name: String, is_patient| {
+        if !begun.takes(&name) {
+            let end = begun.end;
+            parts.push(std::mem::replace(begun, Part { end, ..Part::default() }));
+        }
+        begun.add(name, is_patient);
+    };
     for Leaving { end, reference, patients, relations, .. } in resources {
         let names = patients.iter().chain(&relations).map(|name| name.len() + NAME_BYTES).sum::<usize>();
         let is_full = end - from > CHUNK_BYTES_MAX
@@ -409,28 +418,12 @@ fn parts(bytes: &[u8], resources: Vec<Leaving>, told: Vec<(String, bool)>) -> Ve
         begun.end = end;
         begun.named += reference.len() + NAME_BYTES;
         begun.references.push(reference);
-        let patients = patients.into_iter().map(|name| (name, true));
-        for (name, is_patient) in patients.chain(relations.into_iter().map(|name| (name, false))) {
-            if !begun.takes(&name) {
-                parts.push(std::mem::replace(&mut begun, Part { end, ..Part::default() }));
-            }
-            begun.add(if is_patient { |part| &mut part.patients } else { |part| &mut part.relations }, name);
-        }
+        patients.into_iter().for_each(|patient| name(&mut parts, &mut begun, patient, true));
+        relations.into_iter().for_each(|relation| name(&mut parts, &mut begun, relation, false));
     }
-    for (name, is_patient) in told {
-        if !begun.takes(&name) {
-            let end = begun.end;
-            parts.push(std::mem::replace(&mut begun, Part { end, ..Part::default() }));
-        }
-        begun.named += name.len() + NAME_BYTES;
-        if is_patient { begun.patients.push(name) } else { begun.relations.push(name) }
-    }
+    told.into_iter().for_each(|(told, is_patient)| name(&mut parts, &mut begun, told, is_patient));
     begun.end = bytes.len();
     parts.push(begun);
-    for part in &mut parts {
-        part.patients.sort();
-        part.relations.sort();
-    }
     parts
 }
 

@@ -1,6 +1,6 @@
 //! Upstreams that misbehave, policies that change, a ledger that is full: a clear refusal, recorded, and no byte of PHI.
 
-use crate::support::{World, code, embedded_hospital, request};
+use crate::support::{Failing, World, code, embedded_hospital, request};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use scruple_connect::{Base, HttpUpstream, Options};
@@ -88,34 +88,10 @@ fn an_upstream_that_is_wrong_gives_a_constant_refusal() {
     }
 }
 
-/// Reads as another does; its histories are too large.
-struct TooLongPasts(Arc<dyn Upstream>);
-
-impl Upstream for TooLongPasts {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
-        self.0.read(resource_type, id)
-    }
-
-    fn version<'a>(&'a self, kind: &'a str, id: &'a str, version: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
-        self.0.version(kind, id, version)
-    }
-
-    fn history<'a>(&'a self, _: &'a str, _: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
-        Box::pin(std::future::ready(Err(UpstreamError::TooLarge { limit: 1 })))
-    }
-
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
-        self.0.search(query)
-    }
-
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
-        self.0.page(link)
-    }
-}
-
 #[test]
 fn a_history_that_is_too_large_is_too_costly_and_not_absent() {
-    let world = World::new(Arc::new(TooLongPasts(embedded_hospital())));
+    let history = Some(UpstreamError::TooLarge { limit: 1 });
+    let world = World::new(Arc::new(Failing { inner: embedded_hospital(), search: |_| None, history }));
     let path = format!("/fhir/Patient/{}", Hospital::patient_id(1));
     assert_eq!(world.get("privacy_officer", "HCOMPL", &path).status, 200);
     let history = world.get("privacy_officer", "HCOMPL", &format!("{path}/_history"));

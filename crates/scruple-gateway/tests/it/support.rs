@@ -17,7 +17,7 @@ use scruple_ledger::{
 };
 use scruple_pairs::Exchange;
 use scruple_policy::{Active, PackFiles, activate};
-use scruple_release::{Pipeline, Policy, Upstream};
+use scruple_release::{Fetched, Pipeline, Policy, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use scruple_seal::{RootKey, Secret, TokenKey};
 use scruple_store::{Durability, Options, ShardId, Store};
 use scruple_testkit::interfere::{Request, Response};
@@ -104,6 +104,43 @@ impl Notices for Words {
     fn merged(&self, merged: &MergedReserve) -> Vec<u8> {
         let facts = [("entries".to_owned(), merged.entries.to_string())].into();
         Entry::new(noon(), EntryBody::Notice { code: "merged".to_owned(), facts }).to_bytes().unwrap()
+    }
+}
+
+/// Another server, but for what it does not answer.
+pub struct Failing {
+    pub inner: Arc<dyn Upstream>,
+    /// The error of a search, if it has one.
+    pub search: fn(&UpstreamQuery) -> Option<UpstreamError>,
+    /// The error of every history, if it has one.
+    pub history: Option<UpstreamError>,
+}
+
+impl Upstream for Failing {
+    fn read<'a>(&'a self, kind: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.inner.read(kind, id)
+    }
+
+    fn version<'a>(&'a self, kind: &'a str, id: &'a str, version: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        self.inner.version(kind, id, version)
+    }
+
+    fn history<'a>(&'a self, kind: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
+        match &self.history {
+            Some(error) => Box::pin(std::future::ready(Err(error.clone()))),
+            None => self.inner.history(kind, id),
+        }
+    }
+
+    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
+        match (self.search)(query) {
+            Some(error) => Box::pin(std::future::ready(Err(error))),
+            None => self.inner.search(query),
+        }
+    }
+
+    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
+        self.inner.page(link)
     }
 }
 

@@ -1,11 +1,11 @@
 //! What a caller sees because of a relationship, and does not because of a label (docs/view.md), with what the ledger says.
 
-use crate::support::{World, code, login, noon, resolved};
+use crate::support::{Failing, World, code, login, noon, resolved};
 use crate::two::{NURSE, PROGRAMME, Two, condition, observation, patient, store, to, visit};
 use scruple_core::{DecisionFacts, EntryBody, Relationship};
 use scruple_pairs::Behind;
 use scruple_policy::{PackFiles, activate};
-use scruple_release::{Fetched, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
+use scruple_release::{UpstreamError, UpstreamQuery};
 use scruple_testkit::interfere::{Store, Stored};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -267,32 +267,6 @@ fn a_hidden_neighbour_that_cannot_be_read_changes_nothing_of_what_refers_to_othe
     assert_eq!(two.get(NURSE, "/fhir/Observation/o1").status, 200);
 }
 
-/// A server that will not search for a list in which one id stands.
-struct WillNot(Arc<dyn Upstream>, &'static str);
-
-impl Upstream for WillNot {
-    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
-        self.0.read(resource_type, id)
-    }
-
-    fn version<'a>(&'a self, kind: &'a str, id: &'a str, version: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
-        self.0.version(kind, id, version)
-    }
-
-    fn history<'a>(&'a self, resource_type: &'a str, id: &'a str) -> UpstreamFuture<'a, Option<Fetched>> {
-        self.0.history(resource_type, id)
-    }
-
-    fn search<'a>(&'a self, query: &'a UpstreamQuery) -> UpstreamFuture<'a, Fetched> {
-        let has = query.parameters.iter().any(|(name, ids)| name == "_id" && ids.split(',').any(|id| id == self.1));
-        if has { Box::pin(std::future::ready(Err(UpstreamError::Status(400)))) } else { self.0.search(query) }
-    }
-
-    fn page<'a>(&'a self, link: &'a str) -> UpstreamFuture<'a, Fetched> {
-        self.0.page(link)
-    }
-}
-
 #[test]
 fn an_id_that_the_server_will_not_search_for_spoils_no_other() {
     let ordered = |id: &str, order: &str| {
@@ -309,8 +283,13 @@ fn an_id_that_the_server_will_not_search_for_spoils_no_other() {
         ordered("o2", "ServiceRequest/s2"),
         order,
     ];
-    let world =
-        World::under(resolved(), Arc::new(WillNot(Behind::Raw.upstream(&store(&values), noon()).unwrap(), "s2")));
+    // It will not search for a list in which one id stands.
+    let search = |query: &UpstreamQuery| {
+        let has = query.parameters.iter().any(|(name, ids)| name == "_id" && ids.split(',').any(|id| id == "s2"));
+        has.then_some(UpstreamError::Status(400))
+    };
+    let inner = Behind::Raw.upstream(&store(&values), noon()).unwrap();
+    let world = World::under(resolved(), Arc::new(Failing { inner, search, history: None }));
     let found = world.get("nurse", "TREAT", "/fhir/Observation?patient=Patient/p1");
     let found: Value = serde_json::from_slice(&found.body).unwrap();
     assert_eq!(found["total"], Value::Null);

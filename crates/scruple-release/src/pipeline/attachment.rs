@@ -15,10 +15,8 @@ impl Pipeline {
         link: Option<Link<'_>>,
         rng: &mut RequestRng,
     ) -> Answer {
-        match self.try_attachment(&request, id, link, rng).await {
-            Ok(answer) => answer,
-            Err(stop) => self.stopped(request, stop).await,
-        }
+        let answered = self.try_attachment(&request, id, link, rng).await;
+        self.ended(request, answered).await
     }
 
     async fn try_attachment(
@@ -64,7 +62,7 @@ impl Pipeline {
         if memchr::memmem::find(&visible.bytes, address.as_bytes()).is_none() {
             return Ok(None);
         }
-        let Some(beside) = sight.beside(&holder).await? else { return Ok(None) };
+        let beside = sight.beside(&holder).await?;
         let Some(fetched) = usable(self.upstream.read("Binary", id).await)? else { return Ok(None) };
         let plain = bundle::plain(&fetched.bytes);
         if bundle::identity(&plain) != Some((binary, id)) {

@@ -20,10 +20,8 @@ impl Pipeline {
         pairs: &[(String, String)],
         rng: &mut RequestRng,
     ) -> Answer {
-        match self.try_everything(&request, id, pairs, rng).await {
-            Ok(answer) => answer,
-            Err(stop) => self.stopped(request, stop).await,
-        }
+        let answered = self.try_everything(&request, id, pairs, rng).await;
+        self.ended(request, answered).await
     }
 
     async fn try_everything(
@@ -60,7 +58,7 @@ impl Pipeline {
             let mut found: BTreeMap<Target, Visible> = BTreeMap::new();
             let before = matches.len();
             sight
-                .search(of, &[criterion], &mut |candidate, visible| {
+                .search(of, &[criterion], false, &mut |candidate, visible| {
                     found.insert((kind.to_owned(), candidate.id.to_owned()), visible);
                     if before + found.len() > EVERYTHING_MAX { Err(too_costly().into()) } else { Ok(()) }
                 })

@@ -15,10 +15,8 @@ impl Pipeline {
         known: Option<&str>,
         rng: &mut RequestRng,
     ) -> Answer {
-        match self.try_read(&request, resource_type, id, known, rng).await {
-            Ok(answer) => answer,
-            Err(stop) => self.stopped(request, stop).await,
-        }
+        let answered = self.try_read(&request, resource_type, id, known, rng).await;
+        self.ended(request, answered).await
     }
 
     async fn try_read(

@@ -64,10 +64,8 @@ impl Pipeline {
         rng: &mut RequestRng,
     ) -> Answer {
         let mut request = request;
-        match self.try_search(&mut request, resource_type, scope, pairs, rng).await {
-            Ok(answer) => answer,
-            Err(stop) => self.stopped(request, stop).await,
-        }
+        let answered = self.try_search(&mut request, resource_type, scope, pairs, rng).await;
+        self.ended(request, answered).await
     }
 
     async fn try_search(
@@ -222,29 +220,23 @@ impl Sight<'_> {
                 Condition::Chain(reads, target, inner) => {
                     let inner = self.settled(*target, inner).await?;
                     let mut ids = BTreeSet::new();
-                    let mut told = std::mem::take(&mut self.told);
-                    self.search(*target, &[inner], &mut |candidate, visible| {
-                        told.add(&visible);
+                    self.search(*target, &[inner], true, &mut |candidate, _| {
                         ids.insert(candidate.id.to_owned());
                         if ids.len() > SEARCH_LINKED_MAX { Err(too_costly().into()) } else { Ok(()) }
                     })
                     .await?;
-                    self.told = told;
                     Ok(Criterion::refers_to(reads.clone(), *target, ids))
                 }
                 Condition::Has(source, reads, inner) => {
                     let inner = self.settled(*source, inner).await?;
                     let kind = dictionary().get(resource_type).name;
                     let mut ids = BTreeSet::new();
-                    let mut told = std::mem::take(&mut self.told);
-                    self.search(*source, &[inner], &mut |_, visible| {
-                        told.add(&visible);
+                    self.search(*source, &[inner], true, &mut |_, visible| {
                         let targets = reads.targets(&visible.bytes).into_iter();
                         ids.extend(targets.filter(|(of, _)| of == kind).map(|(_, id)| id));
                         if ids.len() > SEARCH_LINKED_MAX { Err(too_costly().into()) } else { Ok(()) }
                     })
                     .await?;
-                    self.told = told;
                     Criterion::is_one_of(resource_type, ids).ok_or_else(|| too_costly().into())
                 }
             }
@@ -261,13 +253,10 @@ async fn find(
 ) -> Result<Found, Stop> {
     let mut found = Found::default();
     let order = &search.order;
-    let mut told = std::mem::take(&mut sight.told);
+    // A total tells of all that it counts.
     sight
-        .search(search.resource_type, criteria, &mut |candidate, visible| {
+        .search(search.resource_type, criteria, search.total, &mut |candidate, visible| {
             found.total += 1;
-            if search.total {
-                told.add(&visible);
-            }
             if search.only_total {
                 return Ok(());
             }
@@ -284,7 +273,6 @@ async fn find(
             Ok(())
         })
         .await?;
-    sight.told = told;
     Ok(found)
 }
 
@@ -356,7 +344,7 @@ async fn from_behind(
         }
         let criterion = Criterion::refers_to(include.reads.clone(), of, ids);
         sight
-            .search(include.source, &[criterion], &mut |candidate, visible| {
+            .search(include.source, &[criterion], false, &mut |candidate, visible| {
                 all.push(((source.to_owned(), candidate.id.to_owned()), visible));
                 if all.len() > SEARCH_INCLUDED_MAX { Err(too_costly().into()) } else { Ok(()) }
             })

@@ -6,7 +6,6 @@ mod links;
 mod lookup;
 mod relations;
 
-use super::versions::of_many;
 use super::{Leaving, Outgoing, Pipeline, Stop, Told, no_of};
 use crate::decided::{Decided, Policy};
 use crate::outcome::No;
@@ -15,7 +14,7 @@ use crate::upstream::{self, Share, UpstreamError, UpstreamQuery};
 use scruple_core::limits::{SEARCH_CANDIDATE_BYTES_MAX, SEARCH_CANDIDATES_MAX, SEARCH_COUNT_MAX, SEARCH_LINKED_MAX};
 use scruple_core::{Counts, Relationship, SegmentSet, Timestamp, View};
 use scruple_fhir::search::{Criterion, Reads, all_match};
-use scruple_fhir::{Projector, Surroundings, TypeId, Withheld, about, bundle, dictionary};
+use scruple_fhir::{Projector, Surroundings, TypeId, Withheld, about, bundle, dictionary, is_binary};
 use scruple_seal::TokenKey;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -237,17 +236,14 @@ impl<'a> Sight<'a> {
         self.decided(is_near).table.view(category) == View::Full
     }
 
-    /// What a resource as it is now says of its versions; none if it does not show.
-    pub async fn beside(&mut self, current: &Candidate<'_>) -> Result<Option<Beside>, Stop> {
-        if self.visible(std::slice::from_ref(current)).await?.pop().flatten().is_none() {
-            return Ok(None);
-        }
+    /// What a resource that shows says of its versions, and of what is a part of it.
+    pub async fn beside(&mut self, current: &Candidate<'_>) -> Result<Beside, Stop> {
         let is_near = self.near_of(std::slice::from_ref(current)).await?.pop().unwrap_or(false);
         // A version may show by the other table, which may heed other labels.
         let heeds = self.near.projection.heeds();
         let heeds = self.far.as_ref().map_or(heeds, |far| heeds.union(far.projection.heeds()));
         let inherited = self.inherited(&[Some((*current, heeds))]).await?.pop().unwrap_or(EVERY);
-        Ok(Some(Beside { labels: self.labels_of(current.bytes).union(inherited), is_near }))
+        Ok(Beside { labels: self.labels_of(current.bytes).union(inherited), is_near })
     }
 
     /// What leaves: these bytes with these resources in them.
@@ -287,13 +283,16 @@ impl<'a> Sight<'a> {
                 Ok(shown) => {
                     self.with_links(candidate, &shown.bytes).map(|bytes| self.seen(candidate, bytes, shown.is_near))
                 }
-                Err(reason) => {
-                    *self.counts.withheld.entry(reason.code().to_owned()).or_default() += 1;
-                    None
-                }
+                Err(reason) => self.withhold(reason),
             });
         }
         Ok(visible)
+    }
+
+    /// Counts what is withheld, and shows nothing of it.
+    fn withhold<T>(&mut self, reason: Withheld) -> Option<T> {
+        *self.counts.withheld.entry(reason.code().to_owned()).or_default() += 1;
+        None
     }
 
     fn seen(&mut self, candidate: &Candidate<'_>, bytes: Vec<u8>, is_near: bool) -> Visible {
@@ -415,13 +414,10 @@ impl<'a> Sight<'a> {
             }
             Err(reason) => Err(reason),
         };
-        match shown {
-            Ok(shown) => Ok(Some(shown.bytes)),
-            Err(reason) => {
-                *self.counts.withheld.entry(reason.code().to_owned()).or_default() += 1;
-                Ok(None)
-            }
-        }
+        Ok(match shown {
+            Ok(shown) => Some(shown.bytes),
+            Err(reason) => self.withhold(reason),
+        })
     }
 
     /// What shows of resources that are named, of those that show.
@@ -458,11 +454,13 @@ impl<'a> Sight<'a> {
         shown.map(|_| First { bytes: out, asked, inherited, is_near: true })
     }
 
-    /// Calls `take` with everything of a type that shows and meets the criteria.
+    /// Calls `take` with everything of a type that shows and meets the criteria. `tells`: the answer tells of whoever is met,
+    /// whether he stands in it or not.
     pub async fn search(
         &mut self,
         resource_type: TypeId,
         criteria: &[Criterion],
+        tells: bool,
         take: &mut (dyn FnMut(&Candidate<'_>, Visible) -> Result<(), Stop> + Send),
     ) -> Result<(), Stop> {
         let Some(pieces) = self.pieces(resource_type, criteria).await? else { return Ok(()) };
@@ -488,6 +486,9 @@ impl<'a> Sight<'a> {
                         turn().await;
                     }
                     if let Some(visible) = visible.filter(|visible| all_match(criteria, &visible.bytes)) {
+                        if tells {
+                            self.told.add(&visible);
+                        }
                         take(candidate, visible)?;
                     }
                 }
@@ -582,6 +583,14 @@ pub(super) fn spend(spent: &mut (usize, usize, usize), candidates: usize, bytes:
     Ok(())
 }
 
+/// A page of many that is too large is too many.
+pub(super) fn of_many(error: UpstreamError) -> Stop {
+    match error {
+        UpstreamError::TooLarge { .. } => too_costly().into(),
+        error => error.into(),
+    }
+}
+
 /// The refusal of a request that takes too much.
 pub(super) fn too_costly() -> No {
     No::new(503, "too_costly", "The search meets too many resources. Narrow it, by patient or by date.")
@@ -602,10 +611,6 @@ async fn turn() {
         Poll::Pending
     })
     .await;
-}
-
-fn is_binary(resource_type: TypeId) -> bool {
-    dictionary().get(resource_type).name == "Binary"
 }
 
 /// What a projector asks while one request is served. Without `known` every target shows, and is noted.

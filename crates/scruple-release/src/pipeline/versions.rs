@@ -1,7 +1,7 @@
 //! Versions (docs/view.md, 5): for callers who see times of change, and of resources that show now.
 
 use super::collection::Collection;
-use super::sight::{Beside, Candidate, Sight, Visible, spend, too_costly};
+use super::sight::{Beside, Candidate, Sight, Visible, of_many, spend};
 use super::{Answer, Leaving, Outgoing, Pipeline, Request, RequestRng, Stop};
 use crate::outcome::No;
 use crate::upstream::{Fetched, UpstreamError};
@@ -20,18 +20,14 @@ impl Pipeline {
         version: &str,
         rng: &mut RequestRng,
     ) -> Answer {
-        match self.try_version(&request, resource_type, id, version, rng).await {
-            Ok(answer) => answer,
-            Err(stop) => self.stopped(request, stop).await,
-        }
+        let answered = self.try_version(&request, resource_type, id, version, rng).await;
+        self.ended(request, answered).await
     }
 
     /// Answers `GET /[type]/[id]/_history`.
     pub async fn history(&self, request: Request<'_>, resource_type: TypeId, id: &str, rng: &mut RequestRng) -> Answer {
-        match self.try_history(&request, resource_type, id, rng).await {
-            Ok(answer) => answer,
-            Err(stop) => self.stopped(request, stop).await,
-        }
+        let answered = self.try_history(&request, resource_type, id, rng).await;
+        self.ended(request, answered).await
     }
 
     async fn try_version(
@@ -73,8 +69,12 @@ impl Pipeline {
         if bundle::identity(&plain) != Some((kind, id)) {
             return Ok(None);
         }
-        let beside = sight.beside(&Candidate { kind, id, bytes: &plain }).await?;
-        Ok(beside.filter(|beside| sight.sees_changes(beside.is_near)))
+        let candidate = Candidate { kind, id, bytes: &plain };
+        if sight.visible(&[candidate]).await?.pop().flatten().is_none() {
+            return Ok(None);
+        }
+        let beside = sight.beside(&candidate).await?;
+        Ok(Some(beside).filter(|beside| sight.sees_changes(beside.is_near)))
     }
 
     async fn try_history(
@@ -145,14 +145,6 @@ impl Pipeline {
             pages.push(bytes);
         }
         Ok(pages)
-    }
-}
-
-/// A page of many that is too large is too many.
-pub(super) fn of_many(error: UpstreamError) -> Stop {
-    match error {
-        UpstreamError::TooLarge { .. } => too_costly().into(),
-        error => error.into(),
     }
 }
 
