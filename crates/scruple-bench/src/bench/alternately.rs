@@ -1,12 +1,10 @@
 //! One connection that asks two things in turn and times each answer: what a caller can do who wants to tell them apart.
 
 use super::http_load::Connection;
-use super::processes::on_core;
+use super::processes::{given_plan, run_role};
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
-use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
-use std::process::Stdio;
 use std::time::Instant;
 
 /// The first argument of the program that asks: the plan on standard input, the times on standard output.
@@ -41,13 +39,7 @@ pub struct Timed {
 /// # Errors
 /// The process fails, or an answer tells the two apart without a clock: by status or length.
 pub fn run_on(core: Option<usize>, plan: &Plan) -> Result<Timed> {
-    let mut command = on_core(core, std::env::current_exe()?);
-    let mut child = command.arg(ROLE).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    let plan = serde_json::to_vec(plan)?;
-    child.stdin.take().context("no standard input")?.write_all(&plan)?;
-    let out = child.wait_with_output()?;
-    ensure!(out.status.success(), "the caller ends with {}", out.status);
-    serde_json::from_slice(&out.stdout).context("the caller says something else")
+    run_role(core, ROLE, plan)
 }
 
 /// The role of the process that `run_on` starts.
@@ -55,9 +47,7 @@ pub fn run_on(core: Option<usize>, plan: &Plan) -> Result<Timed> {
 /// # Errors
 /// The plan cannot be read or run.
 pub fn role() -> Result<String> {
-    let mut text = Vec::new();
-    std::io::stdin().read_to_end(&mut text)?;
-    let plan: Plan = serde_json::from_slice(&text)?;
+    let plan: Plan = given_plan()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(serde_json::to_string(&runtime.block_on(run(&plan))?)?)
 }

@@ -6,13 +6,11 @@
 //! that waits.
 
 use super::histogram::Histogram;
-use super::processes::on_core;
+use super::processes::{given_plan, run_role};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
-use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
-use std::process::Stdio;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -103,13 +101,7 @@ impl Outcome {
 /// # Errors
 /// The process fails. That the server answers with errors is in the outcome.
 pub fn run_on(core: Option<usize>, plan: &Plan) -> Result<Outcome> {
-    let mut command = on_core(core, std::env::current_exe()?);
-    let mut child = command.arg(ROLE).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    let plan = serde_json::to_vec(plan)?;
-    child.stdin.take().context("no standard input")?.write_all(&plan)?;
-    let out = child.wait_with_output()?;
-    ensure!(out.status.success(), "the load generator ends with {}", out.status);
-    serde_json::from_slice(&out.stdout).context("the load generator says something else")
+    run_role(core, ROLE, plan)
 }
 
 /// The role of the process that `run_on` starts.
@@ -117,9 +109,7 @@ pub fn run_on(core: Option<usize>, plan: &Plan) -> Result<Outcome> {
 /// # Errors
 /// The plan cannot be read or run.
 pub fn role() -> Result<String> {
-    let mut text = Vec::new();
-    std::io::stdin().read_to_end(&mut text)?;
-    Ok(serde_json::to_string(&run(&serde_json::from_slice(&text)?)?)?)
+    Ok(serde_json::to_string(&run(&given_plan()?)?)?)
 }
 
 /// Runs the plan on this thread.

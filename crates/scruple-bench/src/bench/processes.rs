@@ -1,9 +1,11 @@
 //! Other processes: rivals that are found or installed from their registry into the cache; cores, users, memory.
 
 use anyhow::{Context as _, Result, ensure};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +17,24 @@ use crate::workspace;
 
 /// The version of jaq that is measured.
 const JAQ: &str = "3.1.2";
+
+/// Runs a role of this program in a process of its own, on this core if one is given: the plan goes to its standard input,
+/// and what it found out comes from its standard output.
+pub fn run_role<P: Serialize, T: DeserializeOwned>(core: Option<usize>, role: &str, plan: &P) -> Result<T> {
+    let mut command = on_core(core, std::env::current_exe()?);
+    let mut child = command.arg(role).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    child.stdin.take().context("no standard input")?.write_all(&serde_json::to_vec(plan)?)?;
+    let out = child.wait_with_output()?;
+    ensure!(out.status.success(), "{role} ends with {}", out.status);
+    serde_json::from_slice(&out.stdout).with_context(|| format!("{role} says something else"))
+}
+
+/// The plan that a process got from [`run_role`].
+pub fn given_plan<P: DeserializeOwned>() -> Result<P> {
+    let mut text = Vec::new();
+    std::io::stdin().read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text)?)
+}
 
 /// A program that prints its input minified, `PROGRAM -c . FILE`.
 pub struct Printer {
