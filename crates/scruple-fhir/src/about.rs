@@ -3,10 +3,11 @@
 use crate::annotation::Annotation;
 use crate::dictionary::{TypeId, dictionary};
 use crate::json::Scanner;
+use crate::paths::{Named, Paths};
 pub use crate::reference::named;
-use crate::reference::{Literal, literal};
 use scruple_core::SegmentSet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 /// Types whose resources are about no patient. Types of a category that is not PHI are too.
 const SHARED: [&str; 13] = [
@@ -57,18 +58,53 @@ const ABOUT: [(&str, &[&str]); 10] = [
     ("Person", &["link", "target"]),
 ];
 
+/// The paths of [`ABOUT`] of a type.
+fn about(name: &str) -> &'static Paths<()> {
+    static ALL: LazyLock<ByType<()>> = LazyLock::new(|| {
+        let lines = ABOUT.iter().map(|(only, steps)| ((!only.is_empty()).then_some(*only), *steps, ()));
+        ByType::new(lines, |(), ()| ())
+    });
+    ALL.of(name)
+}
+
+/// Paths of every type, with those that hold for all types among them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct ByType<T> {
+    every: Paths<T>,
+    own: HashMap<String, Paths<T>>,
+}
+
+impl<T: Copy> ByType<T> {
+    /// From lines of a type (none: every type), keys and what the path is for; `both` joins two of one path.
+    fn new<'a, S: AsRef<str> + 'a>(
+        lines: impl Iterator<Item = (Option<&'a str>, &'a [S], T)> + Clone,
+        both: impl Fn(T, T) -> T,
+    ) -> Self {
+        let paths = |name: Option<&str>| {
+            let mut paths = Paths::default();
+            for (_, steps, what) in lines.clone().filter(|(only, ..)| only.is_none() || *only == name) {
+                paths.end(steps, &mut |end| *end = Some(end.map_or(what, |known| both(known, what))));
+            }
+            paths
+        };
+        let names: BTreeSet<&str> = lines.clone().filter_map(|(only, ..)| only).collect();
+        let own = names.into_iter().map(|name| (name.to_owned(), paths(Some(name)))).collect();
+        Self { every: paths(None), own }
+    }
+
+    fn of(&self, name: &str) -> &Paths<T> {
+        self.own.get(name).unwrap_or(&self.every)
+    }
+}
+
 impl Patients {
-    /// Adds those of one resource of a type, by its own elements.
-    fn add(&mut self, scan: &Scanner<'_>, name: &str) {
-        let mut unknown = false;
-        for (_, steps) in ABOUT.iter().filter(|(only, _)| only.is_empty() || *only == name) {
-            unknown |= !each_reference(scan, steps, &mut |named| match named {
-                Named::Resource(b"Patient", id) => self.ids.push(id.to_owned()),
-                Named::Resource(..) | Named::Nothing => {}
-                Named::Contained | Named::Other => self.unknown = true,
-            });
-        }
-        self.unknown |= unknown;
+    /// Adds those of one resource of a type, by its own elements. Gives where `contained` begins.
+    fn add(&mut self, scan: &Scanner<'_>, name: &str) -> Option<usize> {
+        about(name).walk(scan, &mut |(), named| match named {
+            Named::Resource(b"Patient", id) => self.ids.push(id.to_owned()),
+            Named::Resource(..) | Named::Nothing => {}
+            Named::Contained | Named::Other => self.unknown = true,
+        })
     }
 }
 
@@ -81,11 +117,13 @@ pub fn patients(resource_type: TypeId, id: &str, bytes: &[u8]) -> Patients {
         found.ids.push(id.to_owned());
     }
     let scan = Scanner::new(bytes);
-    found.add(&scan, name);
+    let contained = found.add(&scan, name);
     found.names_one = found.unknown || !found.ids.is_empty();
-    let whole = each_object(&scan, &["contained"], &mut |inner| match type_name(inner) {
+    let whole = each_contained(&scan, contained, &mut |inner| match type_name(inner) {
         Some("Patient") | None => found.unknown = true,
-        Some(name) => found.add(inner, name),
+        Some(name) => {
+            found.add(inner, name);
+        }
     });
     found.unknown |= !whole;
     found.ids.sort();
@@ -96,12 +134,26 @@ pub fn patients(resource_type: TypeId, id: &str, bytes: &[u8]) -> Patients {
 /// Whether a resource contains one of a type that is about patients.
 #[must_use]
 pub fn contains_bound(annotation: &Annotation, bytes: &[u8]) -> bool {
+    let scan = Scanner::new(bytes);
+    let Ok([contained]) = scan.find([b"contained"]) else { return true };
     let mut any = false;
-    let whole = each_object(&Scanner::new(bytes), &["contained"], &mut |inner| {
+    let whole = each_contained(&scan, contained, &mut |inner| {
         let kind = type_name(inner).and_then(|name| dictionary().resource(name));
         any |= kind.is_none_or(|kind| is_bound(annotation, kind));
     });
     any || !whole
+}
+
+/// Calls `each` for every resource of the array that begins at `contained`. False if it cannot be read.
+fn each_contained(scan: &Scanner<'_>, contained: Option<usize>, each: &mut dyn FnMut(&Scanner<'_>)) -> bool {
+    let Some(at) = contained else { return true };
+    let mut ahead = scan.fork(at);
+    let items = ahead.items(|item| {
+        item.at_object()?;
+        each(&item.fork(item.at));
+        item.skip()
+    });
+    items.is_ok()
 }
 
 fn type_name<'a>(scan: &Scanner<'a>) -> Option<&'a str> {
@@ -122,6 +174,29 @@ pub struct Inheritance {
     pub passes: SegmentSet,
 }
 
+/// The lines of `inheritance.csv`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Inheritances {
+    lines: Vec<Inheritance>,
+    paths: ByType<SegmentSet>,
+}
+
+impl Inheritances {
+    /// From the lines, of which no two have the same type and steps.
+    #[must_use]
+    pub fn new(lines: Vec<Inheritance>) -> Self {
+        let each = lines.iter().map(|line| (line.of.as_deref(), line.steps.as_slice(), line.passes));
+        let paths = ByType::new(each, SegmentSet::union);
+        Self { lines, paths }
+    }
+
+    /// The lines, in the order of the file.
+    #[must_use]
+    pub fn lines(&self) -> &[Inheritance] {
+        &self.lines
+    }
+}
+
 /// From which resources a resource inherits, and what.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Heritage {
@@ -131,42 +206,42 @@ pub struct Heritage {
     pub unread: SegmentSet,
 }
 
+impl Heritage {
+    /// Adds that of one resource by its own elements. Gives where `contained` begins.
+    fn add(&mut self, annotation: &Annotation, scan: &Scanner<'_>, wanted: SegmentSet) -> Option<usize> {
+        let paths = annotation.inheritance.paths.of(type_name(scan).unwrap_or_default());
+        paths.walk(scan, &mut |passes, named| {
+            let passes = passes.intersect(wanted);
+            match named {
+                _ if passes == SegmentSet::EMPTY => {}
+                Named::Resource(kind, id) => {
+                    let kind = String::from_utf8_lossy(kind).into_owned();
+                    let known = self.from.entry((kind, id.to_owned())).or_default();
+                    *known = known.union(passes);
+                }
+                Named::Contained | Named::Nothing => {}
+                Named::Other => self.unread = self.unread.union(passes),
+            }
+        })
+    }
+}
+
 /// From which resources a resource inherits labels of `wanted`; its contained resources pass theirs through it.
 #[must_use]
 pub fn heritage(annotation: &Annotation, bytes: &[u8], wanted: SegmentSet) -> Heritage {
     let mut found = Heritage::default();
+    if wanted == SegmentSet::EMPTY {
+        return found;
+    }
     let scan = Scanner::new(bytes);
-    of_one(annotation, &scan, wanted, &mut found);
-    let whole = each_object(&scan, &["contained"], &mut |inner| of_one(annotation, inner, wanted, &mut found));
+    let contained = found.add(annotation, &scan, wanted);
+    let whole = each_contained(&scan, contained, &mut |inner| {
+        found.add(annotation, inner, wanted);
+    });
     if !whole {
         found.unread = wanted;
     }
     found
-}
-
-fn of_one(annotation: &Annotation, scan: &Scanner<'_>, wanted: SegmentSet, found: &mut Heritage) {
-    let name = scan.find([b"resourceType"]).ok().and_then(|[at]| scan.plain_string_at(at)).unwrap_or_default();
-    let lines = annotation.inheritance.iter();
-    for line in lines.filter(|line| line.of.as_ref().is_none_or(|only| only.as_bytes() == name)) {
-        let passes = line.passes.intersect(wanted);
-        if passes == SegmentSet::EMPTY {
-            continue;
-        }
-        let steps: Vec<&str> = line.steps.iter().map(String::as_str).collect();
-        let Heritage { from, unread } = found;
-        let whole = each_reference(scan, &steps, &mut |named| match named {
-            Named::Resource(kind, id) => {
-                let kind = String::from_utf8_lossy(kind).into_owned();
-                let known = from.entry((kind, id.to_owned())).or_default();
-                *known = known.union(passes);
-            }
-            Named::Contained | Named::Nothing => {}
-            Named::Other => *unread = unread.union(passes),
-        });
-        if !whole {
-            *unread = unread.union(passes);
-        }
-    }
 }
 
 /// All literals of References anywhere in a resource, as type and id.
@@ -213,71 +288,6 @@ pub(crate) fn each_literal(scan: &Scanner<'_>, each: &mut dyn FnMut(&str)) {
             }
         }
         _ => {}
-    }
-}
-
-/// What a Reference names.
-enum Named<'a> {
-    /// A resource of the server, by type and id.
-    Resource(&'a [u8], &'a str),
-    /// Another one inside the resource.
-    Contained,
-    /// Something that cannot be read here: an address elsewhere, a search, an identifier.
-    Other,
-    /// Nothing: words alone, or not even these.
-    Nothing,
-}
-
-/// Calls `each` for every Reference behind these keys. False if what stands there cannot be read.
-fn each_reference(scan: &Scanner<'_>, steps: &[&str], each: &mut dyn FnMut(Named<'_>)) -> bool {
-    let mut readable = true;
-    each_object(scan, steps, &mut |reference| {
-        let Ok([text, identifier]) = reference.find([b"reference", b"identifier"]) else {
-            readable = false;
-            return;
-        };
-        each(match (text, reference.plain_string_at(text)) {
-            (None, _) if identifier.is_some() => Named::Other,
-            (None, _) => Named::Nothing,
-            (Some(_), Some(text)) => match literal(text) {
-                Literal::Relative { resource_type, id } => match std::str::from_utf8(id) {
-                    Ok(id) => Named::Resource(resource_type, id),
-                    Err(_) => Named::Other,
-                },
-                Literal::Contained(_) | Literal::Container => Named::Contained,
-                _ => Named::Other,
-            },
-            (Some(_), None) => Named::Other,
-        });
-    }) && readable
-}
-
-/// Calls `each` for every object behind these keys, through arrays. False if what stands there cannot be read.
-fn each_object(scan: &Scanner<'_>, steps: &[&str], each: &mut dyn FnMut(&Scanner<'_>)) -> bool {
-    let mut ahead = scan.fork(scan.at);
-    match ahead.peek() {
-        b'[' => {
-            let mut readable = true;
-            let items = ahead.items(|item| {
-                // FHIR has no arrays in arrays; however deep a sender nests them, they are not gone into.
-                readable &= item.peek() != b'[' && each_object(&item.fork(item.at), steps, each);
-                item.skip()
-            });
-            items.is_ok() && readable
-        }
-        b'{' => match steps.split_first() {
-            None => {
-                each(&ahead);
-                true
-            }
-            Some((key, rest)) => match ahead.find([key.as_bytes()]) {
-                Ok([Some(at)]) => each_object(&ahead.fork(at), rest, each),
-                Ok([None]) => true,
-                Err(_) => false,
-            },
-        },
-        // A value of another kind: the resource is malformed, and is judged so elsewhere.
-        _ => true,
     }
 }
 
@@ -367,11 +377,11 @@ mod tests {
         };
         let both = segment(1).union(segment(2));
         let annotation = Annotation {
-            inheritance: vec![
+            inheritance: Inheritances::new(vec![
                 line(None, &["encounter"], segment(1)),
                 line(Some("Claim"), &["diagnosis", "diagnosisReference"], both),
                 line(Some("Encounter"), &["diagnosis", "condition"], both),
-            ],
+            ]),
             ..Annotation::default()
         };
         let of = |text: &str, wanted| heritage(&annotation, text.as_bytes(), wanted);

@@ -2,7 +2,7 @@
 //!
 //! The pack's compiler fills it; the plan reads it. It holds no role and no decision.
 
-use crate::about::Inheritance;
+use crate::about::Inheritances;
 use crate::codes::CodeIndex;
 use scruple_core::{CategoryId, MaskId, SegmentSet};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -129,7 +129,7 @@ pub struct Annotation {
     /// Values of `meta.source` that label their resource.
     pub meta_sources: HashMap<String, SegmentSet>,
     /// `inheritance.csv`.
-    pub inheritance: Vec<Inheritance>,
+    pub inheritance: Inheritances,
     /// Segments that are recognised by codes: an unclassified resource opens to those who hold all of them.
     pub code_segments: SegmentSet,
     /// How many segments the pack has.

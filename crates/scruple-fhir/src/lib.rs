@@ -15,6 +15,7 @@ mod json;
 mod marker;
 mod mask;
 mod meta;
+mod paths;
 mod plan;
 mod project;
 mod reference;

@@ -420,7 +420,7 @@ pub(crate) fn visibility(annotation: &Annotation, table: &DecisionTable, asks: A
             };
             of_type && line.passes.intersect(heeded) != SegmentSet::EMPTY
         };
-        asks.inherited && annotation.inheritance.iter().any(applies)
+        asks.inherited && annotation.inheritance.lines().iter().any(applies)
     };
     let asks = (labelled || inherits()) && !follows_all(table, annotation)
         || !all_classes

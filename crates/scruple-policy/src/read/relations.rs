@@ -5,7 +5,7 @@ use super::{Names, Reader};
 use crate::model::{Reach, RelatedBy, Role};
 use crate::source::{Row, Table};
 use scruple_core::SegmentSet;
-use scruple_fhir::about::Inheritance;
+use scruple_fhir::about::{Inheritance, Inheritances};
 use scruple_fhir::{Annotation, dictionary};
 use std::collections::BTreeMap;
 
@@ -20,6 +20,7 @@ impl Reader<'_> {
         let given = annotation.reference_sources.values().chain(annotation.meta_sources.values());
         let source = given.fold(SegmentSet::EMPTY, |all, one| all.union(*one));
         let all = SegmentSet::ALL.union(SegmentSet::UNCLASSIFIED).union(SegmentSet::UNREADABLE);
+        let mut lines: Vec<Inheritance> = Vec::new();
         for row in &table.rows {
             let passes = match row.field(1) {
                 "all" => Some(all),
@@ -58,11 +59,12 @@ impl Reader<'_> {
                 steps: rest.split('.').map(key).collect(),
                 passes,
             };
-            if annotation.inheritance.iter().any(|known| (&known.of, &known.steps) == (&line.of, &line.steps)) {
+            if lines.iter().any(|known| (&known.of, &known.steps) == (&line.of, &line.steps)) {
                 self.problems.push(table.problem(row.line, format!("`{path}` stands twice"), "keep one of the lines"));
             }
-            annotation.inheritance.push(line);
+            lines.push(line);
         }
+        annotation.inheritance = Inheritances::new(lines);
     }
 
     pub(super) fn relationships(&mut self, roles: &mut BTreeMap<String, Role>) {

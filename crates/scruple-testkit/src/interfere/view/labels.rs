@@ -19,7 +19,7 @@ impl Inherits {
     #[must_use]
     pub fn of(annotation: &Annotation) -> Vec<Self> {
         let line = |line: &Inheritance| Self { element: line.element.clone(), passes: line.passes };
-        annotation.inheritance.iter().map(line).collect()
+        annotation.inheritance.lines().iter().map(line).collect()
     }
 }
 
