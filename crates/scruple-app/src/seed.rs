@@ -10,9 +10,9 @@ use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Phi, Timestamp, new_id};
 use scruple_store::{
-    GrantError, GrantRequest, InvalidLogin, InvalidPractitioner, InvalidSubject, LinkError, LinkRequest, Login,
-    NewGrant, NewLink, NewPerson, Person, Position, PractitionerRef, RoleCode, ShardLease, Store, StoreError, Tx,
-    Window, confirm_link, find_person_by_login, insert_grant, insert_person, list_links,
+    GrantError, GrantRequest, InvalidLogin, InvalidPractitioner, InvalidRole, LinkError, LinkRequest, Login, NewGrant,
+    NewLink, NewPerson, Person, Position, PractitionerRef, RoleCode, ShardLease, Store, StoreError, Tx, Window,
+    confirm_link, find_person_by_login, insert_grant, insert_person, list_links,
 };
 
 /// The login of the person who asks for the grants of a demo.
@@ -71,7 +71,7 @@ pub enum SeedError {
         line: usize,
         /// Why.
         #[source]
-        source: InvalidSubject,
+        source: InvalidRole,
     },
     /// A practitioner is none.
     #[error("practitioner of line {line}")]

@@ -1,8 +1,8 @@
 //! What the gateway's cache loads for one person, with the vector that tells whether it is still true.
 
-use crate::grant::{HeldGrant, open_grants};
+use crate::grant::open_grants;
 use crate::link::usable_practitioners;
-use crate::{Person, PractitionerRef, ShardVector, StoreError, Tx, shard_vector};
+use crate::{HeldGrant, Person, PractitionerRef, ShardVector, StoreError, Tx, shard_vector};
 use scruple_core::{Id, Timestamp};
 
 /// What a person holds.

@@ -40,10 +40,7 @@ pub use engine::{Engine, Tx};
 pub use error::StoreError;
 pub use event::{Aggregate, Event, Position, history};
 pub use feed::{Feed, ShardVector, shard_vector};
-pub use grant::{
-    Grant, GrantError, GrantRequest, HeldGrant, NewGrant, Revocation, Window, find_grant, grants_as_of, holders,
-    insert_grant, open_grants, revoke_grant,
-};
+pub use grant::{find_grant, grants_as_of, holders, insert_grant, open_grants, revoke_grant};
 pub use job::{Job, JobCounts, JobFailure, JobLease, LeasedJob, NewJob, Outcome, enqueue, finish_job};
 pub use link::{
     InvalidPractitioner, LinkEnd, LinkError, LinkRequest, LinkState, NewLink, PractitionerLink, PractitionerRef,
@@ -53,11 +50,14 @@ pub use pack::{
     NewPack, Pack, PackApproval, PackState, activate_pack, active_pack_as_of, approve_pack, find_pack, list_packs,
     mark_pack_checked, propose_pack,
 };
-pub use person::{
-    InvalidLogin, Login, NewPerson, Person, find_person, find_person_by_login, insert_person, mark_person_left,
-};
+pub use person::{find_person, find_person_by_login, insert_person, mark_person_left};
 pub use seal::{BLIND_COLUMNS, SEALED_COLUMNS, SealError, Sealer};
 pub use shard::{ShardId, ShardLease};
-pub use subject::{InvalidSubject, RoleCode, Subject, Subjects};
+pub use subject::{InvalidSubject, Subject, Subjects};
+
+pub use scruple_flow::{
+    Grant, GrantError, GrantRequest, HeldGrant, InvalidLogin, InvalidRole, Login, NewGrant, NewPerson, Person,
+    Revocation, RoleCode, Window,
+};
 
 pub mod limits;

@@ -22,10 +22,6 @@ pub const PAGE_ROWS_MAX: i64 = 200;
 pub const JOBS_LEASED_MAX: i64 = 32;
 /// Attempts that a job may ask for.
 pub const JOB_ATTEMPTS_MAX: u32 = 100;
-/// Bytes of a login.
-pub const LOGIN_BYTES_MAX: usize = 320;
-/// Bytes of a role's code.
-pub const ROLE_BYTES_MAX: usize = 64;
 /// Connections that read, besides the one writer of SQLite; all connections on PostgreSQL.
 pub const CONNECTIONS_MAX: u32 = 8;
 /// Milliseconds that a statement waits for a lock, and a caller for a connection.
