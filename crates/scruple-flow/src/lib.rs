@@ -3,11 +3,25 @@
 //! What is here: states with their data, the transitions between them, and who may make them. All of it is pure: the time and
 //! the facts are arguments. What is deliberately not here: tables (scruple-store), use cases (scruple-app), pages.
 
+mod elevation;
+mod emergency;
 mod grant;
 pub mod limits;
+mod patient;
 mod person;
+mod reason;
+mod request;
 mod role;
 
+pub use elevation::{
+    DeclaredReason, Elevation, ElevationError, ElevationKind, EmergencyReason, HeldElevation, NewElevation, Opening,
+};
+pub use emergency::{EmergencyReview, Finding, ReviewError, ReviewEvent, ReviewState, Reviewer, Verdict};
 pub use grant::{Grant, GrantError, GrantRequest, HeldGrant, NewGrant, Revocation, Window};
+pub use patient::{InvalidPatient, PatientRef};
 pub use person::{InvalidLogin, Login, NewPerson, Person};
+pub use reason::{WeakReason, reason};
+pub use request::{
+    AccessRequest, Approval, ApprovalRule, Approver, ApproverKind, RequestError, RequestEvent, RequestState, Wanted,
+};
 pub use role::{InvalidRole, RoleCode};

@@ -4,3 +4,19 @@
 pub const LOGIN_BYTES_MAX: usize = 320;
 /// Bytes of a role's code.
 pub const ROLE_BYTES_MAX: usize = 64;
+/// Bytes of a patient's id (FHIR R4, `id`).
+pub const PATIENT_ID_BYTES_MAX: usize = 64;
+/// Bytes of a reason.
+pub const REASON_BYTES_MAX: usize = 2_000;
+/// Letters and digits of a reason, at least.
+pub const REASON_LETTERS_MIN: usize = 12;
+/// Different words of a reason, at least.
+pub const REASON_WORDS_MIN: usize = 3;
+/// Patients that one request names.
+pub const REQUEST_PATIENTS_MAX: usize = 25;
+/// Approvals that one request can need.
+pub const APPROVALS_MAX: usize = 4;
+/// Hours that a declared relationship lasts: a long shift.
+pub const DECLARED_HOURS_MAX: i64 = 13;
+/// Hours that emergency access to one patient lasts.
+pub const EMERGENCY_HOURS_MAX: i64 = 4;
