@@ -1,8 +1,9 @@
 //! What the gateway's cache loads for one person, with the vector that tells whether it is still true.
 
+use crate::elevation::open_elevations;
 use crate::grant::open_grants;
 use crate::link::usable_practitioners;
-use crate::{HeldGrant, Person, PractitionerRef, ShardVector, StoreError, Tx, shard_vector};
+use crate::{HeldElevation, HeldGrant, Person, PractitionerRef, ShardVector, StoreError, Tx, shard_vector};
 use scruple_core::{Id, Timestamp};
 
 /// What a person holds.
@@ -16,6 +17,8 @@ pub struct Access {
     pub left_at: Option<Timestamp>,
     /// The grants that are neither revoked nor over, those that have not begun included.
     pub grants: Vec<HeldGrant>,
+    /// The patients whose records are opened to him for a time, those that are to be included.
+    pub elevations: Vec<HeldElevation>,
     /// Who the person is in the record system, in order: without those that are ambiguous, and of one who is gone none.
     pub practitioners: Vec<PractitionerRef>,
 }
@@ -23,7 +26,7 @@ pub struct Access {
 /// Loads what a person holds. To be called in one transaction of [`crate::Store::begin_read`]. Unknown: `Ok(None)`.
 ///
 /// # Errors
-/// The database failed, a row is inconsistent, or there are too many grants or links.
+/// The database failed, a row is inconsistent, or there are too many grants, elevations or links.
 pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Result<Option<Access>, StoreError> {
     const SQL: &str = "SELECT left_at FROM person WHERE id = $1";
     // The vector first: should the state of the database move meanwhile, grants and links are newer than it and never older.
@@ -36,6 +39,7 @@ pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
     let left_at = left_at.map(Timestamp::from_micros);
     let gone = left_at.is_some_and(|at| at <= now);
     let grants = if gone { Vec::new() } else { open_grants(tx, person, now).await? };
+    let elevations = if gone { Vec::new() } else { open_elevations(tx, person, now).await? };
     let practitioners = if gone { Vec::new() } else { usable_practitioners(tx, person).await? };
-    Ok(Some(Access { vector, person, left_at, grants, practitioners }))
+    Ok(Some(Access { vector, person, left_at, grants, elevations, practitioners }))
 }

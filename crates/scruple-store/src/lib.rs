@@ -19,6 +19,7 @@ mod access;
 mod commit;
 mod connect;
 mod data_key;
+mod elevation;
 mod error;
 mod event;
 mod feed;
@@ -28,6 +29,8 @@ mod link;
 mod migrate;
 mod pack;
 mod person;
+mod request;
+mod review;
 mod seal;
 mod shard;
 mod subject;
@@ -36,6 +39,9 @@ pub use access::{Access, load_access};
 pub use commit::NewEvent;
 pub use connect::{Durability, Options, Store};
 pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
+pub use elevation::{
+    end_elevation, find_elevation, insert_elevation, list_elevations, list_elevations_of_patient, open_elevations,
+};
 pub use engine::{Engine, Tx};
 pub use error::StoreError;
 pub use event::{Aggregate, Event, Position, history};
@@ -51,13 +57,17 @@ pub use pack::{
     mark_pack_checked, propose_pack,
 };
 pub use person::{find_person, find_person_by_login, insert_person, mark_person_left};
+pub use request::{
+    find_request, insert_request, list_overdue_requests, list_pending_requests, list_requests_of, update_request,
+};
+pub use review::{NewReview, find_review, insert_review, list_open_reviews, update_review};
 pub use seal::{BLIND_COLUMNS, SEALED_COLUMNS, SealError, Sealer};
 pub use shard::{ShardId, ShardLease};
 pub use subject::{InvalidSubject, Subject, Subjects};
 
 pub use scruple_flow::{
-    Grant, GrantError, GrantRequest, HeldGrant, InvalidLogin, InvalidRole, Login, NewGrant, NewPerson, Person,
-    Revocation, RoleCode, Window,
+    Grant, GrantError, GrantRequest, HeldElevation, HeldGrant, InvalidLogin, InvalidRole, Login, NewGrant, NewPerson,
+    Person, Revocation, RoleCode, Window,
 };
 
 pub mod limits;

@@ -12,6 +12,8 @@ pub const FEED_EVENTS_MAX: i64 = 1_000;
 pub const SHARDS_MAX: i64 = 64;
 /// Grants of one person that have not ended. One more is an error, not a shorter list.
 pub const OPEN_GRANTS_MAX: i64 = 256;
+/// Elevations of one person that have not ended. One more is an error, not a shorter list.
+pub const OPEN_ELEVATIONS_MAX: i64 = 1_000;
 /// Links of one person to practitioners that have not ended. One more is refused.
 pub const OPEN_LINKS_MAX: i64 = 32;
 /// Bytes of a practitioner's id (FHIR R4, `id`).

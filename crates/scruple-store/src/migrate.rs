@@ -18,6 +18,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0002_practitioner_link.sql"),
         include_str!("../migrations/postgres/0002_practitioner_link.sql"),
     ),
+    (
+        4,
+        "access_request",
+        include_str!("../migrations/sqlite/0004_access_request.sql"),
+        include_str!("../migrations/postgres/0004_access_request.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

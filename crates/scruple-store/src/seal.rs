@@ -3,17 +3,25 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 6] = [
+pub const SEALED_COLUMNS: [&str; 14] = [
     crate::commit::BODY,
+    crate::elevation::JUSTIFICATION,
+    crate::elevation::PATIENT,
     crate::grant::JUSTIFICATION,
     crate::job::PAYLOAD,
     crate::person::CONTACT,
     crate::person::LOGIN,
     crate::person::NAME,
+    crate::request::COMMENT,
+    crate::request::JUSTIFICATION,
+    crate::request::PATIENT,
+    crate::request::TICKET,
+    crate::review::ACCOUNT,
+    crate::review::RATIONALE,
 ];
 
 /// Every column that has a blind index.
-pub const BLIND_COLUMNS: [&str; 1] = [crate::person::LOGIN];
+pub const BLIND_COLUMNS: [&str; 3] = [crate::elevation::PATIENT, crate::person::LOGIN, crate::request::PATIENT];
 
 /// Why a value could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]

@@ -134,6 +134,7 @@ pub(crate) mod tests {
             person,
             left_at: left_at.map(at),
             grants: grants.iter().map(grant).collect(),
+            elevations: Vec::new(),
             practitioners: Vec::new(),
         })
     }

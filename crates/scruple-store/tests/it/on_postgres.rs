@@ -4,6 +4,8 @@ pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Postgres;
 
 #[path = "cases/commit.rs"]
 mod commit;
+#[path = "cases/elevations.rs"]
+mod elevations;
 #[path = "cases/feed.rs"]
 mod feed;
 #[path = "cases/grants.rs"]
@@ -20,6 +22,10 @@ mod outbox;
 mod packs;
 #[path = "cases/persons.rs"]
 mod persons;
+#[path = "cases/requests.rs"]
+mod requests;
+#[path = "cases/reviews.rs"]
+mod reviews;
 #[path = "cases/sealed.rs"]
 mod sealed;
 #[path = "cases/settings.rs"]

@@ -79,7 +79,21 @@ async fn both_engines_have_the_same_columns_and_the_same_unique_indexes() {
     }
     let found = found.into_inner().unwrap();
     let tables: BTreeSet<_> = found[0].0.iter().map(|(table, ..)| table.as_str()).collect();
-    let expected = ["data_key", "event", "job", "pack_version", "person", "practitioner_link", "role_grant", "shard"];
+    let expected = [
+        "access_request",
+        "data_key",
+        "elevation",
+        "emergency_review",
+        "event",
+        "job",
+        "pack_version",
+        "person",
+        "practitioner_link",
+        "request_approval",
+        "request_patient",
+        "role_grant",
+        "shard",
+    ];
     assert_eq!(tables, expected.into());
     // What holds PHI or personal data is sealed: no such name without the ending.
     for (table, column, kind, _) in &found[0].0 {

@@ -1,0 +1,234 @@
+use super::ENGINE;
+use crate::support::{TestDb, at, with_db};
+use scruple_core::{Id, Phi};
+use scruple_flow::{AccessRequest, ApprovalRule, Approver, ApproverKind, RequestState, Wanted, Window};
+use scruple_store::{
+    Aggregate, Person, StoreError, Subject, find_request, insert_request, list_overdue_requests, list_pending_requests,
+    list_requests_of, mark_person_left, update_request,
+};
+
+const WORDS: &str = "Peer review of the March falls, case 4711";
+
+pub fn privacy() -> ApproverKind {
+    ApproverKind::Role("privacy_officer".parse().unwrap())
+}
+
+/// A request of the second of three people for the first one, handed in at second 0.
+pub fn pending(db: &TestDb, people: [Id<Person>; 3], patients: &[&str], needs: &[ApproverKind]) -> AccessRequest {
+    let draft = AccessRequest {
+        id: db.id(),
+        person: people[0],
+        requested_by: people[1],
+        wanted: Wanted {
+            role: "nurse".parse().unwrap(),
+            purpose: Some("TREAT".to_owned()),
+            patients: patients.iter().map(|id| id.parse().unwrap()).collect(),
+            window: Window::new(at(0), at(3_600)).unwrap(),
+        },
+        justification: Phi::new(WORDS.to_owned()),
+        ticket: Some("INC-4711".to_owned()),
+        rule: ApprovalRule { needs: needs.to_vec(), hours_max: 8, decide_hours: 4, step_up: true },
+        submitted_at: at(0),
+        decide_by: at(0),
+        state: RequestState::Draft,
+        version: 1,
+    };
+    draft.submit(None, at(0)).unwrap()
+}
+
+pub fn approver(person: Id<Person>, kinds: &[ApproverKind]) -> Approver {
+    Approver { person, acting_for: None, kinds: kinds.iter().cloned().collect(), stepped_up: true }
+}
+
+pub async fn stored(db: &TestDb, request: &AccessRequest) {
+    let mut tx = db.begin().await;
+    insert_request(&mut tx, request).await.unwrap();
+    db.commit(tx, Subject::Person(request.person)).await.unwrap();
+}
+
+pub async fn changed(db: &TestDb, request: &AccessRequest, version: i64) -> Result<(), StoreError> {
+    let mut tx = db.begin().await;
+    update_request(&mut tx, request, version).await?;
+    db.commit(tx, Subject::Person(request.person)).await.map(drop)
+}
+
+async fn found(db: &TestDb, id: Id<AccessRequest>) -> AccessRequest {
+    find_request(&mut db.read().await, id).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_request_is_found_as_it_was_made_and_as_it_was_decided() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let second = db.person("second-approver").await;
+        let request = pending(db, people, &["a", "b"], &[ApproverKind::LineManager, privacy()]);
+        stored(db, &request).await;
+        assert_eq!(found(db, request.id).await, request);
+        assert_eq!(find_request(&mut db.read().await, db.id()).await.unwrap(), None);
+
+        let manager = approver(people[2], &[ApproverKind::LineManager]);
+        let narrower = Wanted {
+            patients: [("b").parse().unwrap()].into(),
+            window: Window::new(at(0), at(1_800)).unwrap(),
+            ..request.wanted.clone()
+        };
+        let once = request.approve(&manager, Some(narrower), at(60)).unwrap();
+        changed(db, &once, 1).await.unwrap();
+        let once = found(db, once.id).await;
+        assert_eq!((once.version, once.wanted.patients.len()), (2, 1));
+        let twice = once.approve(&approver(second, &[privacy()]), None, at(120)).unwrap();
+        changed(db, &twice, 2).await.unwrap();
+        let last = found(db, twice.id).await;
+        assert_eq!(last, AccessRequest { version: 3, ..twice });
+        assert_eq!(last.state.code(), "approved");
+
+        for (name, of) in [("denied", 0), ("cancelled", 1), ("expired", 2)] {
+            let request = pending(db, people, &[], &[privacy()]);
+            stored(db, &request).await;
+            let ended = match of {
+                0 => request.deny(&approver(second, &[privacy()]), Phi::new(WORDS.to_owned()), at(9)),
+                1 => request.cancel(people[1], at(9)),
+                _ => request.expire(at(14_400)),
+            };
+            let ended = ended.unwrap();
+            changed(db, &ended, 1).await.unwrap();
+            assert_eq!(found(db, ended.id).await, AccessRequest { version: 2, ..ended });
+            assert_eq!(found(db, last.id).await.state.code(), "approved", "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_table_lets_no_request_go_another_way() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let request = pending(db, people, &["a"], &[privacy()]);
+        stored(db, &request).await;
+        let refused =
+            |found: Result<(), StoreError>| assert!(matches!(found, Err(StoreError::Refused(_))), "{found:?}");
+        // Approved by nobody, decided by who asked, wider, another person's, a draft again.
+        let none = RequestState::Approved { approvals: Vec::new(), at: at(1) };
+        refused(changed(db, &AccessRequest { state: none, ..request.clone() }, 1).await);
+        let own = RequestState::Denied { by: people[1], at: at(1), comment: Phi::new(WORDS.to_owned()) };
+        refused(changed(db, &AccessRequest { state: own, ..request.clone() }, 1).await);
+        let longer = Wanted { window: Window::new(at(0), at(7_200)).unwrap(), ..request.wanted.clone() };
+        refused(changed(db, &AccessRequest { wanted: longer, ..request.clone() }, 1).await);
+        let any = Wanted { purpose: None, ..request.wanted.clone() };
+        refused(changed(db, &AccessRequest { wanted: any, ..request.clone() }, 1).await);
+        refused(changed(db, &AccessRequest { state: RequestState::Draft, ..request.clone() }, 1).await);
+        // Two people: neither who asks, nor who gets, nor for either of them.
+        for (by, acting_for) in [(people[0], None), (people[1], None), (people[2], Some(people[0]))] {
+            let approval = scruple_flow::Approval { by, acting_for, kind: privacy(), at: at(1) };
+            let state = RequestState::Approved { approvals: vec![approval], at: at(1) };
+            refused(changed(db, &AccessRequest { state, ..request.clone() }, 1).await);
+        }
+        let ended = request.clone().cancel(people[1], at(1)).unwrap();
+        changed(db, &ended, 1).await.unwrap();
+        refused(changed(db, &AccessRequest { version: 2, ..request.clone() }, 2).await);
+        let begins = RequestState::Expired { at: at(1) };
+        let other = AccessRequest { id: db.id(), state: begins, ..request };
+        let inserted = insert_request(&mut db.begin().await, &other).await;
+        assert!(inserted.is_err());
+        for table in ["access_request", "request_patient", "request_approval"] {
+            assert!(db.raw(&format!("DELETE FROM {table}")).await.is_err() || table == "request_approval");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_decide_at_one_time_one_wins() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let second = db.person("second-approver").await;
+        let deadline = |request: &AccessRequest| request.clone().expire(request.decide_by).unwrap();
+        let approve = |by: Id<Person>| {
+            move |request: &AccessRequest| request.clone().approve(&approver(by, &[privacy()]), None, at(9)).unwrap()
+        };
+        let withdraw = |request: &AccessRequest| request.clone().cancel(request.requested_by, at(9)).unwrap();
+        let others: [&dyn Fn(&AccessRequest) -> AccessRequest; 3] = [&approve(second), &withdraw, &deadline];
+        for other in others {
+            let request = pending(db, people, &["a"], &[privacy()]);
+            stored(db, &request).await;
+            let mut tasks = tokio::task::JoinSet::new();
+            for ended in [approve(people[2])(&request), other(&request)] {
+                let (store, lease) = (db.second_store().await, db.lease.clone());
+                let event = db.event(2, &Aggregate::new("access_request", request.id), Subject::Person(people[0]));
+                tasks.spawn(async move {
+                    let mut tx = store.begin().await.unwrap();
+                    update_request(&mut tx, &ended, 1).await?;
+                    tx.commit(&lease, &[event]).await.map(|_| ended)
+                });
+            }
+            let results = tasks.join_all().await;
+            let winners: Vec<_> = results.iter().flatten().collect();
+            assert_eq!(winners.len(), 1, "{results:?}");
+            let last = found(db, request.id).await;
+            assert_eq!(last.state, winners[0].state);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_hold_what_is_open_what_is_over_and_what_is_somebody_s() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let request = pending(db, people, &["a"], &[privacy()]);
+            stored(db, &request).await;
+            ids.push(request.id);
+        }
+        ids.sort();
+        let of = |list: Vec<AccessRequest>| {
+            let mut found: Vec<_> = list.iter().map(|request| request.id).collect();
+            found.sort();
+            found
+        };
+        let mut tx = db.read().await;
+        // What is asked for is over after an hour, before the four in which it can be decided.
+        assert_eq!(of(list_pending_requests(&mut tx, at(3_599)).await.unwrap()), ids);
+        assert_eq!(of(list_pending_requests(&mut tx, at(3_600)).await.unwrap()), []);
+        assert_eq!(of(list_overdue_requests(&mut tx, at(3_599)).await.unwrap()), []);
+        assert_eq!(of(list_overdue_requests(&mut tx, at(3_600)).await.unwrap()), ids);
+        for (person, expected) in [(people[0], &ids[..]), (people[1], &ids[..]), (people[2], &[][..])] {
+            assert_eq!(of(list_requests_of(&mut tx, person, None).await.unwrap()), expected);
+        }
+        let newest = list_requests_of(&mut tx, people[0], None).await.unwrap();
+        assert_eq!(newest[0].id, ids[2]);
+        assert_eq!(of(list_requests_of(&mut tx, people[0], Some(ids[1])).await.unwrap()), &ids[..1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_asks_for_one_who_is_gone() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let request = pending(db, people, &[], &[privacy()]);
+        let mut tx = db.begin().await;
+        mark_person_left(&mut tx, people[0], 1, at(0)).await.unwrap();
+        db.commit(tx, Subject::Person(people[0])).await.unwrap();
+        let refused = insert_request(&mut db.begin().await, &request).await;
+        assert!(matches!(refused, Err(StoreError::RowsAffected { table: "person", .. })), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_patient_and_no_word_stands_in_clear() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let request = pending(db, people, &["canary-patient-93"], &[privacy()]);
+        stored(db, &request).await;
+        let denied =
+            request.deny(&approver(people[2], &[privacy()]), Phi::new("canary comment of a refusal".to_owned()), at(9));
+        changed(db, &denied.unwrap(), 1).await.unwrap();
+        for needle in ["canary-patient-93", "canary comment", "Peer review of the March", "INC-4711"] {
+            assert!(!db.holds(needle.as_bytes()).await, "{needle}");
+        }
+    })
+    .await;
+}
