@@ -6,6 +6,7 @@
 //! * [`FeedFollower`]: tells the cache whose access has changed, and keeps it fresh.
 //! * [`Drainer`]: takes committed events to the ledger, each exactly once.
 //! * [`StoreKeys`]: seals the store's columns under keys of one root.
+//! * [`Desk`]: access beyond a role, asked for, given, ended, looked at.
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
 //! * [`seed_workforce`]: persons, grants and links of a demo.
 //!
@@ -14,6 +15,7 @@
 //! timers; what is decided never depends on them.
 
 mod access;
+mod desk;
 mod drain;
 mod feed;
 pub mod limits;
@@ -25,6 +27,7 @@ mod seed;
 mod stop;
 
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, select_role};
+pub use desk::{Ask, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, Who};
 pub use drain::{DrainError, DrainHandle, DrainState, Drainer, WaitError};
 pub use feed::FeedFollower;
 pub use link::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};

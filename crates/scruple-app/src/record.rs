@@ -1,10 +1,14 @@
 //! [`Record`]: what the event of a change will tell, while the change is being made.
 
 use scruple_core::{Id, Timestamp};
+use scruple_flow::{
+    AccessRequest, Elevation, ElevationKind, EmergencyReview, NewElevation, PatientRef, RequestState, ReviewState,
+    Revocation,
+};
 use scruple_store::{
     Aggregate, Event, Grant, GrantRequest, LinkEnd, LinkRequest, NewEvent, Person, PractitionerLink, Subject, Subjects,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What an event will tell.
 pub(crate) struct Record {
@@ -81,6 +85,177 @@ impl Record {
             at: end.at,
             kind: "practitioner_unlinked",
             subjects,
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    pub(crate) fn revoked(grant: &Grant, end: Revocation) -> Self {
+        let body = json!({
+            "grant": grant.held.id.to_string(),
+            "person": grant.held.person.to_string(),
+            "role": grant.held.role.as_str(),
+            "revoked_by": end.by.to_string(),
+        });
+        Self {
+            aggregate: Aggregate::new("grant", grant.held.id),
+            version: grant.version.saturating_add(1),
+            at: end.at,
+            kind: "role_revoked",
+            subjects: Subject::Person(grant.held.person).into(),
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    /// What has become of a request, with all of it: whoever reads the log needs no other place.
+    pub(crate) fn request(request: &AccessRequest, version: i64, at: Timestamp, by: Id<Person>) -> Self {
+        let wanted = &request.wanted;
+        let mut body = json!({
+            "request": request.id.to_string(),
+            "person": request.person.to_string(),
+            "requested_by": request.requested_by.to_string(),
+            "by": by.to_string(),
+            "role": wanted.role.as_str(),
+            "purpose": wanted.purpose,
+            "patients": wanted.patients.iter().map(PatientRef::id).collect::<Vec<_>>(),
+            "starts_at": wanted.window.starts_at().micros(),
+            "ends_at": wanted.window.ends_at().micros(),
+            "needs": request.rule.needs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "decide_by": request.decide_by.micros(),
+            "state": request.state.code(),
+            "justification": request.justification.expose(),
+            "ticket": request.ticket,
+        });
+        let approvals = match &request.state {
+            RequestState::Pending { approvals } | RequestState::Approved { approvals, .. } => approvals.as_slice(),
+            _ => &[],
+        };
+        if let Value::Object(fields) = &mut body {
+            let told = approvals.iter().map(|one| {
+                json!({
+                    "by": one.by.to_string(),
+                    "acting_for": one.acting_for.map(|who| who.to_string()),
+                    "kind": one.kind.to_string(),
+                    "at": one.at.micros(),
+                })
+            });
+            fields.insert("approvals".to_owned(), told.collect());
+            if let RequestState::Denied { comment, .. } = &request.state {
+                fields.insert("comment".to_owned(), json!(comment.expose()));
+            }
+        }
+        Self {
+            aggregate: Aggregate::new("access_request", request.id),
+            version,
+            at,
+            kind: match (&request.state, approvals) {
+                (RequestState::Draft, _) => "request_drafted",
+                (RequestState::Pending { .. }, []) => "request_submitted",
+                (RequestState::Pending { .. }, _) => "request_seconded",
+                (RequestState::Approved { .. }, _) => "request_approved",
+                (RequestState::Denied { .. }, _) => "request_denied",
+                (RequestState::Expired { .. }, _) => "request_expired",
+                (RequestState::Cancelled { .. }, _) => "request_cancelled",
+                (RequestState::Failed { .. }, _) => "request_failed",
+            },
+            // Nobody's access changes by a request; what it opens has an event of its own.
+            subjects: Subjects::none(),
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    pub(crate) fn elevated(new: &NewElevation) -> Self {
+        let opening = new.opening();
+        let (reason, request, review) = match new.kind() {
+            ElevationKind::Asked { request } => (None, Some(request.to_string()), None),
+            ElevationKind::Declared(reason) => (Some(reason.code()), None, None),
+            ElevationKind::Emergency { reason, review } => (Some(reason.code()), None, Some(review.to_string())),
+        };
+        let body = json!({
+            "elevation": opening.id.to_string(),
+            "kind": new.kind().code(),
+            "person": opening.person.to_string(),
+            "role": opening.role.as_str(),
+            "purpose": opening.purpose,
+            "patient": opening.patient.id(),
+            "reason": reason,
+            "request": request,
+            "review": review,
+            "starts_at": opening.window.starts_at().micros(),
+            "ends_at": opening.window.ends_at().micros(),
+            "justification": opening.justification.expose(),
+        });
+        Self {
+            aggregate: Aggregate::new("elevation", opening.id),
+            version: 1,
+            at: new.at(),
+            kind: match new.kind() {
+                ElevationKind::Asked { .. } => "elevation_granted",
+                ElevationKind::Declared(_) => "relationship_declared",
+                ElevationKind::Emergency { .. } => "emergency_activated",
+            },
+            subjects: Subject::Person(opening.person).into(),
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    /// `elevation` is as it was before.
+    pub(crate) fn elevation_ended(elevation: &Elevation, end: Revocation) -> Self {
+        let body = json!({
+            "elevation": elevation.held.id.to_string(),
+            "kind": elevation.held.kind.code(),
+            "person": elevation.held.person.to_string(),
+            "ended_by": end.by.to_string(),
+        });
+        Self {
+            aggregate: Aggregate::new("elevation", elevation.held.id),
+            version: elevation.version.saturating_add(1),
+            at: end.at,
+            kind: "elevation_ended",
+            subjects: Subject::Person(elevation.held.person).into(),
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    pub(crate) fn review_opened(review: Id<EmergencyReview>, new: &NewElevation, due_at: Timestamp) -> Self {
+        let body = json!({
+            "review": review.to_string(),
+            "elevation": new.opening().id.to_string(),
+            "reader": new.opening().person.to_string(),
+            "due_at": due_at.micros(),
+            "state": "open",
+        });
+        Self {
+            aggregate: Aggregate::new("emergency_review", review),
+            version: 1,
+            at: new.at(),
+            kind: "review_opened",
+            subjects: Subjects::none(),
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    pub(crate) fn review(review: &EmergencyReview, version: i64, at: Timestamp, by: Id<Person>) -> Self {
+        let rationale =
+            if let ReviewState::Closed(verdict) = &review.state { Some(verdict.rationale.expose()) } else { None };
+        let body = json!({
+            "review": review.id.to_string(),
+            "elevation": review.elevation.to_string(),
+            "reader": review.reader.to_string(),
+            "by": by.to_string(),
+            "state": review.state.code(),
+            "account": review.account.as_ref().map(|account| account.expose()),
+            "rationale": rationale,
+        });
+        Self {
+            aggregate: Aggregate::new("emergency_review", review.id),
+            version,
+            at,
+            kind: match &review.state {
+                ReviewState::Open => "review_told",
+                ReviewState::Asked { .. } => "review_asked",
+                ReviewState::Closed(_) => "review_closed",
+            },
+            subjects: Subjects::none(),
             body: body.to_string().into_bytes(),
         }
     }

@@ -361,7 +361,10 @@ const CHANGED: &str = "What you were granted has changed meanwhile. Ask again.";
 
 /// Whether a caller may act now as when he asked.
 fn is_same(now: &Asked, before: &Asked) -> bool {
-    (&now.grant, &now.question, &now.practitioners) == (&before.grant, &before.question, &before.practitioners)
+    now.grant == before.grant
+        && now.question == before.question
+        && now.practitioners == before.practitioners
+        && now.opened == before.opened
 }
 
 /// What is asked, for the record: no value of a query, and no id that has not the form of one.

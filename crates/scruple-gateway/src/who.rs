@@ -6,6 +6,7 @@ use scruple_core::{ConditionMask, Relationship, Timestamp};
 use scruple_identity::{Token, TokenCache, Verifier, bearer};
 use scruple_policy::{Pack, Question, Relationships};
 use scruple_release::{Asked, No};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Who is not known yet, or not at all.
@@ -24,6 +25,7 @@ pub(crate) fn nobody() -> Asked {
         relationship: Relationship::None,
         grant: None,
         practitioners: Vec::new(),
+        opened: BTreeMap::new(),
     }
 }
 
@@ -84,12 +86,18 @@ pub(crate) async fn caller(
         // Nobody is there who could say so.
         Relationships::Asserted => (ConditionMask::NONE, Relationship::None),
     };
-    let asked = |purpose: String| Asked {
-        subject: token.subject().to_owned(),
-        question: Question { role: selected.role.to_string(), purpose, conditions },
-        relationship,
-        grant: Some(selected.grant.to_string()),
-        practitioners: held.practitioners().iter().map(ToString::to_string).collect(),
+    let asked = |purpose: String| {
+        let opened = held.opened(&selected.role, &purpose, now);
+        let elevation = pack.condition("emergency_elevation").filter(|_| purpose == "BTG" && !opened.is_empty());
+        let conditions = elevation.map_or(conditions, |id| conditions.with(id));
+        Asked {
+            subject: token.subject().to_owned(),
+            question: Question { role: selected.role.to_string(), purpose, conditions },
+            relationship,
+            grant: Some(selected.grant.to_string()),
+            practitioners: held.practitioners().iter().map(ToString::to_string).collect(),
+            opened,
+        }
     };
     match token.purpose() {
         Some(purpose) => Ok(asked(purpose.to_owned())),

@@ -11,6 +11,7 @@ use scruple_core::{
 };
 use scruple_ledger::{AppendError, Ledger, Receipt};
 use scruple_policy::{Decider, Pack, Question, Refusal};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is asked, and by whom.
@@ -26,6 +27,9 @@ pub struct Asked {
     pub grant: Option<String>,
     /// Who the subject is in the record system: `Practitioner/id`, `PractitionerRole/id`.
     pub practitioners: Vec<String>,
+    /// The patients, by id, whose records are opened to the subject beyond that, and what opens each: `declared Elevation/id`. For
+    /// break-glass (`BTG`) nobody else's are.
+    pub opened: BTreeMap<String, String>,
 }
 
 /// Why nothing is released.

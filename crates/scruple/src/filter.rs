@@ -167,6 +167,7 @@ fn asked(args: &FilterArgs, decider: &Decider) -> Result<Asked> {
         relationship: if args.no_relationship { Relationship::None } else { Relationship::Asserted },
         grant: None,
         practitioners: Vec::new(),
+        opened: std::collections::BTreeMap::new(),
     })
 }
 

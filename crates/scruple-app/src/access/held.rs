@@ -1,9 +1,10 @@
 //! [`Held`]: what one person holds, as it was loaded, and what of it holds at an instant.
 
 use scruple_core::{Id, Timestamp};
+use scruple_flow::{ElevationKind, HeldElevation};
 use scruple_store::{Access, Grant, HeldGrant, Person, PractitionerRef, RoleCode, ShardVector, Subject};
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What one person holds.
 ///
@@ -46,6 +47,28 @@ impl Held {
         &self.access.practitioners
     }
 
+    /// The patients whose records are opened to him at `now`, in a role and for a purpose, beyond those to whom the role relates
+    /// him, and what opens each. For break-glass (`BTG`) those of his emergencies alone.
+    #[must_use]
+    pub fn opened(&self, role: &RoleCode, purpose: &str, now: Timestamp) -> BTreeMap<String, String> {
+        if self.access.left_at.is_some_and(|at| at <= now) {
+            return BTreeMap::new();
+        }
+        let opens = |one: &&HeldElevation| {
+            let for_purpose = match one.kind {
+                ElevationKind::Asked { .. } => {
+                    one.purpose.as_deref().is_none_or(|only| only == purpose) && purpose != "BTG"
+                }
+                ElevationKind::Declared(_) => purpose != "BTG",
+                ElevationKind::Emergency { .. } => matches!(purpose, "TREAT" | "ETREAT" | "BTG"),
+            };
+            for_purpose && one.role == *role && one.window.contains(now)
+        };
+        let by =
+            |one: &HeldElevation| (one.patient.id().to_owned(), format!("{} Elevation/{}", one.kind.code(), one.id));
+        self.access.elevations.iter().filter(opens).map(by).collect()
+    }
+
     /// How far the shards had come when it was loaded.
     #[must_use]
     pub const fn vector(&self) -> &ShardVector {
@@ -64,10 +87,11 @@ impl Held {
         })
     }
 
-    /// The earliest instant after `now` at which [`Held::active`] may answer something else, as far as is known now.
+    /// The earliest instant after `now` at which [`Held::active`] or [`Held::opened`] may answer something else, as far as is known now.
     #[must_use]
     pub fn changes_after(&self, now: Timestamp) -> Option<Timestamp> {
-        let windows = self.access.grants.iter().map(|grant| grant.window);
+        let elevations = self.access.elevations.iter().map(|elevation| elevation.window);
+        let windows = self.access.grants.iter().map(|grant| grant.window).chain(elevations);
         let instants = windows.flat_map(|window| [window.starts_at(), window.ends_at()]).chain(self.access.left_at);
         instants.filter(|at| *at > now).min()
     }
@@ -109,6 +133,7 @@ impl FromIterator<Subject> for Touched {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use scruple_flow::{DeclaredReason, EmergencyReason};
     use scruple_store::Window;
     use uuid::Uuid;
 
@@ -181,6 +206,53 @@ pub(crate) mod tests {
         assert_eq!(active(&held, at(15).plus_micros(-1)).len(), 1);
         assert_eq!(held.changes_after(at(10)), Some(at(15)));
         assert_eq!(active(&held, at(15)), []);
+    }
+
+    #[test]
+    fn a_record_is_opened_in_its_role_for_its_purpose_until_its_end() {
+        let mut held = held(None, &[(1, "nurse", 0, 100)]);
+        let kinds = [
+            ("a", ElevationKind::Asked { request: Id::from_uuid(Uuid::from_u128(7)) }, Some("COC")),
+            ("d", ElevationKind::Declared(DeclaredReason::Covering), None),
+            (
+                "e",
+                ElevationKind::Emergency {
+                    reason: EmergencyReason::LifeThreat,
+                    review: Id::from_uuid(Uuid::from_u128(8)),
+                },
+                None,
+            ),
+        ];
+        held.access.elevations = (1..)
+            .zip(kinds)
+            .map(|(number, (patient, kind, purpose))| HeldElevation {
+                id: Id::from_uuid(Uuid::from_u128(number)),
+                person: held.person(),
+                role: "nurse".parse().unwrap(),
+                purpose: purpose.map(str::to_owned),
+                patient: patient.parse().unwrap(),
+                kind,
+                window: Window::new(at(10), at(20)).unwrap(),
+            })
+            .collect();
+        let nurse: RoleCode = "nurse".parse().unwrap();
+        for (second, role, purpose, expected) in [
+            (9, "nurse", "TREAT", ""),
+            (10, "nurse", "TREAT", "d e"),
+            (19, "nurse", "ETREAT", "d e"),
+            (10, "nurse", "COC", "a d"),
+            (10, "nurse", "BTG", "e"),
+            (10, "biller", "TREAT", ""),
+            (20, "nurse", "TREAT", ""),
+        ] {
+            let opened = held.opened(&role.parse().unwrap(), purpose, at(second));
+            assert_eq!(opened.keys().cloned().collect::<Vec<_>>().join(" "), expected, "{second} {role} {purpose}");
+        }
+        let by = held.opened(&nurse, "BTG", at(10));
+        assert_eq!(by["e"], "emergency Elevation/00000000-0000-0000-0000-000000000003");
+        assert_eq!((held.changes_after(at(0)), held.changes_after(at(10))), (Some(at(10)), Some(at(20))));
+        held.access.left_at = Some(at(15));
+        assert_eq!(held.opened(&nurse, "BTG", at(15)), BTreeMap::new());
     }
 
     #[test]

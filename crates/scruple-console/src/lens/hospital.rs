@@ -138,6 +138,7 @@ impl Inner {
             relationship: Relationship::Assumed,
             grant: None,
             practitioners: Vec::new(),
+            opened: std::collections::BTreeMap::new(),
         };
         let options =
             LookOptions { decider: &active.decider, ledger: &ledger, clock: self.clock.as_ref(), token: &self.token };

@@ -119,6 +119,7 @@ fn asked(active: &Active, role: &str, purpose: &str) -> Result<Asked> {
         relationship: Relationship::Asserted,
         grant: None,
         practitioners: Vec::new(),
+        opened: std::collections::BTreeMap::new(),
     })
 }
 

@@ -37,9 +37,11 @@ impl<'a> Relations<'a> {
         let role = policy.pack().roles.get(&asked.question.role);
         let by = role.map(|role| role.related_by.clone()).unwrap_or_default();
         let practitioners = asked.practitioners.as_slice();
-        // Who is nobody in the record system, or in a role that nothing there relates, is related to nobody.
-        let is_complete = practitioners.is_empty() || Kind::of(&by).is_empty();
-        Self { practitioners, by, now, known: BTreeMap::new(), is_complete }
+        // Who is nobody in the record system, or in a role that nothing there relates, is related to nobody. Nor does anything there
+        // open a record in an emergency.
+        let is_complete = practitioners.is_empty() || Kind::of(&by).is_empty() || asked.question.purpose == "BTG";
+        let known = asked.opened.iter().map(|(patient, by)| (patient.clone(), Some(by.clone()))).collect();
+        Self { practitioners, by, now, known, is_complete }
     }
 
     pub fn has(&self, patient: &str) -> bool {

@@ -1,0 +1,168 @@
+//! The desk: access beyond what a person has is asked for, given, ended and looked at here. Each use case is one transaction: it
+//! loads what is, makes one transition of scruple-flow, and commits with the events of it.
+
+mod elevations;
+mod requests;
+mod reviews;
+
+use crate::record::Record;
+use rand_core::Rng;
+use scruple_core::{Clock, Id, Timestamp, new_id};
+use scruple_flow::{
+    ApprovalRule, Approver, ApproverKind, ElevationError, GrantError, Person, RequestError, ReviewError, RoleCode,
+};
+use scruple_store::{Position, ShardLease, Store, StoreError, Tx, find_person, open_grants};
+use std::collections::BTreeSet;
+
+pub use elevations::{Declaration, Emergency};
+pub use requests::{Ask, Narrower};
+
+/// What the active policy says of access beyond a role.
+pub trait Rules: Send + Sync {
+    /// Who must approve that somebody gets a role, or, in it, the records of named patients; none: it is not given.
+    fn approval(&self, role: &RoleCode, is_of_patients: bool) -> Option<ApprovalRule>;
+
+    /// Whether somebody in this role may say that he cares for a patient.
+    fn may_declare(&self, role: &RoleCode) -> bool;
+
+    /// Whether somebody in this role may open a record in an emergency.
+    fn may_break_glass(&self, role: &RoleCode) -> bool;
+
+    /// Whether somebody in this role looks after the access of others: he may end it, and reviews emergencies.
+    fn oversees(&self, role: &RoleCode) -> bool;
+}
+
+/// Who acts: signed in, and known to be himself since a moment or since longer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Who {
+    /// The person.
+    pub person: Id<Person>,
+    /// He has confirmed just now that it is he.
+    pub stepped_up: bool,
+}
+
+/// Something that was done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Done<T> {
+    /// As it is now.
+    pub now: T,
+    /// The last event of it, to wait for.
+    pub position: Position,
+}
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// There is no such thing, or not for who asks.
+    #[error("there is no such thing here")]
+    Unknown,
+    /// Who acts is not here, or has left.
+    #[error("who acts is not known here, or has left")]
+    Gone,
+    /// Whom it is about is not here, or has left.
+    #[error("the person is not known here, or has left")]
+    PersonGone,
+    /// The role is not held now.
+    #[error("the role is not held")]
+    RoleNotHeld,
+    /// The policy does not give this in the role.
+    #[error("the policy does not give this in the role")]
+    NotAllowed,
+    /// It has changed since it was looked at.
+    #[error("it has changed since it was looked at")]
+    Changed,
+    /// A request does not go on.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// A record is not opened.
+    #[error(transparent)]
+    Elevation(#[from] ElevationError),
+    /// A review does not go on.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
+    /// A grant cannot be made.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+    /// The database failed; nothing was changed, or it says what is not known.
+    #[error("it cannot be stored")]
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for DeskError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::RowsAffected { table: "person", .. } => Self::PersonGone,
+            // Somebody else was first.
+            StoreError::RowsAffected { .. } | StoreError::Conflict(_) => Self::Changed,
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl DeskError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Gone => "actor_gone",
+            Self::PersonGone => "person_gone",
+            Self::RoleNotHeld => "role_not_held",
+            Self::NotAllowed => "not_requestable",
+            Self::Changed => "changed",
+            Self::Request(error) => error.code(),
+            Self::Elevation(error) => error.code(),
+            Self::Review(error) => error.code(),
+            Self::Grant(_) => "grant_invalid",
+            Self::Store(_) => "store_failed",
+        }
+    }
+}
+
+/// What the use cases of one call need.
+pub struct Desk<'a> {
+    /// The state.
+    pub store: &'a Store,
+    /// The shard that is written on.
+    pub lease: &'a ShardLease,
+    /// The present.
+    pub clock: &'a dyn Clock,
+    /// Ids are drawn from it.
+    pub rng: &'a mut (dyn Rng + Send),
+    /// The active policy.
+    pub rules: &'a dyn Rules,
+}
+
+impl Desk<'_> {
+    async fn begin(&self) -> Result<(Tx, Timestamp), DeskError> {
+        Ok((self.store.begin().await?, self.clock.now()))
+    }
+
+    async fn commit<T>(&mut self, tx: Tx, records: &[Record], now: T) -> Result<Done<T>, DeskError> {
+        let events: Vec<_> = records.iter().map(|record| record.event(new_id(record.at(), self.rng))).collect();
+        let positions = tx.commit(self.lease, &events).await?;
+        let position = positions.last().copied().ok_or(DeskError::Store(StoreError::NoEvent))?;
+        Ok(Done { now, position })
+    }
+
+    fn overseer(&self, roles: &BTreeSet<RoleCode>) -> bool {
+        roles.iter().any(|role| self.rules.oversees(role))
+    }
+}
+
+/// The roles that a person who is here holds now.
+async fn roles_of(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<BTreeSet<RoleCode>, DeskError> {
+    let here = find_person(tx, person).await?.filter(|person| person.left_at.is_none_or(|left| left > at));
+    here.ok_or(DeskError::Gone)?;
+    let held = open_grants(tx, person, at).await?;
+    Ok(held.into_iter().filter(|grant| grant.window.contains(at)).map(|grant| grant.role).collect())
+}
+
+fn approver(who: Who, roles: BTreeSet<RoleCode>) -> Approver {
+    Approver {
+        person: who.person,
+        acting_for: None,
+        kinds: roles.into_iter().map(ApproverKind::Role).collect(),
+        stepped_up: who.stepped_up,
+    }
+}

@@ -1,0 +1,250 @@
+//! Requests: handed in, approved, refused, taken back, over.
+
+use super::{Desk, DeskError, Done, Who, approver, roles_of};
+use crate::record::Record;
+use scruple_core::{Id, Phi, Timestamp, new_id};
+use scruple_flow::{
+    AccessRequest, Grant, GrantRequest, NewElevation, NewGrant, PatientRef, Person, RequestError, RequestState,
+    Revocation, RoleCode, Wanted, Window,
+};
+use scruple_store::{
+    Tx, find_grant, find_request, insert_elevation, insert_grant, insert_request, list_overdue_requests,
+    list_requests_of, revoke_grant, update_request,
+};
+use std::collections::BTreeSet;
+
+/// What somebody asks for.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Who would get it; none: who asks.
+    pub person: Option<Id<Person>>,
+    /// The role to act in.
+    pub role: RoleCode,
+    /// The one purpose of use that it is for (HL7 v3 ActReason); none: those of the role.
+    pub purpose: Option<String>,
+    /// The patients whose records it opens; none: the role itself.
+    pub patients: BTreeSet<PatientRef>,
+    /// From when; none: from now on.
+    pub starts_at: Option<Timestamp>,
+    /// Until when.
+    pub ends_at: Timestamp,
+    /// What it is for.
+    pub justification: Phi<String>,
+    /// The number of a ticket or case.
+    pub ticket: Option<String>,
+}
+
+/// What an approver leaves of a request.
+#[derive(Clone, Debug, Default)]
+pub struct Narrower {
+    /// The patients that stay; none: all.
+    pub patients: Option<BTreeSet<PatientRef>>,
+    /// Until when; none: as asked.
+    pub ends_at: Option<Timestamp>,
+}
+
+impl Desk<'_> {
+    /// Hands a request in. It goes to those whom the policy names.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn submit(&mut self, who: Who, ask: Ask) -> Result<Done<AccessRequest>, DeskError> {
+        let (mut tx, at) = self.begin().await?;
+        roles_of(&mut tx, who.person, at).await?;
+        let person = ask.person.unwrap_or(who.person);
+        let is_of_patients = !ask.patients.is_empty();
+        // The record of a patient is opened in a role that is held; a purpose narrows that alone.
+        if is_of_patients && !roles_of(&mut tx, person, at).await?.contains(&ask.role) {
+            return Err(DeskError::RoleNotHeld);
+        }
+        let rule = self.rules.approval(&ask.role, is_of_patients).ok_or(DeskError::NotAllowed)?;
+        let window = Window::new(ask.starts_at.unwrap_or(at), ask.ends_at).map_err(|_| RequestError::Over)?;
+        let last = list_requests_of(&mut tx, who.person, None).await?.into_iter();
+        let last = last.filter(|last| last.requested_by == who.person).map(|last| last.justification).next();
+        let draft = AccessRequest {
+            id: new_id(at, self.rng),
+            person,
+            requested_by: who.person,
+            wanted: Wanted {
+                role: ask.role,
+                purpose: ask.purpose.filter(|_| is_of_patients),
+                patients: ask.patients,
+                window,
+            },
+            justification: ask.justification,
+            ticket: ask.ticket,
+            rule,
+            submitted_at: at,
+            decide_by: at,
+            state: RequestState::Draft,
+            version: 1,
+        };
+        let request = draft.submit(last.as_ref().map(|last| last.expose().as_str()), at)?;
+        insert_request(&mut tx, &request).await?;
+        let record = Record::request(&request, 1, at, who.person);
+        self.commit(tx, &[record], request).await
+    }
+
+    /// Approves a request, as it was seen at `version`, or less than it. The last approval that is needed opens what was asked for.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn approve(
+        &mut self,
+        who: Who,
+        id: Id<AccessRequest>,
+        version: i64,
+        narrower: Narrower,
+    ) -> Result<Done<AccessRequest>, DeskError> {
+        let (mut tx, at) = self.begin().await?;
+        let request = seen(&mut tx, id, version).await?;
+        let approver = approver(who, roles_of(&mut tx, who.person, at).await?);
+        let mut wanted = request.wanted.clone();
+        if let Some(patients) = narrower.patients {
+            wanted.patients = patients;
+        }
+        if let Some(ends_at) = narrower.ends_at {
+            wanted.window = Window::new(wanted.window.starts_at(), ends_at).map_err(|_| RequestError::Over)?;
+        }
+        let approved = request.approve(&approver, Some(wanted), at)?;
+        update_request(&mut tx, &approved, version).await?;
+        let mut records = vec![Record::request(&approved, version + 1, at, who.person)];
+        if matches!(approved.state, RequestState::Approved { .. }) {
+            records.extend(self.open(&mut tx, &approved, who.person, at).await?);
+        }
+        self.commit(tx, &records, AccessRequest { version: version + 1, ..approved }).await
+    }
+
+    /// Gives what a request asked for: a role under the id of the request, or the records of its patients.
+    async fn open(
+        &mut self,
+        tx: &mut Tx,
+        request: &AccessRequest,
+        approved_by: Id<Person>,
+        at: Timestamp,
+    ) -> Result<Vec<Record>, DeskError> {
+        if request.wanted.patients.is_empty() {
+            let window = request.wanted.window;
+            let grant = GrantRequest {
+                id: Id::from_uuid(request.id.uuid()),
+                person: request.person,
+                role: request.wanted.role.clone(),
+                window: Window::new(window.starts_at().max(at), window.ends_at())?,
+                requested_by: request.requested_by,
+                justification: request.justification.clone(),
+            };
+            let record = Record::granted(&grant, approved_by, at);
+            insert_grant(tx, &NewGrant::approved(grant, approved_by, at)?).await?;
+            return Ok(vec![record]);
+        }
+        let mut records = Vec::with_capacity(request.wanted.patients.len());
+        for patient in &request.wanted.patients {
+            let new = NewElevation::asked(request, new_id(at, self.rng), patient).ok_or(RequestError::Over)?;
+            insert_elevation(tx, &new).await?;
+            records.push(Record::elevated(&new));
+        }
+        Ok(records)
+    }
+
+    /// Refuses a request, as it was seen at `version`.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn deny(
+        &mut self,
+        who: Who,
+        id: Id<AccessRequest>,
+        version: i64,
+        comment: Phi<String>,
+    ) -> Result<Done<AccessRequest>, DeskError> {
+        let (mut tx, at) = self.begin().await?;
+        let approver = approver(who, roles_of(&mut tx, who.person, at).await?);
+        let denied = seen(&mut tx, id, version).await?.deny(&approver, comment, at)?;
+        self.put(tx, denied, version, at, who).await
+    }
+
+    /// Takes a request back.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn cancel(
+        &mut self,
+        who: Who,
+        id: Id<AccessRequest>,
+        version: i64,
+    ) -> Result<Done<AccessRequest>, DeskError> {
+        let (mut tx, at) = self.begin().await?;
+        roles_of(&mut tx, who.person, at).await?;
+        let request = seen(&mut tx, id, version).await?;
+        // Whose it is not is told nothing of it.
+        if ![request.person, request.requested_by].contains(&who.person) {
+            return Err(DeskError::Unknown);
+        }
+        let cancelled = request.cancel(who.person, at)?;
+        self.put(tx, cancelled, version, at, who).await
+    }
+
+    async fn put(
+        &mut self,
+        mut tx: Tx,
+        request: AccessRequest,
+        version: i64,
+        at: Timestamp,
+        who: Who,
+    ) -> Result<Done<AccessRequest>, DeskError> {
+        update_request(&mut tx, &request, version).await?;
+        let record = Record::request(&request, version + 1, at, who.person);
+        self.commit(tx, &[record], AccessRequest { version: version + 1, ..request }).await
+    }
+
+    /// Writes down which requests are over because nobody decided; they have been since their time, with or without this. Answers
+    /// how many.
+    ///
+    /// # Errors
+    /// The database failed; those that were written down stay so.
+    pub async fn expire_requests(&mut self) -> Result<usize, DeskError> {
+        let now = self.clock.now();
+        let overdue = list_overdue_requests(&mut self.store.begin_read().await?, now).await?;
+        let mut done = 0;
+        for request in overdue {
+            let (mut tx, at) = self.begin().await?;
+            let (version, person) = (request.version, request.person);
+            let Ok(expired) = request.expire(at) else { continue };
+            match update_request(&mut tx, &expired, version).await.map_err(DeskError::from) {
+                // Somebody has decided, or written it down, meanwhile.
+                Err(DeskError::Changed) => continue,
+                other => other?,
+            }
+            let record = Record::request(&expired, version + 1, at, person);
+            self.commit(tx, &[record], ()).await?;
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    /// Ends a role before its time: by who holds it, asked for it, or agreed to it, or by whoever oversees access.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn end_grant(&mut self, who: Who, id: Id<Grant>, version: i64) -> Result<Done<Grant>, DeskError> {
+        let (mut tx, at) = self.begin().await?;
+        let roles = roles_of(&mut tx, who.person, at).await?;
+        let grant = find_grant(&mut tx, id).await?.ok_or(DeskError::Unknown)?;
+        let involved = [grant.held.person, grant.requested_by, grant.approved_by];
+        if !involved.contains(&who.person) && !self.overseer(&roles) {
+            return Err(DeskError::Unknown);
+        }
+        if grant.version != version || grant.revoked.is_some() {
+            return Err(DeskError::Changed);
+        }
+        let revocation = Revocation { by: who.person, at };
+        revoke_grant(&mut tx, id, version, revocation).await?;
+        let record = Record::revoked(&grant, revocation);
+        self.commit(tx, &[record], Grant { revoked: Some(revocation), version: version + 1, ..grant }).await
+    }
+}
+
+async fn seen(tx: &mut Tx, id: Id<AccessRequest>, version: i64) -> Result<AccessRequest, DeskError> {
+    let request = find_request(tx, id).await?.ok_or(DeskError::Unknown)?;
+    if request.version == version { Ok(request) } else { Err(DeskError::Changed) }
+}

@@ -1,0 +1,337 @@
+//! The desk: what is asked for, given, ended and looked at, and that each of it counts at once and stands in the ledger.
+
+use super::ENGINE;
+use crate::support::{TestLog, World, at, roles, with_world};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use scruple_app::{Ask, Declaration, Desk, DeskError, Emergency, Narrower, Rules, Who};
+use scruple_core::{Id, Phi};
+use scruple_flow::{
+    AccessRequest, ApprovalRule, ApproverKind, DeclaredReason, EmergencyReason, Finding, RequestError, ReviewError,
+    RoleCode,
+};
+use scruple_store::{Person, Subject, find_elevation, find_grant, find_request, list_open_reviews, mark_person_left};
+use std::collections::BTreeMap;
+
+const WORDS: &str = "Peer review of the March falls, case 4711";
+
+/// Nurses care for patients, managers agree, the privacy office oversees.
+pub struct TestRules;
+
+impl Rules for TestRules {
+    fn approval(&self, role: &RoleCode, is_of_patients: bool) -> Option<ApprovalRule> {
+        let role_of = |code: &str| ApproverKind::Role(code.parse().unwrap());
+        let needs = match (role.as_str(), is_of_patients) {
+            ("nurse", true) => vec![role_of("manager")],
+            ("nurse" | "biller", false) => vec![role_of("manager"), role_of("privacy_officer")],
+            _ => return None,
+        };
+        Some(ApprovalRule { needs, hours_max: 8, decide_hours: 4, step_up: false })
+    }
+
+    fn may_declare(&self, role: &RoleCode) -> bool {
+        role.as_str() == "nurse"
+    }
+
+    fn may_break_glass(&self, role: &RoleCode) -> bool {
+        role.as_str() == "nurse"
+    }
+
+    fn oversees(&self, role: &RoleCode) -> bool {
+        role.as_str() == "privacy_officer"
+    }
+}
+
+/// A nurse, a biller, two managers and the privacy office, each for 100,000 seconds.
+struct House<'a> {
+    world: &'a World,
+    rng: ChaCha20Rng,
+    people: BTreeMap<&'static str, Id<Person>>,
+}
+
+impl<'a> House<'a> {
+    async fn open(world: &'a World) -> Self {
+        let mut people = BTreeMap::new();
+        for (login, role) in
+            [("nora", "nurse"), ("bob", "biller"), ("mia", "manager"), ("max", "manager"), ("pia", "privacy_officer")]
+        {
+            let person = world.person(login).await;
+            world.grant(person, role, (0, 100_000)).await;
+            people.insert(login, person);
+        }
+        Self { world, rng: ChaCha20Rng::seed_from_u64(5), people }
+    }
+
+    fn who(&self, login: &str) -> Who {
+        Who { person: self.people[login], stepped_up: false }
+    }
+
+    fn desk(&mut self) -> Desk<'_> {
+        let World { store, lease, clock, .. } = self.world;
+        Desk { store, lease, clock: clock.as_ref(), rng: &mut self.rng, rules: &TestRules }
+    }
+
+    fn ask(patients: &[&str], hours: i64, words: &str) -> Ask {
+        Ask {
+            person: None,
+            role: "nurse".parse().unwrap(),
+            purpose: None,
+            patients: patients.iter().map(|id| id.parse().unwrap()).collect(),
+            starts_at: None,
+            ends_at: at(hours * 3_600),
+            justification: Phi::new(words.to_owned()),
+            ticket: None,
+        }
+    }
+
+    async fn submitted(&mut self, patients: &[&str]) -> AccessRequest {
+        let nora = self.who("nora");
+        let words = format!("{WORDS} {}", self.world.id::<Person>());
+        self.desk().submit(nora, Self::ask(patients, 2, &words)).await.unwrap().now
+    }
+
+    /// The patients whose records are open to a login now, through a cache whose feed was just read.
+    async fn opened(&self, login: &str, purpose: &str) -> Vec<String> {
+        let (cache, _) = self.world.fresh_cache().await;
+        let held = cache.held(login, self.world.now()).await.unwrap().unwrap();
+        held.opened(&"nurse".parse().unwrap(), purpose, self.world.now()).into_keys().collect()
+    }
+
+    async fn roles(&self, login: &str) -> Vec<String> {
+        let (cache, _) = self.world.fresh_cache().await;
+        roles(&cache.held(login, self.world.now()).await.unwrap().unwrap(), self.world.now())
+    }
+}
+
+#[tokio::test]
+async fn what_a_manager_approves_is_open_at_once_and_over_at_its_end_without_any_job() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let request = house.submitted(&["a", "b", "c"]).await;
+        assert_eq!(request.state.code(), "pending");
+        assert_eq!(house.opened("nora", "TREAT").await, Vec::<String>::new());
+        let mia = house.who("mia");
+        let less =
+            Narrower { patients: Some(["a".parse().unwrap(), "b".parse().unwrap()].into()), ends_at: Some(at(3_600)) };
+        let done = house.desk().approve(mia, request.id, 1, less).await.unwrap();
+        assert_eq!((done.now.state.code(), done.now.version), ("approved", 2));
+        assert_eq!(house.opened("nora", "TREAT").await, ["a", "b"]);
+        assert_eq!(house.opened("nora", "BTG").await, Vec::<String>::new());
+        assert_eq!(house.opened("bob", "TREAT").await, Vec::<String>::new());
+        world.clock.advance_micros(3_600_000_000 - 1);
+        assert_eq!(house.opened("nora", "TREAT").await, ["a", "b"]);
+        world.clock.advance_micros(1);
+        assert_eq!(house.opened("nora", "TREAT").await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_role_needs_each_approval_that_the_policy_names() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (bob, mia, max, pia) = (house.who("bob"), house.who("mia"), house.who("max"), house.who("pia"));
+        let request = house.desk().submit(bob, House::ask(&[], 8, WORDS)).await.unwrap().now;
+        let once = house.desk().approve(mia, request.id, 1, Narrower::default()).await.unwrap().now;
+        assert_eq!(once.state.code(), "pending");
+        let again = house.desk().approve(max, request.id, 2, Narrower::default()).await.unwrap_err();
+        assert!(matches!(again, DeskError::Request(RequestError::NotEligible)), "{again:?}");
+        assert_eq!(house.roles("bob").await, ["biller"]);
+        house.desk().approve(pia, request.id, 2, Narrower::default()).await.unwrap();
+        assert_eq!(house.roles("bob").await, ["biller", "nurse"]);
+        let id = Id::from_uuid(request.id.uuid());
+        let grant = find_grant(&mut world.store.begin_read().await.unwrap(), id).await.unwrap().unwrap();
+        assert_eq!((grant.requested_by, grant.approved_by), (bob.person, pia.person));
+
+        // Taken back by somebody who has nothing to do with it: there is no such thing for him.
+        let nora = house.who("nora");
+        let refused = house.desk().end_grant(nora, id, 1).await.unwrap_err();
+        assert!(matches!(refused, DeskError::Unknown), "{refused:?}");
+        let late = house.desk().end_grant(pia, id, 2).await.unwrap_err();
+        assert!(matches!(late, DeskError::Changed), "{late:?}");
+        house.desk().end_grant(pia, id, 1).await.unwrap();
+        assert_eq!(house.roles("bob").await, ["biller"]);
+        let twice = house.desk().end_grant(bob, id, 2).await.unwrap_err();
+        assert!(matches!(twice, DeskError::Changed), "{twice:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_asks_does_not_approve_whatever_he_becomes_meanwhile() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let request = house.submitted(&["a"]).await;
+        let nora = house.who("nora");
+        let refused = house.desk().approve(nora, request.id, 1, Narrower::default()).await.unwrap_err();
+        assert!(matches!(refused, DeskError::Request(RequestError::OwnRequest)), "{refused:?}");
+        world.grant(nora.person, "manager", (0, 100_000)).await;
+        let refused = house.desk().approve(nora, request.id, 1, Narrower::default()).await.unwrap_err();
+        assert!(matches!(refused, DeskError::Request(RequestError::OwnRequest)), "{refused:?}");
+        // On behalf: neither of the two.
+        let mia = house.who("mia");
+        let for_bob = Ask { person: Some(house.people["bob"]), ..House::ask(&[], 8, WORDS) };
+        let request = house.desk().submit(mia, for_bob).await.unwrap().now;
+        let refused = house.desk().approve(mia, request.id, 1, Narrower::default()).await.unwrap_err();
+        assert!(matches!(refused, DeskError::Request(RequestError::OwnRequest)), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_s_answer_is_a_no_with_or_without_the_job_that_writes_it_down() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let request = house.submitted(&["a"]).await;
+        world.clock.advance_micros(2 * 3_600_000_000);
+        let mia = house.who("mia");
+        let refused = house.desk().approve(mia, request.id, 1, Narrower::default()).await.unwrap_err();
+        assert_eq!(refused.code(), "invalid_task_state");
+        assert_eq!(house.desk().expire_requests().await.unwrap(), 1);
+        assert_eq!(house.desk().expire_requests().await.unwrap(), 0);
+        let found = find_request(&mut world.store.begin_read().await.unwrap(), request.id).await.unwrap().unwrap();
+        assert_eq!(found.state.code(), "expired");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_is_refused_for_what_it_is_and_its_text_is_kept_by_nobody() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (nora, bob) = (house.who("nora"), house.who("bob"));
+        let mut refused = async |who: Who, ask: Ask| house.desk().submit(who, ask).await.unwrap_err().code();
+        assert_eq!(refused(nora, House::ask(&["a"], 9, WORDS)).await, "duration_too_long");
+        assert_eq!(refused(nora, House::ask(&["a"], 0, WORDS)).await, "window_over");
+        assert_eq!(refused(nora, House::ask(&["a"], 1, "test")).await, "reason_short");
+        assert_eq!(refused(bob, House::ask(&["a"], 1, WORDS)).await, "role_not_held");
+        let unknown = Ask { role: "surgeon".parse().unwrap(), ..House::ask(&[], 1, WORDS) };
+        assert_eq!(refused(nora, unknown).await, "not_requestable");
+        let nobody = Who { person: world.id(), stepped_up: false };
+        assert_eq!(refused(nobody, House::ask(&[], 1, WORDS)).await, "actor_gone");
+        house.desk().submit(nora, House::ask(&["a"], 1, WORDS)).await.unwrap();
+        let again = house.desk().submit(nora, House::ask(&["a"], 1, WORDS)).await.unwrap_err();
+        assert_eq!(again.code(), "reason_same_as_last");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_two_doors_that_need_no_yes_are_for_those_who_care_for_patients() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (nora, bob, pia) = (house.who("nora"), house.who("bob"), house.who("pia"));
+        let declaration = |role: &str, hours: i64| Declaration {
+            role: role.parse().unwrap(),
+            patient: "a".parse().unwrap(),
+            reason: DeclaredReason::Covering,
+            ends_at: at(hours * 3_600),
+            words: Phi::new(String::new()),
+        };
+        let emergency = |role: &str| Emergency {
+            role: role.parse().unwrap(),
+            patient: "e".parse().unwrap(),
+            reason: EmergencyReason::LifeThreat,
+            words: Phi::new(String::new()),
+        };
+        let code = |error: DeskError| error.code();
+        assert_eq!(
+            house.desk().declare(bob, declaration("biller", 1)).await.map_err(code).unwrap_err(),
+            "not_requestable"
+        );
+        assert_eq!(
+            house.desk().declare(bob, declaration("nurse", 1)).await.map_err(code).unwrap_err(),
+            "role_not_held"
+        );
+        assert_eq!(
+            house.desk().declare(nora, declaration("nurse", 14)).await.map_err(code).unwrap_err(),
+            "duration_too_long"
+        );
+        assert_eq!(
+            house.desk().break_glass(bob, emergency("biller")).await.map_err(code).unwrap_err(),
+            "not_requestable"
+        );
+
+        house.desk().declare(nora, declaration("nurse", 8)).await.unwrap();
+        assert_eq!(house.opened("nora", "TREAT").await, ["a"]);
+        let opened = house.desk().break_glass(nora, emergency("nurse")).await.unwrap().now;
+        assert_eq!(house.opened("nora", "BTG").await, ["e"]);
+        // A review that nobody has closed is not in the way of the next emergency.
+        house.desk().break_glass(nora, emergency("nurse")).await.unwrap();
+        let reviews = list_open_reviews(&mut world.store.begin_read().await.unwrap()).await.unwrap();
+        assert_eq!(reviews.len(), 2);
+        let review = reviews.iter().find(|review| review.elevation == opened.opening().id).unwrap().clone();
+
+        let words = || Phi::new("Resuscitation in room four, allergies were needed".to_owned());
+        let own = house.desk().close_review(nora, review.id, 1, Finding::Justified, words()).await.unwrap_err();
+        assert_eq!(own.code(), "unknown");
+        world.grant(nora.person, "privacy_officer", (0, 100_000)).await;
+        let own = house.desk().close_review(nora, review.id, 1, Finding::Justified, words()).await.unwrap_err();
+        assert!(matches!(own, DeskError::Review(ReviewError::NotIndependent)), "{own:?}");
+        house.desk().ask_reader(pia, review.id, 1).await.unwrap();
+        house.desk().tell_review(nora, review.id, 2, words()).await.unwrap();
+        let closed = house.desk().close_review(pia, review.id, 3, Finding::Unjustified, words()).await.unwrap();
+        assert_eq!(closed.now.state.code(), "unjustified");
+        let twice = house.desk().close_review(pia, review.id, 4, Finding::Justified, words()).await.unwrap_err();
+        assert_eq!(twice.code(), "invalid_task_state");
+
+        let id = opened.opening().id;
+        let refused = house.desk().end_elevation(bob, id, 1).await.unwrap_err();
+        assert_eq!(refused.code(), "unknown");
+        house.desk().end_elevation(pia, id, 1).await.unwrap();
+        let found = find_elevation(&mut world.store.begin_read().await.unwrap(), id).await.unwrap().unwrap();
+        assert_eq!(found.ended.map(|end| end.by), Some(pia.person));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_has_left_does_nothing_and_gets_nothing() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let request = house.submitted(&["a"]).await;
+        let mut tx = world.store.begin().await.unwrap();
+        let mia = house.who("mia");
+        mark_person_left(&mut tx, mia.person, 1, world.now()).await.unwrap();
+        mark_person_left(&mut tx, house.people["nora"], 1, world.now()).await.unwrap();
+        world.commit(tx, Subject::Everyone).await;
+        let refused = house.desk().approve(mia, request.id, 1, Narrower::default()).await.unwrap_err();
+        assert_eq!(refused.code(), "actor_gone");
+        let max = house.who("max");
+        let refused = house.desk().approve(max, request.id, 1, Narrower::default()).await.unwrap_err();
+        assert_eq!(refused.code(), "person_gone");
+        let nora = house.who("nora");
+        assert_eq!(house.desk().cancel(nora, request.id, 1).await.unwrap_err().code(), "actor_gone");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_transition_is_one_entry_of_the_ledger() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (nora, mia, bob) = (house.who("nora"), house.who("mia"), house.who("bob"));
+        let approved = house.submitted(&["a"]).await;
+        house.desk().approve(mia, approved.id, 1, Narrower::default()).await.unwrap();
+        let denied = house.submitted(&["b"]).await;
+        house.desk().deny(mia, denied.id, 1, Phi::new("Not your patient this week".to_owned())).await.unwrap();
+        let cancelled = house.submitted(&["c"]).await;
+        let refused = house.desk().cancel(bob, cancelled.id, 1).await.unwrap_err();
+        assert_eq!(refused.code(), "unknown");
+        house.desk().cancel(nora, cancelled.id, 1).await.unwrap();
+        let log = TestLog::new();
+        let (drainer, _) = world.drainer(&log);
+        drainer.drain().await.unwrap();
+        let kinds = log.kinds();
+        for (kind, count) in [
+            ("request_submitted", 3),
+            ("request_approved", 1),
+            ("elevation_granted", 1),
+            ("request_denied", 1),
+            ("request_cancelled", 1),
+        ] {
+            assert_eq!(kinds.get(kind), Some(&count), "{kind} of {kinds:?}");
+        }
+    })
+    .await;
+}
