@@ -23,8 +23,8 @@ pub use decide::{Decider, Question, Refusal, Rule, admit, explain, table};
 pub use explain::{ElementRow, ExplainError, TypeExplanation, explain_type};
 pub use guardrail::{GUARDRAILS_MAX, Guardrails};
 pub use model::{
-    Broad, Category, Condition, Pack, Permit, Purpose, Reach, RelatedBy, Relationships, Role, Segment, SegmentWord,
-    Task, Timing,
+    ADMINISTRATOR, Act, ActScope, Approvals, Broad, Category, Condition, Console, LINE_MANAGER, Pack, Permit, Purpose,
+    Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine, Segment, SegmentWord, Task, Timing,
 };
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;

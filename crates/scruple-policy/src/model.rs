@@ -280,6 +280,109 @@ impl Relationships {
     }
 }
 
+/// The role of who runs Scruple: it has no file, no permit and no purpose, so that no record shows to it (RB-12).
+pub const ADMINISTRATOR: &str = "administrator";
+/// In `approvals.csv`: who is named as the line manager of the one who would get the access.
+pub const LINE_MANAGER: &str = "line_manager";
+/// In `console.csv`: whoever has signed in.
+pub(crate) const EVERYONE: &str = "everyone";
+
+/// Who agrees before somebody gets access beyond what he has (`approvals.csv`), by role or tier, and whether it is for the records
+/// of named patients.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Approvals(pub(crate) BTreeMap<(String, bool), Rule>);
+
+/// A line of `approvals.csv`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rule {
+    /// One person of each: roles, or [`LINE_MANAGER`].
+    pub needs: Vec<String>,
+    /// Hours for which it is given at most.
+    pub hours: i64,
+    /// Hours after which an undecided request is over.
+    pub decide_hours: i64,
+    /// Whoever agrees must have confirmed just now that it is he.
+    pub step_up: bool,
+}
+
+/// Something that people do in the console or its API. Each page and each route names one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Act {
+    /// Sees what he has, and his sessions, and ends them.
+    Access,
+    /// Asks for access.
+    Ask,
+    /// Says that he cares for a patient.
+    Declare,
+    /// Opens a record in an emergency.
+    Emergency,
+    /// Looks through the Lens.
+    Lens,
+    /// Approves and refuses requests.
+    Decide,
+    /// Reads all requests.
+    Requests,
+    /// Reviews emergencies.
+    Reviews,
+    /// Reads who is here and what they have.
+    People,
+    /// Ends the access of others.
+    EndAccess,
+    /// Adds people, and ends their work here.
+    Admit,
+    /// Reads roles.
+    Roles,
+    /// Reads the register of exceptions.
+    Exceptions,
+}
+
+impl Act {
+    /// All of them with their words in `console.csv`.
+    pub const ALL: [(Self, &'static str); 13] = [
+        (Self::Access, "access"),
+        (Self::Ask, "ask"),
+        (Self::Declare, "declare"),
+        (Self::Emergency, "emergency"),
+        (Self::Lens, "lens"),
+        (Self::Decide, "decide"),
+        (Self::Requests, "requests"),
+        (Self::Reviews, "reviews"),
+        (Self::People, "people"),
+        (Self::EndAccess, "end_access"),
+        (Self::Admit, "admit"),
+        (Self::Roles, "roles"),
+        (Self::Exceptions, "exceptions"),
+    ];
+
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == word).map(|(act, _)| act)
+    }
+}
+
+/// Whom an act may concern.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ActScope {
+    /// The person himself.
+    Own,
+    /// Those whose line manager he is, too.
+    Team,
+    /// Everybody.
+    All,
+}
+
+/// What the console lets whom do (`console.csv`), by act and role.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Console(pub(crate) BTreeMap<(Act, String), ActScope>);
+
+impl Console {
+    /// How far somebody who has signed in and holds these roles may go with an act; none: not at all.
+    // INVARIANT (default-deny): what stands in no line is refused.
+    pub fn scope<'a>(&self, act: Act, roles: impl IntoIterator<Item = &'a str>) -> Option<ActScope> {
+        let of = |role: &str| self.0.get(&(act, role.to_owned())).copied();
+        roles.into_iter().chain([EVERYONE]).filter_map(of).max()
+    }
+}
+
 /// A pack that was read without a problem.
 #[derive(Debug)]
 pub struct Pack {
@@ -313,9 +416,32 @@ pub struct Pack {
     pub guardrails: Guardrails,
     /// Masks that meet in a cell of a role, as (wider, narrower).
     pub wider_masks: BTreeSet<(MaskId, MaskId)>,
+    /// Who agrees to access beyond a role.
+    pub approvals: Approvals,
+    /// What the console lets whom do.
+    pub console: Console,
 }
 
 impl Pack {
+    /// Who must agree that somebody gets a role, or, in it, the records of named patients; none: it is not given.
+    #[must_use]
+    pub fn approval(&self, role: &str, of_patients: bool) -> Option<&Rule> {
+        let tier = match self.roles.get(role) {
+            Some(role) if role.is_profile => return None,
+            Some(role) => format!("tier:{}", role.risk_tier),
+            None if role == ADMINISTRATOR && !of_patients => String::new(),
+            None => return None,
+        };
+        let lines = &self.approvals.0;
+        lines.get(&(role.to_owned(), of_patients)).or_else(|| lines.get(&(tier, of_patients)))
+    }
+
+    /// Whether somebody in a role may say that he cares for a patient: those who treat.
+    #[must_use]
+    pub fn may_declare(&self, role: &str) -> bool {
+        self.roles.get(role).is_some_and(|role| role.passes && !role.is_profile)
+    }
+
     /// A category by name.
     #[must_use]
     pub fn category(&self, name: &str) -> Option<CategoryId> {

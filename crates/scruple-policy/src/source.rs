@@ -94,6 +94,8 @@ const FILES: &[&str] = &[
     "sources.csv",
     "inheritance.csv",
     "relationships.csv",
+    "approvals.csv",
+    "console.csv",
     "code-systems.csv",
     "profiles.toml",
     "exceptions.toml",

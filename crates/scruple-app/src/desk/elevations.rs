@@ -8,6 +8,7 @@ use scruple_flow::{
     DeclaredReason, Elevation, ElevationKind, EmergencyReason, EmergencyReview, NewElevation, Opening, PatientRef,
     Person, RequestError, Revocation, RoleCode, Window,
 };
+use scruple_policy::Act;
 use scruple_store::{NewReview, Tx, end_elevation, find_elevation, find_request, insert_elevation, insert_review};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
@@ -49,7 +50,7 @@ impl Desk<'_> {
     /// See [`DeskError`].
     pub async fn declare(&mut self, who: Who, declaration: Declaration) -> Result<Done<NewElevation>, DeskError> {
         let (mut tx, at) = self.begin().await?;
-        self.may_act(&mut tx, who, &declaration.role, at).await?;
+        self.may_act(&mut tx, who, Act::Declare, &declaration.role, at).await?;
         if !self.rules.may_declare(&declaration.role) {
             return Err(DeskError::NotAllowed);
         }
@@ -67,7 +68,7 @@ impl Desk<'_> {
     /// See [`DeskError`]. An earlier review that nobody has closed is no reason (care-continues).
     pub async fn break_glass(&mut self, who: Who, emergency: Emergency) -> Result<Done<NewElevation>, DeskError> {
         let (mut tx, at) = self.begin().await?;
-        self.may_act(&mut tx, who, &emergency.role, at).await?;
+        self.may_act(&mut tx, who, Act::Emergency, &emergency.role, at).await?;
         if !self.rules.may_break_glass(&emergency.role) {
             return Err(DeskError::NotAllowed);
         }
@@ -82,8 +83,10 @@ impl Desk<'_> {
         self.commit(tx, &records, new).await
     }
 
-    async fn may_act(&self, tx: &mut Tx, who: Who, role: &RoleCode, at: Timestamp) -> Result<(), DeskError> {
-        if roles_of(tx, who.person, at).await?.contains(role) { Ok(()) } else { Err(DeskError::RoleNotHeld) }
+    async fn may_act(&self, tx: &mut Tx, who: Who, act: Act, role: &RoleCode, at: Timestamp) -> Result<(), DeskError> {
+        let held = roles_of(tx, who.person, at).await?;
+        self.permits(act, &held)?;
+        if held.contains(role) { Ok(()) } else { Err(DeskError::RoleNotHeld) }
     }
 
     fn opening(
@@ -120,7 +123,7 @@ impl Desk<'_> {
                 involved.extend(approvals.iter().map(|approval| approval.by));
             }
         }
-        if !involved.contains(&who.person) && !self.overseer(&roles) {
+        if !involved.contains(&who.person) && !self.may_for_all(Act::EndAccess, &roles) {
             return Err(DeskError::Unknown);
         }
         if elevation.version != version || elevation.ended.is_some() {

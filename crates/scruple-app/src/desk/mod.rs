@@ -11,6 +11,7 @@ use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::{
     ApprovalRule, Approver, ApproverKind, ElevationError, GrantError, Person, RequestError, ReviewError, RoleCode,
 };
+use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack};
 use scruple_store::{Position, ShardLease, Store, StoreError, Tx, find_person, open_grants};
 use std::collections::BTreeSet;
 
@@ -28,8 +29,39 @@ pub trait Rules: Send + Sync {
     /// Whether somebody in this role may open a record in an emergency.
     fn may_break_glass(&self, role: &RoleCode) -> bool;
 
-    /// Whether somebody in this role looks after the access of others: he may end it, and reviews emergencies.
-    fn oversees(&self, role: &RoleCode) -> bool;
+    /// How far somebody who holds these roles may go with an act; none: not at all.
+    fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope>;
+}
+
+impl Rules for Pack {
+    fn approval(&self, role: &RoleCode, is_of_patients: bool) -> Option<ApprovalRule> {
+        let line = Self::approval(self, role.as_str(), is_of_patients)?;
+        let need = |need: &String| {
+            if need == LINE_MANAGER {
+                Some(ApproverKind::LineManager)
+            } else {
+                need.parse().ok().map(ApproverKind::Role)
+            }
+        };
+        Some(ApprovalRule {
+            needs: line.needs.iter().map(need).collect::<Option<_>>()?,
+            hours_max: line.hours,
+            decide_hours: line.decide_hours,
+            step_up: line.step_up,
+        })
+    }
+
+    fn may_declare(&self, role: &RoleCode) -> bool {
+        Self::may_declare(self, role.as_str())
+    }
+
+    fn may_break_glass(&self, role: &RoleCode) -> bool {
+        self.roles.get(role.as_str()).is_some_and(|role| role.emergency_access && !role.is_profile)
+    }
+
+    fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope> {
+        self.console.scope(act, roles.iter().map(RoleCode::as_str))
+    }
 }
 
 /// Who acts: signed in, and known to be himself since a moment or since longer.
@@ -65,6 +97,9 @@ pub enum DeskError {
     /// The role is not held now.
     #[error("the role is not held")]
     RoleNotHeld,
+    /// The console does not let who acts do this.
+    #[error("this is not for who acts to do")]
+    Forbidden,
     /// The policy does not give this in the role.
     #[error("the policy does not give this in the role")]
     NotAllowed,
@@ -108,6 +143,7 @@ impl DeskError {
             Self::Gone => "actor_gone",
             Self::PersonGone => "person_gone",
             Self::RoleNotHeld => "role_not_held",
+            Self::Forbidden => "act_not_permitted",
             Self::NotAllowed => "not_requestable",
             Self::Changed => "changed",
             Self::Request(error) => error.code(),
@@ -145,8 +181,14 @@ impl Desk<'_> {
         Ok(Done { now, position })
     }
 
-    fn overseer(&self, roles: &BTreeSet<RoleCode>) -> bool {
-        roles.iter().any(|role| self.rules.oversees(role))
+    /// Whether somebody may go with an act as far as everybody.
+    fn may_for_all(&self, act: Act, roles: &BTreeSet<RoleCode>) -> bool {
+        self.rules.scope(act, roles) == Some(ActScope::All)
+    }
+
+    /// Refuses whoever may not do it at all.
+    fn permits(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Result<(), DeskError> {
+        self.rules.scope(act, roles).map(drop).ok_or(DeskError::Forbidden)
     }
 }
 

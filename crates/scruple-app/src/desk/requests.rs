@@ -7,6 +7,7 @@ use scruple_flow::{
     AccessRequest, Grant, GrantRequest, NewElevation, NewGrant, PatientRef, Person, RequestError, RequestState,
     Revocation, RoleCode, Wanted, Window,
 };
+use scruple_policy::Act;
 use scruple_store::{
     Tx, find_grant, find_request, insert_elevation, insert_grant, insert_request, list_overdue_requests,
     list_requests_of, revoke_grant, update_request,
@@ -50,7 +51,8 @@ impl Desk<'_> {
     /// See [`DeskError`].
     pub async fn submit(&mut self, who: Who, ask: Ask) -> Result<Done<AccessRequest>, DeskError> {
         let (mut tx, at) = self.begin().await?;
-        roles_of(&mut tx, who.person, at).await?;
+        let own = roles_of(&mut tx, who.person, at).await?;
+        self.permits(Act::Ask, &own)?;
         let person = ask.person.unwrap_or(who.person);
         let is_of_patients = !ask.patients.is_empty();
         // The record of a patient is opened in a role that is held; a purpose narrows that alone.
@@ -98,7 +100,9 @@ impl Desk<'_> {
     ) -> Result<Done<AccessRequest>, DeskError> {
         let (mut tx, at) = self.begin().await?;
         let request = seen(&mut tx, id, version).await?;
-        let approver = approver(who, roles_of(&mut tx, who.person, at).await?);
+        let own = roles_of(&mut tx, who.person, at).await?;
+        self.permits(Act::Decide, &own)?;
+        let approver = approver(who, own);
         let mut wanted = request.wanted.clone();
         if let Some(patients) = narrower.patients {
             wanted.patients = patients;
@@ -158,7 +162,9 @@ impl Desk<'_> {
         comment: Phi<String>,
     ) -> Result<Done<AccessRequest>, DeskError> {
         let (mut tx, at) = self.begin().await?;
-        let approver = approver(who, roles_of(&mut tx, who.person, at).await?);
+        let own = roles_of(&mut tx, who.person, at).await?;
+        self.permits(Act::Decide, &own)?;
+        let approver = approver(who, own);
         let denied = seen(&mut tx, id, version).await?.deny(&approver, comment, at)?;
         self.put(tx, denied, version, at, who).await
     }
@@ -231,7 +237,7 @@ impl Desk<'_> {
         let roles = roles_of(&mut tx, who.person, at).await?;
         let grant = find_grant(&mut tx, id).await?.ok_or(DeskError::Unknown)?;
         let involved = [grant.held.person, grant.requested_by, grant.approved_by];
-        if !involved.contains(&who.person) && !self.overseer(&roles) {
+        if !involved.contains(&who.person) && !self.may_for_all(Act::EndAccess, &roles) {
             return Err(DeskError::Unknown);
         }
         if grant.version != version || grant.revoked.is_some() {

@@ -4,6 +4,7 @@ use super::{Desk, DeskError, Done, Who, roles_of};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{EmergencyReview, Finding, Reviewer};
+use scruple_policy::Act;
 use scruple_store::{Tx, find_review, update_review};
 
 impl Desk<'_> {
@@ -62,9 +63,7 @@ impl Desk<'_> {
 
     async fn reviewer(&self, tx: &mut Tx, who: Who, at: Timestamp) -> Result<Reviewer, DeskError> {
         let roles = roles_of(tx, who.person, at).await?;
-        if !self.overseer(&roles) {
-            return Err(DeskError::Unknown);
-        }
+        self.permits(Act::Reviews, &roles)?;
         Ok(Reviewer { person: who.person, is_of_the_same_line: false })
     }
 

@@ -2,6 +2,7 @@
 
 mod dictionary;
 mod exceptions;
+mod people;
 mod relations;
 mod roles;
 
@@ -165,6 +166,8 @@ impl Reader<'_> {
         let mut roles = self.roles(&names, &annotation, &by_role, &mut broad);
         self.profiles(&names, &mut roles);
         self.relationships(&mut roles);
+        let approvals = self.approvals(&roles);
+        let console = self.console(&roles);
         let has_file = |name: &str| self.files.0.contains_key(&format!("roles/{name}.toml"));
         let alone: Vec<&String> = by_role.keys().filter(|name| !roles.contains_key(*name) && !has_file(name)).collect();
         for name in alone {
@@ -192,6 +195,8 @@ impl Reader<'_> {
             segments,
             roles,
             annotation: Arc::new(annotation),
+            approvals,
+            console,
         }
     }
 

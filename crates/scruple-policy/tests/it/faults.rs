@@ -1,7 +1,7 @@
 //! Every kind of problem, planted in the shipped pack: it must be found in its file, on its line.
 
 use crate::{changed, day, with};
-use scruple_policy::{PackFiles, Severity, check};
+use scruple_policy::{Act, ActScope, PackFiles, Severity, check, read};
 
 /// The line on which a text stands for the first time; 0 for none.
 fn line_of(files: &PackFiles, file: &str, text: &str) -> usize {
@@ -240,6 +240,46 @@ fn a_modifier_element_withheld_alone() {
     // A mask that forgets a modifier of the types on whose home it is used.
     let files = changed("masks.csv", "payer,*.status,code,\n", "");
     find(&files, Severity::Error, "elements.csv", "Coverage.*,coverage", "`Coverage.status` would be withheld");
+}
+
+#[test]
+fn approvals_and_the_console() {
+    let line = "tier:low,role,manager,2160";
+    plant("approvals.csv", line, "tier:huge,role,manager,2160", "`tier:huge` is no role and no tier");
+    plant("approvals.csv", line, "clown,role,manager,2160", "`clown` is no role and no tier");
+    plant("approvals.csv", line, "individual,role,manager,2160", "`individual` is no role and no tier");
+    plant("approvals.csv", line, "tier:low,role,clown,2160", "`needs` names `clown`");
+    plant("approvals.csv", line, "tier:low,role,,2160", "`needs` names ``");
+    plant("approvals.csv", line, "tier:low,role,nurse;coder;biller;auditor;manager,2160", "`needs` names 5 people");
+    plant("approvals.csv", line, "manager,patients,manager,2160", "`manager` would be given by those who have it");
+    plant("approvals.csv", line, "tier:low,role,manager,0", "`hours` is `0`");
+    plant("approvals.csv", line, "tier:low,role,manager,forever", "`hours` is `forever`");
+    plant("approvals.csv", line, "tier:low,both,manager,2160", "`what` is `both`");
+    plant("approvals.csv", "tier:high,role,manager;", "tier:medium,role,manager;", "`tier:medium` stands twice");
+    let line = "reviews,privacy_officer,all";
+    plant("console.csv", line, "reviews,clown,all", "`clown` is no role");
+    plant("console.csv", line, "review,privacy_officer,all", "`act` is `review`");
+    plant("console.csv", line, "reviews,privacy_officer,most", "`scope` is `most`");
+    plant("console.csv", "requests,auditor,all", "requests,privacy_officer,all", "`privacy_officer` stands twice");
+}
+
+#[test]
+fn what_stands_in_no_line_of_the_console_is_refused() {
+    let pack = read(&PackFiles::embedded()).unwrap();
+    let scope = |act: Act, roles: &[&str]| pack.console.scope(act, roles.iter().copied());
+    assert_eq!(scope(Act::Access, &[]), Some(ActScope::Own));
+    assert_eq!(scope(Act::People, &[]), None);
+    assert_eq!(scope(Act::People, &["nurse"]), None);
+    assert_eq!(scope(Act::People, &["manager"]), Some(ActScope::Team));
+    assert_eq!(scope(Act::People, &["manager", "auditor"]), Some(ActScope::All));
+    assert_eq!(scope(Act::Reviews, &["manager", "administrator", "everyone"]), None);
+    // Who runs Scruple sees no record through it, and what gives nobody's approval is not given.
+    assert!(!pack.roles.contains_key("administrator"));
+    assert_eq!(pack.approval("individual", false), None);
+    assert_eq!(pack.approval("administrator", true), None);
+    assert_eq!(pack.approval("nurse", true).map(|line| line.needs.clone()), Some(vec!["manager".to_owned()]));
+    assert!(pack.roles.values().filter(|role| !role.is_profile).all(|role| pack.approval(&role.name, false).is_some()));
+    assert!(pack.may_declare("nurse") && !pack.may_declare("biller") && !pack.may_declare("individual"));
 }
 
 #[test]

@@ -10,8 +10,9 @@ use scruple_flow::{
     AccessRequest, ApprovalRule, ApproverKind, DeclaredReason, EmergencyReason, Finding, RequestError, ReviewError,
     RoleCode,
 };
+use scruple_policy::{Act, ActScope};
 use scruple_store::{Person, Subject, find_elevation, find_grant, find_request, list_open_reviews, mark_person_left};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const WORDS: &str = "Peer review of the March falls, case 4711";
 
@@ -37,8 +38,14 @@ impl Rules for TestRules {
         role.as_str() == "nurse"
     }
 
-    fn oversees(&self, role: &RoleCode) -> bool {
-        role.as_str() == "privacy_officer"
+    fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope> {
+        let holds = |code: &str| roles.iter().any(|role| role.as_str() == code);
+        match act {
+            Act::Ask | Act::Declare | Act::Emergency => Some(ActScope::Own),
+            Act::Decide if holds("manager") || holds("privacy_officer") => Some(ActScope::All),
+            Act::EndAccess | Act::Reviews if holds("privacy_officer") => Some(ActScope::All),
+            _ => None,
+        }
     }
 }
 
@@ -164,7 +171,7 @@ async fn who_asks_does_not_approve_whatever_he_becomes_meanwhile() {
         let request = house.submitted(&["a"]).await;
         let nora = house.who("nora");
         let refused = house.desk().approve(nora, request.id, 1, Narrower::default()).await.unwrap_err();
-        assert!(matches!(refused, DeskError::Request(RequestError::OwnRequest)), "{refused:?}");
+        assert!(matches!(refused, DeskError::Forbidden), "{refused:?}");
         world.grant(nora.person, "manager", (0, 100_000)).await;
         let refused = house.desk().approve(nora, request.id, 1, Narrower::default()).await.unwrap_err();
         assert!(matches!(refused, DeskError::Request(RequestError::OwnRequest)), "{refused:?}");
@@ -264,7 +271,7 @@ async fn the_two_doors_that_need_no_yes_are_for_those_who_care_for_patients() {
 
         let words = || Phi::new("Resuscitation in room four, allergies were needed".to_owned());
         let own = house.desk().close_review(nora, review.id, 1, Finding::Justified, words()).await.unwrap_err();
-        assert_eq!(own.code(), "unknown");
+        assert_eq!(own.code(), "act_not_permitted");
         world.grant(nora.person, "privacy_officer", (0, 100_000)).await;
         let own = house.desk().close_review(nora, review.id, 1, Finding::Justified, words()).await.unwrap_err();
         assert!(matches!(own, DeskError::Review(ReviewError::NotIndependent)), "{own:?}");
