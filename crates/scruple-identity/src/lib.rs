@@ -13,6 +13,7 @@ mod cache;
 mod error;
 mod issuer;
 mod json;
+mod jws;
 mod keys;
 mod token;
 mod verifier;
