@@ -11,6 +11,7 @@
 //!
 //! For persons:
 //!
+//! * [`recovery`]: codes for who has lost their authenticators.
 //! * [`session`]: what a sign-in opens, and for how long.
 //!
 //! What it deliberately does not do: fetch a JWKS or anything else, read a clock, or say what a subject may see. A role in
@@ -22,6 +23,7 @@ mod issuer;
 mod json;
 mod jws;
 mod keys;
+pub mod recovery;
 pub mod session;
 mod token;
 mod verifier;

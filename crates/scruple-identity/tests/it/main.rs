@@ -5,6 +5,7 @@
 mod cache;
 mod issuer;
 mod keys;
+mod recovery;
 mod session;
 mod verify;
 
