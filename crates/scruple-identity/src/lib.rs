@@ -11,7 +11,7 @@
 //!
 //! For persons:
 //!
-//! * [`recovery`]: codes for who has lost their authenticators.
+//! * [`totp`]: a code from a phone's app, the second; [`recovery`]: codes for who has lost both.
 //! * [`session`]: what a sign-in opens, and for how long.
 //!
 //! What it deliberately does not do: fetch a JWKS or anything else, read a clock, or say what a subject may see. A role in
@@ -26,6 +26,7 @@ mod keys;
 pub mod recovery;
 pub mod session;
 mod token;
+pub mod totp;
 mod verifier;
 
 pub use cache::{REVOKED_MAX, RevocationsFull, TOKENS_CACHED_MAX, TokenCache};

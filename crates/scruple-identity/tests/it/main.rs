@@ -7,6 +7,7 @@ mod issuer;
 mod keys;
 mod recovery;
 mod session;
+mod totp;
 mod verify;
 
 use base64::Engine as _;
