@@ -12,6 +12,7 @@
 //! For persons:
 //!
 //! * [`totp`]: a code from a phone's app, the second; [`recovery`]: codes for who has lost both.
+//! * [`oidc`]: sign-in at an identity provider.
 //! * [`session`]: what a sign-in opens, and for how long.
 //!
 //! What it deliberately does not do: fetch a JWKS or anything else, read a clock, or say what a subject may see. A role in
@@ -23,6 +24,7 @@ mod issuer;
 mod json;
 mod jws;
 mod keys;
+pub mod oidc;
 pub mod recovery;
 pub mod session;
 mod token;

@@ -5,6 +5,7 @@
 mod cache;
 mod issuer;
 mod keys;
+mod oidc;
 mod recovery;
 mod session;
 mod totp;
