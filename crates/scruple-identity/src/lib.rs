@@ -11,6 +11,7 @@
 //!
 //! For persons:
 //!
+//! * [`passkey`]: WebAuthn, the first choice.
 //! * [`totp`]: a code from a phone's app, the second; [`recovery`]: codes for who has lost both.
 //! * [`oidc`]: sign-in at an identity provider.
 //! * [`session`]: what a sign-in opens, and for how long.
@@ -25,6 +26,7 @@ mod json;
 mod jws;
 mod keys;
 pub mod oidc;
+pub mod passkey;
 pub mod recovery;
 pub mod session;
 mod token;

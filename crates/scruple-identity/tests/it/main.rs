@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that finds something else fails loudly")]
 
+mod authenticator;
 mod cache;
 mod issuer;
 mod keys;
 mod oidc;
+mod passkey;
 mod recovery;
 mod session;
 mod totp;
