@@ -1,4 +1,7 @@
-//! Who calls: RFC 9068 access tokens, signed with ES256 and verified against a JWKS.
+//! Who calls: RFC 9068 access tokens, signed with ES256 and verified against a JWKS; and the ways by which a person signs
+//! in.
+//!
+//! For programs:
 //!
 //! * [`bearer`] takes the token out of an `Authorization` header.
 //! * [`Verifier`] holds the keys and the names that a token must carry, and turns its text into a [`Token`], the only
@@ -6,15 +9,28 @@
 //! * [`TokenCache`] remembers what was verified, and knows which tokens are revoked.
 //! * [`Issuer`] makes keys and tokens for the demo and for tests.
 //!
-//! What it deliberately does not do: fetch a JWKS, read a clock, or say what a subject may see. A role in a token only
-//! selects among those that the store grants; a token alone opens nothing.
+//! For persons:
+//!
+//! * [`passkey`]: WebAuthn, the first choice.
+//! * [`totp`]: a code from a phone's app, the second; [`recovery`]: codes for who has lost both.
+//! * [`oidc`]: sign-in at an identity provider.
+//! * [`session`]: what a sign-in opens, and for how long.
+//!
+//! What it deliberately does not do: fetch a JWKS or anything else, read a clock, or say what a subject may see. A role in
+//! a token only selects among those that the store grants; a token alone opens nothing.
 
 mod cache;
 mod error;
 mod issuer;
 mod json;
+mod jws;
 mod keys;
+pub mod oidc;
+pub mod passkey;
+pub mod recovery;
+pub mod session;
 mod token;
+pub mod totp;
 mod verifier;
 
 pub use cache::{REVOKED_MAX, RevocationsFull, TOKENS_CACHED_MAX, TokenCache};

@@ -1,6 +1,6 @@
 //! [`Token`]: the claims of a verified access token, and how they are read. Signatures are the verifier's.
 
-use crate::json::object;
+use crate::json::{OneOrMany, object, seconds};
 use crate::{Parties, TokenError};
 use scruple_core::Timestamp;
 use serde::Deserialize;
@@ -15,9 +15,6 @@ pub const ROLES_MAX: usize = 64;
 
 /// Bytes of a purpose: ActReason codes have at most 10.
 const PURPOSE_BYTES_MAX: usize = 64;
-/// The last second of the year 9999.
-const SECONDS_MAX: i64 = 253_402_300_799;
-const MICROS_PER_SECOND: i64 = 1_000_000;
 /// HL7 v3 ActReason.
 pub const PURPOSE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 /// The same by its object identifier.
@@ -104,7 +101,7 @@ impl fmt::Debug for Token {
 #[derive(Deserialize)]
 struct Payload<'a> {
     iss: Option<String>,
-    aud: Option<Audience>,
+    aud: Option<OneOrMany>,
     exp: Option<Number>,
     nbf: Option<Number>,
     iat: Option<Number>,
@@ -115,22 +112,6 @@ struct Payload<'a> {
     roles: Vec<String>,
     #[serde(borrow)]
     extensions: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Audience {
-    fn names(&self, audience: &str) -> bool {
-        match self {
-            Self::One(one) => one == audience,
-            Self::Many(many) => many.iter().any(|one| one == audience),
-        }
-    }
 }
 
 /// Reads the claims of a token whose signature is good. The caller checks the time.
@@ -158,7 +139,8 @@ pub fn read(json: &[u8], parties: &Parties) -> Result<Token, TokenError> {
     })
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether a name is of a length to be kept and prints as one line.
+pub fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
@@ -166,16 +148,8 @@ fn name(text: Option<String>, claim: &'static str) -> Result<String, TokenError>
     text.filter(|text| is_name(text)).ok_or(TokenError::Claims { claim })
 }
 
-/// RFC 7519, 2: seconds, perhaps with a fraction; what is finer than a microsecond is cut off.
-fn time(seconds: Option<&Number>, claim: &'static str) -> Result<Timestamp, TokenError> {
-    let micros = seconds.and_then(|number| match number.as_i64() {
-        Some(whole) => (0..=SECONDS_MAX).contains(&whole).then(|| whole * MICROS_PER_SECOND),
-        None => number
-            .as_f64()
-            .filter(|seconds| (0.0..=SECONDS_MAX as f64).contains(seconds))
-            .map(|seconds| (seconds * MICROS_PER_SECOND as f64) as i64),
-    });
-    micros.map(Timestamp::from_micros).ok_or(TokenError::Claims { claim })
+fn time(number: Option<&Number>, claim: &'static str) -> Result<Timestamp, TokenError> {
+    number.and_then(seconds).ok_or(TokenError::Claims { claim })
 }
 
 #[derive(Deserialize)]

@@ -1,13 +1,12 @@
 //! [`Verifier`]: from the text of a token to a [`Token`]. It asks no server: a revoked token is the cache's to know.
 
-use crate::json::{base64url, object};
+use crate::json::base64url;
+use crate::jws::{self, Header};
 use crate::keys::{self, JwksError, Key};
 use crate::token::{self, Token};
 use crate::{Parties, TokenError};
 use aws_lc_rs::digest::{Context, SHA256};
 use scruple_core::Timestamp;
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny};
 use std::fmt;
 
 /// Bytes of a token.
@@ -73,19 +72,13 @@ impl Verifier {
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Token, TokenError> {
         check_length(token)?;
         let malformed = |what| TokenError::Malformed { what };
-        let (message, signature) = token.rsplit_once('.').ok_or(malformed("it has no three parts"))?;
-        let (header, payload) = message.split_once('.').ok_or(malformed("it has no three parts"))?;
-        if payload.contains('.') {
-            return Err(malformed("it has no three parts"));
-        }
-        let header = base64url(header).ok_or(malformed("the header is no base64url"))?;
-        let header: Header = object(&header).ok_or(malformed("the header cannot be read"))?;
-        header.check()?;
-        let key = keys::find(&self.keys, header.kid.as_deref()).ok_or(TokenError::KeyUnknown)?;
-        if !key.verify(message, signature).ok_or(malformed("the signature is no base64url"))? {
+        let parts = jws::split(token).map_err(malformed)?;
+        check_header(&parts.header)?;
+        let key = keys::find(&self.keys, parts.header.kid.as_deref()).ok_or(TokenError::KeyUnknown)?;
+        if !key.verify(parts.message, parts.signature).ok_or(malformed("the signature is no base64url"))? {
             return Err(TokenError::Signature);
         }
-        let payload = base64url(payload).ok_or(malformed("the claims are no base64url"))?;
+        let payload = base64url(parts.payload).ok_or(malformed("the claims are no base64url"))?;
         let token = token::read(&payload, &self.parties)?;
         self.check_time(&token, now)?;
         Ok(token)
@@ -114,36 +107,18 @@ pub fn check_length(token: &str) -> Result<(), TokenError> {
     if token.len() > TOKEN_BYTES_MAX { Err(TokenError::TooLong) } else { Ok(()) }
 }
 
-/// The header parameters that count. `jku`, `jwk`, `x5u`, `x5c` and all others are not even read: keys come from the
-/// JWKS alone.
-#[derive(Deserialize)]
-struct Header {
-    alg: Option<String>,
-    typ: Option<String>,
-    kid: Option<String>,
-    #[serde(default, deserialize_with = "is_there")]
-    crit: bool,
-}
-
-/// True whatever the value is, `null` too.
-fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(value).map(|IgnoredAny| true)
-}
-
-impl Header {
-    fn check(&self) -> Result<(), TokenError> {
-        if self.alg.as_deref() != Some("ES256") {
-            return Err(TokenError::Algorithm);
-        }
-        let typ = self.typ.as_deref().unwrap_or_default();
-        if !["at+jwt", "application/at+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known)) {
-            return Err(TokenError::Malformed { what: "its `typ` is not `at+jwt`" });
-        }
-        if self.crit {
-            return Err(TokenError::Malformed { what: "the header has `crit`" });
-        }
-        Ok(())
+fn check_header(header: &Header) -> Result<(), TokenError> {
+    if header.alg.as_deref() != Some("ES256") {
+        return Err(TokenError::Algorithm);
     }
+    let typ = header.typ.as_deref().unwrap_or_default();
+    if !["at+jwt", "application/at+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known)) {
+        return Err(TokenError::Malformed { what: "its `typ` is not `at+jwt`" });
+    }
+    if header.crit {
+        return Err(TokenError::Malformed { what: "the header has `crit`" });
+    }
+    Ok(())
 }
 
 fn fingerprint(keys: &[Key], parties: &Parties, leeway_micros: i64) -> [u8; 32] {

@@ -1,10 +1,16 @@
-//! Tokens from the outside: what is accepted, what is refused and by which code, what the cache remembers.
+//! What comes from outside: what is accepted, what is refused and by which code, what the cache remembers.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that finds something else fails loudly")]
 
+mod authenticator;
 mod cache;
 mod issuer;
 mod keys;
+mod oidc;
+mod passkey;
+mod recovery;
+mod session;
+mod totp;
 mod verify;
 
 use base64::Engine as _;
