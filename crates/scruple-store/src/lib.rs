@@ -18,6 +18,7 @@ mod engine;
 mod access;
 mod commit;
 mod connect;
+mod credential;
 mod data_key;
 mod elevation;
 mod error;
@@ -32,12 +33,17 @@ mod person;
 mod request;
 mod review;
 mod seal;
+mod session;
 mod shard;
 mod subject;
 
 pub use access::{Access, load_access};
 pub use commit::NewEvent;
 pub use connect::{Durability, Options, Store};
+pub use credential::{
+    Credential, CredentialKind, Enrolment, NewCredential, find_enrolment, insert_credential, insert_enrolment,
+    list_credentials, remove_credential, update_credential, use_enrolment,
+};
 pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
 pub use elevation::{
     end_elevation, find_elevation, insert_elevation, list_elevations, list_elevations_of_patient, open_elevations,
@@ -62,6 +68,10 @@ pub use request::{
 };
 pub use review::{NewReview, find_review, insert_review, list_open_reviews, update_review};
 pub use seal::{BLIND_COLUMNS, SEALED_COLUMNS, SealError, Sealer};
+pub use session::{
+    Ceremony, NewSession, Session, WaitingCeremony, clear_sign_in_failures, confirm_session, count_sign_in_failure,
+    end_session, end_sessions_of, find_session, insert_session, open_sessions, sign_in_failures,
+};
 pub use shard::{ShardId, ShardLease};
 pub use subject::{InvalidSubject, Subject, Subjects};
 

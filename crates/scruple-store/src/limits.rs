@@ -12,6 +12,8 @@ pub const FEED_EVENTS_MAX: i64 = 1_000;
 pub const SHARDS_MAX: i64 = 64;
 /// Grants of one person that have not ended. One more is an error, not a shorter list.
 pub const OPEN_GRANTS_MAX: i64 = 256;
+/// Credentials of one person that can be used, recovery codes included. One more is an error, not a shorter list.
+pub const CREDENTIALS_MAX: i64 = 64;
 /// Elevations of one person that have not ended. One more is an error, not a shorter list.
 pub const OPEN_ELEVATIONS_MAX: i64 = 1_000;
 /// Links of one person to practitioners that have not ended. One more is refused.

@@ -24,6 +24,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0004_access_request.sql"),
         include_str!("../migrations/postgres/0004_access_request.sql"),
     ),
+    (
+        5,
+        "sign_in",
+        include_str!("../migrations/sqlite/0005_sign_in.sql"),
+        include_str!("../migrations/postgres/0005_sign_in.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

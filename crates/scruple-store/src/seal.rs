@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 14] = [
+pub const SEALED_COLUMNS: [&str; 16] = [
     crate::commit::BODY,
+    crate::credential::SECRET,
     crate::elevation::JUSTIFICATION,
     crate::elevation::PATIENT,
     crate::grant::JUSTIFICATION,
@@ -18,10 +19,12 @@ pub const SEALED_COLUMNS: [&str; 14] = [
     crate::request::TICKET,
     crate::review::ACCOUNT,
     crate::review::RATIONALE,
+    crate::session::STATE,
 ];
 
 /// Every column that has a blind index.
-pub const BLIND_COLUMNS: [&str; 3] = [crate::elevation::PATIENT, crate::person::LOGIN, crate::request::PATIENT];
+pub const BLIND_COLUMNS: [&str; 4] =
+    [crate::credential::LOOKUP, crate::elevation::PATIENT, crate::person::LOGIN, crate::request::PATIENT];
 
 /// Why a value could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]

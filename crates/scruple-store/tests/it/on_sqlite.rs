@@ -30,3 +30,5 @@ mod reviews;
 mod sealed;
 #[path = "cases/settings.rs"]
 mod settings;
+#[path = "cases/sign_in.rs"]
+mod sign_in;
