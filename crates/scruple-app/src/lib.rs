@@ -7,6 +7,7 @@
 //! * [`Drainer`]: takes committed events to the ledger, each exactly once.
 //! * [`StoreKeys`]: seals the store's columns under keys of one root.
 //! * [`Desk`]: access beyond a role, asked for, given, ended, looked at.
+//! * [`Door`]: who is signed in to the console.
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
 //! * [`seed_workforce`]: persons, grants and links of a demo.
 //!
@@ -16,6 +17,7 @@
 
 mod access;
 mod desk;
+mod door;
 mod drain;
 mod feed;
 pub mod limits;
@@ -28,6 +30,7 @@ mod stop;
 
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, select_role};
 pub use desk::{Ask, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, Who};
+pub use door::{Answer, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Entered, NewApp, SignedIn, Waiting};
 pub use drain::{DrainError, DrainHandle, DrainState, Drainer, WaitError};
 pub use feed::FeedFollower;
 pub use link::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};

@@ -6,7 +6,8 @@ use scruple_flow::{
     Revocation,
 };
 use scruple_store::{
-    Aggregate, Event, Grant, GrantRequest, LinkEnd, LinkRequest, NewEvent, Person, PractitionerLink, Subject, Subjects,
+    Aggregate, Credential, CredentialKind, Enrolment, Event, Grant, GrantRequest, LinkEnd, LinkRequest, NewEvent,
+    Person, PractitionerLink, Session, Subject, Subjects,
 };
 use serde_json::{Value, json};
 
@@ -258,6 +259,67 @@ impl Record {
             subjects: Subjects::none(),
             body: body.to_string().into_bytes(),
         }
+    }
+
+    pub(crate) fn invited(
+        id: Id<Enrolment>,
+        person: Id<Person>,
+        by: Id<Person>,
+        at: Timestamp,
+        ends_at: Timestamp,
+    ) -> Self {
+        let body = json!({ "person": person.to_string(), "by": by.to_string(), "ends_at": ends_at.micros() });
+        Self::of_sign_in(Aggregate::new("enrolment", id), "enrolment_invited", at, body)
+    }
+
+    pub(crate) fn credential_added(
+        id: Id<Credential>,
+        person: Id<Person>,
+        kind: CredentialKind,
+        at: Timestamp,
+    ) -> Self {
+        let body = json!({ "person": person.to_string(), "kind": kind.code() });
+        Self::of_sign_in(Aggregate::new("credential", id), "credential_added", at, body)
+    }
+
+    pub(crate) fn signed_in(id: Id<Session>, person: Id<Person>, method: &str, device: &str, at: Timestamp) -> Self {
+        let body = json!({ "person": person.to_string(), "method": method, "device": device });
+        Self::of_sign_in(Aggregate::new("session", id), "signed_in", at, body)
+    }
+
+    pub(crate) fn sign_in_failed(id: Id<Event>, person: Id<Person>, code: &str, at: Timestamp) -> Self {
+        let body = json!({ "person": person.to_string(), "code": code });
+        Self::of_sign_in(Aggregate::new("sign_in", id), "sign_in_failed", at, body)
+    }
+
+    /// It stands beside the session's own history: how often a person confirms is not known to its row.
+    pub(crate) fn confirmed(session: Id<Session>, person: Id<Person>, method: &str, at: Timestamp) -> Self {
+        let body = json!({ "person": person.to_string(), "session": session.to_string(), "method": method });
+        Self {
+            version: at.micros().max(1),
+            ..Self::of_sign_in(Aggregate::new("confirmation", session), "identity_confirmed", at, body)
+        }
+    }
+
+    pub(crate) fn session_ended(
+        session: Id<Session>,
+        person: Id<Person>,
+        by: Id<Person>,
+        reason: &str,
+        at: Timestamp,
+    ) -> Self {
+        let body = json!({ "person": person.to_string(), "by": by.to_string(), "reason": reason });
+        Self { version: 2, ..Self::of_sign_in(Aggregate::new("session", session), "session_ended", at, body) }
+    }
+
+    pub(crate) fn sessions_ended(id: Id<Event>, person: Id<Person>, by: Id<Person>, ended: u64, at: Timestamp) -> Self {
+        let body = json!({ "person": person.to_string(), "by": by.to_string(), "ended": ended });
+        Self::of_sign_in(Aggregate::new("sessions", id), "sessions_ended", at, body)
+    }
+
+    /// Nobody's access to records changes by signing in and out.
+    fn of_sign_in(aggregate: Aggregate, kind: &'static str, at: Timestamp, body: Value) -> Self {
+        Self { aggregate, version: 1, at, kind, subjects: Subjects::none(), body: body.to_string().into_bytes() }
     }
 
     /// When it happened.

@@ -6,6 +6,8 @@ pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Sqlite;
 mod access;
 #[path = "cases/desk.rs"]
 mod desk;
+#[path = "cases/door.rs"]
+mod door;
 #[path = "cases/drain.rs"]
 mod drain;
 #[path = "cases/feed.rs"]

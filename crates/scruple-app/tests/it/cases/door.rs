@@ -1,0 +1,240 @@
+//! The door: enrolling, signing in with codes, sessions and their end. Passkeys are signed in with in the browser's tests.
+
+use super::ENGINE;
+use crate::support::{TestLog, World, with_world};
+use aws_lc_rs::hmac;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use scruple_app::{Answer, Door, DoorError, DoorKeys, Entered};
+use scruple_core::{Id, Timestamp};
+use scruple_identity::passkey::{Passkeys, Site};
+use scruple_identity::recovery::RecoveryKey;
+use scruple_identity::session::{DeviceClass, SessionToken};
+use scruple_seal::Secret;
+use scruple_store::{Person, Subject, mark_person_left};
+
+fn keys() -> DoorKeys {
+    let site = Site {
+        domain: "console.example".to_owned(),
+        origins: vec!["https://console.example".to_owned()],
+        name: "Scruple".to_owned(),
+    };
+    DoorKeys {
+        passkeys: Passkeys::new(&site).unwrap(),
+        recovery: RecoveryKey::new(&Secret::new([9; 32])),
+        issuer: "Scruple".to_owned(),
+    }
+}
+
+/// The code that an authenticator app shows (RFC 6238), from the secret as it was typed in.
+fn shown(base32: &str, now: Timestamp) -> String {
+    let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bits: String =
+        base32.chars().filter_map(|letter| letters.find(letter)).map(|place| format!("{place:05b}")).collect();
+    let secret: Vec<u8> = bits
+        .as_bytes()
+        .chunks_exact(8)
+        .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap())
+        .collect();
+    let step = u64::try_from(now.micros() / 30_000_000).unwrap();
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret), &step.to_be_bytes());
+    let tag = tag.as_ref();
+    let offset = usize::from(tag[19] & 15);
+    let number = u32::from_be_bytes(tag[offset..offset + 4].try_into().unwrap()) & 0x7fff_ffff;
+    format!("{:06}", number % 1_000_000)
+}
+
+struct House<'a> {
+    world: &'a World,
+    keys: DoorKeys,
+    rng: ChaCha20Rng,
+    ana: Id<Person>,
+}
+
+impl<'a> House<'a> {
+    async fn open(world: &'a World) -> Self {
+        let ana = world.person("ana").await;
+        Self { world, keys: keys(), rng: ChaCha20Rng::seed_from_u64(6), ana }
+    }
+
+    fn door(&mut self) -> Door<'_> {
+        let World { store, lease, clock, .. } = self.world;
+        Door { store, lease, clock: clock.as_ref(), rng: &mut self.rng, keys: &self.keys }
+    }
+
+    async fn link(&mut self) -> String {
+        let (ana, by) = (self.ana, self.world.asker);
+        let (link, _) = self.door().invite(ana, by).await.unwrap();
+        link.expose().to_string()
+    }
+
+    /// Enrols an app; answers with its secret as text.
+    async fn enrolled(&mut self) -> (Entered, String) {
+        let link = self.link().await;
+        let app = self.door().begin_app(&link).await.unwrap();
+        let code = shown(&app.text, self.world.now());
+        let entered = self.door().enrol(&link, app.ceremony, Answer::Code(&code), DeviceClass::Personal).await.unwrap();
+        (entered, app.text.to_string())
+    }
+
+    fn later(&self, seconds: i64) {
+        self.world.clock.advance_micros(seconds * 1_000_000);
+    }
+
+    async fn sign_in(&mut self, code: &str) -> Result<Entered, &'static str> {
+        self.door().sign_in("ANA", code, DeviceClass::Shared).await.map_err(|error| error.code())
+    }
+
+    async fn holds(&mut self, token: &SessionToken) -> bool {
+        match self.door().session(token).await {
+            Ok(_) => true,
+            Err(DoorError::Over) => false,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_link_enrols_once_and_gives_codes_for_when_the_app_is_lost() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let link = house.link().await;
+        assert_eq!(house.door().invited(&link).await.unwrap().id, house.ana);
+        for wrong in ["", "a", &link.to_lowercase(), &"A".repeat(43)] {
+            assert!(matches!(house.door().invited(wrong).await, Err(DoorError::Link)), "{wrong}");
+        }
+        let app = house.door().begin_app(&link).await.unwrap();
+        let wrong = house.door().enrol(&link, app.ceremony, Answer::Code("000000"), DeviceClass::Personal).await;
+        assert_eq!(wrong.map(drop).unwrap_err().code(), "code_wrong");
+        // What was answered once is over; the link is not.
+        let code = shown(&app.text, world.now());
+        let again = house.door().enrol(&link, app.ceremony, Answer::Code(&code), DeviceClass::Personal).await;
+        assert_eq!(again.map(drop).unwrap_err().code(), "sign_in_refused");
+        let app = house.door().begin_app(&link).await.unwrap();
+        let code = shown(&app.text, world.now());
+        let entered =
+            house.door().enrol(&link, app.ceremony, Answer::Code(&code), DeviceClass::Personal).await.unwrap();
+        assert_eq!((entered.person, entered.recovery.len()), (house.ana, 10));
+        assert!(house.holds(&entered.token).await);
+        assert!(matches!(house.door().begin_app(&link).await, Err(DoorError::Link)));
+
+        let code = entered.recovery[3].to_string();
+        assert!(house.sign_in(&code).await.is_ok());
+        assert_eq!(house.sign_in(&code).await.map(drop), Err("sign_in_refused"));
+        // A new enrolment makes the sheet of codes void.
+        house.later(60);
+        house.enrolled().await;
+        assert_eq!(house.sign_in(&entered.recovery[4]).await.map(drop), Err("sign_in_refused"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_is_over_after_a_day_and_when_its_person_leaves() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (late, left) = (house.link().await, house.link().await);
+        house.later(24 * 3_600);
+        assert!(matches!(house.door().invited(&late).await, Err(DoorError::Link)));
+        assert!(matches!(house.door().invited(&left).await, Err(DoorError::Link)));
+        let left = house.link().await;
+        let mut tx = world.store.begin().await.unwrap();
+        mark_person_left(&mut tx, house.ana, 1, world.now()).await.unwrap();
+        world.commit(tx, Subject::Person(house.ana)).await;
+        assert!(matches!(house.door().invited(&left).await, Err(DoorError::Refused)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_code_opens_once_and_many_wrong_ones_close_for_a_while() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (_, app) = house.enrolled().await;
+        assert_eq!(house.sign_in(&shown(&app, world.now())).await.map(drop), Err("sign_in_refused"), "used to enrol");
+        house.later(60);
+        let code = shown(&app, world.now());
+        assert!(house.sign_in(&code).await.is_ok());
+        assert_eq!(house.sign_in(&code).await.map(drop), Err("sign_in_refused"));
+        let unknown = house.door().sign_in("nobody", &code, DeviceClass::Shared).await;
+        assert_eq!(unknown.map(drop).unwrap_err().code(), "sign_in_refused");
+        house.later(60);
+        for _ in 0..4 {
+            assert_eq!(house.sign_in("000000").await.map(drop), Err("sign_in_refused"));
+        }
+        let right = shown(&app, world.now());
+        assert_eq!(house.sign_in(&right).await.map(drop), Err("sign_in_locked"));
+        house.later(15 * 60);
+        assert!(house.sign_in(&shown(&app, world.now())).await.is_ok());
+        let log = TestLog::new();
+        let (drainer, _) = world.drainer(&log);
+        drainer.drain().await.unwrap();
+        let kinds = log.kinds();
+        assert_eq!((kinds["sign_in_failed"], kinds["signed_in"]), (7, 3), "{kinds:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_ends_by_idleness_by_age_by_hand_and_with_its_person() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (_, app) = house.enrolled().await;
+        let mut signed_in = async |house: &mut House<'_>| {
+            house.later(60);
+            house.sign_in(&shown(&app, world.now())).await.unwrap()
+        };
+        // Shared: five minutes without a request, four hours with them.
+        let idle = signed_in(&mut house).await;
+        house.later(299);
+        assert!(house.holds(&idle.token).await);
+        house.later(299);
+        assert!(house.holds(&idle.token).await);
+        house.later(300);
+        assert!(!house.holds(&idle.token).await);
+        let old = signed_in(&mut house).await;
+        for _ in 0..(4 * 3_600 / 240) - 1 {
+            house.later(240);
+            assert!(house.holds(&old.token).await);
+        }
+        house.later(240);
+        assert!(!house.holds(&old.token).await);
+
+        let (first, second) = (signed_in(&mut house).await, signed_in(&mut house).await);
+        let (ana, asker) = (house.ana, world.asker);
+        assert_eq!(house.door().sessions(ana).await.unwrap().len(), 2);
+        assert!(house.door().end_session(asker, first.session, asker).await.is_err(), "another's");
+        house.door().end_session(ana, first.session, ana).await.unwrap();
+        assert!(!house.holds(&first.token).await && house.holds(&second.token).await);
+        let third = signed_in(&mut house).await;
+        house.door().end_sessions(ana, Some(third.session), asker).await.unwrap();
+        assert!(!house.holds(&second.token).await && house.holds(&third.token).await);
+        let mut tx = world.store.begin().await.unwrap();
+        mark_person_left(&mut tx, ana, 1, world.now()).await.unwrap();
+        world.commit(tx, Subject::Person(ana)).await;
+        assert!(!house.holds(&third.token).await);
+        house.later(60);
+        assert_eq!(house.sign_in(&shown(&app, world.now())).await.map(drop), Err("sign_in_refused"));
+        let nobody = SessionToken::generate(&mut house.rng);
+        assert!(!house.holds(&nobody).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sensitive_act_asks_again_after_a_while() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (entered, app) = house.enrolled().await;
+        let now = house.door().session(&entered.token).await.unwrap();
+        assert!(now.stepped_up);
+        house.later(300);
+        let now = house.door().session(&entered.token).await.unwrap();
+        assert!(!now.stepped_up);
+        assert!(matches!(house.door().step_up(&now, "000000").await, Err(DoorError::Refused)));
+        let code = shown(&app, world.now());
+        house.door().step_up(&now, &code).await.unwrap();
+        assert!(house.door().session(&entered.token).await.unwrap().stepped_up);
+    })
+    .await;
+}
