@@ -15,4 +15,4 @@ pub use lens::{
     Catalogue, HospitalLens, HospitalLensOptions, Lens, LensAsk, LensError, Outcome, PurposeChoice, Reason, RecordItem,
     RoleChoice, Seen, SeenFuture, SeenView,
 };
-pub use pages::router;
+pub use pages::{router, sample_router};

@@ -4,7 +4,7 @@ use crate::support::{Console, Page};
 use http::{Method, StatusCode};
 use scraper::Html;
 
-const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const PAGES: &[&str] = &["/", "/lens", "/samples", "/nowhere", "/lens?record=99", "/lens?role=%3Cb%3E"];
 
 #[tokio::test]
