@@ -6,6 +6,7 @@ mod error;
 mod lens;
 mod parts;
 mod plain;
+mod requests;
 mod samples;
 
 use crate::assets::{CSS, CSS_PATH, JS, JS_PATH};

@@ -190,12 +190,15 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
-    use super::{auth, plain};
+    use super::{auth, plain, requests};
     vec![
         ("sign-in", auth::sign_in::samples()),
         ("enrol", auth::enrol::samples()),
         ("recovery-codes", auth::recovery_codes::samples()),
         ("step-up", auth::step_up::samples()),
+        ("ask", requests::ask::samples()),
+        ("requests", requests::list::samples()),
+        ("request", requests::one::samples()),
         ("confirm", plain::confirm::samples()),
         ("message", plain::message::samples()),
     ]
