@@ -8,6 +8,7 @@ mod parts;
 mod plain;
 mod requests;
 mod samples;
+mod today;
 
 use crate::assets::{CSS, CSS_PATH, JS, JS_PATH};
 use crate::lens::Lens;
