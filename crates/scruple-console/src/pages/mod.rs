@@ -1,6 +1,7 @@
 //! Pages: one file each, with its view, its handler, its samples and its tests. Here what they share: the router, the
 //! frame around each page, and the headers.
 
+mod access;
 mod auth;
 mod error;
 mod lens;

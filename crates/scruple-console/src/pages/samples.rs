@@ -190,13 +190,14 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
-    use super::{auth, plain, requests, today};
+    use super::{access, auth, plain, requests, today};
     vec![
         ("sign-in", auth::sign_in::samples()),
         ("enrol", auth::enrol::samples()),
         ("recovery-codes", auth::recovery_codes::samples()),
         ("step-up", auth::step_up::samples()),
         ("today", today::home::samples()),
+        ("access", access::mine::samples()),
         ("ask", requests::ask::samples()),
         ("requests", requests::list::samples()),
         ("request", requests::one::samples()),
