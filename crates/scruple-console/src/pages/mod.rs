@@ -6,6 +6,7 @@ mod auth;
 mod error;
 mod lens;
 mod parts;
+mod people;
 mod plain;
 mod requests;
 mod samples;
