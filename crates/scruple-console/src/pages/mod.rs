@@ -3,6 +3,7 @@
 
 mod access;
 mod auth;
+mod door;
 mod error;
 mod lens;
 mod parts;

@@ -190,7 +190,7 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
-    use super::{access, auth, people, plain, requests, today};
+    use super::{access, auth, door, people, plain, requests, today};
     vec![
         ("sign-in", auth::sign_in::samples()),
         ("enrol", auth::enrol::samples()),
@@ -201,6 +201,7 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("ask", requests::ask::samples()),
         ("requests", requests::list::samples()),
         ("request", requests::one::samples()),
+        ("door", door::refused::samples()),
         ("people", people::list::samples()),
         ("person", people::person::samples()),
         ("confirm", plain::confirm::samples()),
