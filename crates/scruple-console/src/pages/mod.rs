@@ -10,6 +10,7 @@ mod parts;
 mod people;
 mod plain;
 mod requests;
+mod roles;
 mod samples;
 mod today;
 

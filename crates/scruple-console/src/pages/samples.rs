@@ -190,7 +190,7 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
-    use super::{access, auth, door, people, plain, requests, today};
+    use super::{access, auth, door, people, plain, requests, roles, today};
     vec![
         ("sign-in", auth::sign_in::samples()),
         ("enrol", auth::enrol::samples()),
@@ -204,6 +204,8 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("door", door::refused::samples()),
         ("people", people::list::samples()),
         ("person", people::person::samples()),
+        ("roles", roles::list::samples()),
+        ("role", roles::role::samples()),
         ("confirm", plain::confirm::samples()),
         ("message", plain::message::samples()),
     ]
