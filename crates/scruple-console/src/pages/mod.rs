@@ -4,6 +4,7 @@
 mod access;
 mod auth;
 mod door;
+mod emergency;
 mod error;
 mod lens;
 mod parts;

@@ -190,7 +190,7 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
-    use super::{access, auth, door, people, plain, requests, roles, today};
+    use super::{access, auth, door, emergency, people, plain, requests, roles, today};
     vec![
         ("sign-in", auth::sign_in::samples()),
         ("enrol", auth::enrol::samples()),
@@ -202,6 +202,8 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("requests", requests::list::samples()),
         ("request", requests::one::samples()),
         ("door", door::refused::samples()),
+        ("emergency", emergency::list::samples()),
+        ("emergency-case", emergency::one::samples()),
         ("people", people::list::samples()),
         ("person", people::person::samples()),
         ("roles", roles::list::samples()),
