@@ -6,6 +6,7 @@ mod auth;
 mod door;
 mod emergency;
 mod error;
+mod exceptions;
 mod lens;
 mod parts;
 mod people;

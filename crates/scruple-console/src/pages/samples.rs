@@ -190,7 +190,7 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
-    use super::{access, auth, door, emergency, people, plain, requests, roles, today};
+    use super::{access, auth, door, emergency, exceptions, people, plain, requests, roles, today};
     vec![
         ("sign-in", auth::sign_in::samples()),
         ("enrol", auth::enrol::samples()),
@@ -208,6 +208,7 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("person", people::person::samples()),
         ("roles", roles::list::samples()),
         ("role", roles::role::samples()),
+        ("exceptions", exceptions::list::samples()),
         ("confirm", plain::confirm::samples()),
         ("message", plain::message::samples()),
     ]
