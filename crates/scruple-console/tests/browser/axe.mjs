@@ -60,18 +60,24 @@ const PAGES = [
   ["samples", "/samples"],
   ["error", "/lens?role=nobody"],
 ];
+// Every page with made-up values.
+await scout.goto(`${base}/samples/pages`);
+const SAMPLES = await scout.locator("main a").evaluateAll((links) => links.map((link) => [link.getAttribute("href").slice(9).replace("/", "-"), link.getAttribute("href")]));
 await plain.close();
 // Every page on every screen takes minutes; the tests take one of each kind, unless told otherwise.
 const all = process.env.SCRUPLE_BROWSER_ALL === "1";
 const chosenPages = all ? PAGES : PAGES.filter(([label]) => ["lens-two", "lens-withheld", "samples", "error"].includes(label));
 const chosenScreens = all ? SCREENS : SCREENS.filter(({ name }) => name !== "phone-dark");
 
+// Each sample once on a telephone, the first one of a page also wide and dark; or all on all.
+const samplesOn = (name) => (all || name === "phone" ? SAMPLES : name === "dark" ? SAMPLES.filter(([label]) => label.endsWith("-1")) : []);
+
 for (const screen of chosenScreens) {
   const { name, ...options } = screen;
   // The page runs without JavaScript; axe is put in by the driver, which the page's own policy would refuse.
   const still = await browser.newContext({ ...options, javaScriptEnabled: false });
   const tested = await browser.newContext({ ...options, bypassCSP: true });
-  for (const [label, path] of chosenPages) {
+  for (const [label, path] of [...chosenPages, ...samplesOn(name)]) {
     const where = `${label} ${name}`;
     const page = await still.newPage();
     const complaints = [];
@@ -96,8 +102,9 @@ for (const screen of chosenScreens) {
     const wide = await probe.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     if (wide > 0) complain(where, `${wide} pixels wider than the screen`);
     const small = await probe.evaluate(() =>
-      [...document.querySelectorAll("main a, main button, main select, main summary, main input:not([type=hidden]), header a:not(.skip)")]
-        .filter((element) => element.checkVisibility() && !element.closest("p:not(.share p)"))
+      [...document.querySelectorAll("main a, main button, main select, main textarea, main summary, main input:not([type=hidden], [type=radio], [type=checkbox]), .pick, header summary, header a:not(.skip)")]
+        // A link within a sentence is as high as its line (WCAG 2.5.8).
+        .filter((element) => element.checkVisibility() && getComputedStyle(element).display !== "inline" && !element.closest("p:not(.share p)"))
         .filter((element) => element.getBoundingClientRect().height < 43.5)
         .map((element) => `${element.tagName} "${element.textContent.trim().slice(0, 30)}" ${element.getBoundingClientRect().height}`),
     );
@@ -114,11 +121,11 @@ for (const screen of chosenScreens) {
 
 // The keyboard: Tab reaches each control once, in the order of the page, and each shows that it has the focus.
 const keys = await browser.newContext({ viewport: { width: 1440, height: 1000 }, bypassCSP: true });
-for (const [label, path] of PAGES.filter(([label]) => ["lens-biller", "lens-two", "samples", "error"].includes(label))) {
+for (const [label, path] of PAGES.filter(([label]) => ["lens-biller", "lens-two", "samples", "error"].includes(label)).concat(SAMPLES.filter(([label]) => ["today-1", "people-1"].includes(label)))) {
   const page = await keys.newPage();
   await page.goto(base + path);
   const expected = await page.evaluate(() => {
-    const all = [...document.querySelectorAll("a[href], button:not(:disabled), select:not(:disabled), input:not(:disabled):not([type=hidden]), summary")];
+    const all = [...document.querySelectorAll("a[href], button:not(:disabled), select:not(:disabled), textarea:not(:disabled), input:not(:disabled):not([type=hidden]), summary")];
     const shown = all.filter((element) => element.matches(".skip") || element.checkVisibility());
     shown.forEach((element, place) => (element.dataset.place = String(place)));
     return shown.length;
