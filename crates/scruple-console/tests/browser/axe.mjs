@@ -79,13 +79,15 @@ for (const screen of chosenScreens) {
   const tested = await browser.newContext({ ...options, bypassCSP: true });
   for (const [label, path] of [...chosenPages, ...samplesOn(name)]) {
     const where = `${label} ${name}`;
-    const page = await still.newPage();
     const complaints = [];
-    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-    page.on("requestfailed", (request) => complaints.push(`request failed: ${new URL(request.url()).pathname}`));
-    await page.goto(base + path);
-    await page.screenshot({ path: join(folder, `${label}-${name}.png`), fullPage: true });
-    await page.close();
+    if (all || !path.startsWith("/samples/") || label.endsWith("-1")) {
+      const page = await still.newPage();
+      page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+      page.on("requestfailed", (request) => complaints.push(`request failed: ${new URL(request.url()).pathname}`));
+      await page.goto(base + path);
+      await page.screenshot({ path: join(folder, `${label}-${name}.png`), fullPage: true });
+      await page.close();
+    }
     for (const complaint of complaints) {
       if (!(label === "error" && complaint.includes("400"))) complain(where, complaint);
     }
@@ -126,7 +128,8 @@ for (const [label, path] of PAGES.filter(([label]) => ["lens-biller", "lens-two"
   await page.goto(base + path);
   const expected = await page.evaluate(() => {
     const all = [...document.querySelectorAll("a[href], button:not(:disabled), select:not(:disabled), textarea:not(:disabled), input:not(:disabled):not([type=hidden]), summary")];
-    const shown = all.filter((element) => element.matches(".skip") || element.checkVisibility());
+    // Of a group of radio buttons Tab reaches the chosen one.
+    const shown = all.filter((element) => (element.matches(".skip") || element.checkVisibility()) && !element.matches("input[type=radio]:not(:checked)"));
     shown.forEach((element, place) => (element.dataset.place = String(place)));
     return shown.length;
   });

@@ -63,9 +63,9 @@ fn qr() -> String {
     for (x, y) in [(4, 4), (22, 4), (4, 22)] {
         path.push_str(&format!("M{x} {y}h7v7h-7zM{} {}v5h5v-5zM{} {}h3v3h-3z", x + 1, y + 1, x + 2, y + 2));
     }
-    let inside = |x: usize, y: usize| !((x < 12 || x > 20) && y < 12 || x < 12 && y > 20);
+    let corner = |x: usize, y: usize| (y < 12 && !(12..=20).contains(&x)) || (x < 12 && y > 20);
     for (x, y) in (4..29).flat_map(|y| (4..29).map(move |x| (x, y))) {
-        if inside(x, y) && (x * 7 + y * 13 + x * y) % 5 < 2 {
+        if !corner(x, y) && (x * 7 + y * 13 + x * y) % 5 < 2 {
             path.push_str(&format!("M{x} {y}h1v1h-1z"));
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::pages::Frame;
 use crate::pages::parts::Field;
-use crate::pages::samples::{CSRF, Sample, VOICES, Voice, officer, sample, typed, wrong};
+use crate::pages::samples::{CSRF, PLAIN, Sample, VOICES, Voice, officer, sample, typed, wrong};
 use crate::words::Area;
 use askama::Template;
 
@@ -39,7 +39,7 @@ fn view(voice: &Voice) -> Confirm {
             format!("{} is on shift now, until 19:00, with 6 patients.", voice.one),
         ],
         hidden: vec![("version".to_owned(), "7".to_owned())],
-        reason: Some(typed(voice.said)),
+        reason: Some(typed(if voice.name == PLAIN.name { "" } else { voice.said })),
         button: "End every access now".to_owned(),
         back: "/people/0198c0de".to_owned(),
     }

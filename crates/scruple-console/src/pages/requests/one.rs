@@ -21,7 +21,7 @@ pub(crate) struct Request {
     pub(crate) relation: String,
     /// A role or kinds of information.
     pub(crate) what: Vec<Coded>,
-    /// Patients as the reader may see them: `..4471, 4 West, inpatient`.
+    /// Patients as the reader may see them; an approver: initials, last four, unit, kind of visit.
     pub(crate) patients: Vec<String>,
     /// `2 patients`.
     pub(crate) count: String,
@@ -110,7 +110,10 @@ fn base(voice: &Voice, frame: Frame, state: RequestState) -> Request {
         person: voice.first(),
         relation: "employee".to_owned(),
         what: vec![coded("diagnoses", "diagnoses"), coded("procedures", "procedures"), coded("notes", "documents")],
-        patients: vec!["MR ..4471, 4 West, inpatient".to_owned(), format!("MR ..5120, {}, outpatient", voice.unit)],
+        patients: vec![
+            "E. K., MR ..4471, 4 West, inpatient".to_owned(),
+            format!("J. M., MR ..5120, {}, outpatient", voice.unit),
+        ],
         count: "2 patients".to_owned(),
         purpose: coded("payment", "HPAYMT"),
         task: "a denied claim".to_owned(),

@@ -159,7 +159,7 @@ fn view(voice: &Voice) -> RolePage {
             lines: vec![
                 (Mark::good("More"), "Sees immunizations in full.".to_owned()),
                 (Mark::bad("Less"), "No longer sees charges; no task asked for them.".to_owned()),
-                (Mark::wait("Changed"), voice.said.to_owned()),
+                (Mark::wait("Changed"), format!("{} only from a device of the hospital.", voice.label)),
             ],
             replay: Some(Replay {
                 refused: "12".to_owned(),
