@@ -174,6 +174,31 @@ if (page.url().includes("role2")) complain("journey", "the second role stays");
 await page.emulateMedia({ media: "print" });
 await page.screenshot({ path: join(folder, "print.png"), fullPage: true });
 await user.close();
+
+// A passkey, made and used by a device that is none; and what is said where the device has none.
+const owner = await browser.newContext();
+const desk = await owner.newPage();
+const device = await owner.newCDPSession(desk);
+await device.send("WebAuthn.enable");
+const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
+const { authenticatorId } = await device.send("WebAuthn.addVirtualAuthenticator", { options });
+const named = base.replace("127.0.0.1", "localhost");
+for (const [path, action, parts] of [["/samples/enrol/1", "/enrol/passkey", ["attestationObject"]], ["/samples/sign-in/4", "/sign-in/passkey", ["authenticatorData", "signature"]]]) {
+  await desk.goto(named + path);
+  const sent = desk.waitForRequest((request) => request.method() === "POST");
+  await desk.locator("form[data-passkey] button").click();
+  const request = await sent;
+  const fields = new URLSearchParams(request.postData());
+  const answer = JSON.parse(fields.get("passkey"));
+  if (new URL(request.url()).pathname !== action || !fields.get("csrf")) complain("passkey", `${path} is sent elsewhere or without its token`);
+  for (const part of ["clientDataJSON", ...parts]) if (!answer.response[part]) complain("passkey", `${path} lacks ${part}`);
+}
+await device.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId });
+await device.send("WebAuthn.addVirtualAuthenticator", { options });
+await desk.goto(named + "/samples/sign-in/4");
+await desk.locator("form[data-passkey] button").click();
+await desk.locator("[data-failed]").waitFor({ state: "visible", timeout: 20000 }).catch(() => complain("passkey", "nothing is said where there is no passkey"));
+await owner.close();
 await browser.close();
 
 console.log(found.length === 0 ? "nothing found" : `${found.length} found`);

@@ -50,7 +50,7 @@ fn view(name: &str) -> Enrol {
         until: when("2026-03-02T08:00:00Z", "2 March, 08:00"),
         passkey: Passkey {
             action: "/enrol/passkey".to_owned(),
-            options: r#"{"challenge":"c2FtcGxl","rp":{"name":"Scruple"},"user":{"id":"c2FtcGxl","name":"ana.ruiz","displayName":"Ana Ruiz"},"pubKeyCredParams":[{"type":"public-key","alg":-7}]}"#.to_owned(),
+            options: r#"{"challenge":"c2FtcGxl","rp":{"name":"Scruple"},"user":{"id":"c2FtcGxl","name":"ana.ruiz","displayName":"Ana Ruiz"},"pubKeyCredParams":[{"type":"public-key","alg":-7},{"type":"public-key","alg":-257}],"authenticatorSelection":{"residentKey":"required","userVerification":"required"}}"#.to_owned(),
         },
         app: App { action: "/enrol/code".to_owned(), qr_side: 33, qr_path: qr(), secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP".to_owned(), code: typed("") },
         help: "the service desk, extension 0100".to_owned(),

@@ -3,7 +3,7 @@
 use crate::pages::Frame;
 use crate::pages::parts::{Coded, Order, Paging, Person, Pick, Sort, When};
 use crate::pages::samples::{PLAIN, Sample, VOICES, Voice, coded, officer, pick, sample, when};
-use crate::words::{ExceptionKind, Mark};
+use crate::words::{Area, ExceptionKind, Mark};
 use askama::Template;
 
 #[derive(Template, Clone)]
@@ -58,7 +58,7 @@ fn view(voice: &Voice) -> Exceptions {
         end: active.then(|| "/requests/0198c0de/end".to_owned()),
     };
     Exceptions {
-        frame: officer(voice, None),
+        frame: officer(voice, Some(Area::Requests)),
         as_of: when("2026-03-01T08:00:00Z", "1 March, 08:00"),
         kind: pick(
             &[

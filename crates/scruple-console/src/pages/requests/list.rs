@@ -20,6 +20,8 @@ pub(crate) struct Requests {
     pub(crate) by_until: Sort,
     pub(crate) rows: Vec<RequestRow>,
     pub(crate) paging: Paging,
+    /// `/exceptions`, for those who may open it.
+    pub(crate) exceptions: Option<String>,
     /// The list as CSV, with the filter that is set.
     pub(crate) export: String,
 }
@@ -73,6 +75,7 @@ fn view(voice: &Voice) -> Requests {
             .map(|state| row(voice, state, state == Waiting))
             .collect(),
         paging: Paging { first: 1, last: 9, all: 212, before: None, after: Some("/requests?page=2".to_owned()) },
+        exceptions: Some("/exceptions".to_owned()),
         export: "/requests.csv".to_owned(),
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Request {
     pub(crate) history: Vec<Happened>,
     pub(crate) deciding: Option<Deciding>,
     pub(crate) own: Option<Own>,
+    /// Ends it now, for its approver and the privacy office; the page that asks once more.
+    pub(crate) revoke: Option<String>,
     /// The reads under it, once there may be some.
     pub(crate) reads: Option<String>,
 }
@@ -141,6 +143,7 @@ fn base(voice: &Voice, frame: Frame, state: RequestState) -> Request {
         ],
         deciding: None,
         own: None,
+        revoke: None,
         reads: None,
     }
 }
@@ -241,5 +244,11 @@ pub(crate) fn samples() -> Vec<Sample> {
         ..base(&PLAIN, mine, RequestState::Active)
     };
     samples.push(sample("my own, active", &page));
+    let page = Request {
+        revoke: Some("/requests/0198c0de/end".to_owned()),
+        reads: Some("/charts?under=0198c0de".to_owned()),
+        ..base(&PLAIN, officer(&PLAIN, Some(Area::Requests)), RequestState::Active)
+    };
+    samples.push(sample("active, for its approver", &page));
     samples
 }
