@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a tool for developers stops where something is wrong")]
 
-use scruple_console::{HospitalLens, HospitalLensOptions, router};
+use scruple_console::{HospitalLens, HospitalLensOptions, router, sample_router};
 use scruple_core::{Clock, Timestamp};
 use scruple_hospital::{Hospital, Options, Persona};
 use scruple_ledger::{Ledger, OpenOptions};
@@ -43,5 +43,5 @@ async fn main() {
     let mut out = std::io::stdout().lock();
     writeln!(out, "http://{}", listener.local_addr().unwrap()).unwrap();
     out.flush().unwrap();
-    axum::serve(listener, router(Arc::new(lens))).await.unwrap();
+    axum::serve(listener, router(Arc::new(lens)).merge(sample_router())).await.unwrap();
 }

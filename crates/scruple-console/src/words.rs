@@ -2,6 +2,9 @@
 //!
 //! A name that is not listed stands for itself: an organisation's own policy may have others.
 
+mod marks;
+
+pub(crate) use marks::{Area, Depth, ExceptionKind, Mark, PersonState, RequestState, ReviewState};
 use scruple_hospital::Persona;
 use scruple_policy::Pack;
 

@@ -1,12 +1,24 @@
 //! Pages: one file each, with its view, its handler, its samples and its tests. Here what they share: the router, the
 //! frame around each page, and the headers.
 
+mod access;
+mod auth;
+mod door;
+mod emergency;
 mod error;
+mod exceptions;
 mod lens;
+mod parts;
+mod people;
+mod plain;
+mod requests;
+mod roles;
 mod samples;
+mod today;
 
-use crate::assets::{CSS, CSS_PATH};
+use crate::assets::{CSS, CSS_PATH, JS, JS_PATH};
 use crate::lens::Lens;
+use crate::words::Area;
 use askama::Template;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -14,6 +26,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Router, routing::get};
 use error::ErrorPage;
+use parts::When;
 use std::sync::Arc;
 
 /// Letters of the policy's hash that a page shows.
@@ -22,7 +35,7 @@ const POLICY_CHARS: usize = 12;
 const HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -38,18 +51,34 @@ pub fn router(lens: Arc<dyn Lens>) -> Router {
         .route("/lens", get(lens::show))
         .route("/samples", get(samples::show))
         .route(&CSS_PATH, get(css))
+        .route(&JS_PATH, get(js))
         .fallback(|| async { ErrorPage::NOT_FOUND.into_response() })
         .method_not_allowed_fallback(|| async { ErrorPage::METHOD.into_response() })
         .layer(from_fn(headers))
         .with_state(lens)
 }
 
+/// Every page with made-up values, at `/samples/{page}/{n}`, and a list of them at `/samples/pages`: for those who look at
+/// pages, and for the browser tests. The node does not serve it.
+#[doc(hidden)]
+pub fn sample_router() -> Router {
+    Router::new()
+        .route("/samples/pages", get(samples::list))
+        .route("/samples/{page}/{number}", get(samples::one))
+        .layer(from_fn(headers))
+}
+
 async fn css() -> Response {
-    let kept = [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-    ];
-    (kept, CSS).into_response()
+    asset("text/css; charset=utf-8", CSS)
+}
+
+async fn js() -> Response {
+    asset("text/javascript; charset=utf-8", JS)
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    let kept = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    (kept, text).into_response()
 }
 
 /// Whether a `Host` is this machine, by whatever port: until people can sign in, the console is there for it alone.
@@ -79,7 +108,7 @@ async fn headers(request: Request, next: Next) -> Response {
 
 /// What stands around a page.
 #[derive(Clone)]
-struct Frame {
+pub(crate) struct Frame {
     /// Of the browser's window. It names no record.
     title: String,
     /// The page's name.
@@ -91,6 +120,68 @@ struct Frame {
     policy: String,
     /// Releases that the page was made from.
     releases: Vec<String>,
+    /// Who looks; nobody before sign-in.
+    signed_in: Option<Who>,
+    /// The areas that the person may open, in the order of the page.
+    nav: Vec<NavItem>,
+    /// What the act before this page did.
+    flash: Option<Flash>,
+    /// The script, on the few pages that speak with a passkey.
+    script: Option<&'static str>,
+}
+
+/// Who is signed in.
+#[derive(Clone)]
+pub(crate) struct Who {
+    pub(crate) name: String,
+    pub(crate) job: String,
+    /// When the session ends without a further act.
+    pub(crate) ends: When,
+    /// Where sign-out is sent to, and its token.
+    pub(crate) sign_out: String,
+    pub(crate) csrf: String,
+}
+
+/// An area in the navigation.
+#[derive(Clone)]
+pub(crate) struct NavItem {
+    pub(crate) area: Area,
+    /// How much waits there for the person; zero shows no number.
+    pub(crate) waiting: usize,
+    pub(crate) current: bool,
+}
+
+/// How an act ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Good,
+    Warn,
+    Bad,
+}
+
+impl Tone {
+    pub(crate) const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+        }
+    }
+
+    pub(crate) const fn sign(self) -> &'static str {
+        match self {
+            Self::Good => "●",
+            Self::Warn => "◐",
+            Self::Bad => "○",
+        }
+    }
+}
+
+/// One sentence about the act before this page, shown once.
+#[derive(Clone)]
+pub(crate) struct Flash {
+    pub(crate) tone: Tone,
+    pub(crate) sentence: String,
 }
 
 impl Frame {
@@ -102,7 +193,38 @@ impl Frame {
             skip: "Skip to the content",
             policy: String::new(),
             releases: Vec::new(),
+            signed_in: None,
+            nav: Vec::new(),
+            flash: None,
+            script: None,
         }
+    }
+
+    /// Around a page before sign-in. The template names the page.
+    pub(crate) fn outside() -> Self {
+        Self::new("Scruple", "")
+    }
+
+    /// Around a page of a person who is signed in. `areas`: those that he may open, with what waits there.
+    pub(crate) fn inside(who: Who, areas: &[(Area, usize)], current: Option<Area>) -> Self {
+        let item = |(area, waiting): &(Area, usize)| NavItem {
+            area: *area,
+            waiting: *waiting,
+            current: current == Some(*area),
+        };
+        Self { signed_in: Some(who), nav: areas.iter().map(item).collect(), ..Self::outside() }
+    }
+
+    /// With what the act before this page did.
+    pub(crate) fn with_flash(mut self, tone: Tone, sentence: &str) -> Self {
+        self.flash = Some(Flash { tone, sentence: sentence.to_owned() });
+        self
+    }
+
+    /// With the script that speaks with passkeys.
+    pub(crate) fn with_passkeys(mut self) -> Self {
+        self.script = Some(&JS_PATH);
+        self
     }
 }
 

@@ -1,13 +1,15 @@
 //! Every page, rendered from its samples.
 
 use super::*;
+use crate::assets::JS_PATH;
 use crate::pages::samples::HOSTILE;
 use scraper::{Html as Parsed, Selector};
 use std::collections::BTreeSet;
 
 fn samples() -> Vec<String> {
+    let pages = samples::pages().into_iter().flat_map(|(_, samples)| samples).map(|sample| sample.html);
     let samples = lens::samples().into_iter().chain(error::samples()).chain(samples::samples());
-    samples.collect()
+    samples.chain(pages).collect()
 }
 
 fn all<'a>(page: &'a Parsed, selector: &str) -> Vec<scraper::ElementRef<'a>> {
@@ -21,7 +23,11 @@ fn hostile_text_is_text() {
         let page = Parsed::parse_document(&html);
         for element in page.tree.values().filter_map(|node| node.as_element()) {
             let name = element.name();
-            assert!(!matches!(name, "script" | "style" | "img" | "iframe" | "object" | "base"), "<{name}>");
+            if name == "script" {
+                assert_eq!(element.attr("src"), Some(JS_PATH.as_str()), "a script of ours");
+                continue;
+            }
+            assert!(!matches!(name, "style" | "img" | "iframe" | "object" | "base"), "<{name}>");
             for (attribute, _) in element.attrs() {
                 assert!(attribute != "style" && !attribute.starts_with("on"), "{name} {attribute}");
             }
@@ -52,8 +58,73 @@ fn every_page_is_well_formed() {
         for element in all(&page, "td, tr, th") {
             assert!(!element.text().collect::<String>().contains("{{"));
         }
-        assert!(all(&page, "form[method=post]").is_empty(), "a form that changes something needs its token");
+        for form in all(&page, "form[method=post]") {
+            let token = Selector::parse("input[type=hidden][name=csrf]").unwrap();
+            let tokens: Vec<_> = form.select(&token).collect();
+            assert_eq!(tokens.len(), 1, "a form that changes something needs its token");
+            assert!(tokens[0].attr("value").is_some_and(|value| !value.is_empty()));
+            assert!(form.attr("action").is_some_and(|action| action.starts_with('/')), "it stays here");
+        }
+        for form in all(&page, "form:not([method=post])") {
+            assert_eq!(form.attr("method"), Some("get"), "a form says how it is sent");
+            assert!(form.select(&Selector::parse("[name=csrf]").unwrap()).next().is_none(), "no token in an address");
+        }
+        for element in all(&page, "[aria-describedby], [aria-labelledby]") {
+            let named = element.attr("aria-describedby").or_else(|| element.attr("aria-labelledby")).unwrap();
+            for id in named.split_whitespace() {
+                assert!(ids.contains(id), "{id} describes, and is not there");
+            }
+        }
+        for element in all(&page, "time") {
+            let iso = element.attr("datetime").expect("a moment for machines");
+            assert!(scruple_core::Timestamp::parse(iso).is_ok(), "{iso}");
+        }
     }
+}
+
+#[test]
+fn every_page_has_samples_and_each_renders() {
+    for (page, samples) in samples::pages() {
+        assert!(samples.len() >= 4, "{page} has few samples");
+        for sample in samples {
+            assert!(sample.html.contains("</html>"), "{page}: {} does not render", sample.name);
+            assert!(!sample.html.contains("Scruple · Scruple") && !sample.html.contains("<title></title>"), "{page}");
+        }
+    }
+}
+
+#[test]
+fn a_typed_value_stays_beside_its_error() {
+    let html = &samples::pages().into_iter().find(|(page, _)| *page == "ask").unwrap().1;
+    let sample = html.iter().find(|sample| sample.name == "errors").unwrap();
+    let page = Parsed::parse_document(&sample.html);
+    let reason = all(&page, "#reason[aria-invalid=true]");
+    assert_eq!(reason[0].text().collect::<String>(), "test");
+    let error = all(&page, "#reason-error")[0].text().collect::<String>();
+    assert!(error.contains("Say what you have to do"), "{error}");
+    assert!(reason[0].attr("aria-describedby").unwrap().split(' ').any(|id| id == "reason-error"));
+}
+
+#[test]
+fn the_door_is_the_same_for_what_does_not_exist() {
+    let door = &samples::pages().into_iter().find(|(page, _)| *page == "door").unwrap().1[0];
+    let page = Parsed::parse_document(&door.html);
+    let headings: Vec<String> = all(&page, ".doors h2").iter().map(|heading| heading.text().collect()).collect();
+    assert_eq!(headings, ["I am caring for this patient", "It is an emergency", "It is other work"], "in this order");
+    assert!(all(&page, ".doors input[type=radio][checked]").is_empty(), "no reason is chosen beforehand");
+}
+
+#[test]
+fn the_navigation_has_what_the_person_may_open() {
+    let today = samples::pages().into_iter().find(|(page, _)| *page == "today").unwrap().1;
+    let areas = |name: &str| {
+        let sample = today.iter().find(|sample| sample.name == name).unwrap();
+        let page = Parsed::parse_document(&sample.html);
+        let links = all(&page, "nav.areas a");
+        links.iter().map(|link| link.attr("href").unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(areas("a nurse"), ["/", "/requests"]);
+    assert_eq!(areas("an ordinary day").len(), 10);
 }
 
 #[test]

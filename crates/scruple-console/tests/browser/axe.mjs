@@ -60,26 +60,34 @@ const PAGES = [
   ["samples", "/samples"],
   ["error", "/lens?role=nobody"],
 ];
+// Every page with made-up values.
+await scout.goto(`${base}/samples/pages`);
+const SAMPLES = await scout.locator("main a").evaluateAll((links) => links.map((link) => [link.getAttribute("href").slice(9).replace("/", "-"), link.getAttribute("href")]));
 await plain.close();
 // Every page on every screen takes minutes; the tests take one of each kind, unless told otherwise.
 const all = process.env.SCRUPLE_BROWSER_ALL === "1";
 const chosenPages = all ? PAGES : PAGES.filter(([label]) => ["lens-two", "lens-withheld", "samples", "error"].includes(label));
 const chosenScreens = all ? SCREENS : SCREENS.filter(({ name }) => name !== "phone-dark");
 
+// Each sample once on a telephone, the first one of a page also wide and dark; or all on all.
+const samplesOn = (name) => (all || name === "phone" ? SAMPLES : name === "dark" ? SAMPLES.filter(([label]) => label.endsWith("-1")) : []);
+
 for (const screen of chosenScreens) {
   const { name, ...options } = screen;
   // The page runs without JavaScript; axe is put in by the driver, which the page's own policy would refuse.
   const still = await browser.newContext({ ...options, javaScriptEnabled: false });
   const tested = await browser.newContext({ ...options, bypassCSP: true });
-  for (const [label, path] of chosenPages) {
+  for (const [label, path] of [...chosenPages, ...samplesOn(name)]) {
     const where = `${label} ${name}`;
-    const page = await still.newPage();
     const complaints = [];
-    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-    page.on("requestfailed", (request) => complaints.push(`request failed: ${new URL(request.url()).pathname}`));
-    await page.goto(base + path);
-    await page.screenshot({ path: join(folder, `${label}-${name}.png`), fullPage: true });
-    await page.close();
+    if (all || !path.startsWith("/samples/") || label.endsWith("-1")) {
+      const page = await still.newPage();
+      page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+      page.on("requestfailed", (request) => complaints.push(`request failed: ${new URL(request.url()).pathname}`));
+      await page.goto(base + path);
+      await page.screenshot({ path: join(folder, `${label}-${name}.png`), fullPage: true });
+      await page.close();
+    }
     for (const complaint of complaints) {
       if (!(label === "error" && complaint.includes("400"))) complain(where, complaint);
     }
@@ -96,8 +104,9 @@ for (const screen of chosenScreens) {
     const wide = await probe.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     if (wide > 0) complain(where, `${wide} pixels wider than the screen`);
     const small = await probe.evaluate(() =>
-      [...document.querySelectorAll("main a, main button, main select, main summary, main input:not([type=hidden]), header a:not(.skip)")]
-        .filter((element) => element.checkVisibility() && !element.closest("p:not(.share p)"))
+      [...document.querySelectorAll("main a, main button, main select, main textarea, main summary, main input:not([type=hidden], [type=radio], [type=checkbox]), .pick, header summary, header a:not(.skip)")]
+        // A link within a sentence is as high as its line (WCAG 2.5.8).
+        .filter((element) => element.checkVisibility() && getComputedStyle(element).display !== "inline" && !element.closest("p:not(.share p)"))
         .filter((element) => element.getBoundingClientRect().height < 43.5)
         .map((element) => `${element.tagName} "${element.textContent.trim().slice(0, 30)}" ${element.getBoundingClientRect().height}`),
     );
@@ -114,12 +123,13 @@ for (const screen of chosenScreens) {
 
 // The keyboard: Tab reaches each control once, in the order of the page, and each shows that it has the focus.
 const keys = await browser.newContext({ viewport: { width: 1440, height: 1000 }, bypassCSP: true });
-for (const [label, path] of PAGES.filter(([label]) => ["lens-biller", "lens-two", "samples", "error"].includes(label))) {
+for (const [label, path] of PAGES.filter(([label]) => ["lens-biller", "lens-two", "samples", "error"].includes(label)).concat(SAMPLES.filter(([label]) => ["today-1", "people-1"].includes(label)))) {
   const page = await keys.newPage();
   await page.goto(base + path);
   const expected = await page.evaluate(() => {
-    const all = [...document.querySelectorAll("a[href], button:not(:disabled), select:not(:disabled), input:not(:disabled):not([type=hidden]), summary")];
-    const shown = all.filter((element) => element.matches(".skip") || element.checkVisibility());
+    const all = [...document.querySelectorAll("a[href], button:not(:disabled), select:not(:disabled), textarea:not(:disabled), input:not(:disabled):not([type=hidden]), summary")];
+    // Of a group of radio buttons Tab reaches the chosen one.
+    const shown = all.filter((element) => (element.matches(".skip") || element.checkVisibility()) && !element.matches("input[type=radio]:not(:checked)"));
     shown.forEach((element, place) => (element.dataset.place = String(place)));
     return shown.length;
   });
@@ -164,6 +174,31 @@ if (page.url().includes("role2")) complain("journey", "the second role stays");
 await page.emulateMedia({ media: "print" });
 await page.screenshot({ path: join(folder, "print.png"), fullPage: true });
 await user.close();
+
+// A passkey, made and used by a device that is none; and what is said where the device has none.
+const owner = await browser.newContext();
+const desk = await owner.newPage();
+const device = await owner.newCDPSession(desk);
+await device.send("WebAuthn.enable");
+const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
+const { authenticatorId } = await device.send("WebAuthn.addVirtualAuthenticator", { options });
+const named = base.replace("127.0.0.1", "localhost");
+for (const [path, action, parts] of [["/samples/enrol/1", "/enrol/passkey", ["attestationObject"]], ["/samples/sign-in/4", "/sign-in/passkey", ["authenticatorData", "signature"]]]) {
+  await desk.goto(named + path);
+  const sent = desk.waitForRequest((request) => request.method() === "POST");
+  await desk.locator("form[data-passkey] button").click();
+  const request = await sent;
+  const fields = new URLSearchParams(request.postData());
+  const answer = JSON.parse(fields.get("passkey"));
+  if (new URL(request.url()).pathname !== action || !fields.get("csrf")) complain("passkey", `${path} is sent elsewhere or without its token`);
+  for (const part of ["clientDataJSON", ...parts]) if (!answer.response[part]) complain("passkey", `${path} lacks ${part}`);
+}
+await device.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId });
+await device.send("WebAuthn.addVirtualAuthenticator", { options });
+await desk.goto(named + "/samples/sign-in/4");
+await desk.locator("form[data-passkey] button").click();
+await desk.locator("[data-failed]").waitFor({ state: "visible", timeout: 20000 }).catch(() => complain("passkey", "nothing is said where there is no passkey"));
+await owner.close();
 await browser.close();
 
 console.log(found.length === 0 ? "nothing found" : `${found.length} found`);

@@ -1,7 +1,7 @@
 //! The console in a real Chromium: axe, keyboard, widths, without JavaScript. `cargo xtask test` says where the browser is.
 
 use crate::support::{ACTIVE, now};
-use scruple_console::{HospitalLens, HospitalLensOptions, router};
+use scruple_console::{HospitalLens, HospitalLensOptions, router, sample_router};
 use scruple_core::{Clock, FixedClock};
 use scruple_hospital::{Hospital, Options, Persona};
 use scruple_ledger::{Ledger, OpenOptions};
@@ -36,7 +36,7 @@ fn a_browser_finds_nothing_wrong() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    runtime.spawn(async move { axum::serve(listener, router(Arc::new(lens))).await });
+    runtime.spawn(async move { axum::serve(listener, router(Arc::new(lens)).merge(sample_router())).await });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/axe.mjs");
     let screenshots =
         std::env::var_os("SCRUPLE_SCREENSHOTS").map_or_else(|| dir.path().join("screenshots"), Into::into);

@@ -12,6 +12,7 @@ const PAIRS: &[(&[&str], &[&str])] = &[
     (&["ink", "good"], &["good-wash"]),
     (&["ink", "warn"], &["warn-wash"]),
     (&["ink", "bad"], &["bad-wash"]),
+    (&["paper"], &["bad"]),
 ];
 /// What shows where a control is (1.4.11).
 const EDGES: &[(&[&str], &[&str])] = &[(&["edge", "fill", "link"], &["paper", "sheet"])];

@@ -4,7 +4,7 @@ use crate::support::{Console, Page};
 use http::{Method, StatusCode};
 use scraper::Html;
 
-const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const PAGES: &[&str] = &["/", "/lens", "/samples", "/nowhere", "/lens?record=99", "/lens?role=%3Cb%3E"];
 
 #[tokio::test]
@@ -31,6 +31,30 @@ async fn the_style_sheet_is_kept_for_good_under_its_hash() {
     assert_eq!(answer.header("content-type"), "text/css; charset=utf-8");
     assert!(!answer.body.contains("@import") && !answer.body.contains("http:") && !answer.body.contains("url("));
     assert_eq!(console.get("/assets/console.css").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_script_is_kept_too_and_reads_nothing_of_elsewhere() {
+    let console = Console::open();
+    let answer = console.samples("/samples/sign-in/4").await;
+    let page = Page(Html::parse_document(&answer.body));
+    let path = page.all("script[src]")[0].attr("src").unwrap().to_owned();
+    let answer = console.get(&path).await;
+    assert_eq!(answer.header("content-type"), "text/javascript; charset=utf-8");
+    assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
+    for word in ["eval", "innerHTML", "http:", "https:", "fetch(", "XMLHttpRequest"] {
+        assert!(!answer.body.contains(word), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn samples_are_served_apart_from_the_console() {
+    let console = Console::open();
+    assert_eq!(console.get("/samples/today/1").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(console.samples("/samples/today/1").await.header("content-security-policy"), CSP);
+    for path in ["/samples/today/0", "/samples/today/99", "/samples/nothing/1"] {
+        assert_eq!(console.samples(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use scraper::{ElementRef, Html, Selector};
-use scruple_console::{HospitalLens, HospitalLensOptions, router};
+use scruple_console::{HospitalLens, HospitalLensOptions, router, sample_router};
 use scruple_core::{Clock, FixedClock, Timestamp};
 use scruple_core::{Entry, EntryBody};
 use scruple_hospital::{Hospital, Options};
@@ -76,14 +76,17 @@ impl Console {
 
     pub async fn ask(&self, method: Method, path: &str) -> Answer {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-        let response = self.router.clone().call(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        Answer::read(self.router.clone().call(request).await.unwrap()).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path).await
+    }
+
+    /// From the samples, which the console does not serve.
+    pub async fn samples(&self, path: &str) -> Answer {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        Answer::read(sample_router().call(request).await.unwrap()).await
     }
 
     /// A page that is there.
@@ -101,6 +104,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    async fn read(response: http::Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Self { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }

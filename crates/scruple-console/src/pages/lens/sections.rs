@@ -4,7 +4,7 @@
 use crate::align::{Node, State, line};
 use crate::lens::{Reason, SeenView};
 use crate::tree::Tree;
-use crate::words;
+use crate::words::{self, Mark};
 
 /// Letters of a value that the page shows.
 const VALUE_CHARS_MAX: usize = 280;
@@ -20,22 +20,6 @@ pub struct Column<'a> {
     pub passes: bool,
     /// Nothing of the record shows.
     pub refused: bool,
-}
-
-/// A sign, a word and a class: a state is never told by colour alone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mark {
-    pub class: &'static str,
-    pub sign: &'static str,
-    pub word: &'static str,
-}
-
-impl Mark {
-    pub const SHOWN: Self = Self { class: "shown", sign: "●", word: "Shown" };
-    pub const MASKED: Self = Self { class: "masked", sign: "◐", word: "Masked" };
-    pub const PART: Self = Self { class: "part", sign: "◒", word: "In part" };
-    pub const WITHHELD: Self = Self { class: "withheld", sign: "○", word: "Withheld" };
-    pub const ADDED: Self = Self { class: "added", sign: "+", word: "Added" };
 }
 
 /// An element at the top of the record.

@@ -4,6 +4,7 @@ use super::ask::{Ask, ViewAs};
 use super::sections::{Column, Counts, Section, count, sections};
 use crate::align::align;
 use crate::lens::{Catalogue, Outcome, Reason, RecordItem, RoleChoice, Seen};
+use crate::pages::parts::Choice;
 use crate::pages::{Frame, POLICY_CHARS};
 use crate::tree::Tree;
 use crate::words;
@@ -16,14 +17,6 @@ const NEAR: &[&str] = &["front_desk", "scheduler", "biller", "coder", "quality_a
 pub struct Reader {
     pub view: ViewAs,
     pub seen: Seen,
-}
-
-/// An option of a select.
-#[derive(Clone)]
-pub struct Choice {
-    pub value: String,
-    pub label: String,
-    pub chosen: bool,
 }
 
 /// Options under a heading.

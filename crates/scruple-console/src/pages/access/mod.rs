@@ -1,0 +1,3 @@
+//! One's own access.
+
+pub(crate) mod mine;

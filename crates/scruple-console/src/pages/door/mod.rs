@@ -1,0 +1,3 @@
+//! The three doors.
+
+pub(crate) mod refused;

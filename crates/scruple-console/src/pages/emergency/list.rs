@@ -1,0 +1,91 @@
+//! `/emergency`: reviews in groups of like cases, each with a sample drawn by chance that is read in full.
+
+use super::one::{Case, Decide, case, decide};
+use crate::pages::Frame;
+use crate::pages::parts::{Coded, Link, Pick, When};
+use crate::pages::samples::{CSRF, PLAIN, Sample, VOICES, Voice, coded, officer, pick, sample, when};
+use crate::words::Area;
+use askama::Template;
+
+#[derive(Template, Clone)]
+#[template(path = "emergency/list.html")]
+pub(crate) struct Emergencies {
+    pub(crate) frame: Frame,
+    pub(crate) csrf: String,
+    pub(crate) failed: Option<String>,
+    pub(crate) as_of: When,
+    /// The queries `unit` and `state`.
+    pub(crate) unit: Pick,
+    pub(crate) state: Pick,
+    pub(crate) open: usize,
+    /// Age of the oldest: `6 days`.
+    pub(crate) oldest: String,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) export: String,
+}
+
+/// Like cases.
+#[derive(Clone)]
+pub(crate) struct Group {
+    /// For the ids of elements: unique on the page, letters and digits.
+    pub(crate) id: String,
+    pub(crate) reason: Coded,
+    /// What they have in common: sentences.
+    pub(crate) alike: Vec<String>,
+    pub(crate) count: usize,
+    pub(crate) due: When,
+    pub(crate) late: bool,
+    /// The one drawn by chance.
+    pub(crate) drawn: Case,
+    /// The others.
+    pub(crate) others: Vec<Link>,
+    pub(crate) decide: Decide,
+}
+
+fn view(voice: &Voice) -> Emergencies {
+    let group = |id: &str, count: usize, late: bool| Group {
+        id: id.to_owned(),
+        reason: coded("Unresponsive, no history at hand", "BTG-02"),
+        alike: vec![
+            "An order by the same person within 20 minutes.".to_owned(),
+            "The patient was on the track board of the unit within the hour.".to_owned(),
+            "No protected information, no colleague, no well-known person.".to_owned(),
+        ],
+        count,
+        due: when("2026-03-02T17:00:00Z", "2 March"),
+        late,
+        drawn: case(voice),
+        others: (1..count)
+            .map(|number| Link {
+                href: "/emergency/0198c0de".to_owned(),
+                label: format!("MR ..44{number:02}, {}, 27 February", voice.unit),
+            })
+            .collect(),
+        decide: decide(count),
+    };
+    Emergencies {
+        frame: officer(voice, Some(Area::Emergency)),
+        csrf: CSRF.to_owned(),
+        failed: None,
+        as_of: when("2026-03-01T08:00:00Z", "1 March, 08:00"),
+        unit: pick(&[("", "all"), ("ed", "Emergency department"), ("x", voice.unit)], ""),
+        state: pick(&[("open", "to review"), ("asked", "reader asked"), ("closed", "closed")], "open"),
+        open: 17,
+        oldest: "6 days".to_owned(),
+        groups: vec![group("g1", 14, true), group("g2", 1, false)],
+        export: "/emergency.csv".to_owned(),
+    }
+}
+
+pub(crate) fn samples() -> Vec<Sample> {
+    let mut samples: Vec<Sample> = VOICES.iter().map(|voice| sample(voice.name, &view(voice))).collect();
+    samples.push(sample("empty", &Emergencies { groups: Vec::new(), open: 0, ..view(&PLAIN) }));
+    let mut page = view(&PLAIN);
+    page.failed = Some("Nothing was closed.".to_owned());
+    for group in &mut page.groups {
+        group.decide.note.error =
+            Some("Say in a sentence what justifies it; it stands in every one of the cases.".to_owned());
+    }
+    samples.push(sample("errors", &page));
+    samples
+}

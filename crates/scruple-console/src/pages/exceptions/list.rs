@@ -1,0 +1,94 @@
+//! `/exceptions`: the register of everything outside of a role that is in force, with its end.
+
+use crate::pages::Frame;
+use crate::pages::parts::{Coded, Order, Paging, Person, Pick, Sort, When};
+use crate::pages::samples::{PLAIN, Sample, VOICES, Voice, coded, officer, pick, sample, when};
+use crate::words::{Area, ExceptionKind, Mark};
+use askama::Template;
+
+#[derive(Template, Clone)]
+#[template(path = "exceptions/list.html")]
+pub(crate) struct Exceptions {
+    pub(crate) frame: Frame,
+    pub(crate) as_of: When,
+    /// The queries `kind`, `unit`, `state`.
+    pub(crate) kind: Pick,
+    pub(crate) unit: Pick,
+    pub(crate) state: Pick,
+    pub(crate) by_until: Sort,
+    pub(crate) rows: Vec<ExceptionRow>,
+    pub(crate) paging: Paging,
+    pub(crate) export: String,
+}
+
+#[derive(Clone)]
+pub(crate) struct ExceptionRow {
+    pub(crate) href: String,
+    pub(crate) kind: ExceptionKind,
+    pub(crate) person: Person,
+    pub(crate) what: Vec<Coded>,
+    /// `2 patients`.
+    pub(crate) patients: String,
+    pub(crate) reason: String,
+    pub(crate) approver: Option<Person>,
+    pub(crate) until: When,
+    /// `11 h left`, `ended`.
+    pub(crate) left: String,
+    /// It ends within the day.
+    pub(crate) soon: bool,
+    pub(crate) state: Mark,
+    /// The page that asks once more.
+    pub(crate) end: Option<String>,
+}
+
+fn view(voice: &Voice) -> Exceptions {
+    use ExceptionKind::{Broad, Declared, Emergency, Extra, Protected};
+    let row = |kind: ExceptionKind, left: &str, soon: bool, active: bool| ExceptionRow {
+        href: "/requests/0198c0de".to_owned(),
+        kind,
+        person: voice.first(),
+        what: vec![coded("diagnoses", "diagnoses"), coded("procedures", "procedures")],
+        patients: "2 patients".to_owned(),
+        reason: voice.work.to_owned(),
+        approver: (kind == Extra || kind == Broad || kind == Protected).then(|| voice.second()),
+        until: when("2026-03-01T19:00:00Z", "1 March, 19:00"),
+        left: left.to_owned(),
+        soon,
+        state: if active { Mark::good("In force") } else { Mark::over("Over") },
+        end: active.then(|| "/requests/0198c0de/end".to_owned()),
+    };
+    Exceptions {
+        frame: officer(voice, Some(Area::Requests)),
+        as_of: when("2026-03-01T08:00:00Z", "1 March, 08:00"),
+        kind: pick(
+            &[
+                ("", "all"),
+                ("extra", "extra access"),
+                ("emergency", "emergency"),
+                ("declared", "declared care"),
+                ("broad", "broad role"),
+                ("protected", "protected information"),
+            ],
+            "",
+        ),
+        unit: pick(&[("", "all"), ("4w", voice.unit)], ""),
+        state: pick(&[("active", "in force"), ("over", "over"), ("", "all")], "active"),
+        by_until: Sort { href: "/exceptions?sort=until".to_owned(), order: Order::Up },
+        rows: vec![
+            row(Emergency, "in 2 hours", true, true),
+            row(Declared, "in 11 hours", true, true),
+            row(Extra, "in 3 days", false, true),
+            row(Protected, "in 6 days", false, true),
+            row(Broad, "in 41 days", false, true),
+            row(Extra, "ended", false, false),
+        ],
+        paging: Paging { first: 1, last: 6, all: 41, before: None, after: Some("/exceptions?page=2".to_owned()) },
+        export: "/exceptions.csv".to_owned(),
+    }
+}
+
+pub(crate) fn samples() -> Vec<Sample> {
+    let mut samples: Vec<Sample> = VOICES.iter().map(|voice| sample(voice.name, &view(voice))).collect();
+    samples.push(sample("empty", &Exceptions { rows: Vec::new(), paging: Paging::default(), ..view(&PLAIN) }));
+    samples
+}

@@ -1,0 +1,3 @@
+//! Everything outside of a role.
+
+pub(crate) mod list;

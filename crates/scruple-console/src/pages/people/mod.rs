@@ -1,0 +1,4 @@
+//! People of the workforce and what they may open.
+
+pub(crate) mod list;
+pub(crate) mod person;

@@ -1,0 +1,4 @@
+//! Pages of one sentence.
+
+pub(crate) mod confirm;
+pub(crate) mod message;

@@ -1,0 +1,165 @@
+//! `/`: what waits for the person who looks. A part that is `None` is not his; one that is empty says what would be there.
+
+use crate::pages::parts::{Coded, Person, When};
+use crate::pages::requests::list::{RequestRow, row};
+use crate::pages::samples::{PLAIN, Sample, VOICES, Voice, coded, officer, sample, when, worker};
+use crate::pages::{Frame, Tone};
+use crate::words::{Area, Mark, RequestState, ReviewState};
+use askama::Template;
+
+#[derive(Template, Clone)]
+#[template(path = "today/home.html")]
+pub(crate) struct Today {
+    pub(crate) frame: Frame,
+    pub(crate) as_of: When,
+    /// Of the privacy office.
+    pub(crate) counts: Option<Vec<Count>>,
+    pub(crate) decide: Option<Vec<RequestRow>>,
+    pub(crate) emergencies: Option<Vec<EmergencyRow>>,
+    pub(crate) enrolments: Option<Vec<EnrolmentRow>>,
+    pub(crate) mine: Vec<RequestRow>,
+    pub(crate) ending: Vec<EndingRow>,
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    Requests,
+    Emergencies,
+    Exceptions,
+    Unused,
+    ReviewsLate,
+    Leavers,
+}
+
+impl Counted {
+    /// Words under the number.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Requests => "requests wait",
+            Self::Emergencies => "emergencies to review",
+            Self::Exceptions => "exceptions in force",
+            Self::Unused => "rights unused for 90 days",
+            Self::ReviewsLate => "role reviews late",
+            Self::Leavers => "accesses after leaving",
+        }
+    }
+}
+
+/// A number that opens its rows.
+#[derive(Clone)]
+pub(crate) struct Count {
+    pub(crate) href: String,
+    pub(crate) number: String,
+    pub(crate) counted: Counted,
+    /// `2 days`: age of the oldest.
+    pub(crate) oldest: Option<String>,
+    /// It needs somebody now.
+    pub(crate) late: bool,
+}
+
+#[derive(Clone)]
+pub(crate) struct EmergencyRow {
+    pub(crate) href: String,
+    pub(crate) person: Person,
+    /// `MR ..4471, 4 West`.
+    pub(crate) patient: String,
+    pub(crate) reason: Coded,
+    pub(crate) opened: When,
+    pub(crate) due: When,
+    pub(crate) state: Mark,
+}
+
+#[derive(Clone)]
+pub(crate) struct EnrolmentRow {
+    pub(crate) href: String,
+    pub(crate) person: Person,
+    /// What is missing: `training`, `approval`, `a way to sign in`.
+    pub(crate) missing: String,
+    pub(crate) starts: When,
+}
+
+#[derive(Clone)]
+pub(crate) struct EndingRow {
+    pub(crate) href: String,
+    pub(crate) what: Vec<Coded>,
+    pub(crate) until: When,
+    /// `in 3 hours`.
+    pub(crate) left: String,
+}
+
+fn view(voice: &Voice) -> Today {
+    let count = |number: &str, counted, oldest: Option<&str>, late| Count {
+        href: "/requests".to_owned(),
+        number: number.to_owned(),
+        counted,
+        oldest: oldest.map(str::to_owned),
+        late,
+    };
+    let emergency = |state: ReviewState| EmergencyRow {
+        href: "/emergency/0198c0de".to_owned(),
+        person: voice.second(),
+        patient: format!("MR ..4471, {}", voice.unit),
+        reason: coded("unresponsive, no history at hand", "BTG-02"),
+        opened: when("2026-02-27T02:10:00Z", "27 February, 02:10"),
+        due: when("2026-03-02T17:00:00Z", "2 March"),
+        state: state.mark(),
+    };
+    Today {
+        frame: officer(voice, Some(Area::Today))
+            .with_flash(Tone::Good, "The request of this morning is approved; it ends tomorrow at 09:00."),
+        as_of: when("2026-03-01T08:00:00Z", "1 March, 08:00"),
+        counts: Some(vec![
+            count("3", Counted::Requests, Some("40 minutes"), false),
+            count("17", Counted::Emergencies, Some("6 days"), true),
+            count("41", Counted::Exceptions, None, false),
+            count("128", Counted::Unused, None, false),
+            count("2", Counted::ReviewsLate, Some("11 days"), true),
+            count("0", Counted::Leavers, None, false),
+        ]),
+        decide: Some(vec![row(voice, RequestState::Waiting, true), row(voice, RequestState::Waiting, true)]),
+        emergencies: Some(vec![
+            emergency(ReviewState::Late),
+            emergency(ReviewState::Open),
+            emergency(ReviewState::Asked),
+        ]),
+        enrolments: Some(vec![EnrolmentRow {
+            href: "/people/0198c0de".to_owned(),
+            person: voice.first(),
+            missing: "privacy training".to_owned(),
+            starts: when("2026-03-02T07:00:00Z", "tomorrow, 07:00"),
+        }]),
+        mine: vec![row(voice, RequestState::Active, false)],
+        ending: vec![EndingRow {
+            href: "/access".to_owned(),
+            what: vec![coded("diagnoses", "diagnoses"), coded(voice.unit, "x")],
+            until: when("2026-03-01T19:00:00Z", "19:00"),
+            left: "in 11 hours".to_owned(),
+        }],
+    }
+}
+
+pub(crate) fn samples() -> Vec<Sample> {
+    let mut samples: Vec<Sample> = VOICES.iter().map(|voice| sample(voice.name, &view(voice))).collect();
+    let nothing = Today {
+        decide: Some(Vec::new()),
+        emergencies: Some(Vec::new()),
+        enrolments: Some(Vec::new()),
+        mine: Vec::new(),
+        ending: Vec::new(),
+        ..view(&PLAIN)
+    };
+    samples.push(sample("nothing waits", &nothing));
+    let page = Today {
+        frame: worker(&PLAIN, Some(Area::Today)),
+        counts: None,
+        decide: None,
+        emergencies: None,
+        enrolments: None,
+        ..view(&PLAIN)
+    };
+    samples.push(sample("a nurse", &page));
+    let page = Today { mine: Vec::new(), ending: Vec::new(), ..page };
+    samples.push(sample("a nurse, nothing", &page));
+    samples
+}
