@@ -11,7 +11,7 @@ use scruple_identity::recovery::{self, Digest, RecoveryCode, RecoveryKey};
 use scruple_identity::session::{
     DeviceClass, FRESH_SECONDS, Freshness, Limits, SessionTimes, SessionToken, State, freshness, state,
 };
-use scruple_identity::totp::{self, Label, Secret};
+use scruple_identity::totp::{self, Label, Picture, Secret};
 use scruple_store::{
     Ceremony, Credential, CredentialKind, Enrolment, Login, NewCredential, NewSession, Person, Position, Session,
     ShardLease, Store, StoreError, Tx, clear_sign_in_failures, confirm_session, count_sign_in_failure, end_session,
@@ -25,6 +25,8 @@ use zeroize::Zeroizing;
 /// Hours for which a one-time link can be used.
 pub const ENROLMENT_HOURS: i64 = 24;
 const HOUR_MICROS: i64 = 3_600_000_000;
+/// Bytes of the secret of an authenticator app, before what a passkey has to remember.
+const SECRET_BYTES: usize = 20;
 /// How long a step of a sign-in waits for its answer.
 const CEREMONY_MICROS: i64 = 300_000_000;
 /// Failures of codes after which codes are not looked at for a while; passkeys are.
@@ -68,9 +70,12 @@ pub enum DoorError {
     /// The browser's answer is none, or came too late.
     #[error("the browser's answer cannot be used")]
     Answer(#[source] PasskeyError),
-    /// A code that should begin an enrolment is wrong.
+    /// The code that should end an enrolment is wrong.
     #[error("the code is not the one that the app shows now")]
-    Code,
+    Code {
+        /// Where the enrolment goes on.
+        again: Id<Ceremony>,
+    },
     /// The database failed; nothing was changed, or it says what is not known.
     #[error("it cannot be stored")]
     Store(#[source] StoreError),
@@ -99,7 +104,7 @@ impl DoorError {
             Self::Link => "link_invalid",
             Self::Over => "session_over",
             Self::Answer(_) => "answer_invalid",
-            Self::Code => "code_wrong",
+            Self::Code { .. } => "code_wrong",
             Self::Store(_) => "store_failed",
             Self::Damaged => "credential_damaged",
         }
@@ -133,7 +138,7 @@ pub struct SignedIn {
     pub until: Timestamp,
 }
 
-/// A step that waits for the browser.
+/// A sign-in that waits for the answer to its question.
 pub struct Waiting {
     /// What the answer must name.
     pub ceremony: Id<Ceremony>,
@@ -141,16 +146,29 @@ pub struct Waiting {
     pub options: String,
 }
 
-/// An authenticator app that waits for its first code.
-pub struct NewApp {
+/// A sign-in whose answer has come. It is taken once.
+pub struct Attempt {
+    /// The name that was typed.
+    pub login: String,
+    /// The device that was chosen.
+    pub device: DeviceClass,
+    passkey: Phi<Vec<u8>>,
+}
+
+/// An enrolment that waits for what its person chooses.
+pub struct Enrolling {
+    /// Whose it is.
+    pub person: Person,
+    /// Until when the link can be used.
+    pub until: Timestamp,
     /// What the answer must name.
     pub ceremony: Id<Ceremony>,
-    /// The secret as text.
+    /// What the browser is asked (WebAuthn options as JSON).
+    pub options: String,
+    /// The secret of an authenticator app as text.
     pub text: Zeroizing<String>,
-    /// The address that apps read.
-    pub address: Zeroizing<String>,
-    /// The same as a picture (SVG).
-    pub picture: Zeroizing<String>,
+    /// The same as a picture for apps to read.
+    pub picture: Picture,
 }
 
 /// What the use cases of one call need.
@@ -193,51 +211,43 @@ impl Door<'_> {
         Ok((secret, position))
     }
 
-    /// Whose one-time link this is.
-    ///
-    /// # Errors
-    /// See [`DoorError`].
-    pub async fn invited(&self, secret: &str) -> Result<Person, DoorError> {
-        let mut tx = self.store.begin_read().await?;
-        let (_, person) = self.link(&mut tx, secret).await?;
-        here(&mut tx, person, self.clock.now()).await
-    }
-
-    async fn link(&self, tx: &mut Tx, secret: &str) -> Result<(Id<Enrolment>, Id<Person>), DoorError> {
+    async fn link(&self, tx: &mut Tx, secret: &str) -> Result<(Id<Enrolment>, Id<Person>, Timestamp), DoorError> {
         let secret = SessionToken::parse(secret).ok_or(DoorError::Link)?;
         find_enrolment(tx, secret.hash(), self.clock.now()).await?.ok_or(DoorError::Link)
     }
 
-    /// Begins to enrol an authenticator app.
-    ///
-    /// # Errors
-    /// See [`DoorError`].
-    pub async fn begin_app(&mut self, secret: &str) -> Result<NewApp, DoorError> {
-        let person = self.invited(secret).await?;
-        let app = Secret::generate(self.rng);
-        let label = Label { issuer: &self.keys.issuer, account: person.login.expose() };
-        let told = app.expose_address(&label).and_then(|address| Ok((address, app.expose_qr(&label)?)));
-        let (address, picture) = told.map_err(|_| DoorError::Damaged)?;
-        let ceremony = self.begin("totp", Some(person.id), app.expose()).await?;
-        Ok(NewApp { ceremony, text: app.expose_base32(), address, picture })
+    async fn invited(&self, secret: &str) -> Result<(Person, Timestamp), DoorError> {
+        let mut tx = self.store.begin_read().await?;
+        let (_, person, until) = self.link(&mut tx, secret).await?;
+        Ok((here(&mut tx, person, self.clock.now()).await?, until))
     }
 
-    /// Begins to enrol a passkey.
+    /// Begins to enrol by a one-time link, or goes on after a wrong code: with the same secret of the app.
     ///
     /// # Errors
     /// See [`DoorError`].
-    pub async fn begin_passkey(&mut self, secret: &str) -> Result<Waiting, DoorError> {
-        let person = self.invited(secret).await?;
+    pub async fn begin_enrolment(&mut self, secret: &str, after: Option<Id<Ceremony>>) -> Result<Enrolling, DoorError> {
+        let now = self.clock.now();
+        let (person, until) = self.invited(secret).await?;
+        let before = match after {
+            Some(after) => self.store.take_ceremony(after, "register", now).await?,
+            None => None,
+        };
+        let before = before.filter(|before| before.person == Some(person.id));
+        let app = before.and_then(|before| Secret::from_slice(before.state.expose().get(..SECRET_BYTES)?));
+        let app = app.unwrap_or_else(|| Secret::generate(self.rng));
         let known = self.passkeys_of(person.id).await?;
         let account = Account {
             person: person.id,
             name: person.login.expose().clone(),
             display_name: person.name.expose().clone(),
         };
-        let started = self.keys.passkeys.start_registration(&account, &known, self.clock.now());
-        let started = started.map_err(DoorError::Answer)?;
-        let ceremony = self.begin("register", Some(person.id), &started.state).await?;
-        Ok(Waiting { ceremony, options: started.options })
+        let started = self.keys.passkeys.start_registration(&account, &known, now).map_err(DoorError::Answer)?;
+        let state = Zeroizing::new([app.expose().as_slice(), &started.state].concat());
+        let ceremony = self.begin("register", Some(person.id), &state).await?;
+        let label = Label { issuer: &self.keys.issuer, account: person.login.expose() };
+        let picture = app.expose_qr(&label).map_err(|_| DoorError::Damaged)?;
+        Ok(Enrolling { person, until, ceremony, options: started.options, text: app.expose_base32(), picture })
     }
 
     async fn passkeys_of(&self, person: Id<Person>) -> Result<Vec<Passkey>, DoorError> {
@@ -270,29 +280,29 @@ impl Door<'_> {
         device: DeviceClass,
     ) -> Result<Entered, DoorError> {
         let at = self.clock.now();
-        let (kind, ceremony_kind) = match answer {
-            Answer::Code(_) => (CredentialKind::Totp, "totp"),
-            Answer::Passkey(_) => (CredentialKind::Passkey, "register"),
-        };
-        let person = self.invited(secret).await?.id;
+        let person = self.invited(secret).await?.0.id;
         let known = self.passkeys_of(person).await?;
-        let waiting = self.store.take_ceremony(ceremony, ceremony_kind, at).await?;
+        let waiting = self.store.take_ceremony(ceremony, "register", at).await?;
         let waiting = waiting.filter(|waiting| waiting.person == Some(person)).ok_or(DoorError::Refused)?;
-        let (lookup, bytes, step) = match answer {
+        let (app, state) = waiting.state.expose().split_at_checked(SECRET_BYTES).ok_or(DoorError::Damaged)?;
+        let (kind, lookup, bytes, step) = match answer {
             Answer::Code(code) => {
-                let app = Secret::from_slice(waiting.state.expose()).ok_or(DoorError::Damaged)?;
-                let step = totp::check(&app, code, at, None).map_err(|_| DoorError::Code)?;
-                (app.expose().to_vec(), app.expose().to_vec(), i64::try_from(step).ok())
+                let secret = Secret::from_slice(app).ok_or(DoorError::Damaged)?;
+                let Ok(step) = totp::check(&secret, code, at, None) else {
+                    let again = self.begin("register", Some(person), waiting.state.expose()).await?;
+                    return Err(DoorError::Code { again });
+                };
+                (CredentialKind::Totp, app.to_vec(), app.to_vec(), i64::try_from(step).ok())
             }
             Answer::Passkey(answer) => {
-                let finished =
-                    self.keys.passkeys.finish_registration(waiting.state.expose(), person, answer, &known, at);
+                let finished = self.keys.passkeys.finish_registration(state, person, answer, &known, at);
                 let passkey = finished.map_err(DoorError::Answer)?;
-                (passkey.id().to_vec(), passkey.to_bytes().map_err(DoorError::Answer)?, None)
+                let bytes = passkey.to_bytes().map_err(DoorError::Answer)?;
+                (CredentialKind::Passkey, passkey.id().to_vec(), bytes, None)
             }
         };
         let mut tx = self.store.begin().await?;
-        let (link, invited) = self.link(&mut tx, secret).await?;
+        let (link, invited, _) = self.link(&mut tx, secret).await?;
         if invited != person {
             return Err(DoorError::Link);
         }
@@ -421,33 +431,45 @@ impl Door<'_> {
         Err(error)
     }
 
-    /// Asks the browser for any passkey of this console.
+    /// Begins to sign in, or to confirm: asks the browser for any passkey of this console, whoever has typed what.
     ///
     /// # Errors
     /// See [`DoorError`].
-    pub async fn ask_passkey(&mut self) -> Result<Waiting, DoorError> {
+    pub async fn begin_sign_in(&mut self, login: &str, device: DeviceClass) -> Result<Waiting, DoorError> {
         let started = self.keys.passkeys.start_discovery(self.clock.now()).map_err(DoorError::Answer)?;
-        let ceremony = self.begin("sign_in", None, &started.state).await?;
+        let login = login.lines().next().unwrap_or_default();
+        let state = [device.code().as_bytes(), b"\n", login.as_bytes(), b"\n", &started.state].concat();
+        let ceremony = self.begin("sign_in", None, &state).await?;
         Ok(Waiting { ceremony, options: started.options })
+    }
+
+    /// Takes what was begun, once.
+    ///
+    /// # Errors
+    /// [`DoorError::Refused`]: it was taken, or is too old.
+    pub async fn take_sign_in(&self, ceremony: Id<Ceremony>) -> Result<Attempt, DoorError> {
+        let waiting = self.store.take_ceremony(ceremony, "sign_in", self.clock.now()).await?;
+        let state = waiting.ok_or(DoorError::Refused)?.state.into_inner();
+        let mut parts = state.splitn(3, |byte| *byte == b'\n');
+        let (Some(device), Some(login), Some(passkey)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(DoorError::Damaged);
+        };
+        let device = std::str::from_utf8(device).ok().and_then(DeviceClass::from_code).ok_or(DoorError::Damaged)?;
+        let login = String::from_utf8_lossy(login).into_owned();
+        Ok(Attempt { login, device, passkey: Phi::new(passkey.to_vec()) })
     }
 
     /// Lets in who shows a passkey.
     ///
     /// # Errors
     /// See [`DoorError`].
-    pub async fn sign_in_by_passkey(
-        &mut self,
-        ceremony: Id<Ceremony>,
-        answer: &str,
-        device: DeviceClass,
-    ) -> Result<Entered, DoorError> {
+    pub async fn sign_in_by_passkey(&mut self, attempt: &Attempt, answer: &str) -> Result<Entered, DoorError> {
         let at = self.clock.now();
-        let waiting = self.store.take_ceremony(ceremony, "sign_in", at).await?.ok_or(DoorError::Refused)?;
         let mut tx = self.store.begin().await?;
-        let person = self.passkey(&mut tx, &waiting.state, answer, at).await?;
+        let person = self.passkey(&mut tx, &attempt.passkey, answer, at).await?;
         clear_sign_in_failures(&mut tx, person).await?;
-        let (session, token) = self.open(&mut tx, person, device, "passkey", at).await?;
-        let record = Record::signed_in(session, person, "passkey", device.code(), at);
+        let (session, token) = self.open(&mut tx, person, attempt.device, "passkey", at).await?;
+        let record = Record::signed_in(session, person, "passkey", attempt.device.code(), at);
         let position = self.commit(tx, &[record]).await?;
         Ok(Entered { person, session, token, recovery: Vec::new(), position })
     }
@@ -526,13 +548,12 @@ impl Door<'_> {
     pub async fn step_up_by_passkey(
         &mut self,
         who: &SignedIn,
-        ceremony: Id<Ceremony>,
+        attempt: &Attempt,
         answer: &str,
     ) -> Result<Position, DoorError> {
         let at = self.clock.now();
-        let waiting = self.store.take_ceremony(ceremony, "sign_in", at).await?.ok_or(DoorError::Refused)?;
         let mut tx = self.store.begin().await?;
-        if self.passkey(&mut tx, &waiting.state, answer, at).await? != who.person {
+        if self.passkey(&mut tx, &attempt.passkey, answer, at).await? != who.person {
             return Err(DoorError::Refused);
         }
         confirm_session(&mut tx, who.session, at).await?;

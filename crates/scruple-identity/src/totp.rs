@@ -6,8 +6,7 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, Key, sign};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use qrcode::render::svg;
-use qrcode::{EcLevel, QrCode};
+use qrcode::{Color, EcLevel, QrCode};
 use rand_core::CryptoRng;
 use scruple_core::Timestamp;
 use std::fmt;
@@ -26,7 +25,8 @@ const WINDOW: i64 = 1;
 /// Letters of a code with the blanks that a person may put in.
 const CODE_BYTES_MAX: usize = 16;
 const STEP_MICROS: i64 = STEP_SECONDS as i64 * 1_000_000;
-const QR_PIXELS_MIN: u32 = 240;
+/// Light squares around a QR code (ISO/IEC 18004).
+const QUIET_MODULES: usize = 4;
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// RFC 3986, 2.3: unreserved.
 const LABEL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -112,18 +112,36 @@ impl Secret {
         )))
     }
 
-    /// The address as a QR code: an `svg` element for a page.
+    /// The address as a QR code.
     ///
     /// # Errors
     /// Issuer or account is unfit.
-    pub fn expose_qr(&self, label: &Label<'_>) -> Result<Zeroizing<String>, TotpError> {
+    pub fn expose_qr(&self, label: &Label<'_>) -> Result<Picture, TotpError> {
         let address = self.expose_address(label)?;
         let code = QrCode::with_error_correction_level(address.as_bytes(), EcLevel::M).map_err(|_| TotpError::Qr)?;
-        let drawn = code.render::<svg::Color<'_>>().min_dimensions(QR_PIXELS_MIN, QR_PIXELS_MIN).build();
-        let drawn = Zeroizing::new(drawn);
-        // The XML declaration has no place in a page.
-        let element = drawn.find("<svg").and_then(|start| drawn.get(start..)).ok_or(TotpError::Qr)?;
-        Ok(Zeroizing::new(element.to_owned()))
+        let width = code.width();
+        let mut path = Zeroizing::new(String::new());
+        for (place, color) in code.to_colors().into_iter().enumerate() {
+            if color == Color::Dark {
+                let (x, y) = (place % width + QUIET_MODULES, place / width + QUIET_MODULES);
+                path.push_str(&format!("M{x} {y}h1v1h-1z"));
+            }
+        }
+        Ok(Picture { side: width + 2 * QUIET_MODULES, path })
+    }
+}
+
+/// A picture of black squares.
+pub struct Picture {
+    /// Squares on a side, the quiet zone with them.
+    pub side: usize,
+    /// The dark ones, as the `d` of an SVG path.
+    pub path: Zeroizing<String>,
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Picture").field("side", &self.side).finish_non_exhaustive()
     }
 }
 

@@ -106,7 +106,7 @@ pub async fn insert_enrolment(
     Ok(())
 }
 
-/// Whose one-time link this is, if it can still be used.
+/// Whose one-time link this is, and until when, if it can still be used.
 ///
 /// # Errors
 /// The database failed.
@@ -114,12 +114,13 @@ pub async fn find_enrolment(
     tx: &mut Tx,
     secret_hash: [u8; 32],
     now: Timestamp,
-) -> Result<Option<(Id<Enrolment>, Id<Person>)>, StoreError> {
-    const SQL: &str = "SELECT id, person FROM enrolment WHERE secret_hash = $1 AND ends_at > $2 AND used_at IS NULL";
-    let row: Option<(Uuid, Uuid)> = on_engine!(tx, |conn| {
+) -> Result<Option<(Id<Enrolment>, Id<Person>, Timestamp)>, StoreError> {
+    const SQL: &str =
+        "SELECT id, person, ends_at FROM enrolment WHERE secret_hash = $1 AND ends_at > $2 AND used_at IS NULL";
+    let row: Option<(Uuid, Uuid, i64)> = on_engine!(tx, |conn| {
         sqlx::query_as(SQL).bind(secret_hash.as_slice()).bind(now.micros()).fetch_optional(conn).await?
     });
-    Ok(row.map(|(id, person)| (Id::from_uuid(id), Id::from_uuid(person))))
+    Ok(row.map(|(id, person, ends_at)| (Id::from_uuid(id), Id::from_uuid(person), Timestamp::from_micros(ends_at))))
 }
 
 /// Uses a one-time link up.

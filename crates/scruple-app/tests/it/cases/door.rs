@@ -71,7 +71,7 @@ impl<'a> House<'a> {
     /// Enrols an app; answers with its secret as text.
     async fn enrolled(&mut self) -> (Entered, String) {
         let link = self.link().await;
-        let app = self.door().begin_app(&link).await.unwrap();
+        let app = self.door().begin_enrolment(&link, None).await.unwrap();
         let code = shown(&app.text, self.world.now());
         let entered = self.door().enrol(&link, app.ceremony, Answer::Code(&code), DeviceClass::Personal).await.unwrap();
         (entered, app.text.to_string())
@@ -99,24 +99,24 @@ async fn a_link_enrols_once_and_gives_codes_for_when_the_app_is_lost() {
     with_world(ENGINE, async |world| {
         let mut house = House::open(world).await;
         let link = house.link().await;
-        assert_eq!(house.door().invited(&link).await.unwrap().id, house.ana);
         for wrong in ["", "a", &link.to_lowercase(), &"A".repeat(43)] {
-            assert!(matches!(house.door().invited(wrong).await, Err(DoorError::Link)), "{wrong}");
+            assert!(matches!(house.door().begin_enrolment(wrong, None).await, Err(DoorError::Link)), "{wrong}");
         }
-        let app = house.door().begin_app(&link).await.unwrap();
-        let wrong = house.door().enrol(&link, app.ceremony, Answer::Code("000000"), DeviceClass::Personal).await;
-        assert_eq!(wrong.map(drop).unwrap_err().code(), "code_wrong");
-        // What was answered once is over; the link is not.
-        let code = shown(&app.text, world.now());
-        let again = house.door().enrol(&link, app.ceremony, Answer::Code(&code), DeviceClass::Personal).await;
-        assert_eq!(again.map(drop).unwrap_err().code(), "sign_in_refused");
-        let app = house.door().begin_app(&link).await.unwrap();
-        let code = shown(&app.text, world.now());
+        let first = house.door().begin_enrolment(&link, None).await.unwrap();
+        assert_eq!(first.person.id, house.ana);
+        let wrong = house.door().enrol(&link, first.ceremony, Answer::Code("000000"), DeviceClass::Personal).await;
+        let Err(DoorError::Code { again }) = wrong else { panic!("a wrong code") };
+        // What was answered once is over; the enrolment goes on with the secret that the app has.
+        let code = shown(&first.text, world.now());
+        let late = house.door().enrol(&link, first.ceremony, Answer::Code(&code), DeviceClass::Personal).await;
+        assert_eq!(late.map(drop).unwrap_err().code(), "sign_in_refused");
+        let app = house.door().begin_enrolment(&link, Some(again)).await.unwrap();
+        assert_eq!(*app.text, *first.text);
         let entered =
             house.door().enrol(&link, app.ceremony, Answer::Code(&code), DeviceClass::Personal).await.unwrap();
         assert_eq!((entered.person, entered.recovery.len()), (house.ana, 10));
         assert!(house.holds(&entered.token).await);
-        assert!(matches!(house.door().begin_app(&link).await, Err(DoorError::Link)));
+        assert!(matches!(house.door().begin_enrolment(&link, None).await, Err(DoorError::Link)));
 
         let code = entered.recovery[3].to_string();
         assert!(house.sign_in(&code).await.is_ok());
@@ -135,13 +135,13 @@ async fn a_link_is_over_after_a_day_and_when_its_person_leaves() {
         let mut house = House::open(world).await;
         let (late, left) = (house.link().await, house.link().await);
         house.later(24 * 3_600);
-        assert!(matches!(house.door().invited(&late).await, Err(DoorError::Link)));
-        assert!(matches!(house.door().invited(&left).await, Err(DoorError::Link)));
+        assert!(matches!(house.door().begin_enrolment(&late, None).await, Err(DoorError::Link)));
+        assert!(matches!(house.door().begin_enrolment(&left, None).await, Err(DoorError::Link)));
         let left = house.link().await;
         let mut tx = world.store.begin().await.unwrap();
         mark_person_left(&mut tx, house.ana, 1, world.now()).await.unwrap();
         world.commit(tx, Subject::Person(house.ana)).await;
-        assert!(matches!(house.door().invited(&left).await, Err(DoorError::Refused)));
+        assert!(matches!(house.door().begin_enrolment(&left, None).await, Err(DoorError::Refused)));
     })
     .await;
 }
@@ -180,7 +180,7 @@ async fn a_session_ends_by_idleness_by_age_by_hand_and_with_its_person() {
     with_world(ENGINE, async |world| {
         let mut house = House::open(world).await;
         let (_, app) = house.enrolled().await;
-        let mut signed_in = async |house: &mut House<'_>| {
+        let signed_in = async |house: &mut House<'_>| {
             house.later(60);
             house.sign_in(&shown(&app, world.now())).await.unwrap()
         };

@@ -39,7 +39,7 @@ async fn a_link_to_enrol_is_used_once_and_in_time() {
         insert_enrolment(&mut tx, id, person, [7; 32], (at(0), at(100))).await.unwrap();
         db.commit(tx, Subject::Person(person)).await.unwrap();
         let found = async |hash, second| find_enrolment(&mut db.read().await, hash, at(second)).await.unwrap();
-        assert_eq!(found([7; 32], 99).await, Some((id, person)));
+        assert_eq!(found([7; 32], 99).await, Some((id, person, at(100))));
         assert_eq!(found([7; 32], 100).await, None);
         assert_eq!(found([8; 32], 0).await, None);
         let used = async |second| {
