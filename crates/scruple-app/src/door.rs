@@ -211,12 +211,12 @@ impl Door<'_> {
         Ok((secret, position))
     }
 
-    async fn link(&self, tx: &mut Tx, secret: &str) -> Result<(Id<Enrolment>, Id<Person>, Timestamp), DoorError> {
+    async fn link(&mut self, tx: &mut Tx, secret: &str) -> Result<(Id<Enrolment>, Id<Person>, Timestamp), DoorError> {
         let secret = SessionToken::parse(secret).ok_or(DoorError::Link)?;
         find_enrolment(tx, secret.hash(), self.clock.now()).await?.ok_or(DoorError::Link)
     }
 
-    async fn invited(&self, secret: &str) -> Result<(Person, Timestamp), DoorError> {
+    async fn invited(&mut self, secret: &str) -> Result<(Person, Timestamp), DoorError> {
         let mut tx = self.store.begin_read().await?;
         let (_, person, until) = self.link(&mut tx, secret).await?;
         Ok((here(&mut tx, person, self.clock.now()).await?, until))
@@ -250,7 +250,7 @@ impl Door<'_> {
         Ok(Enrolling { person, until, ceremony, options: started.options, text: app.expose_base32(), picture })
     }
 
-    async fn passkeys_of(&self, person: Id<Person>) -> Result<Vec<Passkey>, DoorError> {
+    async fn passkeys_of(&mut self, person: Id<Person>) -> Result<Vec<Passkey>, DoorError> {
         let credentials = list_credentials(&mut self.store.begin_read().await?, person).await?;
         let passkeys = credentials.iter().filter(|one| one.kind == CredentialKind::Passkey);
         passkeys.map(|one| Passkey::from_bytes(one.secret.expose()).map_err(|_| DoorError::Damaged)).collect()
@@ -381,7 +381,7 @@ impl Door<'_> {
 
     /// Checks a code and uses it up. Answers what it is of.
     async fn code(
-        &self,
+        &mut self,
         tx: &mut Tx,
         person: Id<Person>,
         code: &str,
@@ -447,7 +447,7 @@ impl Door<'_> {
     ///
     /// # Errors
     /// [`DoorError::Refused`]: it was taken, or is too old.
-    pub async fn take_sign_in(&self, ceremony: Id<Ceremony>) -> Result<Attempt, DoorError> {
+    pub async fn take_sign_in(&mut self, ceremony: Id<Ceremony>) -> Result<Attempt, DoorError> {
         let waiting = self.store.take_ceremony(ceremony, "sign_in", self.clock.now()).await?;
         let state = waiting.ok_or(DoorError::Refused)?.state.into_inner();
         let mut parts = state.splitn(3, |byte| *byte == b'\n');
@@ -476,7 +476,7 @@ impl Door<'_> {
 
     /// Whose passkey has given this answer.
     async fn passkey(
-        &self,
+        &mut self,
         tx: &mut Tx,
         state: &Phi<Vec<u8>>,
         answer: &str,
@@ -507,7 +507,7 @@ impl Door<'_> {
     ///
     /// # Errors
     /// [`DoorError::Over`]: nobody.
-    pub async fn session(&self, token: &SessionToken) -> Result<SignedIn, DoorError> {
+    pub async fn session(&mut self, token: &SessionToken) -> Result<SignedIn, DoorError> {
         let now = self.clock.now();
         let mut tx = self.store.begin_read().await?;
         let session = find_session(&mut tx, token.hash()).await?.ok_or(DoorError::Over)?;
@@ -564,7 +564,7 @@ impl Door<'_> {
     ///
     /// # Errors
     /// See [`DoorError`].
-    pub async fn sessions(&self, person: Id<Person>) -> Result<Vec<Session>, DoorError> {
+    pub async fn sessions(&mut self, person: Id<Person>) -> Result<Vec<Session>, DoorError> {
         let now = self.clock.now();
         let open = open_sessions(&mut self.store.begin_read().await?, person).await?;
         let holds = |session: &Session| {

@@ -1,13 +1,13 @@
 //! The console: pages for people.
 //!
-//! The first form: the Lens, its design system, and pages for what goes wrong. Pages work without JavaScript. What a role
-//! sees comes through the trait [`Lens`]; this crate decides and projects nothing. Sign-in and the other screens are views
-//! with samples and have no handlers yet: until then it listens on loopback and shows synthetic records alone.
+//! What a role sees of a synthetic record comes through the trait [`Lens`]. The pages of people make use cases of scruple-app of
+//! what is sent, and pages of their answers; pages work without JavaScript. This crate decides and projects nothing.
 
 mod align;
 mod assets;
 mod lens;
 mod pages;
+mod serve;
 mod tree;
 mod words;
 
@@ -16,3 +16,4 @@ pub use lens::{
     RoleChoice, Seen, SeenFuture, SeenView,
 };
 pub use pages::{router, sample_router};
+pub use serve::{SiteParts, console};

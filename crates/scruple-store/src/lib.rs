@@ -62,7 +62,7 @@ pub use pack::{
     NewPack, Pack, PackApproval, PackState, activate_pack, active_pack_as_of, approve_pack, find_pack, list_packs,
     mark_pack_checked, propose_pack,
 };
-pub use person::{find_person, find_person_by_login, insert_person, mark_person_left};
+pub use person::{find_person, find_person_by_login, insert_person, list_persons, mark_person_left};
 pub use request::{
     find_request, insert_request, list_overdue_requests, list_pending_requests, list_requests_of, update_request,
 };

@@ -1,6 +1,7 @@
 //! Persons: sealed columns, and a keyed blind index of the login to find them by.
 
 use crate::error::expect_rows;
+use crate::limits::PAGE_ROWS_MAX;
 use crate::{Store, StoreError, Tx};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{Login, NewPerson, Person};
@@ -85,6 +86,19 @@ pub async fn find_person_by_login(tx: &mut Tx, login: &Login) -> Result<Option<P
     let row: Option<PersonRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(blind.as_slice()).fetch_optional(conn).await?);
     row.map(|row| row.into_person(tx)).transpose()
+}
+
+/// All persons, those who have left too, one page of at most [`PAGE_ROWS_MAX`] after one.
+///
+/// # Errors
+/// The database failed, or a column does not open.
+pub async fn list_persons(tx: &mut Tx, after: Option<Id<Person>>) -> Result<Vec<Person>, StoreError> {
+    const SQL: &str = "SELECT id, login_sealed, name_sealed, contact_sealed, created_at, left_at, version
+                       FROM person WHERE id > $1 ORDER BY id LIMIT $2";
+    let after = after.map_or(Uuid::nil(), Id::uuid);
+    let rows: Vec<PersonRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(after).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
+    rows.into_iter().map(|row| row.into_person(tx)).collect()
 }
 
 /// A person leaves at `at`. His grants stay as they are and give nothing from then on.

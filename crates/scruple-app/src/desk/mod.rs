@@ -170,7 +170,7 @@ pub struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    async fn begin(&self) -> Result<(Tx, Timestamp), DeskError> {
+    async fn begin(&mut self) -> Result<(Tx, Timestamp), DeskError> {
         Ok((self.store.begin().await?, self.clock.now()))
     }
 

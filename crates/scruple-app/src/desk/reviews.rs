@@ -61,7 +61,7 @@ impl Desk<'_> {
         self.put_review(tx, closed, version, (who, at)).await
     }
 
-    async fn reviewer(&self, tx: &mut Tx, who: Who, at: Timestamp) -> Result<Reviewer, DeskError> {
+    async fn reviewer(&mut self, tx: &mut Tx, who: Who, at: Timestamp) -> Result<Reviewer, DeskError> {
         let roles = roles_of(tx, who.person, at).await?;
         self.permits(Act::Reviews, &roles)?;
         Ok(Reviewer { person: who.person, is_of_the_same_line: false })

@@ -1,20 +1,20 @@
 //! Pages: one file each, with its view, its handler, its samples and its tests. Here what they share: the router, the
 //! frame around each page, and the headers.
 
-mod access;
-mod auth;
-mod door;
-mod emergency;
+pub(crate) mod access;
+pub(crate) mod auth;
+pub(crate) mod door;
+pub(crate) mod emergency;
 mod error;
 mod exceptions;
 mod lens;
-mod parts;
-mod people;
-mod plain;
-mod requests;
+pub(crate) mod parts;
+pub(crate) mod people;
+pub(crate) mod plain;
+pub(crate) mod requests;
 mod roles;
 mod samples;
-mod today;
+pub(crate) mod today;
 
 use crate::assets::{CSS, CSS_PATH, JS, JS_PATH};
 use crate::lens::Lens;
@@ -44,18 +44,27 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// The console.
+/// The Lens alone, at `/` and `/lens`.
 pub fn router(lens: Arc<dyn Lens>) -> Router {
-    Router::new()
-        .route("/", get(lens::show))
-        .route("/lens", get(lens::show))
-        .route("/samples", get(samples::show))
+    let home = Router::new().route("/", get(lens::show)).with_state(Arc::clone(&lens));
+    shared(home.merge(lens_routes(lens)), None)
+}
+
+/// The Lens at `/lens`, and the page of samples.
+pub(crate) fn lens_routes(lens: Arc<dyn Lens>) -> Router {
+    Router::new().route("/lens", get(lens::show)).route("/samples", get(samples::show)).with_state(lens)
+}
+
+/// Routes with what all of them share: assets, pages for what goes wrong, headers. `host`: a name that the console answers to
+/// beside those of this machine.
+pub(crate) fn shared(routes: Router, host: Option<String>) -> Router {
+    let host = host.map(Arc::<str>::from);
+    routes
         .route(&CSS_PATH, get(css))
         .route(&JS_PATH, get(js))
         .fallback(|| async { ErrorPage::NOT_FOUND.into_response() })
         .method_not_allowed_fallback(|| async { ErrorPage::METHOD.into_response() })
-        .layer(from_fn(headers))
-        .with_state(lens)
+        .layer(from_fn(move |request, next| headers(host.clone(), request, next)))
 }
 
 /// Every page with made-up values, at `/samples/{page}/{n}`, and a list of them at `/samples/pages`: for those who look at
@@ -65,7 +74,7 @@ pub fn sample_router() -> Router {
     Router::new()
         .route("/samples/pages", get(samples::list))
         .route("/samples/{page}/{number}", get(samples::one))
-        .layer(from_fn(headers))
+        .layer(from_fn(|request, next| headers(None, request, next)))
 }
 
 async fn css() -> Response {
@@ -81,7 +90,7 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
     (kept, text).into_response()
 }
 
-/// Whether a `Host` is this machine, by whatever port: until people can sign in, the console is there for it alone.
+/// Whether a `Host` is this machine, by whatever port.
 fn is_local(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -93,11 +102,11 @@ fn is_local(host: &str) -> bool {
 }
 
 /// What every answer carries. A page is kept nowhere: what it shows is recorded each time.
-async fn headers(request: Request, next: Next) -> Response {
+async fn headers(own: Option<Arc<str>>, request: Request, next: Next) -> Response {
     // A name of somebody else's that leads here (DNS rebinding) is not answered.
     let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
     let mut response =
-        if host.is_none_or(is_local) { next.run(request).await } else { ErrorPage::NOT_FOUND.into_response() };
+        if host.is_none_or(|host| is_local(host) || own.as_deref() == Some(host)) { next.run(request).await } else { ErrorPage::NOT_FOUND.into_response() };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
@@ -229,7 +238,7 @@ impl Frame {
 }
 
 /// A page as an answer.
-fn page(status: StatusCode, page: &impl Template) -> Response {
+pub(crate) fn page(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {

@@ -1,3 +1,4 @@
 //! The three doors.
 
 pub(crate) mod refused;
+pub(crate) mod find;

@@ -59,11 +59,12 @@ pub(crate) struct Deciding {
     pub(crate) refuse: Refuse,
 }
 
-/// Approve less than was asked: the fields `kind` and `until`.
+/// Approve less than was asked: the fields `patient` and `until`.
 #[derive(Clone)]
 pub(crate) struct Narrow {
     pub(crate) action: String,
-    pub(crate) kinds: Pick,
+    /// Those who stay; empty where it is for a role.
+    pub(crate) patients: Pick,
     pub(crate) until: Pick,
     pub(crate) open: bool,
 }
@@ -172,7 +173,7 @@ fn deciding(voice: &Voice) -> Request {
             approve: "/requests/0198c0de/approve".to_owned(),
             narrow: Narrow {
                 action: "/requests/0198c0de/narrow".to_owned(),
-                kinds: Pick {
+                patients: Pick {
                     choices: [
                         ("diagnoses", "diagnoses", true),
                         ("procedures", "procedures", true),

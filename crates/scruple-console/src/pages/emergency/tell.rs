@@ -1,0 +1,34 @@
+//! `GET /emergency/{id}/tell`: the reader's own sentence.
+
+use crate::pages::Frame;
+use crate::pages::parts::{Field, When};
+use crate::pages::samples::{CSRF, Sample, VOICES, sample, typed, when, worker, wrong};
+use askama::Template;
+
+#[derive(Template, Clone)]
+#[template(path = "emergency/tell.html")]
+pub(crate) struct Tell {
+    pub(crate) frame: Frame,
+    pub(crate) csrf: String,
+    pub(crate) action: String,
+    pub(crate) opened: When,
+    /// The privacy office has asked.
+    pub(crate) asked: bool,
+    /// The field `account`.
+    pub(crate) account: Field,
+}
+
+pub(crate) fn samples() -> Vec<Sample> {
+    let view = |asked: bool, account: Field| Tell {
+        frame: worker(&VOICES[0], None),
+        csrf: CSRF.to_owned(),
+        action: "/emergency/0198c0de/tell".to_owned(),
+        opened: when("2026-02-27T02:10:00Z", "27 February, 02:10"),
+        asked,
+        account,
+    };
+    vec![
+        sample("not asked", &view(false, typed(""))),
+        sample("asked, and too short", &view(true, wrong(VOICES[3].said, "Say in a sentence what had to be done."))),
+    ]
+}

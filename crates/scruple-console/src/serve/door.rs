@@ -1,0 +1,139 @@
+//! Refused: one page for "not allowed" and "does not exist", and the three doors on it. What was looked for stands in the body of a
+//! form and never in an address.
+
+use super::{Form, Signed, Site, done, not_done, page, when, with_done, words};
+use crate::pages::door::find::Find;
+use crate::pages::door::refused::{Call, Care, Door, Emergency as EmergencyDoor};
+use crate::pages::parts::{Choice, Coded};
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use scruple_app::{Declaration, DeskError, Emergency, Rules as _};
+use scruple_core::Phi;
+use scruple_flow::limits::EMERGENCY_HOURS_MAX;
+use scruple_flow::{DeclaredReason, EmergencyReason, PatientRef, RoleCode};
+use std::sync::Arc;
+
+const HOUR: i64 = 3_600_000_000;
+/// Hours of a shift, until rosters are known.
+const SHIFT_HOURS: i64 = 12;
+
+pub(super) async fn find(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
+    let frame = with_done(signed.frame(&site, None), &query.unwrap_or_default());
+    let view = Find { frame, csrf: signed.csrf.clone(), action: "/door".to_owned(), patient: words::field("") };
+    page(StatusCode::OK, &view)
+}
+
+pub(super) async fn show(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
+    let typed = form.text("patient");
+    let Ok(patient) = typed.parse::<PatientRef>() else {
+        let patient = words::wrong(typed, "Type a record number as it stands in the chart.");
+        let view = Find { frame: signed.frame(&site, None), csrf: signed.csrf.clone(), action: "/door".to_owned(), patient };
+        return page(StatusCode::UNPROCESSABLE_ENTITY, &view);
+    };
+    doors(&site, &signed, &patient, StatusCode::OK, None)
+}
+
+/// The first of a person's roles for which the policy says yes.
+fn role_that(signed: &Signed, may: impl Fn(&RoleCode) -> bool) -> Option<RoleCode> {
+    signed.roles.iter().find(|role| may(role)).cloned()
+}
+
+/// The same whether there is such a patient or not: nothing is looked up here.
+fn doors(site: &Site, signed: &Signed, patient: &PatientRef, status: StatusCode, failed: Option<&DeskError>) -> Response {
+    let (pack, now) = (site.pack(), site.now());
+    let shift = now.plus_micros(SHIFT_HOURS * HOUR);
+    let care = role_that(signed, |role| pack.may_declare(role.as_str())).map(|_| {
+        let reasons: Vec<(&str, &str)> =
+            DeclaredReason::ALL.iter().map(|reason| (reason.code(), words::declared(*reason))).collect();
+        Care { action: "/door/care".to_owned(), reason: words::pick(&reasons, ""), until: when(shift) }
+    });
+    let emergency = role_that(signed, |role| pack.may_break_glass(role)).map(|_| EmergencyDoor {
+        action: "/door/emergency".to_owned(),
+        reasons: EmergencyReason::ALL
+            .iter()
+            .filter(|reason| **reason != EmergencyReason::Other)
+            .map(|reason| Choice {
+                value: reason.code().to_owned(),
+                label: words::emergency(*reason).to_owned(),
+                chosen: false,
+            })
+            .collect(),
+        length: format!("{EMERGENCY_HOURS_MAX} hours"),
+        sentence_due: when(shift),
+    });
+    let job = signed.roles.iter().map(|role| words::role(&pack, role)).collect::<Vec<_>>().join(", ");
+    let view = Door {
+        frame: signed.frame(site, None),
+        csrf: signed.csrf.clone(),
+        what: format!("The chart {}", words::last_four(patient.id())),
+        about: patient.id().to_owned(),
+        why: format!("Your role, {job}, opens charts of patients to whom the record system relates you."),
+        rule: Coded { words: "the rule".to_owned(), code: "45 CFR 164.514(d)(2); relationship".to_owned() },
+        failed: failed.map(words::sentence),
+        care,
+        emergency,
+        ask: "/ask".to_owned(),
+        usual: "a working day".to_owned(),
+        call: vec![Call { who: site.parts.help.clone(), number: String::new() }],
+    };
+    page(status, &view)
+}
+
+pub(super) async fn care(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
+    let Ok(patient) = form.text("about").parse::<PatientRef>() else {
+        return not_done(&site, &signed, "/door/care", &DeskError::Unknown).await;
+    };
+    let pack = site.pack();
+    let role = role_that(&signed, |role| pack.may_declare(role.as_str()));
+    let (Some(role), Some(reason)) = (role, DeclaredReason::of(form.text("reason"))) else {
+        return not_done(&site, &signed, "/door/care", &DeskError::NotAllowed).await;
+    };
+    let declaration = Declaration {
+        role,
+        patient: patient.clone(),
+        reason,
+        ends_at: site.now().plus_micros(SHIFT_HOURS * HOUR),
+        words: Phi::new(String::new()),
+    };
+    let who = signed.who();
+    let opened = site
+        .desk(async |desk| {
+            let done = desk.declare(who, declaration).await?;
+            Ok(((), Some(done.position)))
+        })
+        .await;
+    match opened {
+        Ok(()) => done("/access", "declared"),
+        Err(error @ DeskError::Elevation(_)) => {
+            doors(&site, &signed, &patient, StatusCode::UNPROCESSABLE_ENTITY, Some(&error))
+        }
+        Err(error) => not_done(&site, &signed, "/door/care", &error).await,
+    }
+}
+
+pub(super) async fn emergency(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
+    let Ok(patient) = form.text("about").parse::<PatientRef>() else {
+        return not_done(&site, &signed, "/door/emergency", &DeskError::Unknown).await;
+    };
+    let pack = site.pack();
+    let role = role_that(&signed, |role| pack.may_break_glass(role));
+    let (Some(role), Some(reason)) = (role, EmergencyReason::of(form.text("reason"))) else {
+        return not_done(&site, &signed, "/door/emergency", &DeskError::NotAllowed).await;
+    };
+    let order = Emergency { role, patient: patient.clone(), reason, words: Phi::new(form.text("words").to_owned()) };
+    let who = signed.who();
+    let opened = site
+        .desk(async |desk| {
+            let done = desk.break_glass(who, order).await?;
+            Ok(((), Some(done.position)))
+        })
+        .await;
+    match opened {
+        Ok(()) => done("/access", "emergency"),
+        Err(error @ DeskError::Elevation(_)) => {
+            doors(&site, &signed, &patient, StatusCode::UNPROCESSABLE_ENTITY, Some(&error))
+        }
+        Err(error) => not_done(&site, &signed, "/door/emergency", &error).await,
+    }
+}

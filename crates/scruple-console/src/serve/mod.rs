@@ -1,0 +1,520 @@
+//! The pages of people who are signed in: who asks, what he may do here, forms, and the routes. What is decided and changed is
+//! scruple-app's; here a request becomes a use case and its answer a page.
+
+mod access;
+mod auth;
+mod door;
+mod emergency;
+mod people;
+mod requests;
+mod today;
+mod words;
+
+use crate::lens::Lens;
+use crate::pages::parts::{Link, When};
+use crate::pages::plain::message::Message;
+use crate::pages::{self, Frame, Tone};
+use crate::words::Area;
+use askama::Template;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, response::Redirect};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand_core::CryptoRng;
+use scruple_app::limits::RECORDED_WAIT_MAX;
+use scruple_app::{Desk, DeskError, Door, DoorError, DoorKeys, DrainHandle, Rules as _, SignedIn, Who};
+use scruple_core::{Clock, Id, Timestamp};
+use scruple_flow::{Person, RoleCode};
+use scruple_identity::session::SessionToken;
+use scruple_policy::{Act, ActScope, Pack};
+use scruple_release::Pipeline;
+use scruple_store::{Position, ShardLease, Store, StoreError, find_person, open_grants};
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The cookie of a session. The prefix binds it to this host, to TLS (or this machine) and to the whole site.
+const COOKIE: &str = "__Host-scruple";
+/// The cookie that binds forms before sign-in.
+const FORM_COOKIE: &str = "__Host-scruple-form";
+/// Bytes of a form.
+const FORM_BYTES_MAX: usize = 128 * 1024;
+
+/// What the console is made of, beside the Lens.
+pub struct SiteParts {
+    /// The state.
+    pub store: Store,
+    /// The shard that the console writes on.
+    pub lease: ShardLease,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from: a generator for each request.
+    pub rng: fn() -> Box<dyn CryptoRng + Send>,
+    /// The active policy, and the record of what is refused.
+    pub pipeline: Arc<Pipeline>,
+    /// Tells when events are in the ledger.
+    pub drain: DrainHandle,
+    /// Of signing in.
+    pub keys: DoorKeys,
+    /// The host by which people know the console, beside this machine's own names.
+    pub host: String,
+    /// Whom to call, as people say it.
+    pub help: String,
+}
+
+/// The console.
+pub(crate) struct Site {
+    parts: SiteParts,
+}
+
+impl Site {
+    fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    fn pack(&self) -> Arc<Pack> {
+        Arc::clone(self.parts.pipeline.policy().pack())
+    }
+
+    /// Runs a use case of the desk, and waits until it is in the ledger.
+    async fn desk<T>(&self, run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<(T, Option<Position>), DeskError>) -> Result<T, DeskError> {
+        let (pack, mut rng) = (self.pack(), (self.parts.rng)());
+        let SiteParts { store, lease, clock, .. } = &self.parts;
+        let mut desk = Desk { store, lease, clock: clock.as_ref(), rng: &mut *rng, rules: pack.as_ref() };
+        let (done, position) = run(&mut desk).await?;
+        self.recorded(position).await;
+        Ok(done)
+    }
+
+    /// Runs a use case of the door.
+    async fn door<T>(&self, run: impl AsyncFnOnce(&mut Door<'_>) -> Result<T, DoorError>) -> Result<T, DoorError> {
+        let mut rng = (self.parts.rng)();
+        let SiteParts { store, lease, clock, keys, .. } = &self.parts;
+        let mut door = Door { store, lease, clock: clock.as_ref(), rng: &mut *rng, keys };
+        run(&mut door).await
+    }
+
+    /// Waits a while until an event is in the ledger; it is committed in any case.
+    async fn recorded(&self, position: Option<Position>) {
+        if let Some(position) = position
+            && self.parts.drain.wait_for(position, RECORDED_WAIT_MAX).await.is_err()
+        {
+            tracing::warn!("an event is committed and not yet in the ledger");
+        }
+    }
+
+    /// Records that somebody was refused here. What cannot be recorded is logged.
+    async fn refused(&self, route: &str, code: &'static str, person: Option<Id<Person>>) {
+        let person = person.map_or_else(|| "nobody".to_owned(), |person| person.to_string());
+        let facts = [("route", route.to_owned()), ("code", code.to_owned()), ("person", person)];
+        if self.parts.pipeline.note(self.now(), "console_refused", &facts).await.is_err() {
+            tracing::warn!(code, "a refusal is not recorded");
+        }
+    }
+}
+
+/// What a route asks of whoever comes: nothing, a sign-in, or that the console lets him do something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Asks {
+    /// Anybody may come.
+    Nothing,
+    /// Whoever is signed in and may do this.
+    Act(Act),
+}
+
+/// The routes: path, methods, what they ask. The router is made of nothing else, and the tests walk it.
+pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
+    ("GET", "/sign-in", Asks::Nothing),
+    ("POST", "/sign-in", Asks::Nothing),
+    ("POST", "/sign-in/code", Asks::Nothing),
+    ("POST", "/sign-in/recovery", Asks::Nothing),
+    ("POST", "/sign-in/passkey", Asks::Nothing),
+    ("GET", "/enrol", Asks::Nothing),
+    ("POST", "/enrol/code", Asks::Nothing),
+    ("POST", "/enrol/passkey", Asks::Nothing),
+    ("POST", "/enrol/done", Asks::Act(Act::Access)),
+    ("GET", "/confirm", Asks::Act(Act::Access)),
+    ("POST", "/confirm/code", Asks::Act(Act::Access)),
+    ("POST", "/confirm/passkey", Asks::Act(Act::Access)),
+    ("POST", "/sign-out", Asks::Act(Act::Access)),
+    ("GET", "/", Asks::Act(Act::Access)),
+    ("GET", "/access", Asks::Act(Act::Access)),
+    ("POST", "/access/session/{id}", Asks::Act(Act::Access)),
+    ("GET", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
+    ("POST", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
+    ("GET", "/ask", Asks::Act(Act::Ask)),
+    ("POST", "/ask", Asks::Act(Act::Ask)),
+    ("GET", "/requests", Asks::Act(Act::Ask)),
+    ("GET", "/requests/{id}", Asks::Act(Act::Ask)),
+    ("POST", "/requests/{id}/approve", Asks::Act(Act::Decide)),
+    ("POST", "/requests/{id}/refuse", Asks::Act(Act::Decide)),
+    ("GET", "/requests/{id}/withdraw", Asks::Act(Act::Ask)),
+    ("POST", "/requests/{id}/withdraw", Asks::Act(Act::Ask)),
+    ("GET", "/door", Asks::Act(Act::Ask)),
+    ("POST", "/door", Asks::Act(Act::Ask)),
+    ("POST", "/door/care", Asks::Act(Act::Declare)),
+    ("POST", "/door/emergency", Asks::Act(Act::Emergency)),
+    ("GET", "/emergency", Asks::Act(Act::Reviews)),
+    ("GET", "/emergency/{id}", Asks::Act(Act::Reviews)),
+    ("POST", "/emergency/{id}/decide", Asks::Act(Act::Reviews)),
+    ("GET", "/emergency/{id}/tell", Asks::Act(Act::Emergency)),
+    ("POST", "/emergency/{id}/tell", Asks::Act(Act::Emergency)),
+    ("GET", "/people", Asks::Act(Act::People)),
+    ("GET", "/people/{id}", Asks::Act(Act::People)),
+    ("POST", "/people/{id}/enrol", Asks::Act(Act::Admit)),
+    ("POST", "/people/{id}/sessions", Asks::Act(Act::EndAccess)),
+    ("GET", "/people/{id}/end/{kind}/{right}", Asks::Act(Act::EndAccess)),
+    ("POST", "/people/{id}/end/{kind}/{right}", Asks::Act(Act::EndAccess)),
+];
+
+/// The console: the pages of people, and the Lens at `/lens`.
+pub fn console(parts: SiteParts, lens: Arc<dyn Lens>) -> Router {
+    let host = parts.host.clone();
+    let site = Arc::new(Site { parts });
+    let routes = Router::new()
+        .route("/sign-in", get(auth::sign_in).post(auth::begin))
+        .route("/sign-in/code", post(auth::code))
+        .route("/sign-in/recovery", post(auth::recovery))
+        .route("/sign-in/passkey", post(auth::passkey))
+        .route("/enrol", get(auth::enrol))
+        .route("/enrol/code", post(auth::enrol_code))
+        .route("/enrol/passkey", post(auth::enrol_passkey))
+        .route("/enrol/done", post(auth::enrol_done))
+        .route("/confirm", get(auth::confirm))
+        .route("/confirm/code", post(auth::confirm_code))
+        .route("/confirm/passkey", post(auth::confirm_passkey))
+        .route("/sign-out", post(auth::sign_out))
+        .route("/", get(today::show))
+        .route("/access", get(access::show))
+        .route("/access/session/{id}", post(access::end_session))
+        .route("/access/end/{kind}/{id}", get(access::confirm_end).post(access::end))
+        .route("/ask", get(requests::ask).post(requests::submit))
+        .route("/requests", get(requests::list))
+        .route("/requests/{id}", get(requests::one))
+        .route("/requests/{id}/approve", post(requests::approve))
+        .route("/requests/{id}/refuse", post(requests::refuse))
+        .route("/requests/{id}/withdraw", get(requests::confirm_withdraw).post(requests::withdraw))
+        .route("/door", get(door::find).post(door::show))
+        .route("/door/care", post(door::care))
+        .route("/door/emergency", post(door::emergency))
+        .route("/emergency", get(emergency::list))
+        .route("/emergency/{id}", get(emergency::one))
+        .route("/emergency/{id}/decide", post(emergency::decide))
+        .route("/emergency/{id}/tell", get(emergency::telling).post(emergency::tell))
+        .route("/people", get(people::list))
+        .route("/people/{id}", get(people::one))
+        .route("/people/{id}/enrol", post(people::enrol))
+        .route("/people/{id}/sessions", post(people::end_sessions))
+        .route("/people/{id}/end/{kind}/{right}", get(people::confirm_end).post(people::end))
+        .layer(from_fn_with_state(Arc::clone(&site), gate))
+        .with_state(site);
+    pages::shared(routes.merge(pages::lens_routes(lens)), Some(host))
+}
+
+/// Somebody who is signed in, and may do what the route asks.
+#[derive(Clone)]
+pub(crate) struct Signed {
+    pub(crate) session: SignedIn,
+    pub(crate) name: String,
+    pub(crate) roles: BTreeSet<RoleCode>,
+    pub(crate) csrf: String,
+    /// How far he may go with the act of the route.
+    pub(crate) scope: ActScope,
+}
+
+impl Signed {
+    pub(crate) const fn person(&self) -> Id<Person> {
+        self.session.person
+    }
+
+    pub(crate) const fn who(&self) -> Who {
+        Who { person: self.session.person, stepped_up: self.session.stepped_up }
+    }
+
+    /// Whether the console lets him do something.
+    pub(crate) fn may(&self, pack: &Pack, act: Act) -> bool {
+        pack.scope(act, &self.roles).is_some()
+    }
+
+    /// The frame of a page of his.
+    fn frame(&self, site: &Site, current: Option<Area>) -> Frame {
+        let pack = site.pack();
+        let areas = [
+            (Area::Today, Act::Access),
+            (Area::People, Act::People),
+            (Area::Requests, Act::Ask),
+            (Area::Emergency, Act::Reviews),
+        ];
+        let open = areas.into_iter().filter(|(_, act)| self.may(&pack, *act)).map(|(area, _)| (area, 0));
+        let labels = self.roles.iter().map(|role| words::role(&pack, role));
+        let who = pages::Who {
+            name: self.name.clone(),
+            job: labels.collect::<Vec<_>>().join(", "),
+            ends: words::when(self.session.until),
+            sign_out: "/sign-out".to_owned(),
+            csrf: self.csrf.clone(),
+        };
+        Frame::inside(who, &open.collect::<Vec<_>>(), current)
+    }
+}
+
+impl FromRequestParts<Arc<Site>> for Signed {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Site>) -> Result<Self, Response> {
+        // The gate has put it there, or has answered itself.
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    }
+}
+
+/// Lets through who may come: by the table of routes. What is in no row is not there.
+async fn gate(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<axum::extract::MatchedPath>().map(|path| path.as_str().to_owned());
+    let method = if request.method() == Method::HEAD { "GET" } else { request.method().as_str() };
+    let asks = ROUTES.iter().find(|(known, path, _)| *known == method && route.as_deref() == Some(*path));
+    let Some((_, path, asks)) = asks else { return next.run(request).await };
+    let Asks::Act(act) = asks else { return next.run(request).await };
+    let token = cookie(request.headers(), COOKIE);
+    let signed = match &token {
+        Some(token) => signed(&site, token, *act).await,
+        None => Err(Refusal::NotSignedIn),
+    };
+    match signed {
+        Ok(signed) => {
+            request.extensions_mut().insert(signed);
+            next.run(request).await
+        }
+        Err(refusal) => refusal.answer(&site, path, request.method() == Method::GET).await,
+    }
+}
+
+/// Why somebody does not get to a page.
+enum Refusal {
+    NotSignedIn,
+    Forbidden(Box<Signed>),
+    Failed,
+}
+
+impl Refusal {
+    async fn answer(self, site: &Site, route: &str, is_get: bool) -> Response {
+        match self {
+            Self::NotSignedIn => {
+                site.refused(route, "not_signed_in", None).await;
+                let mut answer = if is_get {
+                    Redirect::to("/sign-in").into_response()
+                } else {
+                    message(
+                        StatusCode::UNAUTHORIZED,
+                        Frame::outside(),
+                        "You are signed out",
+                        &["Nothing was changed. Sign in again, and do it once more."],
+                        &[("/sign-in", "Sign in")],
+                    )
+                };
+                answer.headers_mut().append(header::SET_COOKIE, forgotten());
+                answer
+            }
+            Self::Forbidden(signed) => {
+                site.refused(route, "act_not_permitted", Some(signed.person())).await;
+                message(
+                    StatusCode::FORBIDDEN,
+                    signed.frame(site, None),
+                    "This page is not for your work",
+                    &[
+                        "What each role may do here stands in the policy. Nothing was changed.",
+                        "If your work needs it, ask for the role.",
+                    ],
+                    &[("/", "Today"), ("/ask", "Ask for access")],
+                )
+            }
+            Self::Failed => broken(Frame::outside()),
+        }
+    }
+}
+
+async fn signed(site: &Site, token: &str, act: Act) -> Result<Signed, Refusal> {
+    let csrf = csrf_of(token);
+    let token = SessionToken::parse(token).ok_or(Refusal::NotSignedIn)?;
+    let session = site.door(async |door| door.session(&token).await).await.map_err(|error| match error {
+        DoorError::Over => Refusal::NotSignedIn,
+        error => {
+            tracing::error!(error = %error, "a session cannot be read");
+            Refusal::Failed
+        }
+    })?;
+    let loaded = load(site, session.person).await.map_err(|error| {
+        tracing::error!(error = %error, "a person cannot be read");
+        Refusal::Failed
+    })?;
+    let (name, roles) = loaded.ok_or(Refusal::NotSignedIn)?;
+    let scope = site.pack().scope(act, &roles);
+    let signed = Signed { session, name, roles, csrf, scope: scope.unwrap_or(ActScope::Own) };
+    if scope.is_some() { Ok(signed) } else { Err(Refusal::Forbidden(Box::new(signed))) }
+}
+
+async fn load(site: &Site, person: Id<Person>) -> Result<Option<(String, BTreeSet<RoleCode>)>, StoreError> {
+    let now = site.now();
+    let mut tx = site.parts.store.begin_read().await?;
+    let Some(found) = find_person(&mut tx, person).await? else { return Ok(None) };
+    let held = open_grants(&mut tx, person, now).await?.into_iter();
+    let roles = held.filter(|grant| grant.window.contains(now)).map(|grant| grant.role).collect();
+    Ok(Some((found.name.into_inner(), roles)))
+}
+
+/// A form that has the token of its page: nobody else's page can send one.
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// The first value of a field, without the space around it.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
+    }
+
+    /// All values of a field.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl FromRequest<Arc<Site>> for Form {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, site: &Arc<Site>) -> Result<Self, Response> {
+        let headers = request.headers().clone();
+        let person = request.extensions().get::<Signed>().map(Signed::person);
+        let route = request.extensions().get::<axum::extract::MatchedPath>().map(|path| path.as_str().to_owned());
+        let bytes = Bytes::from_request(request, site).await.unwrap_or_default();
+        let pairs = std::str::from_utf8(&bytes).ok().filter(|text| text.len() <= FORM_BYTES_MAX);
+        let form = Self(pairs.and_then(scruple_fhir::search::decode_pairs).unwrap_or_default());
+        let expected = cookie(&headers, COOKIE).or_else(|| cookie(&headers, FORM_COOKIE)).map(|token| csrf_of(&token));
+        let given = form.text("csrf");
+        let is_same = expected
+            .is_some_and(|expected| verify_slices_are_equal(expected.as_bytes(), given.as_bytes()).is_ok());
+        if is_same {
+            return Ok(form);
+        }
+        site.refused(&route.unwrap_or_default(), "form_not_of_this_site", person).await;
+        Err(message(
+            StatusCode::FORBIDDEN,
+            Frame::outside(),
+            "This form is too old",
+            &["Nothing was changed. Go back, load the page anew, and send it again."],
+            &[("/", "Today")],
+        ))
+    }
+}
+
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut found = all.flat_map(|value| value.split(';')).filter_map(|one| one.trim().split_once('='));
+    found.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+}
+
+fn csrf_of(token: &str) -> String {
+    let text = format!("scruple form {token}");
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
+}
+
+fn kept(name: &str, value: &str) -> HeaderValue {
+    let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax");
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn forgotten() -> HeaderValue {
+    HeaderValue::from_static("__Host-scruple=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
+}
+
+/// The token of forms before sign-in, and the cookie that it comes of, if the browser has none yet.
+fn form_token(site: &Site, headers: &HeaderMap) -> (String, Option<HeaderValue>) {
+    if let Some(known) = cookie(headers, FORM_COOKIE) {
+        return (csrf_of(&known), None);
+    }
+    let token = SessionToken::generate(&mut *(site.parts.rng)());
+    let text = token.expose();
+    (csrf_of(&text), Some(kept(FORM_COOKIE, &text)))
+}
+
+fn page(status: StatusCode, view: &impl Template) -> Response {
+    pages::page(status, view)
+}
+
+fn message(status: StatusCode, frame: Frame, heading: &str, sentences: &[&str], next: &[(&str, &str)]) -> Response {
+    let view = Message {
+        frame,
+        heading: heading.to_owned(),
+        sentences: sentences.iter().map(|sentence| (*sentence).to_owned()).collect(),
+        next: next.iter().map(|(href, label)| Link { href: (*href).to_owned(), label: (*label).to_owned() }).collect(),
+    };
+    page(status, &view)
+}
+
+fn broken(frame: Frame) -> Response {
+    message(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        frame,
+        "This does not work now",
+        &["Something broke, and nothing was changed. Try again; if it lasts, call whoever runs Scruple."],
+        &[("/", "Today")],
+    )
+}
+
+fn unknown(frame: Frame) -> Response {
+    message(
+        StatusCode::NOT_FOUND,
+        frame,
+        "There is no such thing here",
+        &["It is not there, or it is not yours to see."],
+        &[("/", "Today")],
+    )
+}
+
+/// An id in an address; what is none is answered like one that is not there.
+fn id<T>(text: &str) -> Option<Id<T>> {
+    Id::from_str(text).ok()
+}
+
+/// What a use case of the desk refuses, as a page.
+async fn not_done(site: &Site, signed: &Signed, route: &str, error: &DeskError) -> Response {
+    if let DeskError::Store(source) = error {
+        tracing::error!(error = %source, "a use case failed");
+        return broken(signed.frame(site, None));
+    }
+    site.refused(route, error.code(), Some(signed.person())).await;
+    if matches!(error, DeskError::Unknown) {
+        return unknown(signed.frame(site, None));
+    }
+    let status = match error {
+        DeskError::Changed => StatusCode::CONFLICT,
+        DeskError::Gone => StatusCode::UNAUTHORIZED,
+        DeskError::Forbidden | DeskError::NotAllowed | DeskError::RoleNotHeld => StatusCode::FORBIDDEN,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    message(status, signed.frame(site, None), "Nothing was changed", &[&words::sentence(error)], &[("/", "Today")])
+}
+
+/// Back to a page, with what was done.
+fn done(path: &str, sentence: &'static str) -> Response {
+    let at = if path.contains('?') { '&' } else { '?' };
+    Redirect::to(&format!("{path}{at}done={sentence}")).into_response()
+}
+
+/// The sentence of an act that has just been done, by the code in the address.
+fn with_done(frame: Frame, query: &str) -> Frame {
+    let code = query.split('&').find_map(|pair| pair.strip_prefix("done="));
+    match code.and_then(words::done) {
+        Some(sentence) => frame.with_flash(Tone::Good, sentence),
+        None => frame,
+    }
+}
+
+fn when(at: Timestamp) -> When {
+    words::when(at)
+}

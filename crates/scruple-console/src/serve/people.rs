@@ -1,0 +1,315 @@
+//! Who is here, what they have, and its end.
+
+use super::access::{Ending, device};
+use super::{Form, Signed, Site, broken, done, id, message, not_done, page, today, unknown, when, with_done, words};
+use crate::pages::parts::{Order, Paging, Person as Shown, Sort};
+use crate::pages::people::list::{People, PersonRow};
+use crate::pages::people::person::{HeldRight, HeldSession, PersonPage};
+use crate::pages::plain::confirm::Confirm;
+use crate::words::{Area, Mark, PersonState};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use scruple_app::Rules as _;
+use scruple_core::Id;
+use scruple_flow::Person;
+use scruple_policy::{Act, ActScope};
+use scruple_store::{
+    StoreError, find_elevation, find_grant, find_person, list_credentials, list_persons, open_elevations, open_grants,
+};
+use std::sync::Arc;
+
+/// Rows of a page.
+const ROWS_MAX: usize = 50;
+
+/// Whether a person is within what the console lets somebody see. Teams are not known yet, so that they are nobody.
+const fn is_within(signed: &Signed) -> bool {
+    matches!(signed.scope, ActScope::All)
+}
+
+fn state(person: &Person, has_credentials: bool, now: scruple_core::Timestamp) -> PersonState {
+    match person.left_at {
+        Some(left) if left <= now => PersonState::Left,
+        _ if has_credentials => PersonState::Active,
+        _ => PersonState::Invited,
+    }
+}
+
+pub(super) async fn list(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
+    match build_list(&site, &signed, &query.unwrap_or_default()).await {
+        Ok(view) => page(StatusCode::OK, &view),
+        Err(error) => {
+            tracing::error!(error = %error, "people cannot be listed");
+            broken(signed.frame(&site, Some(Area::People)))
+        }
+    }
+}
+
+async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<People, StoreError> {
+    let (now, pack) = (site.now(), site.pack());
+    let pairs = scruple_fhir::search::decode_pairs(query).unwrap_or_default();
+    let asked = |name: &str| pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim());
+    let search = asked("q").to_lowercase();
+    let after: Option<Id<Person>> = id(asked("after"));
+    let mut tx = site.parts.store.begin_read().await?;
+    let mut rows = Vec::new();
+    let (mut last, mut more) = (after, false);
+    'pages: while is_within(signed) {
+        let people = list_persons(&mut tx, last).await?;
+        if people.is_empty() {
+            break;
+        }
+        for person in people {
+            if rows.len() == ROWS_MAX {
+                more = true;
+                break 'pages;
+            }
+            last = Some(person.id);
+            let found = person.name.expose().to_lowercase().contains(&search)
+                || person.login.expose().contains(&search);
+            if !found {
+                continue;
+            }
+            let held = open_grants(&mut tx, person.id, now).await?;
+            let opened = open_elevations(&mut tx, person.id, now).await?;
+            let has_credentials = !list_credentials(&mut tx, person.id).await?.is_empty();
+            rows.push(PersonRow {
+                person: Shown {
+                    href: format!("/people/{}", person.id),
+                    name: person.name.expose().clone(),
+                    job: person.login.expose().clone(),
+                },
+                relation: "of this house".to_owned(),
+                roles: held
+                    .iter()
+                    .filter(|grant| grant.window.contains(now))
+                    .map(|grant| words::role_coded(&pack, &grant.role))
+                    .collect(),
+                extra: opened.len(),
+                used: None,
+                state: state(&person, has_credentials, now).mark(),
+            });
+        }
+    }
+    let href = |after: Option<Id<Person>>| after.map(|after| format!("/people?after={after}"));
+    let sort = || Sort { href: "/people".to_owned(), order: Order::Unsorted };
+    Ok(People {
+        frame: with_done(signed.frame(site, Some(Area::People)), query),
+        as_of: when(now),
+        search: asked("q").to_owned(),
+        unit: words::pick(&[("", "Every unit")], ""),
+        relation: words::pick(&[("", "Any")], ""),
+        state: words::pick(&[("", "Any")], ""),
+        by_name: sort(),
+        by_used: sort(),
+        paging: Paging {
+            first: usize::from(!rows.is_empty()),
+            last: rows.len(),
+            all: rows.len(),
+            before: None,
+            after: href(last).filter(|_| more),
+        },
+        rows,
+        export: String::new(),
+    })
+}
+
+async fn find(site: &Site, signed: &Signed, person: &str) -> Result<Option<Person>, StoreError> {
+    let Some(id) = id(person).filter(|_| is_within(signed)) else { return Ok(None) };
+    find_person(&mut site.parts.store.begin_read().await?, id).await
+}
+
+pub(super) async fn one(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(person): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let found = match find(&site, &signed, &person).await {
+        Ok(Some(person)) => build(&site, &signed, person, &query.unwrap_or_default()).await,
+        Ok(None) => return unknown(signed.frame(&site, Some(Area::People))),
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(view) => page(StatusCode::OK, &view),
+        Err(error) => {
+            tracing::error!(error = %error, "a person cannot be shown");
+            broken(signed.frame(&site, Some(Area::People)))
+        }
+    }
+}
+
+async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Result<PersonPage, StoreError> {
+    let (now, pack) = (site.now(), site.pack());
+    let mut tx = site.parts.store.begin_read().await?;
+    let may_end = pack.scope(Act::EndAccess, &signed.roles) == Some(ActScope::All);
+    let mut rights = Vec::new();
+    for held in open_grants(&mut tx, person.id, now).await? {
+        let Some(grant) = find_grant(&mut tx, held.id).await? else { continue };
+        let approver = find_person(&mut tx, grant.approved_by).await?;
+        let role = pack.roles.get(held.role.as_str());
+        rights.push(HeldRight {
+            what: words::role_coded(&pack, &held.role),
+            purpose: words::purpose(role.map(|role| role.purpose.as_str())),
+            source: format!("agreement of {}", when(grant.granted_at).words),
+            approver: approver.map(|person| Shown {
+                href: format!("/people/{}", person.id),
+                name: person.name.into_inner(),
+                job: String::new(),
+            }),
+            until: Some(when(held.window.ends_at())),
+            left: Some(words::left(held.window.ends_at(), now)),
+            used: None,
+            odd: None,
+            end: may_end.then(|| format!("/people/{}/end/role/{}", person.id, held.id)),
+        });
+    }
+    for held in open_elevations(&mut tx, person.id, now).await? {
+        let granted = find_elevation(&mut tx, held.id).await?.map(|one| when(one.granted_at).words);
+        rights.push(HeldRight {
+            what: today::what(&held),
+            purpose: words::purpose(held.purpose.as_deref()),
+            source: format!("{} of {}", held.kind.code(), granted.unwrap_or_default()),
+            approver: None,
+            until: Some(when(held.window.ends_at())),
+            left: Some(words::left(held.window.ends_at(), now)),
+            used: None,
+            odd: None,
+            end: may_end.then(|| format!("/people/{}/end/chart/{}", person.id, held.id)),
+        });
+    }
+    let has_credentials = !list_credentials(&mut tx, person.id).await?.is_empty();
+    drop(tx);
+    let sessions = site.door(async |door| door.sessions(person.id).await).await.unwrap_or_default();
+    let sessions = sessions.into_iter().filter(|_| may_end).map(|one| HeldSession {
+        device: device(&one.device).to_owned(),
+        shared: one.device == "shared",
+        since: when(one.started_at),
+        last: when(one.seen_at),
+        end: format!("/people/{}/sessions", person.id),
+    });
+    let may_admit = signed.may(&pack, Act::Admit);
+    Ok(PersonPage {
+        frame: with_done(signed.frame(site, Some(Area::People)), query),
+        csrf: signed.csrf.clone(),
+        as_of: when(now),
+        state: state(&person, has_credentials, now).mark(),
+        relation: "of this house".to_owned(),
+        manager: None,
+        since: when(person.created_at),
+        left: person.left_at.filter(|left| *left <= now).map(when),
+        training: (Mark::wait("Not known"), "No training record is connected.".to_owned()),
+        rights,
+        sessions: sessions.collect(),
+        history: Vec::new(),
+        leaves: None,
+        give: Some(format!("/ask?subject={}", person.id)),
+        enrol: may_admit.then(|| format!("/people/{}/enrol", person.id)),
+        person: Shown { href: String::new(), name: person.name.into_inner(), job: person.login.into_inner() },
+    })
+}
+
+pub(super) async fn confirm_end(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path((person, kind, right)): Path<(String, String, String)>,
+) -> Response {
+    let found = async {
+        let Some(person) = find(&site, &signed, &person).await? else { return Ok(None) };
+        let ending = Ending::find(&site, &kind, &right).await?.filter(|ending| ending.person() == person.id);
+        Ok::<_, StoreError>(ending.map(|ending| (person, ending)))
+    };
+    match found.await {
+        Ok(Some((owner, ending))) => {
+            let here = site.door(async |door| door.sessions(owner.id).await).await.unwrap_or_default();
+            let mut effects = vec!["Removes 1 right.".to_owned(), "It takes effect in 1 second, everywhere.".to_owned()];
+            if !here.is_empty() {
+                effects.push("The person is signed in now.".to_owned());
+            }
+            let view = Confirm {
+                frame: signed.frame(&site, Some(Area::People)),
+                csrf: signed.csrf.clone(),
+                action: format!("/people/{person}/end/{kind}/{right}"),
+                failed: None,
+                question: format!("End {} of {}?", ending.name(&site.pack()), owner.name.expose()),
+                effects,
+                hidden: Vec::new(),
+                reason: None,
+                button: "End it now".to_owned(),
+                back: format!("/people/{person}"),
+            };
+            page(StatusCode::OK, &view)
+        }
+        Ok(None) => unknown(signed.frame(&site, Some(Area::People))),
+        Err(_) => broken(signed.frame(&site, Some(Area::People))),
+    }
+}
+
+pub(super) async fn end(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path((person, kind, right)): Path<(String, String, String)>,
+    _: Form,
+) -> Response {
+    let found = async {
+        let Some(person) = find(&site, &signed, &person).await? else { return Ok(None) };
+        Ok::<_, StoreError>(Ending::find(&site, &kind, &right).await?.filter(|ending| ending.person() == person.id))
+    };
+    match found.await {
+        Ok(Some(ending)) => match ending.end(&site, &signed).await {
+            Ok(()) => done(&format!("/people/{person}"), "ended"),
+            Err(error) => not_done(&site, &signed, "/people/{id}/end/{kind}/{right}", &error).await,
+        },
+        Ok(None) => unknown(signed.frame(&site, Some(Area::People))),
+        Err(_) => broken(signed.frame(&site, Some(Area::People))),
+    }
+}
+
+pub(super) async fn end_sessions(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(person): Path<String>,
+    _: Form,
+) -> Response {
+    match find(&site, &signed, &person).await {
+        Ok(Some(owner)) => {
+            let by = signed.person();
+            let ended = site.door(async |door| door.end_sessions(owner.id, None, by).await).await;
+            site.recorded(ended.ok()).await;
+            done(&format!("/people/{person}"), "ended")
+        }
+        Ok(None) => unknown(signed.frame(&site, Some(Area::People))),
+        Err(_) => broken(signed.frame(&site, Some(Area::People))),
+    }
+}
+
+/// Makes a new one-time link, which is shown once to whoever asked for it.
+pub(super) async fn enrol(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(person): Path<String>,
+    _: Form,
+) -> Response {
+    let Some(owner) = id::<Person>(&person).filter(|_| is_within(&signed)) else {
+        return unknown(signed.frame(&site, Some(Area::People)));
+    };
+    let by = signed.person();
+    match site.door(async |door| door.invite(owner, by).await).await {
+        Ok((secret, position)) => {
+            site.recorded(Some(position)).await;
+            let link = format!("/enrol?link={}", secret.expose().as_str());
+            message(
+                StatusCode::OK,
+                signed.frame(&site, Some(Area::People)),
+                "A link to set up sign-in",
+                &[
+                    "Give it to the person, and to nobody else. It works once, for a day, and opens no chart.",
+                    "It is shown only now.",
+                    &link,
+                ],
+                &[(&format!("/people/{person}"), "Back to the person")],
+            )
+        }
+        Err(_) => unknown(signed.frame(&site, Some(Area::People))),
+    }
+}

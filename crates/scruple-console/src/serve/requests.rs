@@ -1,0 +1,629 @@
+//! Asking for access, and deciding on it.
+
+use super::{Form, Signed, Site, auth, broken, done, id, not_done, page, unknown, when, with_done, words};
+use crate::pages::parts::{Coded, Happened, Order, Paging, Person as Shown, Sort};
+use crate::pages::plain::confirm::Confirm;
+use crate::pages::requests::ask::{Ask as AskPage, Form as AskForm, Rule, Subject};
+use crate::pages::requests::list::{RequestRow, Requests};
+use crate::pages::requests::one::{Deciding, Narrow, Own, Refuse, Request};
+use crate::words::{Area, Mark, RequestState as StateMark};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use scruple_app::{Ask, DeskError, Narrower, Rules as _};
+use scruple_core::{Id, Phi, Timestamp};
+use scruple_flow::{
+    AccessRequest, ApproverKind, PatientRef, Person, RequestError, RequestState, RoleCode,
+};
+use scruple_policy::{Act, ActScope, Pack};
+use scruple_store::{
+    StoreError, find_person, find_request, list_pending_requests, list_requests_of, open_grants,
+};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+const HOUR: i64 = 3_600_000_000;
+const PRESETS: [(&str, &str, i64); 3] = [("shift", "12 hours", 12), ("day", "24 hours", 24), ("week", "7 days", 7 * 24)];
+
+/// Whether somebody is among those who must approve, and has nothing to do with the request himself.
+pub(super) fn is_for(signed: &Signed, request: &AccessRequest) -> bool {
+    let person = signed.person();
+    let is_needed = |need: &&ApproverKind| match need {
+        ApproverKind::Role(role) => signed.roles.contains(role),
+        ApproverKind::LineManager => false,
+    };
+    let has_approved = match &request.state {
+        RequestState::Pending { approvals } => approvals.iter().any(|approval| approval.by == person),
+        _ => true,
+    };
+    person != request.person && person != request.requested_by && !has_approved && request.open_needs().iter().any(is_needed)
+}
+
+async fn shown(site: &Site, person: Id<Person>) -> Result<Shown, StoreError> {
+    let now = site.now();
+    let mut tx = site.parts.store.begin_read().await?;
+    let name = find_person(&mut tx, person).await?.map(|person| person.name.into_inner()).unwrap_or_default();
+    let pack = site.pack();
+    let held = open_grants(&mut tx, person, now).await?;
+    let roles: BTreeSet<&RoleCode> = held.iter().filter(|one| one.window.contains(now)).map(|one| &one.role).collect();
+    let job = roles.into_iter().map(|role| words::role(&pack, role)).collect::<Vec<_>>().join(", ");
+    Ok(Shown { href: String::new(), name, job })
+}
+
+/// A request as a row.
+pub(super) async fn row(site: &Site, request: &AccessRequest, for_me: bool) -> Result<RequestRow, StoreError> {
+    let (now, pack) = (site.now(), site.pack());
+    Ok(RequestRow {
+        href: format!("/requests/{}", request.id),
+        person: shown(site, request.person).await?,
+        what: vec![what(&pack, request)],
+        patients: words::patients(request),
+        purpose: words::purpose(request.wanted.purpose.as_deref()),
+        asked: when(request.submitted_at),
+        age: words::ago(request.submitted_at, now),
+        until: when(request.wanted.window.ends_at()),
+        state: words::state(request, now).mark(),
+        for_me,
+    })
+}
+
+fn what(pack: &Pack, request: &AccessRequest) -> Coded {
+    let role = words::role_coded(pack, &request.wanted.role);
+    if request.wanted.patients.is_empty() { role } else { Coded { words: format!("charts, as {}", role.words), ..role } }
+}
+
+pub(super) async fn list(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
+    match build_list(&site, &signed, &query.unwrap_or_default()).await {
+        Ok(view) => page(StatusCode::OK, &view),
+        Err(error) => {
+            tracing::error!(error = %error, "requests cannot be listed");
+            broken(signed.frame(&site, Some(Area::Requests)))
+        }
+    }
+}
+
+async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Requests, StoreError> {
+    let (now, pack) = (site.now(), site.pack());
+    let asked = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
+    let may_all = pack.scope(Act::Requests, &signed.roles) == Some(ActScope::All);
+    let may_decide = signed.may(&pack, Act::Decide);
+    let mut whose = vec![("mine", "Mine")];
+    if may_decide {
+        whose.push(("decide", "To decide"));
+    }
+    if may_all {
+        whose.push(("all", "All that wait"));
+    }
+    let chosen = asked("whose");
+    let chosen = if whose.iter().any(|(code, _)| *code == chosen) { chosen } else { whose.get(1).map_or("mine", |one| one.0) };
+    let mut tx = site.parts.store.begin_read().await?;
+    let all = match chosen {
+        "mine" => list_requests_of(&mut tx, signed.person(), None).await?,
+        _ => list_pending_requests(&mut tx, now).await?,
+    };
+    drop(tx);
+    let states = [
+        ("", "Any"), ("waiting", "Waiting"), ("active", "Active"), ("refused", "Refused"), ("over", "Over"),
+    ];
+    let wanted = asked("state");
+    let is_wanted = |request: &AccessRequest| match (wanted, words::state(request, now)) {
+        ("waiting", state) => state == StateMark::Waiting,
+        ("active", state) => matches!(state, StateMark::Active | StateMark::Approved),
+        ("refused", state) => state == StateMark::Refused,
+        ("over", state) => !matches!(state, StateMark::Waiting | StateMark::Active | StateMark::Approved | StateMark::Refused),
+        _ => true,
+    };
+    let mut kept: Vec<AccessRequest> = all
+        .into_iter()
+        .filter(|request| is_wanted(request) && (chosen != "decide" || is_for(signed, request)))
+        .collect();
+    let by = asked("sort");
+    if by == "until" {
+        kept.sort_by_key(|request| request.wanted.window.ends_at());
+    }
+    let mut rows = Vec::with_capacity(kept.len());
+    for request in &kept {
+        rows.push(row(site, request, is_for(signed, request)).await?);
+    }
+    let sort = |code: &str| Sort {
+        href: format!("/requests?whose={chosen}&state={wanted}&sort={code}"),
+        order: if by == code || by.is_empty() && code == "age" { Order::Down } else { Order::Unsorted },
+    };
+    Ok(Requests {
+        frame: with_done(signed.frame(site, Some(Area::Requests)), query),
+        as_of: when(now),
+        state: words::pick(&states, wanted),
+        whose: words::pick(&whose, chosen),
+        by_age: sort("age"),
+        by_until: sort("until"),
+        paging: Paging { first: usize::from(!rows.is_empty()), last: rows.len(), all: rows.len(), before: None, after: None },
+        rows,
+        exceptions: None,
+        export: String::new(),
+    })
+}
+
+/// Whom a person may see of requests: his own, those that he decides, or all of them.
+fn may_see(pack: &Pack, signed: &Signed, request: &AccessRequest) -> bool {
+    let person = signed.person();
+    let has_decided = match &request.state {
+        RequestState::Pending { approvals } | RequestState::Approved { approvals, .. } => {
+            approvals.iter().any(|approval| approval.by == person)
+        }
+        RequestState::Denied { by, .. } => *by == person,
+        _ => false,
+    };
+    let is_named = request.rule.needs.iter().any(|need| match need {
+        ApproverKind::Role(role) => signed.roles.contains(role),
+        ApproverKind::LineManager => false,
+    });
+    request.person == person
+        || request.requested_by == person
+        || has_decided
+        || is_named && signed.may(pack, Act::Decide)
+        || pack.scope(Act::Requests, &signed.roles) == Some(ActScope::All)
+}
+
+async fn find(site: &Site, signed: &Signed, text: &str) -> Result<Option<AccessRequest>, StoreError> {
+    let Some(id) = id(text) else { return Ok(None) };
+    let found = find_request(&mut site.parts.store.begin_read().await?, id).await?;
+    Ok(found.filter(|request| may_see(&site.pack(), signed, request)))
+}
+
+pub(super) async fn one(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(request): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = query.unwrap_or_default();
+    match find(&site, &signed, &request).await {
+        Ok(Some(request)) => show(&site, &signed, &request, StatusCode::OK, &query, None).await,
+        Ok(None) => unknown(signed.frame(&site, Some(Area::Requests))),
+        Err(_) => broken(signed.frame(&site, Some(Area::Requests))),
+    }
+}
+
+async fn show(
+    site: &Site,
+    signed: &Signed,
+    request: &AccessRequest,
+    status: StatusCode,
+    query: &str,
+    failed: Option<&DeskError>,
+) -> Response {
+    match build(site, signed, request, query, failed).await {
+        Ok(view) => page(status, &view),
+        Err(error) => {
+            tracing::error!(error = %error, "a request cannot be shown");
+            broken(signed.frame(site, Some(Area::Requests)))
+        }
+    }
+}
+
+async fn build(
+    site: &Site,
+    signed: &Signed,
+    request: &AccessRequest,
+    query: &str,
+    failed: Option<&DeskError>,
+) -> Result<Request, StoreError> {
+    let (now, pack) = (site.now(), site.pack());
+    let state = words::state(request, now);
+    let window = request.wanted.window;
+    let is_own = [request.person, request.requested_by].contains(&signed.person());
+    let base = format!("/requests/{}", request.id);
+    let patients = request.wanted.patients.iter().map(|patient| {
+        if is_own { patient.id().to_owned() } else { words::last_four(patient.id()) }
+    });
+    let deciding = if state == StateMark::Waiting && is_for(signed, request) {
+        Some(deciding(site, request, &base, failed).await?)
+    } else {
+        None
+    };
+    let own = (is_own && state == StateMark::Waiting).then(|| Own {
+        withdraw: Some(format!("{base}/withdraw")),
+        end: None,
+        extend: None,
+    });
+    Ok(Request {
+        frame: with_done(signed.frame(site, Some(Area::Requests)), query),
+        csrf: signed.csrf.clone(),
+        failed: failed.map(words::sentence),
+        state: state.mark(),
+        person: shown(site, request.person).await?,
+        relation: "of this house".to_owned(),
+        what: vec![what(&pack, request)],
+        patients: patients.collect(),
+        count: words::patients(request),
+        purpose: words::purpose(request.wanted.purpose.as_deref()),
+        task: "as said".to_owned(),
+        from: when(window.starts_at()),
+        until: when(window.ends_at()),
+        length: words::length(window.ends_at().micros().saturating_sub(window.starts_at().micros())),
+        reason: request.justification.expose().clone(),
+        ticket: request.ticket.clone().unwrap_or_default(),
+        history: history(site, request).await?,
+        deciding,
+        own,
+        revoke: None,
+        reads: None,
+    })
+}
+
+async fn deciding(
+    site: &Site,
+    request: &AccessRequest,
+    base: &str,
+    failed: Option<&DeskError>,
+) -> Result<Deciding, StoreError> {
+    let (now, pack) = (site.now(), site.pack());
+    let mut tx = site.parts.store.begin_read().await?;
+    let held = open_grants(&mut tx, request.person, now).await?;
+    let before = list_requests_of(&mut tx, request.person, Some(request.id)).await?;
+    drop(tx);
+    let alike = before.iter().filter(|one| one.wanted.role == request.wanted.role).take(3).map(|one| {
+        let ended = words::state(one, now).mark();
+        let asked = when(one.submitted_at).words;
+        (ended, format!("{} for {}, asked on {asked}.", what(&pack, one).words, words::patients(one)))
+    });
+    let seconded = match &request.state {
+        RequestState::Pending { approvals } => approvals.len(),
+        _ => 0,
+    };
+    let mut patients = words::pick::<&str, &str>(&[], "");
+    for (place, patient) in request.wanted.patients.iter().enumerate() {
+        patients.choices.push(crate::pages::parts::Choice {
+            value: place.to_string(),
+            label: words::last_four(patient.id()),
+            chosen: true,
+        });
+    }
+    let presets = PRESETS.iter().filter(|(.., hours)| {
+        now.plus_micros(hours * HOUR) < request.wanted.window.ends_at()
+    });
+    let until: Vec<(&str, String)> = std::iter::once(("", "as asked".to_owned()))
+        .chain(presets.map(|(code, label, _)| (*code, format!("{label} from now"))))
+        .collect();
+    let grounds = [
+        ("", "Choose one"),
+        ("role", "The role has what the task needs"),
+        ("narrower", "Less would do"),
+        ("other", "Somebody else should do it"),
+        ("unclear", "It is not clear what it is for"),
+    ];
+    let reason = match failed {
+        Some(error) => words::wrong("", &words::sentence(error)),
+        None => words::field(""),
+    };
+    Ok(Deciding {
+        due: when(request.decide_by),
+        held: held.iter().filter(|one| one.window.contains(now)).map(|one| words::role_coded(&pack, &one.role)).collect(),
+        alike: alike.collect(),
+        checks: vec![
+            (Mark::good("Passed"), "You are neither who asks nor who would get it.".to_owned()),
+            (Mark::good("Passed"), format!("It lasts no longer than the policy allows ({}).", words::length(request.rule.hours_max * HOUR))),
+        ],
+        others: (request.rule.needs.len() > 1)
+            .then(|| format!("{seconded} of {} have approved it.", request.rule.needs.len())),
+        approve: format!("{base}/approve"),
+        narrow: Narrow { action: format!("{base}/approve"), patients, until: words::pick(&until, ""), open: false },
+        refuse: Refuse { action: format!("{base}/refuse"), ground: words::pick(&grounds, ""), reason, open: failed.is_some() },
+    })
+}
+
+async fn history(site: &Site, request: &AccessRequest) -> Result<Vec<Happened>, StoreError> {
+    let name = async |person: Id<Person>| shown(site, person).await.map(|shown| shown.name);
+    let mut history = vec![Happened {
+        at: when(request.submitted_at),
+        mark: StateMark::Waiting.mark(),
+        sentence: format!("{} asked.", name(request.requested_by).await?),
+        said: None,
+    }];
+    if let RequestState::Pending { approvals } | RequestState::Approved { approvals, .. } = &request.state {
+        for approval in approvals {
+            history.push(Happened {
+                at: when(approval.at),
+                mark: Mark::good("Approved"),
+                sentence: format!("{} approved it.", name(approval.by).await?),
+                said: None,
+            });
+        }
+    }
+    let now = site.now();
+    let (at, sentence, said): (Timestamp, String, Option<String>) = match request.state_at(now) {
+        RequestState::Denied { by, at, comment } => {
+            (at, format!("{} refused it.", name(by).await?), Some(comment.into_inner()))
+        }
+        RequestState::Cancelled { by, at } => (at, format!("{} withdrew it.", name(by).await?), None),
+        RequestState::Expired { at } => (at, "Nobody answered in time.".to_owned(), None),
+        RequestState::Approved { .. } if request.wanted.window.ends_at() <= now => {
+            (request.wanted.window.ends_at(), "It ended by itself.".to_owned(), None)
+        }
+        _ => return Ok(history),
+    };
+    history.push(Happened { at: when(at), mark: words::state(request, now).mark(), sentence, said });
+    Ok(history)
+}
+
+pub(super) async fn approve(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(request): Path<String>,
+    form: Form,
+) -> Response {
+    let request = match find(&site, &signed, &request).await {
+        Ok(Some(request)) => request,
+        Ok(None) => return unknown(signed.frame(&site, Some(Area::Requests))),
+        Err(_) => return broken(signed.frame(&site, Some(Area::Requests))),
+    };
+    let mut narrower = Narrower::default();
+    let kept: Vec<usize> = form.all("patient").filter_map(|place| place.parse().ok()).collect();
+    if !kept.is_empty() {
+        let stays = request.wanted.patients.iter().enumerate().filter(|(place, _)| kept.contains(place));
+        narrower.patients = Some(stays.map(|(_, patient)| patient.clone()).collect());
+    }
+    if let Some((.., hours)) = PRESETS.iter().find(|(code, ..)| *code == form.text("until")) {
+        narrower.ends_at = Some(site.now().plus_micros(hours * HOUR));
+    }
+    let who = signed.who();
+    let done_it = site
+        .desk(async |desk| {
+            let done = desk.approve(who, request.id, request.version, narrower).await?;
+            Ok((done.now, Some(done.position)))
+        })
+        .await;
+    let back = format!("/requests/{}", request.id);
+    match done_it {
+        Ok(now) if matches!(now.state, RequestState::Approved { .. }) => done(&back, "approved"),
+        Ok(_) => done(&back, "seconded"),
+        Err(DeskError::Request(RequestError::StepUp)) => auth::to_confirm(&back),
+        Err(error) => not_done(&site, &signed, "/requests/{id}/approve", &error).await,
+    }
+}
+
+pub(super) async fn refuse(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(request): Path<String>,
+    form: Form,
+) -> Response {
+    let request = match find(&site, &signed, &request).await {
+        Ok(Some(request)) => request,
+        Ok(None) => return unknown(signed.frame(&site, Some(Area::Requests))),
+        Err(_) => return broken(signed.frame(&site, Some(Area::Requests))),
+    };
+    let (who, comment) = (signed.who(), Phi::new(form.text("reason").to_owned()));
+    let refused = site
+        .desk(async |desk| {
+            let done = desk.deny(who, request.id, request.version, comment).await?;
+            Ok(((), Some(done.position)))
+        })
+        .await;
+    let back = format!("/requests/{}", request.id);
+    match refused {
+        Ok(()) => done(&back, "refused"),
+        Err(DeskError::Request(RequestError::StepUp)) => auth::to_confirm(&back),
+        Err(error @ DeskError::Request(RequestError::Reason(_))) => {
+            show(&site, &signed, &request, StatusCode::UNPROCESSABLE_ENTITY, "", Some(&error)).await
+        }
+        Err(error) => not_done(&site, &signed, "/requests/{id}/refuse", &error).await,
+    }
+}
+
+pub(super) async fn confirm_withdraw(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(request): Path<String>,
+) -> Response {
+    match find(&site, &signed, &request).await {
+        Ok(Some(request)) => {
+            let back = format!("/requests/{}", request.id);
+            let view = Confirm {
+                frame: signed.frame(&site, Some(Area::Requests)),
+                csrf: signed.csrf.clone(),
+                action: format!("{back}/withdraw"),
+                failed: None,
+                question: "Withdraw this request?".to_owned(),
+                effects: vec!["Nobody decides on it any more. You can ask again.".to_owned()],
+                hidden: Vec::new(),
+                reason: None,
+                button: "Withdraw it".to_owned(),
+                back,
+            };
+            page(StatusCode::OK, &view)
+        }
+        Ok(None) => unknown(signed.frame(&site, Some(Area::Requests))),
+        Err(_) => broken(signed.frame(&site, Some(Area::Requests))),
+    }
+}
+
+pub(super) async fn withdraw(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(request): Path<String>,
+    _: Form,
+) -> Response {
+    let request = match find(&site, &signed, &request).await {
+        Ok(Some(request)) => request,
+        Ok(None) => return unknown(signed.frame(&site, Some(Area::Requests))),
+        Err(_) => return broken(signed.frame(&site, Some(Area::Requests))),
+    };
+    let who = signed.who();
+    let withdrawn = site
+        .desk(async |desk| {
+            let done = desk.cancel(who, request.id, request.version).await?;
+            Ok(((), Some(done.position)))
+        })
+        .await;
+    match withdrawn {
+        Ok(()) => done(&format!("/requests/{}", request.id), "withdrawn"),
+        Err(error) => not_done(&site, &signed, "/requests/{id}/withdraw", &error).await,
+    }
+}
+
+/// `GET /ask`, for oneself or, with `subject`, for somebody else.
+pub(super) async fn ask(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let subject = query.strip_prefix("subject=").and_then(id::<Person>);
+    asking(&site, &signed, &Typed { subject, ..Typed::default() }, StatusCode::OK, None).await
+}
+
+/// What was typed.
+#[derive(Default)]
+struct Typed {
+    subject: Option<Id<Person>>,
+    role: String,
+    purpose: String,
+    patients: String,
+    numbers: String,
+    until: String,
+    reason: String,
+    ticket: String,
+}
+
+async fn asking(
+    site: &Site,
+    signed: &Signed,
+    typed: &Typed,
+    status: StatusCode,
+    failed: Option<&DeskError>,
+) -> Response {
+    match build_ask(site, signed, typed, failed).await {
+        Ok(Some(view)) => page(status, &view),
+        Ok(None) => unknown(signed.frame(site, Some(Area::Requests))),
+        Err(error) => {
+            tracing::error!(error = %error, "nobody can ask");
+            broken(signed.frame(site, Some(Area::Requests)))
+        }
+    }
+}
+
+async fn build_ask(
+    site: &Site,
+    signed: &Signed,
+    typed: &Typed,
+    failed: Option<&DeskError>,
+) -> Result<Option<AskPage>, StoreError> {
+    let pack = site.pack();
+    let subject = match typed.subject {
+        // Whoever may read of people may ask for them.
+        Some(_) if pack.scope(Act::People, &signed.roles).is_none() => return Ok(None),
+        Some(person) => Some(Subject { id: person.to_string(), person: shown(site, person).await? }),
+        None => None,
+    };
+    let mut roles: Vec<(String, String)> = vec![(String::new(), "Choose one".to_owned())];
+    let code = |name: &str| name.parse::<RoleCode>().ok();
+    let askable = pack.roles.values().filter(|role| !role.is_profile).filter_map(|role| code(&role.name));
+    for role in askable.chain(code(scruple_policy::ADMINISTRATOR)) {
+        let held = if subject.is_none() && signed.roles.contains(&role) { " (yours)" } else { "" };
+        roles.push((role.to_string(), format!("{}{held}", words::role(&pack, &role))));
+    }
+    let mut purposes = vec![(String::new(), "those of the role".to_owned())];
+    purposes.extend(pack.purposes.iter().filter(|one| one.code != "BTG").map(|one| (one.code.clone(), words::purpose_words(&one.code).to_owned())));
+    let reason = match failed {
+        Some(DeskError::Request(RequestError::Reason(weak))) => words::wrong(&typed.reason, words::weak(*weak)),
+        _ => words::field(&typed.reason),
+    };
+    let numbers = match failed {
+        Some(DeskError::Unknown) => words::wrong(&typed.numbers, "One record number a line: letters, digits, `-` and `.`."),
+        Some(DeskError::RoleNotHeld) => words::wrong(&typed.numbers, &words::sentence(&DeskError::RoleNotHeld)),
+        _ => words::field(&typed.numbers),
+    };
+    let mut presets: Vec<(&str, &str)> = PRESETS.iter().map(|(code, label, _)| (*code, *label)).collect();
+    presets.push(("month", "30 days"));
+    let mut until = words::pick(&presets, if typed.until.is_empty() { "shift" } else { &typed.until });
+    if let Some(error @ DeskError::Request(RequestError::TooLong { .. } | RequestError::Over)) = failed {
+        until.error = Some(words::sentence(error));
+    }
+    let patients = [("numbers", "These patients, in a role that is mine"), ("related", "Everyone to whom the role relates me: the role itself")];
+    let chosen = if typed.patients.is_empty() { "numbers" } else { &typed.patients };
+    let mut role = words::pick(&roles, &typed.role);
+    if let Some(error @ DeskError::NotAllowed) = failed {
+        role.error = Some(words::sentence(error));
+    }
+    Ok(Some(AskPage {
+        frame: signed.frame(site, Some(Area::Requests)),
+        csrf: signed.csrf.clone(),
+        action: "/ask".to_owned(),
+        subject,
+        rule: Rule {
+            sentences: vec![
+                "Ask for the patients and the time that the task needs, and no more.".to_owned(),
+                "Somebody else decides, and may leave less. It ends by itself.".to_owned(),
+                "What is opened under it is recorded with your reason.".to_owned(),
+            ],
+            source: "45 CFR 164.502(b), 164.514(d)".to_owned(),
+        },
+        form: AskForm {
+            failed: failed.map(words::sentence),
+            role,
+            kinds: Vec::new(),
+            kinds_error: None,
+            purpose: words::pick(&purposes, &typed.purpose),
+            patients: words::pick(&patients, chosen),
+            numbers,
+            numbers_max: scruple_flow::limits::REQUEST_PATIENTS_MAX,
+            until,
+            from_at: words::field(""),
+            until_at: words::field(""),
+            longest: "what the policy allows".to_owned(),
+            task: words::pick::<&str, &str>(&[], ""),
+            reason,
+            ticket: words::field(&typed.ticket),
+        },
+    }))
+}
+
+pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
+    let typed = Typed {
+        subject: id(form.text("subject")),
+        role: form.text("role").to_owned(),
+        purpose: form.text("purpose").to_owned(),
+        patients: form.text("patients").to_owned(),
+        numbers: form.text("numbers").to_owned(),
+        until: form.text("until").to_owned(),
+        reason: form.text("reason").to_owned(),
+        ticket: form.text("ticket").to_owned(),
+    };
+    let again = async |error: DeskError| {
+        site.refused("/ask", error.code(), Some(signed.person())).await;
+        asking(&site, &signed, &typed, StatusCode::UNPROCESSABLE_ENTITY, Some(&error)).await
+    };
+    let Ok(role) = typed.role.parse::<RoleCode>() else { return again(DeskError::NotAllowed).await };
+    let is_of_patients = typed.patients == "numbers";
+    let numbers = typed.numbers.split(['\n', ',', ';']).map(str::trim).filter(|number| !number.is_empty());
+    let patients: Result<BTreeSet<PatientRef>, _> = numbers.map(str::parse).collect();
+    let patients = match patients {
+        Ok(patients) if is_of_patients && !patients.is_empty() => patients,
+        Ok(_) if !is_of_patients => BTreeSet::new(),
+        _ => return again(DeskError::Unknown).await,
+    };
+    let hours = PRESETS.iter().find(|(code, ..)| *code == typed.until).map(|(.., hours)| *hours);
+    let hours = hours.or((typed.until == "month").then_some(30 * 24)).unwrap_or(0);
+    let ask = Ask {
+        person: typed.subject,
+        role,
+        purpose: Some(typed.purpose.clone()).filter(|purpose| !purpose.is_empty()),
+        patients,
+        starts_at: None,
+        ends_at: site.now().plus_micros(hours * HOUR),
+        justification: Phi::new(typed.reason.clone()),
+        ticket: Some(typed.ticket.clone()).filter(|ticket| !ticket.is_empty()),
+    };
+    if typed.subject.is_some() && site.pack().scope(Act::People, &signed.roles).is_none() {
+        return unknown(signed.frame(&site, Some(Area::Requests)));
+    }
+    let who = signed.who();
+    let submitted = site
+        .desk(async |desk| {
+            let done = desk.submit(who, ask).await?;
+            Ok((done.now, Some(done.position)))
+        })
+        .await;
+    match submitted {
+        Ok(request) => done(&format!("/requests/{}", request.id), "asked"),
+        Err(error @ DeskError::Store(_)) => not_done(&site, &signed, "/ask", &error).await,
+        Err(error) => again(error).await,
+    }
+}

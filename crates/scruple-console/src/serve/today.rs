@@ -1,0 +1,159 @@
+//! `GET /`: what waits for whoever looks.
+
+use super::{Signed, Site, broken, page, requests, when, with_done, words};
+use crate::pages::parts::{Coded, Person};
+use crate::pages::requests::list::RequestRow;
+use crate::pages::today::home::{Count, Counted, EmergencyRow, EndingRow, Today};
+use crate::words::{Area, ReviewState as Shown};
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use scruple_flow::{AccessRequest, ElevationKind, EmergencyReview, HeldElevation, ReviewState};
+use scruple_policy::Act;
+use scruple_store::{
+    StoreError, find_elevation, find_person, list_open_reviews, list_pending_requests, list_requests_of, open_elevations,
+    open_grants,
+};
+use std::sync::Arc;
+
+/// What ends within so long stands on the page.
+const SOON_MICROS: i64 = 7 * 24 * 3_600_000_000;
+/// Rows of a list here.
+const ROWS_MAX: usize = 10;
+
+pub(super) async fn show(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
+    match build(&site, &signed, &query.unwrap_or_default()).await {
+        Ok(view) => page(StatusCode::OK, &view),
+        Err(error) => {
+            tracing::error!(error = %error, "a home cannot be shown");
+            broken(signed.frame(&site, Some(Area::Today)))
+        }
+    }
+}
+
+async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, StoreError> {
+    let (now, pack) = (site.now(), site.pack());
+    let person = signed.person();
+    let mut tx = site.parts.store.begin_read().await?;
+    let own = list_requests_of(&mut tx, person, None).await?;
+    let pending = list_pending_requests(&mut tx, now).await?;
+    let reviews = list_open_reviews(&mut tx).await?;
+    let elevations = open_elevations(&mut tx, person, now).await?;
+    let grants = open_grants(&mut tx, person, now).await?;
+    drop(tx);
+    let mine: Vec<&AccessRequest> = own
+        .iter()
+        .filter(|request| matches!(words::state(request, now), crate::words::RequestState::Waiting))
+        .take(ROWS_MAX)
+        .collect();
+    let may_decide = signed.may(&pack, Act::Decide);
+    let waits: Vec<&AccessRequest> =
+        pending.iter().filter(|request| may_decide && requests::is_for(signed, request)).collect();
+    let mut decide = Vec::new();
+    for request in waits.iter().take(ROWS_MAX) {
+        decide.push(requests::row(site, request, true).await?);
+    }
+    let mut rows: Vec<RequestRow> = Vec::new();
+    for request in mine {
+        rows.push(requests::row(site, request, false).await?);
+    }
+    let oversees = signed.may(&pack, Act::Reviews);
+    let mut emergencies = Vec::new();
+    for review in reviews.iter().filter(|_| oversees).take(ROWS_MAX) {
+        emergencies.push(emergency(site, review).await?);
+    }
+    let counts = oversees.then(|| {
+        let late = reviews.iter().any(|review| review.due_at <= now);
+        vec![
+            Count {
+                href: "/requests?whose=all".to_owned(),
+                number: pending.len().to_string(),
+                counted: Counted::Requests,
+                oldest: pending.iter().map(|one| one.submitted_at).min().map(|at| words::ago(at, now)),
+                late: false,
+            },
+            Count {
+                href: "/emergency".to_owned(),
+                number: reviews.len().to_string(),
+                counted: Counted::Emergencies,
+                oldest: reviews.iter().map(|one| one.opened_at).min().map(|at| words::ago(at, now)),
+                late,
+            },
+        ]
+    });
+    let soon = now.plus_micros(SOON_MICROS);
+    let mut ending: Vec<(scruple_core::Timestamp, EndingRow)> = Vec::new();
+    for grant in grants.iter().filter(|grant| grant.window.ends_at() <= soon) {
+        let until = grant.window.ends_at();
+        ending.push((until, row("/access".to_owned(), vec![words::role_coded(&pack, &grant.role)], until, now)));
+    }
+    for elevation in &elevations {
+        let until = elevation.window.ends_at();
+        ending.push((until, row(target(elevation), vec![what(elevation)], until, now)));
+    }
+    ending.sort_by_key(|(until, _)| *until);
+    Ok(Today {
+        frame: with_done(signed.frame(site, Some(Area::Today)), query),
+        as_of: when(now),
+        counts,
+        decide: may_decide.then_some(decide),
+        emergencies: oversees.then_some(emergencies),
+        enrolments: None,
+        mine: rows,
+        ending: ending.into_iter().map(|(_, row)| row).take(ROWS_MAX).collect(),
+    })
+}
+
+fn row(href: String, what: Vec<Coded>, until: scruple_core::Timestamp, now: scruple_core::Timestamp) -> EndingRow {
+    EndingRow { href, what, until: when(until), left: words::left(until, now) }
+}
+
+/// Where a person goes from an open chart: to the sentence that an emergency still needs, else to what he has.
+fn target(elevation: &HeldElevation) -> String {
+    match elevation.kind {
+        ElevationKind::Emergency { review, .. } => format!("/emergency/{review}/tell"),
+        _ => "/access".to_owned(),
+    }
+}
+
+/// A chart that is open, without saying whose.
+pub(super) fn what(elevation: &HeldElevation) -> Coded {
+    let words = match elevation.kind {
+        ElevationKind::Asked { .. } => "one chart, as asked",
+        ElevationKind::Declared(_) => "one chart, as you care for the patient",
+        ElevationKind::Emergency { .. } => "one chart, in an emergency",
+    };
+    Coded { words: words.to_owned(), code: elevation.kind.code().to_owned() }
+}
+
+async fn emergency(site: &Site, review: &EmergencyReview) -> Result<EmergencyRow, StoreError> {
+    let now = site.now();
+    let mut tx = site.parts.store.begin_read().await?;
+    let reader = find_person(&mut tx, review.reader).await?;
+    let elevation = find_elevation(&mut tx, review.elevation).await?;
+    let patient = elevation.as_ref().map(|one| words::last_four(one.held.patient.id())).unwrap_or_default();
+    let reason = match elevation.map(|one| one.held.kind) {
+        Some(ElevationKind::Emergency { reason, .. }) => {
+            Coded { words: words::emergency(reason).to_owned(), code: reason.code().to_owned() }
+        }
+        _ => Coded { words: String::new(), code: String::new() },
+    };
+    let state = match &review.state {
+        _ if review.due_at <= now => Shown::Late,
+        ReviewState::Asked { .. } => Shown::Asked,
+        _ => Shown::Open,
+    };
+    Ok(EmergencyRow {
+        href: format!("/emergency/{}", review.id),
+        person: Person {
+            href: String::new(),
+            name: reader.map(|person| person.name.into_inner()).unwrap_or_default(),
+            job: String::new(),
+        },
+        patient,
+        reason,
+        opened: when(review.opened_at),
+        due: when(review.due_at),
+        state: state.mark(),
+    })
+}

@@ -1,0 +1,271 @@
+//! Words of the pages of people: times, roles, what was done, and why not.
+
+use crate::pages::parts::{Choice, Coded, Field, Pick, When};
+use scruple_app::DeskError;
+use scruple_core::Timestamp;
+use scruple_flow::{
+    AccessRequest, DeclaredReason, ElevationError, EmergencyReason, RequestError, RequestState, ReviewError, RoleCode, WeakReason,
+};
+use scruple_policy::{ADMINISTRATOR, Pack};
+
+const MINUTE: i64 = 60_000_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+const MONTHS: [&str; 12] = [
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+];
+
+/// A moment, in UTC until people have a time zone.
+pub(crate) fn when(at: Timestamp) -> When {
+    let iso = at.to_string();
+    let mut parts = iso.split(['-', 'T', ':', '.', 'Z']);
+    let mut next = || parts.next().unwrap_or_default();
+    let (year, month, day, hour, minute) = (next(), next(), next(), next(), next());
+    let month = month.parse::<usize>().ok().and_then(|month| MONTHS.get(month.checked_sub(1)?)).copied();
+    let words =
+        format!("{} {} {year}, {hour}:{minute} UTC", day.trim_start_matches('0'), month.unwrap_or_default());
+    When { iso, words }
+}
+
+/// `3 hours`, `2 days`.
+pub(crate) fn length(micros: i64) -> String {
+    let micros = micros.max(0);
+    let (number, word) = match micros {
+        _ if micros < HOUR => ((micros + MINUTE - 1) / MINUTE, "minute"),
+        _ if micros < 2 * DAY => (micros / HOUR, "hour"),
+        _ => (micros / DAY, "day"),
+    };
+    let many = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{many}")
+}
+
+/// `in 3 hours`; `over`.
+pub(crate) fn left(until: Timestamp, now: Timestamp) -> String {
+    let micros = until.micros().saturating_sub(now.micros());
+    if micros <= 0 { "over".to_owned() } else { format!("in {}", length(micros)) }
+}
+
+/// `40 minutes ago`.
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
+    format!("{} ago", length(now.micros().saturating_sub(at.micros())))
+}
+
+/// The name of a role.
+pub(crate) fn role(pack: &Pack, code: &RoleCode) -> String {
+    match pack.roles.get(code.as_str()) {
+        Some(role) => role.label.clone(),
+        None if code.as_str() == ADMINISTRATOR => "Administrator of Scruple".to_owned(),
+        None => code.to_string(),
+    }
+}
+
+/// The same with its code.
+pub(crate) fn role_coded(pack: &Pack, code: &RoleCode) -> Coded {
+    Coded { words: role(pack, code), code: code.to_string() }
+}
+
+/// A purpose of use, or those of the role.
+pub(crate) fn purpose(purpose: Option<&str>) -> Coded {
+    match purpose {
+        Some(code) => Coded { words: purpose_words(code).to_owned(), code: code.to_owned() },
+        None => Coded { words: "the purposes of the role".to_owned(), code: String::new() },
+    }
+}
+
+/// HL7 v3 ActReason in plain words.
+pub(crate) fn purpose_words(code: &str) -> &str {
+    match code {
+        "TREAT" => "treatment",
+        "ETREAT" => "emergency treatment",
+        "BTG" => "emergency access",
+        "COC" => "coordination of care",
+        "CAREMGT" => "care management",
+        "HPAYMT" => "payment",
+        "HOPERAT" => "operations",
+        "HQUALIMP" => "quality improvement",
+        "PATSFTY" => "patient safety",
+        "HCOMPL" => "compliance",
+        "HLEGAL" => "legal",
+        "PATADMIN" => "patient administration",
+        "RECORDMGT" => "record management",
+        "HRESCH" => "research",
+        "CLINTRCH" => "clinical trial",
+        "PUBHLTH" => "public health",
+        other => other,
+    }
+}
+
+/// `2 patients`, `those whom the role relates him to`.
+pub(crate) fn patients(request: &AccessRequest) -> String {
+    match request.wanted.patients.len() {
+        0 => "those whom the role relates to".to_owned(),
+        1 => "1 patient".to_owned(),
+        many => format!("{many} patients"),
+    }
+}
+
+pub(crate) const fn emergency(reason: EmergencyReason) -> &'static str {
+    match reason {
+        EmergencyReason::LifeThreat => "Life or limb is in danger",
+        EmergencyReason::Unresponsive => "The patient cannot answer",
+        EmergencyReason::DrugSafety => "Poisoning, allergy or interaction",
+        EmergencyReason::TeamCalled => "Rapid response or code",
+        EmergencyReason::MassEvent => "Many come at once",
+        EmergencyReason::Other => "Something else",
+    }
+}
+
+pub(crate) const fn declared(reason: DeclaredReason) -> &'static str {
+    match reason {
+        DeclaredReason::Covering => "I cover for a colleague",
+        DeclaredReason::Consult => "I was asked for a consult",
+        DeclaredReason::Transfer => "The patient comes to my unit",
+        DeclaredReason::Call => "The patient is on the telephone",
+        DeclaredReason::NotYetRecorded => "The visit is not in the system yet",
+    }
+}
+
+/// Where a request stands, for its mark.
+pub(crate) fn state(request: &AccessRequest, now: Timestamp) -> crate::words::RequestState {
+    use crate::words::RequestState as Shown;
+    match request.state_at(now) {
+        RequestState::Draft | RequestState::Pending { .. } => Shown::Waiting,
+        RequestState::Approved { .. } if request.wanted.window.ends_at() <= now => Shown::Expired,
+        RequestState::Approved { .. } if request.wanted.window.starts_at() > now => Shown::Approved,
+        RequestState::Approved { .. } => Shown::Active,
+        RequestState::Denied { .. } => Shown::Refused,
+        RequestState::Expired { .. } => Shown::Lapsed,
+        RequestState::Cancelled { .. } => Shown::Withdrawn,
+        RequestState::Failed { .. } => Shown::Failed,
+    }
+}
+
+/// The sentence of an act that was done, by its code.
+pub(crate) fn done(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "asked" => "It is asked for. Those who decide see it now.",
+        "approved" => "Approved. It counts within a second.",
+        "seconded" => "Your approval is recorded. Somebody else has to approve it too.",
+        "refused" => "Refused. The person reads why.",
+        "withdrawn" => "Withdrawn.",
+        "ended" => "Ended. It counts within a second.",
+        "declared" => "The chart is open to you until the end of the time shown below.",
+        "emergency" => "The chart is open to you for four hours. Write one sentence why before your shift ends.",
+        "closed" => "The review is closed.",
+        "questioned" => "The reader is asked.",
+        "told" => "Your sentence is with the review.",
+        "confirmed" => "Thank you. Now do it once more.",
+        _ => return None,
+    })
+}
+
+/// Why a use case did not do what was asked, with what to do.
+pub(crate) fn sentence(error: &DeskError) -> String {
+    match error {
+        DeskError::Unknown => "There is no such thing here.".to_owned(),
+        DeskError::Gone => "You are no longer known here. Call the service desk.".to_owned(),
+        DeskError::PersonGone => "The person is no longer here.".to_owned(),
+        DeskError::RoleNotHeld => {
+            "The role is not held now, so that no chart can be opened in it. Ask for the role itself.".to_owned()
+        }
+        DeskError::Forbidden => "This is not for your role to do.".to_owned(),
+        DeskError::NotAllowed => "The policy does not give this in that role.".to_owned(),
+        DeskError::Changed => "Somebody else was first. Look at it again as it is now.".to_owned(),
+        DeskError::Request(error) => request(error),
+        DeskError::Elevation(ElevationError::TooLong { hours_max }) => {
+            format!("Such access lasts at most {hours_max} hours.")
+        }
+        DeskError::Elevation(ElevationError::Reason(error)) | DeskError::Review(ReviewError::Reason(error)) => {
+            weak(*error).to_owned()
+        }
+        DeskError::Review(ReviewError::NotIndependent) => {
+            "Somebody outside the reader's team has to review it.".to_owned()
+        }
+        DeskError::Review(_) => "The review has gone on meanwhile. Look at it again.".to_owned(),
+        DeskError::Grant(_) => "The time that is asked for is over.".to_owned(),
+        DeskError::Store(_) => "Something broke. Try again.".to_owned(),
+    }
+}
+
+fn request(error: &RequestError) -> String {
+    match error {
+        RequestError::Transition { .. } => "It is decided already, or its time is over.".to_owned(),
+        RequestError::OwnRequest => "Nobody decides what he asks for himself. Somebody else has to.".to_owned(),
+        RequestError::NotEligible => "The policy asks for the approval of others.".to_owned(),
+        RequestError::Twice => "You have approved it already. Somebody else has to approve it too.".to_owned(),
+        RequestError::StepUp => "Confirm first that it is you.".to_owned(),
+        RequestError::Wider => "You can leave less than was asked for, and not more.".to_owned(),
+        RequestError::TooLong { hours_max } => {
+            format!("It is given for at most {}. Ask for less time.", length(hours_max.saturating_mul(HOUR)))
+        }
+        RequestError::Over => "The time that is asked for is over before it begins.".to_owned(),
+        RequestError::TooManyPatients => "One request names at most 25 patients.".to_owned(),
+        RequestError::NoRule => "The policy does not say who could approve this.".to_owned(),
+        RequestError::Reason(error) => weak(*error).to_owned(),
+        RequestError::NotYours => "It is somebody else's request.".to_owned(),
+    }
+}
+
+/// What is missing in a reason.
+pub(crate) const fn weak(error: WeakReason) -> &'static str {
+    match error {
+        WeakReason::Short => "Say in a sentence what has to be done and why: three words are too few.",
+        WeakReason::Long => "Say it in fewer words.",
+        WeakReason::Repeats => "Say it in words that somebody else understands.",
+        WeakReason::SameAsLast => "You wrote this the last time. Say what it is for now.",
+    }
+}
+
+pub(crate) fn field(value: &str) -> Field {
+    Field { value: value.to_owned(), error: None }
+}
+
+pub(crate) fn wrong(value: &str, error: &str) -> Field {
+    Field { value: value.to_owned(), error: Some(error.to_owned()) }
+}
+
+/// Options, of which one may be chosen.
+pub(crate) fn pick<V: AsRef<str>, L: AsRef<str>>(choices: &[(V, L)], chosen: &str) -> Pick {
+    let one = |(value, label): &(V, L)| Choice {
+        value: value.as_ref().to_owned(),
+        label: label.as_ref().to_owned(),
+        chosen: value.as_ref() == chosen,
+    };
+    Pick { choices: choices.iter().map(one).collect(), error: None }
+}
+
+/// `..4471`: so much of a record number is shown to who decides.
+pub(crate) fn last_four(id: &str) -> String {
+    let skip = id.chars().count().saturating_sub(4);
+    format!("..{}", id.chars().skip(skip).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_as_people_say_them() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        assert_eq!(when(at("2028-02-29T08:05:00Z")).words, "29 February 2028, 08:05 UTC");
+        let now = at("2026-03-01T08:00:00Z");
+        for (until, expected) in [
+            ("2026-03-01T08:00:00Z", "over"),
+            ("2026-03-01T08:00:01Z", "in 1 minute"),
+            ("2026-03-01T08:40:00Z", "in 40 minutes"),
+            ("2026-03-01T09:00:00Z", "in 1 hour"),
+            ("2026-03-02T20:00:00Z", "in 36 hours"),
+            ("2026-03-03T08:00:00Z", "in 2 days"),
+        ] {
+            assert_eq!(left(at(until), now), expected, "{until}");
+        }
+        assert_eq!(ago(at("2026-03-01T07:59:59Z"), now), "1 minute ago");
+    }
+
+    #[test]
+    fn who_decides_sees_the_end_of_a_number_alone() {
+        for (id, shown) in [("93-4471", "..4471"), ("12", "..12"), ("é1234", "..1234")] {
+            assert_eq!(last_four(id), shown);
+        }
+    }
+}
