@@ -1,9 +1,11 @@
 //! What the gateway's cache loads for one person, with the vector that tells whether it is still true.
 
 use crate::grant::open_grants;
+use crate::leave::suspensions;
 use crate::link::usable_practitioners;
 use crate::{HeldGrant, Person, PractitionerRef, ShardVector, StoreError, Tx, shard_vector};
 use scruple_core::{Id, Timestamp};
+use scruple_flow::directory::Suspension;
 
 /// What a person holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,6 +16,8 @@ pub struct Access {
     pub person: Id<Person>,
     /// When he left or will leave; from then on he holds nothing, whatever the grants say.
     pub left_at: Option<Timestamp>,
+    /// When he holds nothing though he is here: his leaves, until each is closed.
+    pub suspended: Vec<Suspension>,
     /// The grants that are neither revoked nor over, those that have not begun included.
     pub grants: Vec<HeldGrant>,
     /// Who the person is in the record system, in order: without those that are ambiguous, and of one who is gone none.
@@ -36,6 +40,7 @@ pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
     let left_at = left_at.map(Timestamp::from_micros);
     let gone = left_at.is_some_and(|at| at <= now);
     let grants = if gone { Vec::new() } else { open_grants(tx, person, now).await? };
+    let suspended = if gone { Vec::new() } else { suspensions(tx, person, now).await? };
     let practitioners = if gone { Vec::new() } else { usable_practitioners(tx, person).await? };
-    Ok(Some(Access { vector, person, left_at, grants, practitioners }))
+    Ok(Some(Access { vector, person, left_at, suspended, grants, practitioners }))
 }

@@ -3,9 +3,17 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 6] = [
+pub const SEALED_COLUMNS: [&str; 14] = [
     crate::commit::BODY,
+    crate::directory::DEPARTMENT,
+    crate::directory::DOCUMENT,
+    crate::directory::EMPLOYEE_NUMBER,
+    crate::directory::EXTERNAL_ID,
+    crate::directory::ORGANISATION,
+    crate::directory::TITLE,
     crate::grant::JUSTIFICATION,
+    crate::group::DISPLAY,
+    crate::group::EXTERNAL_ID,
     crate::job::PAYLOAD,
     crate::person::CONTACT,
     crate::person::LOGIN,
@@ -13,7 +21,14 @@ pub const SEALED_COLUMNS: [&str; 6] = [
 ];
 
 /// Every column that has a blind index.
-pub const BLIND_COLUMNS: [&str; 1] = [crate::person::LOGIN];
+pub const BLIND_COLUMNS: [&str; 6] = [
+    crate::directory::DEPARTMENT,
+    crate::directory::EMPLOYEE_NUMBER,
+    crate::directory::EXTERNAL_ID,
+    crate::group::DISPLAY,
+    crate::group::EXTERNAL_ID,
+    crate::person::LOGIN,
+];
 
 /// Why a value could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]

@@ -52,9 +52,12 @@ impl Held {
         &self.access.vector
     }
 
-    /// The roles that are held at `now`, each once, in the order of their codes. Of a person who has left: none.
+    /// The roles that are held at `now`, each once, in the order of their codes. Of a person who has left or is on leave:
+    /// none.
     pub fn active(&self, now: Timestamp) -> impl Iterator<Item = ActiveRole<'_>> {
-        let left = self.access.left_at.is_some_and(|at| at <= now);
+        // relies on (leave-suspends)
+        let left = self.access.left_at.is_some_and(|at| at <= now)
+            || self.access.suspended.iter().any(|suspension| suspension.contains(now));
         let mut last: Option<&RoleCode> = None;
         let held = self.access.grants.iter().filter(move |grant| !left && grant.window.contains(now));
         held.filter_map(move |grant| {
@@ -69,6 +72,7 @@ impl Held {
     pub fn changes_after(&self, now: Timestamp) -> Option<Timestamp> {
         let windows = self.access.grants.iter().map(|grant| grant.window);
         let instants = windows.flat_map(|window| [window.starts_at(), window.ends_at()]).chain(self.access.left_at);
+        let instants = instants.chain(self.access.suspended.iter().flat_map(|suspension| suspension.instants()));
         instants.filter(|at| *at > now).min()
     }
 
@@ -109,6 +113,7 @@ impl FromIterator<Subject> for Touched {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use scruple_flow::directory::Suspension;
     use scruple_store::Window;
     use uuid::Uuid;
 
@@ -133,6 +138,7 @@ pub(crate) mod tests {
             vector: ShardVector::default(),
             person,
             left_at: left_at.map(at),
+            suspended: Vec::new(),
             grants: grants.iter().map(grant).collect(),
             practitioners: Vec::new(),
         })
@@ -180,6 +186,21 @@ pub(crate) mod tests {
         assert_eq!(active(&held, at(15).plus_micros(-1)).len(), 1);
         assert_eq!(held.changes_after(at(10)), Some(at(15)));
         assert_eq!(active(&held, at(15)), []);
+    }
+
+    #[test]
+    fn who_is_on_leave_holds_nothing_until_it_is_closed() {
+        let mut held = held(None, &[(1, "nurse", 0, 100)]);
+        held.access.suspended = vec![
+            Suspension { from: Some(at(20)), until: Some(at(30)) },
+            Suspension { from: Some(at(60)), until: None },
+        ];
+        for (second, roles, change) in [(19, 1, 20), (20, 0, 30), (29, 0, 30), (30, 1, 60), (60, 0, 100), (99, 0, 100)]
+        {
+            assert_eq!((active(&held, at(second)).len(), held.changes_after(at(second))), (roles, Some(at(change))));
+        }
+        held.access.suspended = vec![Suspension { from: None, until: None }];
+        assert_eq!(active(&held, at(-5)), []);
     }
 
     #[test]

@@ -105,6 +105,28 @@ impl Leave {
     }
 }
 
+/// A time in which a person holds nothing though he is here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Suspension {
+    /// Since when. `None`: for as long as it is known of, whatever the clock that noted it.
+    pub from: Option<Timestamp>,
+    /// Until when, if that is known.
+    pub until: Option<Timestamp>,
+}
+
+impl Suspension {
+    /// Whether `at` is in it.
+    #[must_use]
+    pub fn contains(self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
+
+    /// When it begins and ends, as far as that is known.
+    pub fn instants(self) -> impl Iterator<Item = Timestamp> {
+        self.from.into_iter().chain(self.until)
+    }
+}
+
 /// One in the line above a person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Manager {

@@ -6,7 +6,7 @@
 
 mod leave;
 
-pub use leave::{Leave, LeaveError, LeaveState, Manager, may_confirm};
+pub use leave::{Leave, LeaveError, LeaveState, Manager, Suspension, may_confirm};
 
 use crate::limits::DIRECTORY_VALUE_BYTES_MAX;
 use crate::{Person, RoleCode};

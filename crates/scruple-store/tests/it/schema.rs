@@ -79,11 +79,36 @@ async fn both_engines_have_the_same_columns_and_the_same_unique_indexes() {
     }
     let found = found.into_inner().unwrap();
     let tables: BTreeSet<_> = found[0].0.iter().map(|(table, ..)| table.as_str()).collect();
-    let expected = ["data_key", "event", "job", "pack_version", "person", "practitioner_link", "role_grant", "shard"];
+    let expected = [
+        "data_key",
+        "directory",
+        "event",
+        "job",
+        "pack_version",
+        "person",
+        "person_leave",
+        "person_move",
+        "practitioner_link",
+        "role_grant",
+        "scim_group",
+        "scim_member",
+        "shard",
+    ];
     assert_eq!(tables, expected.into());
     // What holds PHI or personal data is sealed: no such name without the ending.
     for (table, column, kind, _) in &found[0].0 {
-        let plain = ["login", "name", "contact", "justification", "payload", "body"];
+        let plain = [
+            "login",
+            "name",
+            "contact",
+            "justification",
+            "payload",
+            "body",
+            "title",
+            "department",
+            "display",
+            "document",
+        ];
         let is_code = (table.as_str(), column.as_str()) == ("job", "name");
         assert!(is_code || !plain.contains(&column.as_str()), "{table}.{column}");
         assert!(!column.ends_with("_sealed") && !column.ends_with("_blind") || kind == "bytes", "{table}.{column}");
