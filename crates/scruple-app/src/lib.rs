@@ -7,6 +7,7 @@
 //! * [`Drainer`]: takes committed events to the ledger, each exactly once.
 //! * [`StoreKeys`]: seals the store's columns under keys of one root.
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
+//! * [`directory`]: who is here, as HR tells it: joiners, movers, leaves, leavers, groups.
 //! * [`seed_workforce`]: persons, grants and links of a demo.
 //!
 //! What is deliberately not here: SQL (scruple-store), the log on disk (scruple-ledger), HTTP, and the reading of
@@ -14,6 +15,7 @@
 //! timers; what is decided never depends on them.
 
 mod access;
+pub mod directory;
 mod drain;
 mod feed;
 pub mod limits;

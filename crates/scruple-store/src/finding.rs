@@ -59,7 +59,7 @@ pub async fn left_over_grants(
 ) -> Result<Vec<LeftOver>, StoreError> {
     const SQL: &str = "SELECT own.id, own.person, own.role, MIN(effective_at) AS moved_at
                        FROM role_grant AS own
-                       JOIN person_move ON person_move.person = own.person AND covers_until >= granted_at
+                       JOIN person_move ON person_move.person = own.person AND settled_at IS NULL AND covers_until >= granted_at
                         AND (person_move.role IS NULL OR person_move.role = own.role)
                        WHERE own.id > $1 AND revoked_at IS NULL AND ends_at > $2
                        GROUP BY own.id, own.person, own.role ORDER BY own.id LIMIT $3";

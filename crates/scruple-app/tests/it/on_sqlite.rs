@@ -4,6 +4,8 @@ pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Sqlite;
 
 #[path = "cases/access.rs"]
 mod access;
+#[path = "cases/directory.rs"]
+mod directory;
 #[path = "cases/drain.rs"]
 mod drain;
 #[path = "cases/feed.rs"]
