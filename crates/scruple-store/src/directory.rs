@@ -311,6 +311,16 @@ pub async fn count_directory(tx: &mut Tx) -> Result<i64, StoreError> {
     Ok(count)
 }
 
+/// Who stands at a place of [`list_directory`], counted from 0.
+///
+/// # Errors
+/// The database failed.
+pub async fn directory_place(tx: &mut Tx, place: i64) -> Result<Option<Id<Person>>, StoreError> {
+    const SQL: &str = "SELECT person FROM directory WHERE deleted_at IS NULL ORDER BY person LIMIT 1 OFFSET $1";
+    let row: Option<(Uuid,)> = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(place).fetch_optional(conn).await?);
+    Ok(row.map(|(person,)| Id::from_uuid(person)))
+}
+
 /// Who reports to a manager, of those who are in the directory, one page of at most [`PAGE_ROWS_MAX`] after a person.
 ///
 /// # Errors

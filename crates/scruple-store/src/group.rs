@@ -268,6 +268,16 @@ pub async fn count_groups(tx: &mut Tx) -> Result<i64, StoreError> {
     Ok(count)
 }
 
+/// Which group stands at a place of [`list_groups`], counted from 0.
+///
+/// # Errors
+/// The database failed.
+pub async fn group_place(tx: &mut Tx, place: i64) -> Result<Option<Id<Group>>, StoreError> {
+    const SQL: &str = "SELECT id FROM scim_group WHERE deleted_at IS NULL ORDER BY id LIMIT 1 OFFSET $1";
+    let row: Option<(Uuid,)> = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(place).fetch_optional(conn).await?);
+    Ok(row.map(|(id,)| Id::from_uuid(id)))
+}
+
 /// A person comes into a group; whether he was not in it. The version of the group is the caller's to move on.
 ///
 /// # Errors

@@ -42,9 +42,9 @@ pub use commit::NewEvent;
 pub use connect::{Durability, Options, Store};
 pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
 pub use directory::{
-    DirectoryRecord, NewDirectoryRecord, count_directory, find_directory, find_directory_by_employee_number,
-    find_directory_by_external_id, insert_directory, list_directory, list_reports, mark_directory_deleted,
-    update_directory,
+    DirectoryRecord, NewDirectoryRecord, count_directory, directory_place, find_directory,
+    find_directory_by_employee_number, find_directory_by_external_id, insert_directory, list_directory, list_reports,
+    mark_directory_deleted, update_directory,
 };
 pub use engine::{Engine, Tx};
 pub use error::StoreError;
@@ -54,8 +54,8 @@ pub use finding::{LeftOver, Unmanaged, left_over_grants, unmanaged_persons, unma
 pub use grant::{find_grant, grants_as_of, holders, insert_grant, open_grants, revoke_grant, revoke_grants};
 pub use group::{
     Group, GroupMapping, GroupOf, add_member, count_groups, find_group, find_groups_by_display,
-    find_groups_by_external_id, groups_of, insert_group, list_groups, list_members, map_group, mark_group_deleted,
-    remove_member, update_group,
+    find_groups_by_external_id, group_place, groups_of, insert_group, list_groups, list_members, map_group,
+    mark_group_deleted, remove_member, update_group,
 };
 pub use job::{Job, JobCounts, JobFailure, JobLease, LeasedJob, NewJob, Outcome, enqueue, finish_job};
 pub use leave::{find_open_leave, insert_leave, update_leave};

@@ -140,7 +140,7 @@ impl Directory<'_> {
     }
 
     async fn join(
-        &self,
+        &mut self,
         tx: &mut Tx,
         group: Id<Group>,
         person: Id<Person>,

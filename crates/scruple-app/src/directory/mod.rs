@@ -15,7 +15,7 @@ pub use finding::{Finding, findings};
 pub use group::GroupOrder;
 pub use read::{
     GroupView, UserView, count_groups, count_users, find_group, find_groups, find_user, find_users, page_of_groups,
-    page_of_users,
+    page_of_users, place_of_groups, place_of_users,
 };
 pub use user::UserOrder;
 
@@ -103,7 +103,7 @@ impl From<StoreError> for DirectoryError {
 
 impl Directory<'_> {
     /// Who acts is somebody who is here.
-    async fn check_by(&self, tx: &mut Tx, at: Timestamp) -> Result<(), DirectoryError> {
+    async fn check_by(&mut self, tx: &mut Tx, at: Timestamp) -> Result<(), DirectoryError> {
         let by = find_person(tx, self.by).await?;
         by.filter(|by| by.left_at.is_none_or(|left| left > at)).map(drop).ok_or(DirectoryError::By)
     }

@@ -177,3 +177,27 @@ async fn with_members(tx: &mut Tx, groups: Vec<Group>) -> Result<Vec<GroupView>,
     }
     Ok(views)
 }
+
+/// Where a page of [`page_of_users`] begins that leaves out so many: after nobody, or after whom. `None`: there are no more.
+///
+/// # Errors
+/// The database failed.
+pub async fn place_of_users(store: &Store, skip: i64) -> Result<Option<Option<Id<Person>>>, DirectoryError> {
+    if skip <= 0 {
+        return Ok(Some(None));
+    }
+    let before = scruple_store::directory_place(&mut store.begin_read().await?, skip.saturating_sub(1)).await?;
+    Ok(before.map(Some))
+}
+
+/// Where a page of [`page_of_groups`] begins that leaves out so many, as [`place_of_users`] tells.
+///
+/// # Errors
+/// The database failed.
+pub async fn place_of_groups(store: &Store, skip: i64) -> Result<Option<Option<Id<Group>>>, DirectoryError> {
+    if skip <= 0 {
+        return Ok(Some(None));
+    }
+    let before = scruple_store::group_place(&mut store.begin_read().await?, skip.saturating_sub(1)).await?;
+    Ok(before.map(Some))
+}

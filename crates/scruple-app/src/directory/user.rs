@@ -177,7 +177,7 @@ impl Directory<'_> {
 
     /// What is told, with a manager who is known or none: an id that we did not give is nobody's.
     async fn told(
-        &self,
+        &mut self,
         tx: &mut Tx,
         person: Id<Person>,
         order: &UserOrder,
@@ -192,7 +192,7 @@ impl Directory<'_> {
     }
 
     /// Login, name and contact as they are told; answers with the person as he is then.
-    async fn rename(&self, tx: &mut Tx, person: Person, order: &UserOrder) -> Result<Person, DirectoryError> {
+    async fn rename(&mut self, tx: &mut Tx, person: Person, order: &UserOrder) -> Result<Person, DirectoryError> {
         if !renames(&person, order) {
             return Ok(person);
         }

@@ -6,10 +6,10 @@ use scruple_core::{Id, Phi};
 use scruple_flow::directory::{Attributes, Employment};
 use scruple_store::{
     DirectoryRecord, LinkEnd, LinkRequest, NewDirectoryRecord, NewGrant, NewLink, Person, Revocation, StoreError,
-    Subject, Subjects, confirm_link, count_directory, end_links, find_directory, find_directory_by_employee_number,
-    find_directory_by_external_id, find_person, find_person_by_login, insert_directory, insert_grant, list_directory,
-    list_reports, load_access, lock_person, mark_directory_deleted, mark_person_left, revive_person, revoke_grants,
-    unmanaged_persons, update_directory, update_person,
+    Subject, Subjects, confirm_link, count_directory, directory_place, end_links, find_directory,
+    find_directory_by_employee_number, find_directory_by_external_id, find_person, find_person_by_login,
+    insert_directory, insert_grant, list_directory, list_reports, load_access, lock_person, mark_directory_deleted,
+    mark_person_left, revive_person, revoke_grants, unmanaged_persons, update_directory, update_person,
 };
 
 fn text(value: &str) -> Option<Phi<String>> {
@@ -102,6 +102,8 @@ async fn what_is_told_changes_at_the_version_that_was_read_and_a_deletion_frees_
             (ids(None).await, ids(Some(first)).await, ids(Some(second)).await),
             (vec![first], vec![second], vec![])
         );
+        let place = async |place| directory_place(&mut db.read().await, place).await.unwrap();
+        assert_eq!((place(0).await, place(1).await, place(2).await), (Some(first), Some(second), None));
         let mut tx = db.begin().await;
         mark_directory_deleted(&mut tx, ana, 3, at(9)).await.unwrap();
         db.commit(tx, Subjects::none()).await.unwrap();

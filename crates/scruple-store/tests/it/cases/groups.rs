@@ -6,8 +6,8 @@ use scruple_core::{Id, Phi};
 use scruple_store::limits::GROUPS_PER_PERSON_MAX;
 use scruple_store::{
     Group, GroupMapping, StoreError, Subjects, add_member, count_groups, find_group, find_groups_by_display,
-    find_groups_by_external_id, groups_of, insert_group, list_groups, list_members, map_group, mark_group_deleted,
-    remove_member, unmapped_groups, update_group,
+    find_groups_by_external_id, group_place, groups_of, insert_group, list_groups, list_members, map_group,
+    mark_group_deleted, remove_member, unmapped_groups, update_group,
 };
 
 fn phi(text: &str) -> Phi<String> {
@@ -34,6 +34,8 @@ async fn a_group_is_found_whatever_the_case_and_changed_at_its_version() {
         assert_eq!(find_groups_by_external_id(&mut tx, &phi("canary-external-5e2b")).await.unwrap().len(), 2);
         assert_eq!(list_groups(&mut tx, Some(id.min(other)), 5).await.unwrap()[0].id, id.max(other));
         assert_eq!(count_groups(&mut tx).await.unwrap(), 2);
+        assert_eq!(group_place(&mut tx, 1).await.unwrap(), Some(id.max(other)));
+        assert_eq!(group_place(&mut tx, 2).await.unwrap(), None);
         drop(tx);
         let mut tx = db.begin().await;
         update_group(&mut tx, (id, 1), &phi("Nurses"), None, at(2)).await.unwrap();
