@@ -60,7 +60,7 @@ impl From<DirectoryError> for ScimError {
             DirectoryError::Changed => Self::PRECONDITION,
             DirectoryError::LoginTaken | DirectoryError::NumberTaken => Self::TAKEN,
             DirectoryError::By | DirectoryError::Own => Self::FORBIDDEN,
-            DirectoryError::NoLeave | DirectoryError::Leave(_) => Self::VALUE,
+            DirectoryError::NoLeave | DirectoryError::NoRole | DirectoryError::Leave(_) => Self::VALUE,
             DirectoryError::Store(StoreError::Limit { .. } | StoreError::Refused(_)) => Self::VALUE,
             DirectoryError::Store(StoreError::Busy(_) | StoreError::Fenced { .. }) => Self::UNAVAILABLE,
             DirectoryError::Store(source) => {

@@ -77,6 +77,8 @@ pub struct Parts {
     pub base: String,
     /// Tells when an event is in the ledger. `None`: nothing is waited for.
     pub recorded: Option<DrainHandle>,
+    /// Resources that one filter without an index is held against, at most [`limits::SCANNED_MAX`].
+    pub scanned_max: usize,
 }
 
 impl std::fmt::Debug for Parts {
@@ -98,11 +100,11 @@ pub(crate) struct Scim {
 }
 
 /// The service, with its paths below `/scim/v2`.
-#[must_use]
 pub fn scim_router(parts: Parts) -> Router {
-    let Parts { store, lease, clock, rng, verifier, base, recorded } = parts;
+    let Parts { store, lease, clock, rng, verifier, base, recorded, scanned_max } = parts;
     let rng = Mutex::new(rng);
-    let scim = Scim { store, lease, clock, rng, verifier, base, recorded, scanned_max: SCANNED_MAX };
+    let scanned_max = scanned_max.min(SCANNED_MAX);
+    let scim = Scim { store, lease, clock, rng, verifier, base, recorded, scanned_max };
     router(Arc::new(scim))
 }
 

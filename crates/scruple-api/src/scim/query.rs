@@ -1,12 +1,12 @@
 //! Queries (RFC 7644, 3.4.2): parameters, the resources that match, one page of them.
 //!
 //! `userName`, `externalId`, `displayName` of a group and `id` are found by an index where a filter asks for equality with
-//! one; any other filter is held against at most [`SCANNED_MAX`] resources. Without a filter a page is read from its place.
+//! one; any other filter is held against at most [`SCANNED_MAX`](super::limits::SCANNED_MAX) resources. Without a filter a page is read from its place.
 
 use super::document::Shown;
 use super::error::ScimError;
 use super::filter::{self, Filter};
-use super::limits::{RESULTS_DEFAULT, RESULTS_MAX, SCANNED_MAX};
+use super::limits::{RESULTS_DEFAULT, RESULTS_MAX};
 use super::schema::{GROUPS, ResourceType, USERS};
 use super::{Scim, group, user};
 use percent_encoding::percent_decode_str;
@@ -185,7 +185,7 @@ async fn by_index(scim: &Scim, kind: &'static ResourceType, filter: &Filter) -> 
 
 /// All resources of a type, if they are not too many to look at.
 async fn all(scim: &Scim, kind: &'static ResourceType) -> Result<Vec<Value>, ScimError> {
-    if count(scim, kind).await? > scim.scanned_max.min(SCANNED_MAX) {
+    if count(scim, kind).await? > scim.scanned_max {
         return Err(ScimError::TOO_MANY);
     }
     let mut found = Vec::new();
@@ -198,7 +198,7 @@ async fn all(scim: &Scim, kind: &'static ResourceType) -> Result<Vec<Value>, Sci
             for one in &page {
                 found.push(user::render(one, &scim.base)?);
             }
-            if found.len() > SCANNED_MAX {
+            if found.len() > scim.scanned_max {
                 return Err(ScimError::TOO_MANY);
             }
         }
@@ -210,7 +210,7 @@ async fn all(scim: &Scim, kind: &'static ResourceType) -> Result<Vec<Value>, Sci
         let Some(last) = page.last() else { return Ok(found) };
         after = Some(last.group.id);
         found.extend(page.iter().map(|one| group::render(one, &scim.base)));
-        if found.len() > SCANNED_MAX {
+        if found.len() > scim.scanned_max {
             return Err(ScimError::TOO_MANY);
         }
     }

@@ -21,6 +21,9 @@ use tower_service::Service as _;
 
 pub const TOKEN: &str = "canary-token-2f9c";
 
+/// Users whom a filter without an index is held against here.
+pub const SCANNED_MAX: usize = 8;
+
 pub const SHARD: ShardId = ShardId(1);
 
 pub struct OneToken(pub Id<Person>);
@@ -80,6 +83,7 @@ impl Service {
             verifier: Arc::new(OneToken(this.service)),
             base: base.to_owned(),
             recorded: None,
+            scanned_max: SCANNED_MAX,
         });
         this
     }
@@ -189,6 +193,8 @@ impl Service {
 
     /// A user who is there; answers with his id.
     pub async fn user(&self, body: &Value) -> String {
+        // The ids of two persons are in the order in which they came.
+        self.clock.advance_micros(1_000);
         let answer = self.post("/Users", body).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
         answer.id()

@@ -88,7 +88,8 @@ impl Directory<'_> {
         self.finish_group(tx, id, record, touched).await
     }
 
-    /// A group stands for a role, or for none any more. Its members lose what the role before gave.
+    /// A group stands for a role, or for none any more. Its members lose what the role before gave. `is_role` says whether
+    /// the policy has a role: nobody can be put into one that it has not.
     ///
     /// # Errors
     /// See [`DirectoryError`].
@@ -96,10 +97,14 @@ impl Directory<'_> {
         &mut self,
         id: Id<Group>,
         role: Option<&RoleCode>,
+        is_role: &(dyn Fn(&RoleCode) -> bool + Sync),
     ) -> Result<Done<GroupView>, DirectoryError> {
         let mut tx = self.store.begin().await?;
         let at = self.clock.now();
         self.check_by(&mut tx, at).await?;
+        if role.is_some_and(|role| !is_role(role)) {
+            return Err(DirectoryError::NoRole);
+        }
         let group = known(&mut tx, id, None).await?;
         let before = group.mapping.as_ref().map(|mapping| mapping.role.clone());
         let members = members(&mut tx, id).await?;

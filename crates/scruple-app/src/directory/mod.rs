@@ -65,6 +65,9 @@ pub enum DirectoryError {
     /// There is no such group.
     #[error("no such group in the directory")]
     NoGroup,
+    /// The policy has no such role.
+    #[error("the policy has no such role")]
+    NoRole,
     /// It was changed since it was read.
     #[error("it was changed since it was read")]
     Changed,
