@@ -79,6 +79,9 @@ pub struct Parts {
     pub recorded: Option<DrainHandle>,
     /// Resources that one filter without an index is held against, at most [`limits::SCANNED_MAX`].
     pub scanned_max: usize,
+    /// Microseconds from when a move is told to when it takes what the old place gave: SCIM tells no date, and whoever is
+    /// at a bedside has until then to be approved anew. Zero is at once. A leave and a leaver never wait.
+    pub move_notice_micros: i64,
 }
 
 impl std::fmt::Debug for Parts {
@@ -97,14 +100,15 @@ pub(crate) struct Scim {
     base: String,
     recorded: Option<DrainHandle>,
     scanned_max: usize,
+    move_notice_micros: i64,
 }
 
 /// The service, with its paths below `/scim/v2`.
 pub fn scim_router(parts: Parts) -> Router {
-    let Parts { store, lease, clock, rng, verifier, base, recorded, scanned_max } = parts;
+    let Parts { store, lease, clock, rng, verifier, base, recorded, scanned_max, move_notice_micros } = parts;
     let rng = Mutex::new(rng);
     let scanned_max = scanned_max.min(SCANNED_MAX);
-    let scim = Scim { store, lease, clock, rng, verifier, base, recorded, scanned_max };
+    let scim = Scim { store, lease, clock, rng, verifier, base, recorded, scanned_max, move_notice_micros };
     router(Arc::new(scim))
 }
 

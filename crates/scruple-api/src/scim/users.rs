@@ -31,9 +31,10 @@ impl Scim {
         &self,
         caller: Caller,
         (id, version): (Id<Person>, Option<i64>),
-        order: &UserOrder,
+        mut order: UserOrder,
     ) -> Result<Done<UserView>, DirectoryError> {
-        self.directory(caller, &mut *self.rng.lock().await).replace_user(id, version, order).await
+        order.effective_at = Some(self.clock.now().plus_micros(self.move_notice_micros.max(0)));
+        self.directory(caller, &mut *self.rng.lock().await).replace_user(id, version, &order).await
     }
 }
 
@@ -94,7 +95,7 @@ pub async fn replace(
         document.entry("active").or_insert_with(|| active.clone());
     }
     let order = user::order(&document, Some(&before), &BTreeSet::new())?;
-    let done = scim.replace_user(caller, (known.record.person.id, version), &order).await?;
+    let done = scim.replace_user(caller, (known.record.person.id, version), order).await?;
     scim.recorded(done.position).await;
     shown(StatusCode::OK, &query, &done.value, &scim.base)
 }
@@ -116,7 +117,7 @@ pub async fn patch(
         let order = user::order(&patched.document, Some(&before), &patched.touched)?;
         // The operations were decided on this version, whether the client names it or not.
         let version = Some(known.record.version);
-        match scim.replace_user(caller, (known.record.person.id, version), &order).await {
+        match scim.replace_user(caller, (known.record.person.id, version), order).await {
             Ok(done) => {
                 scim.recorded(done.position).await;
                 return shown(StatusCode::OK, &query, &done.value, &scim.base);

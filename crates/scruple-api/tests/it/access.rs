@@ -93,6 +93,21 @@ async fn another_title_is_a_move_and_a_leave_suspends() {
 }
 
 #[tokio::test]
+async fn a_move_takes_after_its_notice_and_leaves_what_was_approved_anew() {
+    let service = Service::with_notice("https://scruple.example/scim/v2", 3_600).await;
+    let id = service.user(&ana()).await;
+    let path = format!("/Users/{id}");
+    service.grant(&id, "nurse").await;
+    service.patch(&path, &set("title", json!("Coder"))).await;
+    assert_eq!(service.roles("ana").await, ["nurse"]);
+    service.grant(&id, "coder").await;
+    service.clock.advance_micros(3_600_000_000);
+    assert_eq!(service.roles("ana").await, ["coder"]);
+    service.patch(&path, &set("active", json!(false))).await;
+    assert_eq!(service.roles("ana").await, [""; 0], "a leaver does not wait");
+}
+
+#[tokio::test]
 async fn what_is_only_said_again_does_not_undo_what_was_decided_here() {
     let service = Service::open().await;
     let id = service.user(&ana()).await;

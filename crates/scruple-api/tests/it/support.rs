@@ -52,6 +52,11 @@ impl Service {
     }
 
     pub async fn at(base: &str) -> Self {
+        Self::with_notice(base, 0).await
+    }
+
+    /// A service whose moves take effect so many seconds after they are told.
+    pub async fn with_notice(base: &str, seconds: i64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = format!("sqlite:{}", folder.path().join("state.db").display());
         let sealer = StoreKeys::new(&RootKey::new(Secret::new([7; 32])), Box::new(ChaCha20Rng::seed_from_u64(2)));
@@ -84,6 +89,7 @@ impl Service {
             base: base.to_owned(),
             recorded: None,
             scanned_max: SCANNED_MAX,
+            move_notice_micros: seconds * 1_000_000,
         });
         this
     }
