@@ -176,11 +176,13 @@ pub async fn revoke_grants(
 /// # Errors
 /// The database failed, a row is inconsistent, or there are more than [`OPEN_GRANTS_MAX`].
 // INVARIANT (move-takes): a grant that was made before a move was noted gives nothing from the move's effective date on.
-// A move that is settled has revoked them all, so that it covers nothing that was made since.
+// A move that counted at once has revoked them with its commit, so that it covers nothing that was made since; a planned one
+// covers what it covered, settled or not, so that past instants stay as they were.
 pub async fn open_grants(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Result<Vec<HeldGrant>, StoreError> {
     const SQL: &str = "SELECT id, person, role, starts_at, ends_at,
                               (SELECT MIN(effective_at) FROM person_move
-                               WHERE person_move.person = role_grant.person AND settled_at IS NULL AND covers_until >= granted_at
+                               WHERE person_move.person = role_grant.person AND covers_until >= granted_at
+                                 AND (settled_at IS NULL OR effective_at > noted_at)
                                  AND (person_move.role IS NULL OR person_move.role = role_grant.role)) AS moved_at
                        FROM role_grant
                        WHERE person = $1 AND ends_at > $2 AND revoked_at IS NULL ORDER BY id LIMIT $3";
@@ -216,7 +218,8 @@ pub async fn grants_as_of(
                                          WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $2
                                            AND (closed_at IS NULL OR closed_at > $2))
                          AND NOT EXISTS (SELECT 1 FROM person_move
-                                         WHERE person_move.person = role_grant.person AND settled_at IS NULL AND covers_until >= granted_at
+                                         WHERE person_move.person = role_grant.person AND covers_until >= granted_at
+                                           AND (settled_at IS NULL OR effective_at > noted_at)
                                            AND effective_at <= $2
                                            AND (person_move.role IS NULL OR person_move.role = role_grant.role))
                        ORDER BY role_grant.id LIMIT $3";
@@ -248,7 +251,8 @@ pub async fn holders(
                                                 WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $3
                                                   AND (closed_at IS NULL OR closed_at > $3))
                                 AND NOT EXISTS (SELECT 1 FROM person_move
-                                                WHERE person_move.person = role_grant.person AND settled_at IS NULL AND covers_until >= granted_at
+                                                WHERE person_move.person = role_grant.person AND covers_until >= granted_at
+                                                  AND (settled_at IS NULL OR effective_at > noted_at)
                                                   AND effective_at <= $3
                                                   AND (person_move.role IS NULL OR person_move.role = role_grant.role))
                               ORDER BY role_grant.id LIMIT $4";
@@ -261,7 +265,8 @@ pub async fn holders(
                                                   WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $3
                                                     AND (closed_at IS NULL OR closed_at > $3))
                                   AND NOT EXISTS (SELECT 1 FROM person_move
-                                                  WHERE person_move.person = role_grant.person AND settled_at IS NULL AND covers_until >= granted_at
+                                                  WHERE person_move.person = role_grant.person AND covers_until >= granted_at
+                                                    AND (settled_at IS NULL OR effective_at > noted_at)
                                                     AND effective_at <= $3
                                                     AND (person_move.role IS NULL OR person_move.role = role_grant.role))
                                 ORDER BY role_grant.id LIMIT $4";

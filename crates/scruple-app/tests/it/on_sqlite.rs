@@ -16,3 +16,5 @@ mod links;
 mod race;
 #[path = "cases/seed.rs"]
 mod seed;
+#[path = "cases/years.rs"]
+mod years;

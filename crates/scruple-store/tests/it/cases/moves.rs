@@ -72,6 +72,33 @@ async fn a_mover_loses_what_he_held_at_the_effective_instant_unless_it_is_approv
 }
 
 #[tokio::test]
+async fn a_past_instant_is_told_alike_before_and_after_a_move_is_settled() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        db.grant(people, "nurse", (0, 1_000)).await;
+        let planned = note(db, people, None, 5, 50).await;
+        // It gives nothing since second 50, and is revoked for another reason before the move is settled.
+        let mut tx = db.begin().await;
+        let revocation = Revocation { by: people[1], at: at(60) };
+        assert_eq!(revoke_grants(&mut tx, people[0], None, at(1_000), revocation).await.unwrap().len(), 1);
+        db.commit(tx, Subject::Person(people[0])).await.unwrap();
+        let then = async || {
+            let mut held = Vec::new();
+            for second in [49, 50, 55, 60] {
+                held.push(grants_as_of(&mut db.read().await, at(second), None, 10).await.unwrap().len());
+            }
+            held
+        };
+        assert_eq!(then().await, [1, 0, 0, 0]);
+        let mut tx = db.begin().await;
+        settle_move(&mut tx, planned.id, planned.version, at(70)).await.unwrap();
+        db.commit(tx, Subject::Person(people[0])).await.unwrap();
+        assert_eq!(then().await, [1, 0, 0, 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_move_out_of_a_group_takes_its_role_alone() {
     with_db(ENGINE, async |db| {
         let people = db.three().await;
