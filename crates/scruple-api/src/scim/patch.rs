@@ -190,6 +190,7 @@ fn many(
             let said = value.map(|value| clean_value(attribute, value)).transpose()?.flatten();
             let said = said.and_then(|said| said.as_array().cloned()).unwrap_or_default();
             match act {
+                Act::Add if attribute.name == "members" => add_members(&mut values, said),
                 Act::Add => said.into_iter().for_each(|one| add(&mut values, one)),
                 Act::Replace => {
                     needed(value)?;
@@ -267,6 +268,13 @@ fn change_chosen(
 
 fn is_primary(value: &Value) -> bool {
     value.get("primary") == Some(&Value::Bool(true))
+}
+
+/// Adds those who are not there. A group can be large: each is looked up, not compared with all.
+fn add_members(values: &mut Vec<Value>, said: Vec<Value>) {
+    let id = |one: &Value| one.get("value").and_then(Value::as_str).map(str::to_owned);
+    let mut known: BTreeSet<_> = values.iter().filter_map(id).collect();
+    values.extend(said.into_iter().filter(|one| id(one).is_none_or(|id| known.insert(id))));
 }
 
 /// Adds a value that is not there. One that is said to be primary takes that from the others.

@@ -30,6 +30,8 @@ async fn nobody_without_a_good_token_learns_anything() {
     }
     let request = Request::builder().uri("/scim/v2/nothing").body(Body::empty()).unwrap();
     assert_eq!(service.send(request).await.status, StatusCode::UNAUTHORIZED, "not even what there is");
+    let request = Request::builder().uri("/elsewhere").body(Body::empty()).unwrap();
+    assert_eq!(service.send(request).await.status, StatusCode::NOT_FOUND, "what stands beside it is not ours");
 }
 
 #[tokio::test]
