@@ -25,7 +25,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use error::ScimError;
 use limits::{REQUEST_BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT_MS, SCANNED_MAX};
 use query::Query;
@@ -128,9 +128,15 @@ fn router(scim: Arc<Scim>) -> Router {
         .route("/.search", post(search))
         .route("/Bulk", post(not_offered))
         .route("/Me", get(not_offered))
-        .fallback(|| async { ScimError::NOT_FOUND })
+        // Not a fallback: that would answer for paths beside these where routers are merged.
+        .route("/", any(not_found))
+        .route("/{*rest}", any(not_found))
         .method_not_allowed_fallback(|| async { ScimError::METHOD });
     Router::new().nest("/scim/v2", paths).layer(from_fn_with_state(Arc::clone(&scim), authenticated)).with_state(scim)
+}
+
+async fn not_found() -> ScimError {
+    ScimError::NOT_FOUND
 }
 
 async fn not_offered() -> ScimError {

@@ -1,9 +1,11 @@
 //! The protocol: who may call, statuses, entity tags, uniqueness, bodies.
 
 use crate::support::{Service, TOKEN};
+use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use tower_service::Service as _;
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
@@ -30,8 +32,16 @@ async fn nobody_without_a_good_token_learns_anything() {
     }
     let request = Request::builder().uri("/scim/v2/nothing").body(Body::empty()).unwrap();
     assert_eq!(service.send(request).await.status, StatusCode::UNAUTHORIZED, "not even what there is");
-    let request = Request::builder().uri("/elsewhere").body(Body::empty()).unwrap();
-    assert_eq!(service.send(request).await.status, StatusCode::NOT_FOUND, "what stands beside it is not ours");
+    // Beside others on one listener: what is not below `/scim/v2` is theirs, in either order.
+    let theirs = || Router::new().fallback(|| async { StatusCode::IM_A_TEAPOT });
+    for mut both in [theirs().merge(service.router()), service.router().merge(theirs())] {
+        for (path, expected) in
+            [("/elsewhere", StatusCode::IM_A_TEAPOT), ("/scim/v2/nothing", StatusCode::UNAUTHORIZED)]
+        {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            assert_eq!(both.call(request).await.unwrap().status(), expected, "{path}");
+        }
+    }
 }
 
 #[tokio::test]
