@@ -12,6 +12,7 @@ mod long;
 mod mutants;
 mod needs;
 mod npm;
+mod pip;
 mod postgres;
 mod shell;
 mod test;

@@ -16,13 +16,14 @@ pub enum Need {
     Nginx,
     Wrk,
     Openssl,
+    Python,
 }
 
 /// What building Helios needs.
 pub const OF_HELIOS: &[Need] = &[Need::Openssl];
 
 /// What the tests need.
-pub const OF_TESTS: &[Need] = &[Need::Postgres, Need::Node, Need::Chromium];
+pub const OF_TESTS: &[Need] = &[Need::Postgres, Need::Node, Need::Chromium, Need::Python];
 
 /// The oldest Node that the packages of npm run on: Debian 12 has it.
 const NODE_MIN: u32 = 18;
@@ -36,7 +37,7 @@ struct Facts {
     apt: &'static [&'static str],
 }
 
-/// Tests run without a network; only this table and `npm.rs` may use one.
+/// Tests run without a network; only this table, `npm.rs` and `pip.rs` may use one.
 const FACTS: &[Facts] = &[
     Facts {
         need: Need::Postgres,
@@ -72,6 +73,13 @@ const FACTS: &[Facts] = &[
         why: "it shows that our load generator is not what limits",
         is_there: || shell::program(&["wrk"]).is_some(),
         apt: &["wrk"],
+    },
+    Facts {
+        need: Need::Python,
+        name: "Python 3 with pip",
+        why: "the SCIM service is tested by the tester of python-scim",
+        is_there: || shell::output(Command::new("python3").args(["-m", "pip", "--version"])).is_ok(),
+        apt: &["python3", "python3-pip"],
     },
     Facts {
         need: Need::Openssl,

@@ -19,7 +19,7 @@ pub fn asks(folder: &Path) -> bool {
 
 /// The folder whose `node_modules` holds what `folder` asks for; installed if need be.
 pub fn packages(folder: &Path) -> Result<PathBuf> {
-    packages_in(&cache(), folder, |at| {
+    packages_in(&cache("npm"), folder, |at| {
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--engine-strict=false", "--loglevel=error"]);
         shell::run(npm.current_dir(at))
@@ -27,12 +27,25 @@ pub fn packages(folder: &Path) -> Result<PathBuf> {
 }
 
 fn packages_in(cache: &Path, folder: &Path, install: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let made = made_once(cache, folder, FILES, "node_modules", install);
+    made.with_context(|| format!("npm cannot install what {} asks for", folder.display()))
+}
+
+/// The folder in `cache` that belongs to what the `files` of `folder` hold; if it has no `part` yet, it is made of copies
+/// of them and what `install` puts beside.
+pub fn made_once(
+    cache: &Path,
+    folder: &Path,
+    files: &[&str],
+    part: &str,
+    install: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     let mut texts = Vec::new();
-    for name in FILES {
+    for name in files {
         texts.push((name, std::fs::read(folder.join(name)).with_context(|| format!("cannot read {name}"))?));
     }
     let place = cache.join(key(texts.iter().map(|(_, text)| text.as_slice())));
-    if place.join("node_modules").is_dir() {
+    if place.join(part).is_dir() {
         return Ok(place);
     }
     // Made beside its place and moved there when it is whole, so that nobody finds half of it.
@@ -44,21 +57,20 @@ fn packages_in(cache: &Path, folder: &Path, install: impl FnOnce(&Path) -> Resul
         .and_then(|()| install(&making))
         .and_then(|()| match std::fs::rename(&making, &place) {
             // Another run was quicker.
-            Err(_) if place.join("node_modules").is_dir() => std::fs::remove_dir_all(&making).context("cannot remove"),
+            Err(_) if place.join(part).is_dir() => std::fs::remove_dir_all(&making).context("cannot remove"),
             moved => moved.context("cannot move"),
         });
     if made.is_err() {
         let _ = std::fs::remove_dir_all(&making);
     }
-    made.with_context(|| format!("npm cannot install what {} asks for", folder.display()))?;
-    Ok(place)
+    made.map(|()| place)
 }
 
 /// Below the home folder; without one, beside cargo's artefacts.
-fn cache() -> PathBuf {
+pub fn cache(kind: &str) -> PathBuf {
     match shell::given("HOME") {
-        Some(home) => PathBuf::from(home).join(".cache/scruple/npm"),
-        None => shell::root().join("target/npm"),
+        Some(home) => PathBuf::from(home).join(".cache/scruple").join(kind),
+        None => shell::root().join("target").join(kind),
     }
 }
 

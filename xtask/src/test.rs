@@ -11,7 +11,7 @@ use crate::args::Args;
 use crate::needs::{self, Need};
 use crate::postgres::{Durability, Postgres};
 use crate::upstream::{self, HELIOS_VARIABLE, MEDPLUM_VARIABLE, Upstream};
-use crate::{npm, shell, tidy, trace};
+use crate::{npm, pip, shell, tidy, trace};
 
 pub const HELP: &str = "
 usage: cargo xtask test [--upstream medplum|helios] [-- ARGS]
@@ -32,12 +32,18 @@ environment:
   CARGO_TARGET_DIR        artefacts; default: target/, as for cargo itself
 
 The tests find these variables set, and beside them SCRUPLE_TEST_BROWSER, the folder whose node_modules hold the packages
-of the browser's tests. Without them they say that they are skipped.";
+of the browser's tests, and SCRUPLE_TEST_SCIM2, the folder of Python's packages for the tests of SCIM. Without them they
+say that they are skipped.";
 
 /// How tests are told where PostgreSQL is.
 pub const POSTGRES_VARIABLE: &str = "SCRUPLE_TEST_POSTGRES";
 const CHROMIUM_VARIABLE: &str = "SCRUPLE_TEST_CHROMIUM";
 const BROWSER_VARIABLE: &str = "SCRUPLE_TEST_BROWSER";
+
+const SCIM_VARIABLE: &str = "SCRUPLE_TEST_SCIM2";
+
+/// The folder that asks for the packages of the tests of SCIM.
+const SCIM_PACKAGES: &str = "crates/scruple-api/tests/scim2";
 
 /// The folder that asks for the packages of the browser's tests.
 const BROWSER_PACKAGES: &str = "crates/scruple-console/tests/browser";
@@ -98,6 +104,10 @@ impl Surroundings {
         let packages = shell::root().join(BROWSER_PACKAGES);
         if npm::asks(&packages) {
             this.variables.push((BROWSER_VARIABLE, npm::packages(&packages)?.into()));
+        }
+        let packages = shell::root().join(SCIM_PACKAGES);
+        if pip::asks(&packages) {
+            this.variables.push((SCIM_VARIABLE, pip::packages(&packages)?.into()));
         }
         if asked == Some(Asked::Helios) {
             let helios = match shell::given(HELIOS_VARIABLE) {

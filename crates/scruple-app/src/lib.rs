@@ -9,6 +9,7 @@
 //! * [`Desk`]: access beyond a role, asked for, given, ended, looked at.
 //! * [`Door`]: who is signed in to the console.
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
+//! * [`directory`]: who is here, as HR tells it: joiners, movers, leaves, leavers, groups.
 //! * [`seed_workforce`]: persons, grants and links of a demo.
 //!
 //! What is deliberately not here: SQL (scruple-store), the log on disk (scruple-ledger), HTTP, and the reading of
@@ -17,6 +18,7 @@
 
 mod access;
 mod desk;
+pub mod directory;
 mod door;
 mod drain;
 mod feed;

@@ -22,6 +22,17 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// What the event of a change will tell; `body` holds ids, codes and instants, and no name.
+    pub(crate) fn new(
+        (aggregate, version): (Aggregate, i64),
+        kind: &'static str,
+        at: Timestamp,
+        subjects: impl Into<Subjects>,
+        body: &Value,
+    ) -> Self {
+        Self { aggregate, version, at, kind, subjects: subjects.into(), body: body.to_string().into_bytes() }
+    }
+
     pub(crate) fn person_added(person: Id<Person>, at: Timestamp) -> Self {
         Self {
             aggregate: Aggregate::new("person", person),

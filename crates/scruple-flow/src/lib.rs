@@ -3,6 +3,7 @@
 //! What is here: states with their data, the transitions between them, and who may make them. All of it is pure: the time and
 //! the facts are arguments. What is deliberately not here: tables (scruple-store), use cases (scruple-app), pages.
 
+pub mod directory;
 mod elevation;
 mod emergency;
 mod grant;

@@ -20,3 +20,7 @@ pub const APPROVALS_MAX: usize = 4;
 pub const DECLARED_HOURS_MAX: i64 = 13;
 /// Hours that emergency access to one patient lasts.
 pub const EMERGENCY_HOURS_MAX: i64 = 4;
+/// Bytes of one text that the directory tells of a person: a title, a department, a number.
+pub const DIRECTORY_VALUE_BYTES_MAX: usize = 1_024;
+/// How many managers are looked at upwards for one who is here.
+pub const MANAGERS_UP_MAX: usize = 8;

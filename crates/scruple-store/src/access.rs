@@ -2,9 +2,11 @@
 
 use crate::elevation::open_elevations;
 use crate::grant::open_grants;
+use crate::leave::suspensions;
 use crate::link::usable_practitioners;
 use crate::{HeldElevation, HeldGrant, Person, PractitionerRef, ShardVector, StoreError, Tx, shard_vector};
 use scruple_core::{Id, Timestamp};
+use scruple_flow::directory::Suspension;
 
 /// What a person holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +17,8 @@ pub struct Access {
     pub person: Id<Person>,
     /// When he left or will leave; from then on he holds nothing, whatever the grants say.
     pub left_at: Option<Timestamp>,
+    /// When he holds nothing though he is here: his leaves, until each is closed.
+    pub suspended: Vec<Suspension>,
     /// The grants that are neither revoked nor over, those that have not begun included.
     pub grants: Vec<HeldGrant>,
     /// The patients whose records are opened to him for a time, those that are to be included.
@@ -40,6 +44,7 @@ pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
     let gone = left_at.is_some_and(|at| at <= now);
     let grants = if gone { Vec::new() } else { open_grants(tx, person, now).await? };
     let elevations = if gone { Vec::new() } else { open_elevations(tx, person, now).await? };
+    let suspended = if gone { Vec::new() } else { suspensions(tx, person, now).await? };
     let practitioners = if gone { Vec::new() } else { usable_practitioners(tx, person).await? };
-    Ok(Some(Access { vector, person, left_at, grants, elevations, practitioners }))
+    Ok(Some(Access { vector, person, left_at, suspended, grants, elevations, practitioners }))
 }

@@ -147,6 +147,27 @@ pub async fn end_elevation(
     expect_rows("elevation", changed, 1)
 }
 
+/// Ends all elevations of a person that are neither ended nor over. Answers how many.
+///
+/// # Errors
+/// The database failed.
+pub async fn end_elevations_of(tx: &mut Tx, person: Id<Person>, revocation: Revocation) -> Result<u64, StoreError> {
+    const SQL: &str = "UPDATE elevation
+                       SET ended_by = $2, version = version + 1,
+                           ended_at = CASE WHEN granted_at > CAST($3 AS BIGINT) THEN granted_at
+                                           ELSE CAST($3 AS BIGINT) END
+                       WHERE person = $1 AND ended_at IS NULL AND ends_at > CAST($3 AS BIGINT)";
+    Ok(on_engine!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(person.uuid())
+            .bind(revocation.by.uuid())
+            .bind(revocation.at.micros())
+            .execute(conn)
+            .await?
+            .rows_affected()
+    }))
+}
+
 /// Finds an elevation by id.
 ///
 /// # Errors

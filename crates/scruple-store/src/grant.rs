@@ -28,6 +28,20 @@ impl TryFrom<HeldRow> for HeldGrant {
     }
 }
 
+row! { struct OpenRow {
+    id: Uuid, person: Uuid, role: String, starts_at: i64, ends_at: i64, moved_at: Option<i64>,
+} }
+
+impl OpenRow {
+    /// The grant until it ends or a move takes it; `None` if that is before it begins.
+    fn into_held(self) -> Result<Option<HeldGrant>, StoreError> {
+        let Self { id, person, role, starts_at, ends_at, moved_at } = self;
+        let held = HeldGrant::try_from(HeldRow { id, person, role, starts_at, ends_at })?;
+        let ends_at = held.window.ends_at().min(moved_at.map_or(held.window.ends_at(), Timestamp::from_micros));
+        Ok(Window::new(held.window.starts_at(), ends_at).ok().map(|window| HeldGrant { window, ..held }))
+    }
+}
+
 row! { struct GrantRow {
     id: Uuid, person: Uuid, role: String, starts_at: i64, ends_at: i64, requested_by: Uuid, approved_by: Uuid,
     granted_at: i64, justification_sealed: Vec<u8>, revoked_by: Option<Uuid>, revoked_at: Option<i64>, version: i64,
@@ -126,27 +140,66 @@ pub async fn find_grant(tx: &mut Tx, id: Id<Grant>) -> Result<Option<Grant>, Sto
     row.map(|row| row.into_grant(tx)).transpose()
 }
 
+/// Ends every grant of a person that was made until `granted_until`, is neither revoked nor over at the time of the
+/// revocation, and is of this role, if one is named. Answers with what was ended, in the order of the ids.
+///
+/// # Errors
+/// The database failed, or a row is inconsistent.
+pub async fn revoke_grants(
+    tx: &mut Tx,
+    person: Id<Person>,
+    role: Option<&RoleCode>,
+    granted_until: Timestamp,
+    revocation: Revocation,
+) -> Result<Vec<HeldGrant>, StoreError> {
+    const SQL: &str = "UPDATE role_grant
+                       SET revoked_by = $4, version = version + 1,
+                           revoked_at = CASE WHEN granted_at > CAST($5 AS BIGINT) THEN granted_at
+                                             ELSE CAST($5 AS BIGINT) END
+                       WHERE person = $1 AND (CAST($2 AS TEXT) IS NULL OR role = $2) AND granted_at <= $3
+                         AND revoked_at IS NULL AND ends_at > CAST($5 AS BIGINT)
+                       RETURNING id, person, role, starts_at, ends_at";
+    let rows: Vec<HeldRow> = on_engine!(tx, |conn| {
+        let query = sqlx::query_as(SQL).bind(person.uuid()).bind(role.map(RoleCode::as_str));
+        let query = query.bind(granted_until.micros()).bind(revocation.by.uuid()).bind(revocation.at.micros());
+        query.fetch_all(conn).await?
+    });
+    let mut ended = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<HeldGrant>, _>>()?;
+    ended.sort_unstable_by_key(|grant| grant.id);
+    Ok(ended)
+}
+
 /// The grants of a person that are neither revoked nor over, those that have not begun included: the caller filters by
 /// [`Window::contains`] and knows when the next one starts or ends. A revocation counts from its commit, whatever the
-/// clock of the node that wrote it.
+/// clock of the node that wrote it. What a move takes ends with it: no job is needed for that.
 ///
 /// # Errors
 /// The database failed, a row is inconsistent, or there are more than [`OPEN_GRANTS_MAX`].
+// INVARIANT (move-takes): a grant that was made before a move was noted gives nothing from the move's effective date on.
+// A move that counted at once has revoked them with its commit, so that it covers nothing that was made since; a planned one
+// covers what it covered, settled or not, so that past instants stay as they were.
 pub async fn open_grants(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Result<Vec<HeldGrant>, StoreError> {
-    const SQL: &str = "SELECT id, person, role, starts_at, ends_at FROM role_grant
+    const SQL: &str = "SELECT id, person, role, starts_at, ends_at,
+                              (SELECT MIN(effective_at) FROM person_move
+                               WHERE person_move.person = role_grant.person AND covers_until >= granted_at
+                                 AND (settled_at IS NULL OR effective_at > noted_at)
+                                 AND (person_move.role IS NULL OR person_move.role = role_grant.role)) AS moved_at
+                       FROM role_grant
                        WHERE person = $1 AND ends_at > $2 AND revoked_at IS NULL ORDER BY id LIMIT $3";
-    let rows: Vec<HeldRow> = on_engine!(tx, |conn| {
+    let rows: Vec<OpenRow> = on_engine!(tx, |conn| {
         let query = sqlx::query_as(SQL).bind(person.uuid()).bind(now.micros()).bind(OPEN_GRANTS_MAX.saturating_add(1));
         query.fetch_all(conn).await?
     });
     if rows.len() as u64 > OPEN_GRANTS_MAX.unsigned_abs() {
         return Err(StoreError::Limit { what: "open grants of one person", max: OPEN_GRANTS_MAX.unsigned_abs() });
     }
-    rows.into_iter().map(TryInto::try_into).collect()
+    let mut open = rows.into_iter().filter_map(|row| row.into_held().transpose()).collect::<Result<Vec<_>, _>>()?;
+    open.retain(|grant| grant.window.ends_at() > now);
+    Ok(open)
 }
 
 /// Who held what at a past instant, one page of at most [`PAGE_ROWS_MAX`] after a grant: granted by then, begun, not
-/// over, not revoked, the person not gone.
+/// over, not revoked, not taken by a move, the person neither gone nor on leave.
 ///
 /// # Errors
 /// The database failed, or a row is inconsistent.
@@ -157,10 +210,18 @@ pub async fn grants_as_of(
     after: Option<Id<Grant>>,
     limit: i64,
 ) -> Result<Vec<HeldGrant>, StoreError> {
-    const SQL: &str = "SELECT role_grant.id, person, role, starts_at, ends_at
+    const SQL: &str = "SELECT role_grant.id, role_grant.person, role_grant.role, role_grant.starts_at, ends_at
                        FROM role_grant JOIN person ON person.id = role_grant.person
-                       WHERE role_grant.id > $1 AND granted_at <= $2 AND starts_at <= $2 AND ends_at > $2
+                       WHERE role_grant.id > $1 AND granted_at <= $2 AND role_grant.starts_at <= $2 AND ends_at > $2
                          AND (revoked_at IS NULL OR revoked_at > $2) AND (left_at IS NULL OR left_at > $2)
+                         AND NOT EXISTS (SELECT 1 FROM person_leave
+                                         WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $2
+                                           AND (closed_at IS NULL OR closed_at > $2))
+                         AND NOT EXISTS (SELECT 1 FROM person_move
+                                         WHERE person_move.person = role_grant.person AND covers_until >= granted_at
+                                           AND (settled_at IS NULL OR effective_at > noted_at)
+                                           AND effective_at <= $2
+                                           AND (person_move.role IS NULL OR person_move.role = role_grant.role))
                        ORDER BY role_grant.id LIMIT $3";
     let after = after.map_or(Uuid::nil(), Id::uuid);
     let limit = limit.clamp(1, PAGE_ROWS_MAX);
@@ -169,7 +230,8 @@ pub async fn grants_as_of(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Who holds one of these roles now, one page of at most [`PAGE_ROWS_MAX`] after a grant. No role: nobody.
+/// Who holds one of these roles now, one page of at most [`PAGE_ROWS_MAX`] after a grant: neither gone nor on leave, and
+/// not moved since. No role: nobody.
 ///
 /// # Errors
 /// The database failed, or a row is inconsistent.
@@ -180,17 +242,33 @@ pub async fn holders(
     after: Option<Id<Grant>>,
 ) -> Result<Vec<HeldGrant>, StoreError> {
     // A list is one parameter on both: an array on PostgreSQL, JSON on SQLite, which has no arrays.
-    const SQL_SQLITE: &str = "SELECT role_grant.id, person, role, starts_at, ends_at
+    const SQL_SQLITE: &str = "SELECT role_grant.id, role_grant.person, role_grant.role, role_grant.starts_at, ends_at
                               FROM role_grant JOIN person ON person.id = role_grant.person
-                              WHERE role_grant.id > $1 AND role IN (SELECT value FROM json_each($2))
-                                AND starts_at <= $3 AND ends_at > $3 AND revoked_at IS NULL
+                              WHERE role_grant.id > $1 AND role_grant.role IN (SELECT value FROM json_each($2))
+                                AND role_grant.starts_at <= $3 AND ends_at > $3 AND revoked_at IS NULL
                                 AND (left_at IS NULL OR left_at > $3)
+                                AND NOT EXISTS (SELECT 1 FROM person_leave
+                                                WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $3
+                                                  AND (closed_at IS NULL OR closed_at > $3))
+                                AND NOT EXISTS (SELECT 1 FROM person_move
+                                                WHERE person_move.person = role_grant.person AND covers_until >= granted_at
+                                                  AND (settled_at IS NULL OR effective_at > noted_at)
+                                                  AND effective_at <= $3
+                                                  AND (person_move.role IS NULL OR person_move.role = role_grant.role))
                               ORDER BY role_grant.id LIMIT $4";
-    const SQL_POSTGRES: &str = "SELECT role_grant.id, person, role, starts_at, ends_at
+    const SQL_POSTGRES: &str = "SELECT role_grant.id, role_grant.person, role_grant.role, role_grant.starts_at, ends_at
                                 FROM role_grant JOIN person ON person.id = role_grant.person
-                                WHERE role_grant.id > $1 AND role = ANY($2)
-                                  AND starts_at <= $3 AND ends_at > $3 AND revoked_at IS NULL
+                                WHERE role_grant.id > $1 AND role_grant.role = ANY($2)
+                                  AND role_grant.starts_at <= $3 AND ends_at > $3 AND revoked_at IS NULL
                                   AND (left_at IS NULL OR left_at > $3)
+                                  AND NOT EXISTS (SELECT 1 FROM person_leave
+                                                  WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $3
+                                                    AND (closed_at IS NULL OR closed_at > $3))
+                                  AND NOT EXISTS (SELECT 1 FROM person_move
+                                                  WHERE person_move.person = role_grant.person AND covers_until >= granted_at
+                                                    AND (settled_at IS NULL OR effective_at > noted_at)
+                                                    AND effective_at <= $3
+                                                    AND (person_move.role IS NULL OR person_move.role = role_grant.role))
                                 ORDER BY role_grant.id LIMIT $4";
     let after = after.map_or(Uuid::nil(), Id::uuid);
     let rows: Vec<HeldRow> = match &mut tx.conn {

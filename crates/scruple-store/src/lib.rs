@@ -20,14 +20,19 @@ mod commit;
 mod connect;
 mod credential;
 mod data_key;
+mod directory;
 mod elevation;
 mod error;
 mod event;
 mod feed;
+mod finding;
 mod grant;
+mod group;
 mod job;
+mod leave;
 mod link;
 mod migrate;
+mod moved;
 mod pack;
 mod person;
 mod request;
@@ -45,24 +50,41 @@ pub use credential::{
     list_credentials, remove_credential, update_credential, use_enrolment,
 };
 pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
+pub use directory::{
+    DirectoryRecord, NewDirectoryRecord, count_directory, directory_place, find_directory,
+    find_directory_by_employee_number, find_directory_by_external_id, insert_directory, list_directory, list_reports,
+    mark_directory_deleted, update_directory,
+};
 pub use elevation::{
-    end_elevation, find_elevation, insert_elevation, list_elevations, list_elevations_of_patient, open_elevations,
+    end_elevation, end_elevations_of, find_elevation, insert_elevation, list_elevations, list_elevations_of_patient,
+    open_elevations,
 };
 pub use engine::{Engine, Tx};
 pub use error::StoreError;
 pub use event::{Aggregate, Event, Position, history};
 pub use feed::{Feed, ShardVector, shard_vector};
-pub use grant::{find_grant, grants_as_of, holders, insert_grant, open_grants, revoke_grant};
+pub use finding::{LeftOver, Unmanaged, left_over_grants, unmanaged_persons, unmapped_groups};
+pub use grant::{find_grant, grants_as_of, holders, insert_grant, open_grants, revoke_grant, revoke_grants};
+pub use group::{
+    Group, GroupMapping, GroupOf, add_member, count_groups, find_group, find_groups_by_display,
+    find_groups_by_external_id, group_place, groups_of, insert_group, list_groups, list_members, map_group,
+    mark_group_deleted, remove_member, update_group,
+};
 pub use job::{Job, JobCounts, JobFailure, JobLease, LeasedJob, NewJob, Outcome, enqueue, finish_job};
+pub use leave::{find_open_leave, insert_leave, update_leave};
 pub use link::{
     InvalidPractitioner, LinkEnd, LinkError, LinkRequest, LinkState, NewLink, PractitionerLink, PractitionerRef,
-    confirm_link, end_link, find_link, find_open_link, list_links,
+    confirm_link, end_link, end_links, find_link, find_open_link, list_links,
 };
+pub use moved::{Move, NewMove, due_moves, insert_move, settle_move};
 pub use pack::{
     NewPack, Pack, PackApproval, PackState, activate_pack, active_pack_as_of, approve_pack, find_pack, list_packs,
     mark_pack_checked, propose_pack,
 };
-pub use person::{find_person, find_person_by_login, insert_person, list_persons, mark_person_left};
+pub use person::{
+    find_person, find_person_by_login, insert_person, list_persons, lock_person, mark_person_left, revive_person,
+    update_person,
+};
 pub use request::{
     find_request, insert_request, list_overdue_requests, list_pending_requests, list_requests_of, update_request,
 };

@@ -20,6 +20,10 @@ pub const OPEN_ELEVATIONS_MAX: i64 = 1_000;
 pub const OPEN_LINKS_MAX: i64 = 32;
 /// Bytes of a practitioner's id (FHIR R4, `id`).
 pub const PRACTITIONER_ID_BYTES_MAX: usize = 64;
+/// Groups that one person is a member of.
+pub const GROUPS_PER_PERSON_MAX: i64 = 256;
+/// Members of one group.
+pub const GROUP_MEMBERS_MAX: i64 = 20_000;
 /// Rows of any other list; longer ones are read page by page.
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// Jobs that one worker leases at once.

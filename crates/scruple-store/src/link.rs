@@ -229,6 +229,32 @@ pub async fn end_link(
     touched(tx, link.person, &link.practitioner).await
 }
 
+/// Ends every open link of a person. Answers with which, and with whom the event must name.
+///
+/// # Errors
+/// As [`end_link`].
+pub async fn end_links(
+    tx: &mut Tx,
+    person: Id<Person>,
+    end: LinkEnd,
+) -> Result<(Vec<Id<PractitionerLink>>, Subjects), StoreError> {
+    // In the order of the practitioners: of two that wait for each other's locks neither would go on.
+    const SQL: &str = "SELECT id, version FROM practitioner_link
+                       WHERE person = $1 AND ended_at IS NULL ORDER BY practitioner LIMIT $2";
+    let rows: Vec<(Uuid, i64)> = on_engine!(tx, |conn| {
+        sqlx::query_as(SQL).bind(person.uuid()).bind(OPEN_LINKS_MAX.saturating_add(1)).fetch_all(conn).await?
+    });
+    let mut ended = Vec::new();
+    let mut subjects = vec![Subject::Person(person)];
+    for (id, version) in rows {
+        let id = Id::from_uuid(id);
+        subjects.extend(end_link(tx, id, version, end).await?.iter().cloned());
+        ended.push(id);
+    }
+    let subjects = Subjects::new(subjects).unwrap_or_else(|_| Subject::Everyone.into());
+    Ok((ended, subjects))
+}
+
 /// Finds a link by id.
 ///
 /// # Errors

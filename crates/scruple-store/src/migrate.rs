@@ -19,6 +19,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/postgres/0002_practitioner_link.sql"),
     ),
     (
+        3,
+        "directory",
+        include_str!("../migrations/sqlite/0003_directory.sql"),
+        include_str!("../migrations/postgres/0003_directory.sql"),
+    ),
+    (
         4,
         "access_request",
         include_str!("../migrations/sqlite/0004_access_request.sql"),

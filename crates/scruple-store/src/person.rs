@@ -3,7 +3,7 @@
 use crate::error::expect_rows;
 use crate::limits::PAGE_ROWS_MAX;
 use crate::{Store, StoreError, Tx};
-use scruple_core::{Id, Timestamp};
+use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{Login, NewPerson, Person};
 use uuid::Uuid;
 
@@ -101,13 +101,66 @@ pub async fn list_persons(tx: &mut Tx, after: Option<Id<Person>>) -> Result<Vec<
     rows.into_iter().map(|row| row.into_person(tx)).collect()
 }
 
-/// A person leaves at `at`. His grants stay as they are and give nothing from then on.
+/// What a person signs in with, his name and how to reach him are others now.
 ///
 /// # Errors
-/// [`StoreError::RowsAffected`]: the version is another, or he has left.
+/// [`StoreError::RowsAffected`]: the version is another. [`StoreError::Conflict`]: the login is taken.
+pub async fn update_person(
+    tx: &mut Tx,
+    id: Id<Person>,
+    version: i64,
+    login: &Login,
+    name: &Phi<String>,
+    contact: Option<&Phi<String>>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE person SET login_blind = $3, login_sealed = $4, name_sealed = $5, contact_sealed = $6,
+                                         version = version + 1
+                       WHERE id = $1 AND version = $2";
+    let blind = blind(login, &tx.store);
+    let login = tx.seal(LOGIN, id.uuid(), login.expose().as_bytes())?;
+    let name = tx.seal(NAME, id.uuid(), name.expose().as_bytes())?;
+    let contact = contact.map(|contact| tx.seal(CONTACT, id.uuid(), contact.expose().as_bytes())).transpose()?;
+    let changed = on_engine!(tx, |conn| {
+        let query = sqlx::query(SQL).bind(id.uuid()).bind(version).bind(blind.as_slice()).bind(login).bind(name);
+        query.bind(contact).execute(conn).await?.rows_affected()
+    });
+    expect_rows("person", changed, 1)
+}
+
+/// Holds the row of a person until the transaction ends: no grant of his is made meanwhile, and he does not leave.
+///
+/// # Errors
+/// [`StoreError::RowsAffected`]: there is no such person.
+pub async fn lock_person(tx: &mut Tx, id: Id<Person>) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE person SET version = version WHERE id = $1";
+    let changed = on_engine!(tx, |conn| sqlx::query(SQL).bind(id.uuid()).execute(conn).await?.rows_affected());
+    expect_rows("person", changed, 1)
+}
+
+/// A person who had left is here again, with nothing: he cannot be while a grant of his is neither revoked nor over at
+/// the time when he left.
+///
+/// # Errors
+/// [`StoreError::RowsAffected`]: the version is another, he has not left, or there is such a grant.
+// relies on (as-of): his grants ended no later than he left, so that no past instant gets another answer.
+pub async fn revive_person(tx: &mut Tx, id: Id<Person>, version: i64) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE person SET left_at = NULL, version = version + 1
+                       WHERE id = $1 AND version = $2 AND left_at IS NOT NULL
+                         AND NOT EXISTS (SELECT 1 FROM role_grant
+                                         WHERE role_grant.person = person.id AND revoked_at IS NULL
+                                           AND ends_at > person.left_at)";
+    let changed =
+        on_engine!(tx, |conn| sqlx::query(SQL).bind(id.uuid()).bind(version).execute(conn).await?.rows_affected());
+    expect_rows("person", changed, 1)
+}
+
+/// A person leaves at `at`, or earlier than was noted. His grants stay as they are and give nothing from then on.
+///
+/// # Errors
+/// [`StoreError::RowsAffected`]: the version is another, or he has left by then.
 pub async fn mark_person_left(tx: &mut Tx, id: Id<Person>, version: i64, at: Timestamp) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE person SET left_at = $3, version = version + 1
-                       WHERE id = $1 AND version = $2 AND left_at IS NULL";
+                       WHERE id = $1 AND version = $2 AND (left_at IS NULL OR left_at > $3)";
     let changed = on_engine!(tx, |conn| {
         sqlx::query(SQL).bind(id.uuid()).bind(version).bind(at.micros()).execute(conn).await?.rows_affected()
     });

@@ -3,12 +3,20 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 16] = [
+pub const SEALED_COLUMNS: [&str; 24] = [
     crate::commit::BODY,
     crate::credential::SECRET,
+    crate::directory::DEPARTMENT,
+    crate::directory::DOCUMENT,
+    crate::directory::EMPLOYEE_NUMBER,
+    crate::directory::EXTERNAL_ID,
+    crate::directory::ORGANISATION,
+    crate::directory::TITLE,
     crate::elevation::JUSTIFICATION,
     crate::elevation::PATIENT,
     crate::grant::JUSTIFICATION,
+    crate::group::DISPLAY,
+    crate::group::EXTERNAL_ID,
     crate::job::PAYLOAD,
     crate::person::CONTACT,
     crate::person::LOGIN,
@@ -23,8 +31,17 @@ pub const SEALED_COLUMNS: [&str; 16] = [
 ];
 
 /// Every column that has a blind index.
-pub const BLIND_COLUMNS: [&str; 4] =
-    [crate::credential::LOOKUP, crate::elevation::PATIENT, crate::person::LOGIN, crate::request::PATIENT];
+pub const BLIND_COLUMNS: [&str; 9] = [
+    crate::credential::LOOKUP,
+    crate::directory::DEPARTMENT,
+    crate::directory::EMPLOYEE_NUMBER,
+    crate::directory::EXTERNAL_ID,
+    crate::elevation::PATIENT,
+    crate::group::DISPLAY,
+    crate::group::EXTERNAL_ID,
+    crate::person::LOGIN,
+    crate::request::PATIENT,
+];
 
 /// Why a value could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]

@@ -51,7 +51,7 @@ impl Held {
     /// him, and what opens each. For break-glass (`BTG`) those of his emergencies alone.
     #[must_use]
     pub fn opened(&self, role: &RoleCode, purpose: &str, now: Timestamp) -> BTreeMap<String, String> {
-        if self.access.left_at.is_some_and(|at| at <= now) {
+        if self.is_out(now) {
             return BTreeMap::new();
         }
         let opens = |one: &&HeldElevation| {
@@ -75,9 +75,17 @@ impl Held {
         &self.access.vector
     }
 
-    /// The roles that are held at `now`, each once, in the order of their codes. Of a person who has left: none.
+    /// Whether he has left, or is on leave.
+    fn is_out(&self, now: Timestamp) -> bool {
+        // relies on (leave-suspends)
+        self.access.left_at.is_some_and(|at| at <= now)
+            || self.access.suspended.iter().any(|suspension| suspension.contains(now))
+    }
+
+    /// The roles that are held at `now`, each once, in the order of their codes. Of a person who has left or is on leave:
+    /// none.
     pub fn active(&self, now: Timestamp) -> impl Iterator<Item = ActiveRole<'_>> {
-        let left = self.access.left_at.is_some_and(|at| at <= now);
+        let left = self.is_out(now);
         let mut last: Option<&RoleCode> = None;
         let held = self.access.grants.iter().filter(move |grant| !left && grant.window.contains(now));
         held.filter_map(move |grant| {
@@ -93,6 +101,7 @@ impl Held {
         let elevations = self.access.elevations.iter().map(|elevation| elevation.window);
         let windows = self.access.grants.iter().map(|grant| grant.window).chain(elevations);
         let instants = windows.flat_map(|window| [window.starts_at(), window.ends_at()]).chain(self.access.left_at);
+        let instants = instants.chain(self.access.suspended.iter().flat_map(|suspension| suspension.instants()));
         instants.filter(|at| *at > now).min()
     }
 
@@ -133,6 +142,7 @@ impl FromIterator<Subject> for Touched {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use scruple_flow::directory::Suspension;
     use scruple_flow::{DeclaredReason, EmergencyReason};
     use scruple_store::Window;
     use uuid::Uuid;
@@ -158,6 +168,7 @@ pub(crate) mod tests {
             vector: ShardVector::default(),
             person,
             left_at: left_at.map(at),
+            suspended: Vec::new(),
             grants: grants.iter().map(grant).collect(),
             elevations: Vec::new(),
             practitioners: Vec::new(),
@@ -253,6 +264,21 @@ pub(crate) mod tests {
         assert_eq!((held.changes_after(at(0)), held.changes_after(at(10))), (Some(at(10)), Some(at(20))));
         held.access.left_at = Some(at(15));
         assert_eq!(held.opened(&nurse, "BTG", at(15)), BTreeMap::new());
+    }
+
+    #[test]
+    fn who_is_on_leave_holds_nothing_until_it_is_closed() {
+        let mut held = held(None, &[(1, "nurse", 0, 100)]);
+        held.access.suspended = vec![
+            Suspension { from: Some(at(20)), until: Some(at(30)) },
+            Suspension { from: Some(at(60)), until: None },
+        ];
+        for (second, roles, change) in [(19, 1, 20), (20, 0, 30), (29, 0, 30), (30, 1, 60), (60, 0, 100), (99, 0, 100)]
+        {
+            assert_eq!((active(&held, at(second)).len(), held.changes_after(at(second))), (roles, Some(at(change))));
+        }
+        held.access.suspended = vec![Suspension { from: None, until: None }];
+        assert_eq!(active(&held, at(-5)), []);
     }
 
     #[test]

@@ -83,7 +83,14 @@ impl Desk<'_> {
         self.commit(tx, &records, new).await
     }
 
-    async fn may_act(&mut self, tx: &mut Tx, who: Who, act: Act, role: &RoleCode, at: Timestamp) -> Result<(), DeskError> {
+    async fn may_act(
+        &mut self,
+        tx: &mut Tx,
+        who: Who,
+        act: Act,
+        role: &RoleCode,
+        at: Timestamp,
+    ) -> Result<(), DeskError> {
         let held = roles_of(tx, who.person, at).await?;
         self.permits(act, &held)?;
         if held.contains(role) { Ok(()) } else { Err(DeskError::RoleNotHeld) }

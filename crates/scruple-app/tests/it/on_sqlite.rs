@@ -6,6 +6,8 @@ pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Sqlite;
 mod access;
 #[path = "cases/desk.rs"]
 mod desk;
+#[path = "cases/directory.rs"]
+mod directory;
 #[path = "cases/door.rs"]
 mod door;
 #[path = "cases/drain.rs"]
@@ -18,3 +20,5 @@ mod links;
 mod race;
 #[path = "cases/seed.rs"]
 mod seed;
+#[path = "cases/years.rs"]
+mod years;

@@ -105,8 +105,11 @@ fn is_local(host: &str) -> bool {
 async fn headers(own: Option<Arc<str>>, request: Request, next: Next) -> Response {
     // A name of somebody else's that leads here (DNS rebinding) is not answered.
     let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    let mut response =
-        if host.is_none_or(|host| is_local(host) || own.as_deref() == Some(host)) { next.run(request).await } else { ErrorPage::NOT_FOUND.into_response() };
+    let mut response = if host.is_none_or(|host| is_local(host) || own.as_deref() == Some(host)) {
+        next.run(request).await
+    } else {
+        ErrorPage::NOT_FOUND.into_response()
+    };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));

@@ -105,9 +105,9 @@ fn kinds(pack: &Pack, role: &Role) -> [Vec<Coded>; 3] {
     let question = scruple_policy::Question {
         role: role.name.clone(),
         purpose: role.purpose.clone(),
-        conditions: pack.condition("relationship").map_or(scruple_core::ConditionMask::NONE, |id| {
-            scruple_core::ConditionMask::NONE.with(id)
-        }),
+        conditions: pack
+            .condition("relationship")
+            .map_or(scruple_core::ConditionMask::NONE, |id| scruple_core::ConditionMask::NONE.with(id)),
     };
     let Ok(table) = scruple_policy::table(pack, &question) else { return Default::default() };
     let mut kinds: [Vec<Coded>; 3] = Default::default();

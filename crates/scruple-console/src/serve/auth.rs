@@ -62,7 +62,11 @@ fn device(text: &str) -> Option<DeviceClass> {
 pub(super) async fn begin(State(site): State<Arc<Site>>, headers: HeaderMap, form: Form) -> Response {
     let (login, chosen) = (form.text("login"), form.text("device"));
     let Some(device) = device(chosen).filter(|_| !login.is_empty()) else {
-        let login = if login.is_empty() { words::wrong("", "Type the name that you sign in with.") } else { words::field(login) };
+        let login = if login.is_empty() {
+            words::wrong("", "Type the name that you sign in with.")
+        } else {
+            words::field(login)
+        };
         let mut devices = words::pick(&DEVICES, chosen);
         if device(chosen).is_none() {
             devices.error = Some("Say which it is: on a shared one you are signed out sooner.".to_owned());
@@ -207,12 +211,8 @@ async fn enrolling(
         Err(error) => return no_link(site, &error).await,
     };
     let (csrf, cookie) = form_token(site, headers);
-    let secret: Vec<String> = begun
-        .text
-        .as_bytes()
-        .chunks(4)
-        .map(|letters| String::from_utf8_lossy(letters).into_owned())
-        .collect();
+    let secret: Vec<String> =
+        begun.text.as_bytes().chunks(4).map(|letters| String::from_utf8_lossy(letters).into_owned()).collect();
     let code = failed.map_or_else(|| words::field(""), |failed| words::wrong("", failed));
     let view = Enrol {
         frame: Frame::outside().with_passkeys(),

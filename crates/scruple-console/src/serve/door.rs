@@ -28,7 +28,8 @@ pub(super) async fn show(State(site): State<Arc<Site>>, signed: Signed, form: Fo
     let typed = form.text("patient");
     let Ok(patient) = typed.parse::<PatientRef>() else {
         let patient = words::wrong(typed, "Type a record number as it stands in the chart.");
-        let view = Find { frame: signed.frame(&site, None), csrf: signed.csrf.clone(), action: "/door".to_owned(), patient };
+        let view =
+            Find { frame: signed.frame(&site, None), csrf: signed.csrf.clone(), action: "/door".to_owned(), patient };
         return page(StatusCode::UNPROCESSABLE_ENTITY, &view);
     };
     doors(&site, &signed, &patient, StatusCode::OK, None)
@@ -40,7 +41,13 @@ fn role_that(signed: &Signed, may: impl Fn(&RoleCode) -> bool) -> Option<RoleCod
 }
 
 /// The same whether there is such a patient or not: nothing is looked up here.
-fn doors(site: &Site, signed: &Signed, patient: &PatientRef, status: StatusCode, failed: Option<&DeskError>) -> Response {
+fn doors(
+    site: &Site,
+    signed: &Signed,
+    patient: &PatientRef,
+    status: StatusCode,
+    failed: Option<&DeskError>,
+) -> Response {
     let (pack, now) = (site.pack(), site.now());
     let shift = now.plus_micros(SHIFT_HOURS * HOUR);
     let care = role_that(signed, |role| pack.may_declare(role.as_str())).map(|_| {

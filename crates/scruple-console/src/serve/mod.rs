@@ -85,7 +85,10 @@ impl Site {
     }
 
     /// Runs a use case of the desk, and waits until it is in the ledger.
-    async fn desk<T>(&self, run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<(T, Option<Position>), DeskError>) -> Result<T, DeskError> {
+    async fn desk<T>(
+        &self,
+        run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<(T, Option<Position>), DeskError>,
+    ) -> Result<T, DeskError> {
         let (pack, mut rng) = (self.pack(), (self.parts.rng)());
         let SiteParts { store, lease, clock, .. } = &self.parts;
         let mut desk = Desk { store, lease, clock: clock.as_ref(), rng: &mut *rng, rules: pack.as_ref() };
@@ -396,8 +399,8 @@ impl FromRequest<Arc<Site>> for Form {
         let form = Self(pairs.and_then(scruple_fhir::search::decode_pairs).unwrap_or_default());
         let expected = cookie(&headers, COOKIE).or_else(|| cookie(&headers, FORM_COOKIE)).map(|token| csrf_of(&token));
         let given = form.text("csrf");
-        let is_same = expected
-            .is_some_and(|expected| verify_slices_are_equal(expected.as_bytes(), given.as_bytes()).is_ok());
+        let is_same =
+            expected.is_some_and(|expected| verify_slices_are_equal(expected.as_bytes(), given.as_bytes()).is_ok());
         if is_same {
             return Ok(form);
         }

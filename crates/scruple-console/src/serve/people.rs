@@ -65,8 +65,8 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<People,
                 break 'pages;
             }
             last = Some(person.id);
-            let found = person.name.expose().to_lowercase().contains(&search)
-                || person.login.expose().contains(&search);
+            let found =
+                person.name.expose().to_lowercase().contains(&search) || person.login.expose().contains(&search);
             if !found {
                 continue;
             }
@@ -222,7 +222,8 @@ pub(super) async fn confirm_end(
     match found.await {
         Ok(Some((owner, ending))) => {
             let here = site.door(async |door| door.sessions(owner.id).await).await.unwrap_or_default();
-            let mut effects = vec!["Removes 1 right.".to_owned(), "It takes effect in 1 second, everywhere.".to_owned()];
+            let mut effects =
+                vec!["Removes 1 right.".to_owned(), "It takes effect in 1 second, everywhere.".to_owned()];
             if !here.is_empty() {
                 effects.push("The person is signed in now.".to_owned());
             }

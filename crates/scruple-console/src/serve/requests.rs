@@ -12,18 +12,15 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use scruple_app::{Ask, DeskError, Narrower, Rules as _};
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::{
-    AccessRequest, ApproverKind, PatientRef, Person, RequestError, RequestState, RoleCode,
-};
+use scruple_flow::{AccessRequest, ApproverKind, PatientRef, Person, RequestError, RequestState, RoleCode};
 use scruple_policy::{Act, ActScope, Pack};
-use scruple_store::{
-    StoreError, find_person, find_request, list_pending_requests, list_requests_of, open_grants,
-};
+use scruple_store::{StoreError, find_person, find_request, list_pending_requests, list_requests_of, open_grants};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const HOUR: i64 = 3_600_000_000;
-const PRESETS: [(&str, &str, i64); 3] = [("shift", "12 hours", 12), ("day", "24 hours", 24), ("week", "7 days", 7 * 24)];
+const PRESETS: [(&str, &str, i64); 3] =
+    [("shift", "12 hours", 12), ("day", "24 hours", 24), ("week", "7 days", 7 * 24)];
 
 /// Whether somebody is among those who must approve, and has nothing to do with the request himself.
 pub(super) fn is_for(signed: &Signed, request: &AccessRequest) -> bool {
@@ -36,7 +33,10 @@ pub(super) fn is_for(signed: &Signed, request: &AccessRequest) -> bool {
         RequestState::Pending { approvals } => approvals.iter().any(|approval| approval.by == person),
         _ => true,
     };
-    person != request.person && person != request.requested_by && !has_approved && request.open_needs().iter().any(is_needed)
+    person != request.person
+        && person != request.requested_by
+        && !has_approved
+        && request.open_needs().iter().any(is_needed)
 }
 
 async fn shown(site: &Site, person: Id<Person>) -> Result<Shown, StoreError> {
@@ -69,7 +69,11 @@ pub(super) async fn row(site: &Site, request: &AccessRequest, for_me: bool) -> R
 
 fn what(pack: &Pack, request: &AccessRequest) -> Coded {
     let role = words::role_coded(pack, &request.wanted.role);
-    if request.wanted.patients.is_empty() { role } else { Coded { words: format!("charts, as {}", role.words), ..role } }
+    if request.wanted.patients.is_empty() {
+        role
+    } else {
+        Coded { words: format!("charts, as {}", role.words), ..role }
+    }
 }
 
 pub(super) async fn list(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
@@ -84,7 +88,8 @@ pub(super) async fn list(State(site): State<Arc<Site>>, signed: Signed, RawQuery
 
 async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Requests, StoreError> {
     let (now, pack) = (site.now(), site.pack());
-    let asked = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
+    let asked =
+        |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
     let may_all = pack.scope(Act::Requests, &signed.roles) == Some(ActScope::All);
     let may_decide = signed.may(&pack, Act::Decide);
     let mut whose = vec![("mine", "Mine")];
@@ -95,22 +100,23 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Request
         whose.push(("all", "All that wait"));
     }
     let chosen = asked("whose");
-    let chosen = if whose.iter().any(|(code, _)| *code == chosen) { chosen } else { whose.get(1).map_or("mine", |one| one.0) };
+    let chosen =
+        if whose.iter().any(|(code, _)| *code == chosen) { chosen } else { whose.get(1).map_or("mine", |one| one.0) };
     let mut tx = site.parts.store.begin_read().await?;
     let all = match chosen {
         "mine" => list_requests_of(&mut tx, signed.person(), None).await?,
         _ => list_pending_requests(&mut tx, now).await?,
     };
     drop(tx);
-    let states = [
-        ("", "Any"), ("waiting", "Waiting"), ("active", "Active"), ("refused", "Refused"), ("over", "Over"),
-    ];
+    let states = [("", "Any"), ("waiting", "Waiting"), ("active", "Active"), ("refused", "Refused"), ("over", "Over")];
     let wanted = asked("state");
     let is_wanted = |request: &AccessRequest| match (wanted, words::state(request, now)) {
         ("waiting", state) => state == StateMark::Waiting,
         ("active", state) => matches!(state, StateMark::Active | StateMark::Approved),
         ("refused", state) => state == StateMark::Refused,
-        ("over", state) => !matches!(state, StateMark::Waiting | StateMark::Active | StateMark::Approved | StateMark::Refused),
+        ("over", state) => {
+            !matches!(state, StateMark::Waiting | StateMark::Active | StateMark::Approved | StateMark::Refused)
+        }
         _ => true,
     };
     let mut kept: Vec<AccessRequest> = all
@@ -136,7 +142,13 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Request
         whose: words::pick(&whose, chosen),
         by_age: sort("age"),
         by_until: sort("until"),
-        paging: Paging { first: usize::from(!rows.is_empty()), last: rows.len(), all: rows.len(), before: None, after: None },
+        paging: Paging {
+            first: usize::from(!rows.is_empty()),
+            last: rows.len(),
+            all: rows.len(),
+            before: None,
+            after: None,
+        },
         rows,
         exceptions: None,
         export: String::new(),
@@ -213,9 +225,11 @@ async fn build(
     let window = request.wanted.window;
     let is_own = [request.person, request.requested_by].contains(&signed.person());
     let base = format!("/requests/{}", request.id);
-    let patients = request.wanted.patients.iter().map(|patient| {
-        if is_own { patient.id().to_owned() } else { words::last_four(patient.id()) }
-    });
+    let patients = request
+        .wanted
+        .patients
+        .iter()
+        .map(|patient| if is_own { patient.id().to_owned() } else { words::last_four(patient.id()) });
     let deciding = if state == StateMark::Waiting && is_for(signed, request) {
         Some(deciding(site, request, &base, failed).await?)
     } else {
@@ -279,9 +293,7 @@ async fn deciding(
             chosen: true,
         });
     }
-    let presets = PRESETS.iter().filter(|(.., hours)| {
-        now.plus_micros(hours * HOUR) < request.wanted.window.ends_at()
-    });
+    let presets = PRESETS.iter().filter(|(.., hours)| now.plus_micros(hours * HOUR) < request.wanted.window.ends_at());
     let until: Vec<(&str, String)> = std::iter::once(("", "as asked".to_owned()))
         .chain(presets.map(|(code, label, _)| (*code, format!("{label} from now"))))
         .collect();
@@ -298,17 +310,32 @@ async fn deciding(
     };
     Ok(Deciding {
         due: when(request.decide_by),
-        held: held.iter().filter(|one| one.window.contains(now)).map(|one| words::role_coded(&pack, &one.role)).collect(),
+        held: held
+            .iter()
+            .filter(|one| one.window.contains(now))
+            .map(|one| words::role_coded(&pack, &one.role))
+            .collect(),
         alike: alike.collect(),
         checks: vec![
             (Mark::good("Passed"), "You are neither who asks nor who would get it.".to_owned()),
-            (Mark::good("Passed"), format!("It lasts no longer than the policy allows ({}).", words::length(request.rule.hours_max * HOUR))),
+            (
+                Mark::good("Passed"),
+                format!(
+                    "It lasts no longer than the policy allows ({}).",
+                    words::length(request.rule.hours_max * HOUR)
+                ),
+            ),
         ],
         others: (request.rule.needs.len() > 1)
             .then(|| format!("{seconded} of {} have approved it.", request.rule.needs.len())),
         approve: format!("{base}/approve"),
         narrow: Narrow { action: format!("{base}/approve"), patients, until: words::pick(&until, ""), open: false },
-        refuse: Refuse { action: format!("{base}/refuse"), ground: words::pick(&grounds, ""), reason, open: failed.is_some() },
+        refuse: Refuse {
+            action: format!("{base}/refuse"),
+            ground: words::pick(&grounds, ""),
+            reason,
+            open: failed.is_some(),
+        },
     })
 }
 
@@ -520,13 +547,20 @@ async fn build_ask(
         roles.push((role.to_string(), format!("{}{held}", words::role(&pack, &role))));
     }
     let mut purposes = vec![(String::new(), "those of the role".to_owned())];
-    purposes.extend(pack.purposes.iter().filter(|one| one.code != "BTG").map(|one| (one.code.clone(), words::purpose_words(&one.code).to_owned())));
+    purposes.extend(
+        pack.purposes
+            .iter()
+            .filter(|one| one.code != "BTG")
+            .map(|one| (one.code.clone(), words::purpose_words(&one.code).to_owned())),
+    );
     let reason = match failed {
         Some(DeskError::Request(RequestError::Reason(weak))) => words::wrong(&typed.reason, words::weak(*weak)),
         _ => words::field(&typed.reason),
     };
     let numbers = match failed {
-        Some(DeskError::Unknown) => words::wrong(&typed.numbers, "One record number a line: letters, digits, `-` and `.`."),
+        Some(DeskError::Unknown) => {
+            words::wrong(&typed.numbers, "One record number a line: letters, digits, `-` and `.`.")
+        }
         Some(DeskError::RoleNotHeld) => words::wrong(&typed.numbers, &words::sentence(&DeskError::RoleNotHeld)),
         _ => words::field(&typed.numbers),
     };
@@ -536,7 +570,10 @@ async fn build_ask(
     if let Some(error @ DeskError::Request(RequestError::TooLong { .. } | RequestError::Over)) = failed {
         until.error = Some(words::sentence(error));
     }
-    let patients = [("numbers", "These patients, in a role that is mine"), ("related", "Everyone to whom the role relates me: the role itself")];
+    let patients = [
+        ("numbers", "These patients, in a role that is mine"),
+        ("related", "Everyone to whom the role relates me: the role itself"),
+    ];
     let chosen = if typed.patients.is_empty() { "numbers" } else { &typed.patients };
     let mut role = words::pick(&roles, &typed.role);
     if let Some(error @ DeskError::NotAllowed) = failed {

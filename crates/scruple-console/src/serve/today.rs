@@ -11,8 +11,8 @@ use axum::response::Response;
 use scruple_flow::{AccessRequest, ElevationKind, EmergencyReview, HeldElevation, ReviewState};
 use scruple_policy::Act;
 use scruple_store::{
-    StoreError, find_elevation, find_person, list_open_reviews, list_pending_requests, list_requests_of, open_elevations,
-    open_grants,
+    StoreError, find_elevation, find_person, list_open_reviews, list_pending_requests, list_requests_of,
+    open_elevations, open_grants,
 };
 use std::sync::Arc;
 

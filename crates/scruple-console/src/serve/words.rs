@@ -4,7 +4,8 @@ use crate::pages::parts::{Choice, Coded, Field, Pick, When};
 use scruple_app::DeskError;
 use scruple_core::Timestamp;
 use scruple_flow::{
-    AccessRequest, DeclaredReason, ElevationError, EmergencyReason, RequestError, RequestState, ReviewError, RoleCode, WeakReason,
+    AccessRequest, DeclaredReason, ElevationError, EmergencyReason, RequestError, RequestState, ReviewError, RoleCode,
+    WeakReason,
 };
 use scruple_policy::{ADMINISTRATOR, Pack};
 
@@ -12,7 +13,18 @@ const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// A moment, in UTC until people have a time zone.
@@ -22,8 +34,7 @@ pub(crate) fn when(at: Timestamp) -> When {
     let mut next = || parts.next().unwrap_or_default();
     let (year, month, day, hour, minute) = (next(), next(), next(), next(), next());
     let month = month.parse::<usize>().ok().and_then(|month| MONTHS.get(month.checked_sub(1)?)).copied();
-    let words =
-        format!("{} {} {year}, {hour}:{minute} UTC", day.trim_start_matches('0'), month.unwrap_or_default());
+    let words = format!("{} {} {year}, {hour}:{minute} UTC", day.trim_start_matches('0'), month.unwrap_or_default());
     When { iso, words }
 }
 

@@ -4,18 +4,26 @@ pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Sqlite;
 
 #[path = "cases/commit.rs"]
 mod commit;
+#[path = "cases/directory.rs"]
+mod directory;
 #[path = "cases/elevations.rs"]
 mod elevations;
 #[path = "cases/feed.rs"]
 mod feed;
 #[path = "cases/grants.rs"]
 mod grants;
+#[path = "cases/groups.rs"]
+mod groups;
 #[path = "cases/jobs.rs"]
 mod jobs;
 #[path = "cases/keys.rs"]
 mod keys;
+#[path = "cases/leaves.rs"]
+mod leaves;
 #[path = "cases/links.rs"]
 mod links;
+#[path = "cases/moves.rs"]
+mod moves;
 #[path = "cases/outbox.rs"]
 mod outbox;
 #[path = "cases/packs.rs"]

@@ -1,4 +1,4 @@
 //! The three doors.
 
-pub(crate) mod refused;
 pub(crate) mod find;
+pub(crate) mod refused;

@@ -6,8 +6,8 @@ use scruple_flow::{
     DeclaredReason, Elevation, ElevationKind, EmergencyReason, NewElevation, Opening, PatientRef, Revocation, Window,
 };
 use scruple_store::{
-    NewReview, Person, StoreError, Subject, end_elevation, find_elevation, insert_elevation, insert_review,
-    list_elevations, list_elevations_of_patient, load_access, open_elevations,
+    NewReview, Person, StoreError, Subject, end_elevation, end_elevations_of, find_elevation, insert_elevation,
+    insert_review, list_elevations, list_elevations_of_patient, load_access, open_elevations,
 };
 
 const WORDS: &str = "Covering bed twelve for Maria tonight";
@@ -79,6 +79,12 @@ async fn what_is_open_is_held_until_its_end_or_until_somebody_ends_it() {
         let of_a = list_elevations_of_patient(&mut tx, &patient("a"), None).await.unwrap();
         assert_eq!(of_a.iter().map(|one| one.held.person).collect::<Vec<_>>(), [people[1], people[0]]);
         assert_eq!(list_elevations_of_patient(&mut tx, &patient("c"), None).await.unwrap(), []);
+        drop(tx);
+        let mut tx = db.begin().await;
+        let all = Revocation { by: people[2], at: at(60) };
+        assert_eq!(end_elevations_of(&mut tx, people[0], all).await.unwrap(), 1);
+        db.commit(tx, Subject::Person(people[0])).await.unwrap();
+        assert_eq!(open(0).await, []);
     })
     .await;
 }

@@ -3,6 +3,7 @@
 use super::ENGINE;
 use crate::support::{at, with_db};
 use scruple_core::Phi;
+use scruple_store::list_persons;
 use scruple_store::{
     NewPerson, StoreError, Subjects, find_person, find_person_by_login, insert_person, mark_person_left,
 };
@@ -54,6 +55,22 @@ async fn a_reading_transaction_cannot_write() {
     with_db(ENGINE, async |db| {
         let mut tx = db.read().await;
         assert!(insert_person(&mut tx, &db.new_person("ana")).await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn all_persons_are_listed_page_by_page() {
+    with_db(ENGINE, async |db| {
+        let mut ids = [db.person("ana").await, db.person("bob").await, db.person("cy").await];
+        ids.sort();
+        let list = async |after| -> Vec<_> {
+            let people = list_persons(&mut db.read().await, after).await.unwrap();
+            people.into_iter().map(|person| person.id).collect()
+        };
+        assert_eq!(list(None).await, ids);
+        assert_eq!(list(Some(ids[0])).await, ids[1..]);
+        assert_eq!(list(Some(ids[2])).await, []);
     })
     .await;
 }

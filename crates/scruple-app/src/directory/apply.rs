@@ -1,0 +1,229 @@
+//! Carries out what a change means, in the transaction that records it.
+
+use super::{Directory, DirectoryError};
+use crate::record::Record;
+use scruple_core::{Id, Timestamp};
+use scruple_flow::directory::{Change, Leave, LeaveState, Lost};
+use scruple_store::{
+    Aggregate, HeldGrant, LinkEnd, NewMove, Person, Revocation, RoleCode, Subject, Subjects, Tx, end_elevations_of,
+    end_links, end_sessions_of, find_open_leave, insert_leave, insert_move, list_reports, lock_person,
+    mark_person_left, revive_person, revoke_grants, settle_move, update_leave,
+};
+use serde_json::{Value, json};
+
+/// After every grant that there is.
+const EVERY_GRANT: Timestamp = Timestamp::from_micros(i64::MAX);
+
+/// Of whom and when.
+#[derive(Clone, Copy)]
+pub(super) struct About {
+    pub(super) person: Id<Person>,
+    /// Version of the person's row, as it is now in the transaction.
+    pub(super) version: i64,
+    pub(super) left_at: Option<Timestamp>,
+    pub(super) at: Timestamp,
+    /// From when on a move counts.
+    pub(super) effective_at: Timestamp,
+}
+
+impl Directory<'_> {
+    /// Carries the changes out; answers with their records, in order.
+    pub(super) async fn apply(
+        &mut self,
+        tx: &mut Tx,
+        mut about: About,
+        changes: &[Change],
+    ) -> Result<Vec<Record>, DirectoryError> {
+        let mut records = Vec::new();
+        for change in changes {
+            match change {
+                // He holds nothing; his record is the directory's own.
+                Change::Joiner => {}
+                Change::Leaver => {
+                    records.push(self.leaves(tx, about).await?);
+                    about.version = about.version.saturating_add(1);
+                }
+                Change::Rehired => {
+                    records.push(self.rehired(tx, about).await?);
+                    about.version = about.version.saturating_add(1);
+                }
+                Change::Mover(lost) => {
+                    let moves = self.moves(tx, about, lost).await?;
+                    records.extend(moved(about, self.by, lost, &moves));
+                }
+                Change::LeaveStarts => records.push(self.leave_starts(tx, about, about.at).await?),
+                Change::LeaveEnds => records.push(self.leave_ends(tx, about).await?),
+            }
+        }
+        Ok(records)
+    }
+
+    /// Out at once: links ended, grants revoked, leave closed, all with the commit.
+    async fn leaves(&mut self, tx: &mut Tx, about: About) -> Result<Record, DirectoryError> {
+        let About { person, version, at, .. } = about;
+        if person == self.by {
+            return Err(DirectoryError::Own);
+        }
+        let end = LinkEnd { by: self.by, at };
+        // Before the row of the person, as whoever confirms a link does; and once more for what came meanwhile.
+        let (mut links, mut subjects) = end_links(tx, person, end).await?;
+        mark_person_left(tx, person, version, at).await?;
+        let (late, more) = end_links(tx, person, end).await?;
+        links.extend(late);
+        subjects = union(&subjects, &more);
+        let revocation = Revocation { by: self.by, at };
+        let revoked = revoke_grants(tx, person, None, EVERY_GRANT, revocation).await?;
+        let charts = end_elevations_of(tx, person, revocation).await?;
+        let sessions = end_sessions_of(tx, person, None, self.by, ("left", at)).await?;
+        let leave = find_open_leave(tx, person).await?;
+        if let Some(leave) = leave.clone() {
+            update_leave(tx, &leave.closed_by_leaving(self.by, at)).await?;
+        }
+        // Whoever reported to him has nobody now, which is a finding until HR names another.
+        let reports = list_reports(tx, person, None).await?;
+        let links: Vec<_> = links.iter().map(ToString::to_string).collect();
+        let reports: Vec<_> = reports.iter().map(ToString::to_string).collect();
+        let body = json!({
+            "person": person.to_string(),
+            "requested_by": self.by.to_string(),
+            "left_at": at.micros(),
+            "completed_at": at.micros(),
+            "grants": grants(&revoked),
+            "elevations": charts,
+            "sessions": sessions,
+            "links": links,
+            "leave": leave.map(|leave| leave.id.to_string()),
+            "reports": reports,
+            // It is one transaction: what would have failed would have undone all of it.
+            "failed": [],
+        });
+        let aggregate = (Aggregate::new("person", person), version.saturating_add(1));
+        Ok(Record::new(aggregate, "person_left", at, subjects, &body))
+    }
+
+    /// Here again, with nothing: what was left open when he went ended then.
+    async fn rehired(&mut self, tx: &mut Tx, about: About) -> Result<Record, DirectoryError> {
+        let About { person, version, at, .. } = about;
+        if person == self.by {
+            return Err(DirectoryError::Own);
+        }
+        let left_at = about.left_at.unwrap_or(at);
+        let (links, subjects) = end_links(tx, person, LinkEnd { by: self.by, at: left_at }).await?;
+        lock_person(tx, person).await?;
+        let revoked = revoke_grants(tx, person, None, EVERY_GRANT, Revocation { by: self.by, at: left_at }).await?;
+        revive_person(tx, person, version).await?;
+        let links: Vec<_> = links.iter().map(ToString::to_string).collect();
+        let body = json!({
+            "person": person.to_string(),
+            "by": self.by.to_string(),
+            "had_left_at": left_at.micros(),
+            "grants": grants(&revoked),
+            "links": links,
+        });
+        let aggregate = (Aggregate::new("person", person), version.saturating_add(1));
+        Ok(Record::new(aggregate, "person_rehired", at, subjects, &body))
+    }
+
+    /// Notes what is lost, from when on, and takes it where that is now.
+    pub(super) async fn moves(
+        &mut self,
+        tx: &mut Tx,
+        about: About,
+        lost: &Lost,
+    ) -> Result<Vec<(NewMove, Vec<HeldGrant>)>, DirectoryError> {
+        let roles: Vec<Option<&RoleCode>> = match lost {
+            Lost::All => vec![None],
+            Lost::Roles(roles) => roles.iter().map(Some).collect(),
+        };
+        if !roles.is_empty() {
+            lock_person(tx, about.person).await?;
+        }
+        let mut done = Vec::new();
+        for role in roles {
+            let new = NewMove {
+                id: self.new_id(about.at),
+                person: about.person,
+                role: role.cloned(),
+                noted_by: self.by,
+                noted_at: about.at,
+                effective_at: about.effective_at.max(about.at),
+            };
+            let stored = insert_move(tx, &new).await?;
+            let mut revoked = Vec::new();
+            if stored.effective_at <= about.at {
+                let revocation = Revocation { by: self.by, at: stored.effective_at };
+                revoked = revoke_grants(tx, about.person, role, stored.covers_until, revocation).await?;
+                settle_move(tx, stored.id, stored.version, about.at).await?;
+            }
+            done.push((new, revoked));
+        }
+        Ok(done)
+    }
+
+    pub(super) async fn leave_starts(
+        &mut self,
+        tx: &mut Tx,
+        about: About,
+        starts_at: Timestamp,
+    ) -> Result<Record, DirectoryError> {
+        let leave = if let Some(open) = find_open_leave(tx, about.person).await? {
+            let leave = open.starts(starts_at)?;
+            update_leave(tx, &leave).await?;
+            Leave { version: leave.version.saturating_add(1), ..leave }
+        } else {
+            let id = self.new_id(about.at);
+            let state = LeaveState::Open;
+            let leave = Leave { id, person: about.person, starts_at, noted_by: self.by, state, version: 1 };
+            insert_leave(tx, &leave, about.at).await?;
+            leave
+        };
+        Ok(leave_record(&leave, "leave_started", self.by, about.at))
+    }
+
+    pub(super) async fn leave_ends(&mut self, tx: &mut Tx, about: About) -> Result<Record, DirectoryError> {
+        let open = find_open_leave(tx, about.person).await?.ok_or(DirectoryError::NoLeave)?;
+        let leave = open.ends(about.at)?;
+        update_leave(tx, &leave).await?;
+        let leave = Leave { version: leave.version.saturating_add(1), ..leave };
+        Ok(leave_record(&leave, "leave_ended", self.by, about.at))
+    }
+}
+
+pub(super) fn leave_record(leave: &Leave, kind: &'static str, by: Id<Person>, at: Timestamp) -> Record {
+    let body = json!({
+        "leave": leave.id.to_string(),
+        "person": leave.person.to_string(),
+        "starts_at": leave.starts_at.micros(),
+        "by": by.to_string(),
+    });
+    let aggregate = (Aggregate::new("leave", leave.id), leave.version);
+    Record::new(aggregate, kind, at, Subject::Person(leave.person), &body)
+}
+
+/// The record of a move; none where nothing is lost.
+fn moved(about: About, by: Id<Person>, lost: &Lost, moves: &[(NewMove, Vec<HeldGrant>)]) -> Option<Record> {
+    let (first, _) = moves.first()?;
+    let revoked: Vec<HeldGrant> = moves.iter().flat_map(|(_, revoked)| revoked.iter().cloned()).collect();
+    let roles = match lost {
+        Lost::All => Value::Null,
+        Lost::Roles(roles) => roles.iter().map(RoleCode::as_str).collect(),
+    };
+    let body = json!({
+        "person": about.person.to_string(),
+        "moves": moves.iter().map(|(new, _)| new.id.to_string()).collect::<Vec<_>>(),
+        "roles": roles,
+        "effective_at": first.effective_at.micros(),
+        "grants": grants(&revoked),
+        "by": by.to_string(),
+    });
+    let aggregate = (Aggregate::new("move", first.id), 1);
+    Some(Record::new(aggregate, "person_moved", about.at, Subject::Person(about.person), &body))
+}
+
+pub(super) fn grants(grants: &[HeldGrant]) -> Value {
+    grants.iter().map(|grant| json!({ "grant": grant.id.to_string(), "role": grant.role.as_str() })).collect()
+}
+
+pub(super) fn union(left: &Subjects, right: &Subjects) -> Subjects {
+    Subjects::new(left.iter().chain(right.iter()).cloned()).unwrap_or_else(|_| Subject::Everyone.into())
+}

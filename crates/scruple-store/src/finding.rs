@@ -1,0 +1,109 @@
+//! Findings of the directory: what is wrong now, asked of the tables each time. A finding is open for as long as it is
+//! true; nothing has to close it.
+
+use crate::limits::PAGE_ROWS_MAX;
+use crate::{Group, StoreError, Tx};
+use scruple_core::{Id, Timestamp};
+use scruple_flow::directory::Employment;
+use scruple_flow::{Grant, Person, RoleCode};
+use uuid::Uuid;
+
+/// A grant that a mover still has from before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LeftOver {
+    /// Who has it.
+    pub person: Id<Person>,
+    /// Which.
+    pub grant: Id<Grant>,
+    /// Its role.
+    pub role: RoleCode,
+    /// From when on it gives nothing.
+    pub effective_at: Timestamp,
+}
+
+/// Somebody for whom nobody answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unmanaged {
+    /// Who: without a manager who is here or, where it is a service, without an owner.
+    pub person: Id<Person>,
+    /// How he belongs to the organisation.
+    pub employment: Option<Employment>,
+}
+
+/// Groups that stand for no role and have members, one page of at most [`PAGE_ROWS_MAX`] after a group.
+///
+/// # Errors
+/// The database failed.
+pub async fn unmapped_groups(tx: &mut Tx, after: Option<Id<Group>>) -> Result<Vec<Id<Group>>, StoreError> {
+    const SQL: &str = "SELECT id FROM scim_group
+                       WHERE id > $1 AND role IS NULL AND deleted_at IS NULL
+                         AND EXISTS (SELECT 1 FROM scim_member WHERE scim_member.scim_group = scim_group.id)
+                       ORDER BY id LIMIT $2";
+    let after = after.map_or(Uuid::nil(), Id::uuid);
+    let rows: Vec<(Uuid,)> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(after).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
+    Ok(rows.into_iter().map(|(id,)| Id::from_uuid(id)).collect())
+}
+
+row! { struct LeftOverRow { id: Uuid, person: Uuid, role: String, moved_at: i64 } }
+
+/// Grants that movers still have from before: neither revoked nor over, nor approved anew after the move was noted. One
+/// page of at most [`PAGE_ROWS_MAX`] after a grant.
+///
+/// # Errors
+/// The database failed, or a row is inconsistent.
+pub async fn left_over_grants(
+    tx: &mut Tx,
+    now: Timestamp,
+    after: Option<Id<Grant>>,
+) -> Result<Vec<LeftOver>, StoreError> {
+    const SQL: &str = "SELECT own.id, own.person, own.role, MIN(effective_at) AS moved_at
+                       FROM role_grant AS own
+                       JOIN person_move ON person_move.person = own.person AND settled_at IS NULL AND covers_until >= granted_at
+                        AND (person_move.role IS NULL OR person_move.role = own.role)
+                       WHERE own.id > $1 AND revoked_at IS NULL AND ends_at > $2
+                       GROUP BY own.id, own.person, own.role ORDER BY own.id LIMIT $3";
+    let after = after.map_or(Uuid::nil(), Id::uuid);
+    let rows: Vec<LeftOverRow> = on_engine!(tx, |conn| {
+        sqlx::query_as(SQL).bind(after).bind(now.micros()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?
+    });
+    let one = |row: LeftOverRow| {
+        let inconsistent = |_| StoreError::Inconsistent { table: "role_grant", column: "role", id: row.id };
+        Ok(LeftOver {
+            person: Id::from_uuid(row.person),
+            grant: Id::from_uuid(row.id),
+            role: row.role.parse().map_err(inconsistent)?,
+            effective_at: Timestamp::from_micros(row.moved_at),
+        })
+    };
+    rows.into_iter().map(one).collect()
+}
+
+row! { struct UnmanagedRow { person: Uuid, employment: Option<String> } }
+
+/// Who is here and has no manager, or one who has left. One page of at most [`PAGE_ROWS_MAX`] after a person.
+///
+/// # Errors
+/// The database failed, or a row is inconsistent.
+pub async fn unmanaged_persons(
+    tx: &mut Tx,
+    now: Timestamp,
+    after: Option<Id<Person>>,
+) -> Result<Vec<Unmanaged>, StoreError> {
+    const SQL: &str = "SELECT directory.person, employment
+                       FROM directory JOIN person ON person.id = directory.person
+                       WHERE directory.person > $1 AND deleted_at IS NULL AND (left_at IS NULL OR left_at > $2)
+                         AND NOT EXISTS (SELECT 1 FROM person AS above
+                                         WHERE above.id = directory.manager
+                                           AND (above.left_at IS NULL OR above.left_at > $2))
+                       ORDER BY directory.person LIMIT $3";
+    let after = after.map_or(Uuid::nil(), Id::uuid);
+    let rows: Vec<UnmanagedRow> = on_engine!(tx, |conn| {
+        sqlx::query_as(SQL).bind(after).bind(now.micros()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?
+    });
+    let one = |row: UnmanagedRow| Unmanaged {
+        person: Id::from_uuid(row.person),
+        employment: row.employment.as_deref().and_then(Employment::told),
+    };
+    Ok(rows.into_iter().map(one).collect())
+}
