@@ -221,7 +221,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         deciding.refuse.ground.error = Some("Choose a ground.".to_owned());
         deciding.refuse.reason = wrong("no", "Say in a sentence what would do instead: it is shown to the person.");
         deciding.narrow.open = true;
-        deciding.narrow.kinds.error = Some("Leave at least one kind, or refuse.".to_owned());
+        deciding.narrow.patients.error = Some("Leave at least one patient, or refuse.".to_owned());
     }
     samples.push(sample("errors", &page));
     let mine = worker(&PLAIN, Some(Area::Requests));
