@@ -17,6 +17,7 @@
 //! timers; what is decided never depends on them.
 
 mod access;
+mod bootstrap;
 mod desk;
 pub mod directory;
 mod door;
@@ -31,10 +32,11 @@ mod seed;
 mod stop;
 
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, select_role};
+pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
 pub use desk::{Ask, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, Who};
 pub use door::{Answer, Attempt, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Enrolling, Entered, SignedIn, Waiting};
 pub use drain::{DrainError, DrainHandle, DrainState, Drainer, WaitError};
 pub use feed::FeedFollower;
 pub use link::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};
 pub use sealer::StoreKeys;
-pub use seed::{DEMO_APPROVER, DEMO_REQUESTER, SeedError, SeedPerson, Seeded, seed_workforce};
+pub use seed::{DEMO_APPROVER, DEMO_REQUESTER, SeedError, SeedPerson, Seeded, program_person, seed_workforce};

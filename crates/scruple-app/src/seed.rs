@@ -135,6 +135,21 @@ pub async fn seed_workforce(
     Ok(seeding.done)
 }
 
+/// The person behind a program that changes things here, added at first use: each change names who made it.
+///
+/// # Errors
+/// The database failed.
+pub async fn program_person(
+    store: &Store,
+    lease: &ShardLease,
+    clock: &dyn Clock,
+    rng: &mut (dyn Rng + Send),
+    login: &str,
+    name: &str,
+) -> Result<Id<Person>, SeedError> {
+    Seeding { store, lease, clock, rng, done: Seeded::default() }.system_person(login, name).await
+}
+
 /// Reads the lines, and brings those of one login together; the first one's name counts.
 fn plan<'a>(people: &[SeedPerson<'a>]) -> Result<Vec<Planned<'a>>, SeedError> {
     if people.len() > SEED_PEOPLE_MAX {

@@ -8,8 +8,10 @@ use crate::state::SystemClock;
 use crate::terminal::{say, tell};
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, Subcommand};
-use scruple_app::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};
-use scruple_core::{Clock as _, Id};
+use scruple_app::{
+    BootstrapError, LinkChanged, LinkOrder, LinkOrderError, Newcomer, bootstrap, link_practitioner, unlink_practitioner,
+};
+use scruple_core::{Clock as _, Id, Phi};
 use scruple_seal::SystemRng;
 use scruple_store::{
     LinkState, Login, Person, PractitionerLink, PractitionerRef, ShardLease, Store, find_person, find_person_by_login,
@@ -25,6 +27,14 @@ const LEASE_MICROS: i64 = 30_000_000;
 /// Changes what a node's database says of people.
 #[derive(Subcommand)]
 pub enum AdminCommand {
+    /// Adds the first two people: an administrator, and somebody of the privacy office
+    #[command(after_help = "Examples:
+  scruple admin bootstrap --administrator ola.lund --administrator-name 'Ola Lund' \\
+    --privacy-officer ines.vogt --privacy-officer-name 'Ines Vogt' --config scruple.toml
+
+Each gets a link that sets up sign-in once, within a day. Each role is agreed to by the other and ends after 90 days. The administrator
+adds people and ends their access, and sees no record. It works while nobody is administrator.")]
+    Bootstrap(BootstrapArgs),
     /// Tells who a person is in the record system
     #[command(subcommand)]
     Link(LinkCommand),
@@ -49,6 +59,25 @@ A person can have several. A practitioner to whom two persons are linked is ambi
   scruple admin link list ana.ruiz --config scruple.toml
   SCRUPLE_STATE=/var/lib/scruple scruple admin link list ana.ruiz --json")]
     List(ListArgs),
+}
+
+/// The first two people.
+#[derive(Args)]
+pub struct BootstrapArgs {
+    /// Login of the administrator
+    #[arg(long, value_name = "LOGIN")]
+    administrator: String,
+    /// Name of the administrator
+    #[arg(long, value_name = "NAME")]
+    administrator_name: String,
+    /// Login of the person of the privacy office
+    #[arg(long, value_name = "LOGIN")]
+    privacy_officer: String,
+    /// Name of that person
+    #[arg(long, value_name = "NAME")]
+    privacy_officer_name: String,
+    #[command(flatten)]
+    place: WhereArgs,
 }
 
 /// Which database, and how to tell.
@@ -101,7 +130,13 @@ pub struct ListArgs {
 
 /// Runs the command.
 pub fn run(command: &AdminCommand) -> Result<ExitCode> {
-    let AdminCommand::Link(command) = command;
+    let command = match command {
+        AdminCommand::Link(command) => command,
+        AdminCommand::Bootstrap(args) => {
+            runtime()?.block_on(first_two(args))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     runtime()?.block_on(async {
         match command {
             LinkCommand::Add(args) => {
@@ -118,6 +153,40 @@ pub fn run(command: &AdminCommand) -> Result<ExitCode> {
 
 fn login(text: &str) -> Result<Login> {
     text.parse().with_context(|| format!("`{text}`"))
+}
+
+async fn first_two(args: &BootstrapArgs) -> Result<()> {
+    let newcomer = |text: &str, name: &str| {
+        Ok::<_, anyhow::Error>(Newcomer { login: login(text)?, name: Phi::new(name.to_owned()) })
+    };
+    let administrator = newcomer(&args.administrator, &args.administrator_name)?;
+    let privacy = newcomer(&args.privacy_officer, &args.privacy_officer_name)?;
+    let config = Config::load(args.place.config.as_deref())?;
+    let store = existing_store(&config).await?;
+    let lease = take_shard(&store).await?;
+    let done = bootstrap(&store, &lease, &SystemClock, &mut SystemRng, administrator, privacy).await;
+    let _ = store.extend_shard(&lease, SystemClock.now()).await;
+    store.close().await;
+    let done = done.map_err(|error| match error {
+        BootstrapError::AlreadyDone => anyhow!("{error}: sign in as that person, and add others in the console"),
+        BootstrapError::Taken => anyhow!("{error}: choose logins that nobody here has"),
+        error => error.into(),
+    })?;
+    let base =
+        config.console.public_url.unwrap_or_else(|| format!("http://localhost:{}", config.listen.console.port()));
+    let [first, second] = done.links.map(|(_, secret)| format!("{base}/enrol?link={}", secret.expose().as_str()));
+    if args.place.json {
+        let told = json!({
+            "administrator": { "login": args.administrator, "link": first },
+            "privacy_officer": { "login": args.privacy_officer, "link": second },
+            "event": { "shard": done.position.shard.0, "seq": done.position.seq },
+        });
+        return say(&told.to_string());
+    }
+    say(&format!("{:<24} {first}", args.administrator))?;
+    say(&format!("{:<24} {second}", args.privacy_officer))?;
+    tell("note: each link works once, within a day; give each to its person and to nobody else");
+    Ok(())
 }
 
 async fn change(

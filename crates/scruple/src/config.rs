@@ -33,7 +33,7 @@ pub const KEYS: &[Key] = &[
         "listen",
         "console",
         "\"127.0.0.1:8481\"",
-        "Address of the console. Until people can sign in it must be a loopback address.",
+        "Address of the console. It speaks plain HTTP, so that it must be a loopback address: TLS stands before it (`console.public_url`).",
     ),
     key("listen", "health", "\"127.0.0.1:8482\"", "Address of `/healthz`, `/readyz` and `/metrics`."),
     key(
@@ -100,6 +100,25 @@ pub const KEYS: &[Key] = &[
         "PEM file with the authorities that the server's certificate is checked against.",
     ),
     key("upstream", "timeout_ms", "30000", "Milliseconds that one call may take."),
+    key(
+        "console",
+        "public_url",
+        "`http://localhost:` and the console's port",
+        "The origin under which people open the console, such as `https://scruple.example`. Passkeys are bound to its host, so that it does not change.",
+    ),
+    key("console", "help", "\"the service desk\"", "Whom the console tells people to call."),
+    key(
+        "scim",
+        "token_file",
+        "none: no SCIM",
+        "File with the bearer token that the HR system or identity provider shows at `/scim/v2` of the console's address.",
+    ),
+    key(
+        "scim",
+        "move_notice_hours",
+        "24",
+        "Hours from when another title or department is told to when it takes what the old one gave.",
+    ),
     key("embedded", "patients", "50", "Patients of the embedded hospital."),
     key("embedded", "seed", "1", "Another seed, other people."),
     key("tokens", "issuer", "needed by `serve`", "Issuer of access tokens (RFC 9068, claim `iss`)."),
@@ -133,6 +152,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     pub policy: PolicyConfig,
     pub upstream: UpstreamConfig,
+    pub console: ConsoleConfig,
+    pub scim: ScimConfig,
     pub embedded: Embedded,
     pub tokens: Tokens,
     pub store: StoreConfig,
@@ -231,6 +252,32 @@ impl Default for UpstreamConfig {
 
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields, default)]
+pub struct ConsoleConfig {
+    pub public_url: Option<String>,
+    pub help: String,
+}
+
+impl Default for ConsoleConfig {
+    fn default() -> Self {
+        Self { public_url: None, help: "the service desk".to_owned() }
+    }
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScimConfig {
+    pub token_file: Option<PathBuf>,
+    pub move_notice_hours: u32,
+}
+
+impl Default for ScimConfig {
+    fn default() -> Self {
+        Self { token_file: None, move_notice_hours: 24 }
+    }
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
 pub struct Embedded {
     pub patients: usize,
     pub seed: u64,
@@ -324,9 +371,12 @@ impl Config {
     fn check(&self) -> Result<()> {
         if !self.listen.console.ip().is_loopback() {
             bail!(
-                "`listen.console` is {}: until people can sign in, the console listens on a loopback address",
+                "`listen.console` is {}: the console speaks plain HTTP and listens on a loopback address; put TLS before it and name it in `console.public_url`",
                 self.listen.console
             );
+        }
+        if let Some(url) = &self.console.public_url {
+            origin(url).context("`console.public_url`")?;
         }
         if self.listen.tls_certificate.is_some() != self.listen.tls_key.is_some() {
             bail!("`listen.tls_certificate` and `listen.tls_key` go together");
@@ -377,6 +427,18 @@ fn put(table: &mut toml::Table, variable: &str, value: &str) -> Result<()> {
     };
     holder.insert(key.name.to_owned(), parsed);
     Ok(())
+}
+
+/// The host of an origin: `https://scruple.example`, or with a port.
+pub fn origin(url: &str) -> Result<&str> {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://localhost").map(|_| "localhost"));
+    let host = host.with_context(|| format!("`{url}` is no address of the form https://scruple.example"))?;
+    let host = host.split(':').next().unwrap_or_default();
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    if host.is_empty() || !host.bytes().all(allowed) || url.ends_with('/') {
+        bail!("`{url}` is no address of the form https://scruple.example, without a path");
+    }
+    Ok(host)
 }
 
 /// The reference of all keys, as Markdown.
@@ -430,6 +492,7 @@ mod tests {
             let value = match (key.section, key.name) {
                 ("listen", "gateway" | "console" | "health") => "\"127.0.0.1:0\"",
                 ("gateway", "public_url") => "\"https://gateway.example/fhir\"",
+                ("console", "public_url") => "\"https://scruple.example\"",
                 ("gateway", "allow_assumed_relationships") => "true",
                 ("gateway", "timing") => "\"bucket\"",
                 ("upstream", "search_by") => "\"get\"",
@@ -437,7 +500,7 @@ mod tests {
                 ("upstream", "basic_file") => continue,
                 ("log", "format") => "\"json\"",
                 ("log", "level") => "\"debug\"",
-                (_, "watch_ms" | "timeout_ms" | "patients" | "seed") => "7",
+                (_, "watch_ms" | "timeout_ms" | "patients" | "seed" | "move_notice_hours") => "7",
                 _ => "\"a\"",
             };
             text += &format!("{} = {value}\n", key.name);

@@ -4,6 +4,7 @@
 mod credential;
 mod keys;
 mod log;
+mod people;
 mod policy;
 mod ready;
 mod tasks;
@@ -11,23 +12,27 @@ mod tasks;
 pub use keys::{issuer, private_file};
 pub use log::start as start_log;
 
-use crate::config::{Config, SearchMethod, SearchValues, Timing};
+use crate::config::{Config, SearchMethod, SearchValues, Timing, origin};
 use crate::state::{self, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use credential::CredentialFile;
 use policy::PolicyFiles;
-use scruple_app::{AccessCache, Drainer, FeedFollower, SeedError, SeedPerson, StoreKeys, ports, seed_workforce};
+use scruple_app::{
+    AccessCache, DoorKeys, Drainer, FeedFollower, SeedError, SeedPerson, StoreKeys, ports, seed_workforce,
+};
 use scruple_connect::{Base, EMBEDDED_BASE, EmbeddedUpstream, HttpUpstream, Roots, SearchBy};
 use scruple_core::{Clock, Timestamp};
 use scruple_fhir::search::Dialect;
 use scruple_gateway::{AnswerTiming, Gateway, GatewayService};
 use scruple_hospital::{Hospital, Options as HospitalOptions};
 use scruple_http::{Limits, Server, Tls, health::Health};
+use scruple_identity::passkey::{Passkeys, Site};
+use scruple_identity::recovery::RecoveryKey;
 use scruple_identity::{LEEWAY_SECONDS, Parties, Verifier};
 use scruple_ledger::{OpenOptions, Recorder, RecorderOptions, ReserveOptions};
 use scruple_policy::Relationships;
 use scruple_release::{Parts, Pipeline, Policy, Upstream};
-use scruple_seal::{RootKey, SystemRng};
+use scruple_seal::{RootKey, Secret, SystemRng};
 use scruple_store::{Durability, Options as StoreOptions, ShardId, ShardLease, Store};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -53,6 +58,10 @@ pub struct Plan {
     pub jwks: Option<String>,
     /// Persons to be seeded.
     pub people: Vec<Someone>,
+    /// Logins of those who get a link to set up sign-in, unless they have done so.
+    pub invited: Vec<String>,
+    /// The bearer token of SCIM, where it does not come from the file of the configuration.
+    pub scim_token: Option<String>,
 }
 
 /// A person to be seeded.
@@ -75,6 +84,10 @@ pub struct Addresses {
     pub health: String,
     /// The folder of the ledger, absolute.
     pub ledger: PathBuf,
+    /// The base of SCIM, if it is served.
+    pub scim: Option<String>,
+    /// Logins with their one-time links.
+    pub links: Vec<(String, String)>,
 }
 
 /// Folders of a node.
@@ -163,6 +176,21 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     tokio::time::timeout(START_WAIT, follower.poll()).await.context("the database does not answer")??;
     let log: Arc<dyn ports::EventLog> = Arc::clone(&recorder) as _;
     let (drainer, drain) = Drainer::new(store.clone(), Arc::clone(&log), SHARD, Arc::clone(&wake))?;
+    let console_url = config.console.public_url.clone();
+    let console_url =
+        console_url.unwrap_or_else(|| format!("http://localhost:{}", console_listener.local_addr().port()));
+    let door = door_keys(&console_url, &root)?;
+    let links = people::invite(&store, &lease, &clock, &door, &plan.invited, &console_url).await?;
+    let scim = people::scim(people::Scim {
+        config: &config.scim,
+        token: plan.scim_token.as_deref(),
+        store: &store,
+        lease: &lease,
+        clock: &clock,
+        drain: &drain,
+        base: &console_url,
+    })
+    .await?;
     let (admin_drainer, admin_drain) = Drainer::new(store.clone(), log, ADMIN_SHARD, wake)?;
     let gateway = Arc::new(Gateway::new(scruple_gateway::Parts {
         pipeline: Arc::clone(&pipeline),
@@ -176,6 +204,17 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         },
         now: clock.now(),
     }));
+    let site = scruple_console::SiteParts {
+        store: store.clone(),
+        lease: lease.clone(),
+        clock: Arc::clone(&clock),
+        rng: || Box::new(SystemRng),
+        pipeline: Arc::clone(&pipeline),
+        drain: drain.clone(),
+        keys: door,
+        host: origin(&console_url)?.to_owned(),
+        help: config.console.help.clone(),
+    };
     let drains = [drain, admin_drain];
     let state = Arc::new(ready::State::new(Arc::clone(&recorder), Arc::clone(&cache), drains, Arc::clone(&clock)));
     let mut running = tokio::task::JoinSet::new();
@@ -206,9 +245,15 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
 
     let addresses = Addresses {
         gateway: base,
-        console: format!("http://{}/", console_listener.local_addr()),
+        console: if config.console.public_url.is_some() {
+            format!("{console_url}/")
+        } else {
+            format!("http://{}/", console_listener.local_addr())
+        },
         health: format!("http://{}/", health_listener.local_addr()),
         ledger: folders.ledger.clone(),
+        scim: scim.as_ref().map(|_| format!("{console_url}/scim/v2")),
+        links,
     };
     let limits = Limits::default();
     let stopped = |mut stop: watch::Receiver<bool>| async move {
@@ -220,7 +265,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         limits,
         stopped(stop.subscribe()),
     )));
-    let console = console(&pipeline, &recorder, &hospital, &clock, &root)?;
+    let lens = lens(&pipeline, &recorder, &hospital, &clock, &root)?;
+    let console = scruple_console::console(site, lens, scim);
     let console = hyper_util::service::TowerToHyperService::new(console);
     running.spawn(discard(console_listener.serve(console, limits, stopped(stop.subscribe()))));
     let health = Health::new(Arc::clone(&state) as Arc<dyn scruple_http::health::Readiness>, ready::metrics());
@@ -457,14 +503,28 @@ pub fn upstream_options(config: &Config) -> Result<Option<scruple_connect::Optio
     Ok(Some(connect))
 }
 
-/// The console over the synthetic hospital, whatever the upstream is.
-fn console(
+/// What signing in to the console needs.
+fn door_keys(console_url: &str, root: &RootKey) -> Result<DoorKeys> {
+    let site = Site {
+        domain: origin(console_url)?.to_owned(),
+        origins: vec![console_url.to_owned()],
+        name: "Scruple".to_owned(),
+    };
+    Ok(DoorKeys {
+        passkeys: Passkeys::new(&site).context("`console.public_url`")?,
+        recovery: RecoveryKey::new(&Secret::new(root.blind("recovery-codes")?.index(b"key"))),
+        issuer: "Scruple".to_owned(),
+    })
+}
+
+/// The Lens over the synthetic hospital, whatever the upstream is.
+fn lens(
     pipeline: &Arc<Pipeline>,
     recorder: &Arc<Recorder>,
     hospital: &Hospital,
     clock: &Arc<dyn Clock>,
     root: &RootKey,
-) -> Result<axum::Router> {
+) -> Result<Arc<dyn scruple_console::Lens>> {
     let (policy, recorder) = (Arc::clone(pipeline), Arc::clone(recorder));
     let lens = scruple_console::HospitalLens::new(scruple_console::HospitalLensOptions {
         hospital: *hospital,
@@ -474,7 +534,7 @@ fn console(
         token: root.token()?,
         rng: Box::new(SystemRng),
     });
-    Ok(scruple_console::router(Arc::new(lens)))
+    Ok(Arc::new(lens))
 }
 
 /// The present, for those who seed and issue before a node runs.

@@ -45,9 +45,12 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     node::start_log(config.log);
-    let plan = Plan { config, jwks: None, people: Vec::new() };
+    let plan = Plan { config, jwks: None, people: Vec::new(), invited: Vec::new(), scim_token: None };
     runtime()?.block_on(node::run(plan, |at| {
         tell(&format!("gateway {}\nconsole {}\nhealth  {}", at.gateway, at.console, at.health));
+        if let Some(scim) = &at.scim {
+            tell(&format!("scim    {scim}"));
+        }
         Ok(())
     }))?;
     Ok(ExitCode::SUCCESS)

@@ -178,8 +178,8 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/people/{id}/end/{kind}/{right}", Asks::Act(Act::EndAccess)),
 ];
 
-/// The console: the pages of people, and the Lens at `/lens`.
-pub fn console(parts: SiteParts, lens: Arc<dyn Lens>) -> Router {
+/// The console: the pages of people, and the Lens at `/lens`. `beside`: what else is served at its address, such as SCIM.
+pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) -> Router {
     let host = parts.host.clone();
     let site = Arc::new(Site { parts });
     let routes = Router::new()
@@ -219,7 +219,8 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>) -> Router {
         .route("/people/{id}/end/{kind}/{right}", get(people::confirm_end).post(people::end))
         .layer(from_fn_with_state(Arc::clone(&site), gate))
         .with_state(site);
-    pages::shared(routes.merge(pages::lens_routes(lens)), Some(host))
+    let routes = routes.merge(pages::lens_routes(lens));
+    pages::shared(routes.merge(beside.unwrap_or_default()), Some(host))
 }
 
 /// Somebody who is signed in, and may do what the route asks.

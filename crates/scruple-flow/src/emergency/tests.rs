@@ -1,3 +1,5 @@
+//! Every state of a review with every event, and who may make them.
+
 use super::*;
 use uuid::Uuid;
 

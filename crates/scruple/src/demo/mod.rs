@@ -10,6 +10,7 @@ use crate::terminal::{say, tell};
 use anyhow::Result;
 use clap::Args;
 use scruple_hospital::{Hospital, StaffMember, staff};
+use scruple_identity::session::SessionToken;
 use scruple_identity::{Claims, Parties};
 use scruple_seal::SystemRng;
 use serde_json::json;
@@ -42,7 +43,7 @@ const PERSONAS: [(&str, &str); 6] = [
     after_help = "Examples:\n  scruple demo\n  scruple demo --upstream http://127.0.0.1:8080/fhir\n  scruple demo --json --listen 127.0.0.1:0 --data try\n  scruple demo --files --dir try-files"
 )]
 pub struct DemoArgs {
-    /// Prints one JSON line when ready: {"console","gateway","ledger","personas":[{"name","role","purpose","token"}]}
+    /// Prints one JSON line when ready: {"console","gateway","health","ledger","personas":[{"name","role","purpose","token"}],"sign_in":[{"login","link"}],"scim","scim_token"}
     #[arg(long)]
     json: bool,
     /// Address of the gateway; console and health take ports of their own on it [default: 127.0.0.1:8480, or a free port]
@@ -61,6 +62,10 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR", requires = "files")]
     dir: Option<PathBuf>,
 }
+
+/// People of the demo who work in the console alone: name and role.
+const OFFICE: [(&str, &str); 3] =
+    [("Mara Keller", "manager"), ("Ines Vogt", "privacy_officer"), ("Ola Lund", "administrator")];
 
 struct Persona {
     name: String,
@@ -115,7 +120,15 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
         role: one.role.to_owned(),
         practitioners: one.practitioner.iter().cloned().collect(),
     };
-    let people = personas.iter().map(someone).collect();
+    let mut people: Vec<Someone> = personas.iter().map(someone).collect();
+    let mut invited: Vec<String> =
+        personas.iter().filter(|one| matches!(one.role, "nurse" | "physician")).map(|one| one.login.clone()).collect();
+    for (name, role) in OFFICE {
+        let login = login(name);
+        invited.push(login.clone());
+        people.push(Someone { login, name: name.to_owned(), role: role.to_owned(), practitioners: Vec::new() });
+    }
+    let scim_token = SessionToken::generate(&mut SystemRng).expose().to_string();
     let (with_json, patients) = (args.json, config.embedded.patients);
     let embedded = args.upstream.is_none();
     let mut log = config.log;
@@ -124,10 +137,11 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     if !args.json && embedded {
         tell(&format!("Making a synthetic hospital of {patients} patients and proving the policy ..."));
     }
-    let plan = Plan { config, jwks: Some(issuer.jwks().to_owned()), people };
+    let token = scim_token.clone();
+    let plan = Plan { config, jwks: Some(issuer.jwks().to_owned()), people, invited, scim_token: Some(scim_token) };
     runtime()?.block_on(node::run(plan, |at| {
         let folder = write_tokens(&data, &personas)?;
-        if with_json { print_json(at, &personas) } else { print_words(at, &personas, &folder, embedded) }
+        if with_json { print_json(at, &personas, &token) } else { print_words(at, &personas, &folder, embedded) }
     }))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -171,7 +185,7 @@ fn write_tokens(data: &Path, personas: &[Persona]) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn print_json(at: &Addresses, personas: &[Persona]) -> Result<()> {
+fn print_json(at: &Addresses, personas: &[Persona], scim_token: &str) -> Result<()> {
     let personas: Vec<serde_json::Value> = personas
         .iter()
         .map(|one| json!({ "name": one.name, "role": one.role, "purpose": one.purpose, "token": one.token }))
@@ -182,6 +196,9 @@ fn print_json(at: &Addresses, personas: &[Persona]) -> Result<()> {
         "health": at.health,
         "ledger": at.ledger,
         "personas": personas,
+        "sign_in": at.links.iter().map(|(login, link)| json!({ "login": login, "link": link })).collect::<Vec<_>>(),
+        "scim": at.scim,
+        "scim_token": scim_token,
     });
     say(&line.to_string())
 }
@@ -191,7 +208,7 @@ fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bo
         if embedded { "an embedded synthetic hospital: nobody in it exists" } else { "the server of --upstream" };
     say(&format!("Scruple demo, before {behind}.\n"))?;
     say(&format!(
-        "  Lens, in a browser   {}\n  Gateway, FHIR R4     {}\n  Ledger               {}\n",
+        "  Lens, in a browser   {}lens\n  Gateway, FHIR R4     {}\n  Ledger               {}\n",
         at.console,
         at.gateway,
         at.ledger.display()
@@ -199,6 +216,12 @@ fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bo
     say(&format!("  {:<22} {:<16} {:<10} token (8 hours)", "who", "role", "purpose"))?;
     for one in personas {
         say(&format!("  {:<22} {:<16} {:<10} {}/{}", one.name, one.role, one.purpose, tokens.display(), one.role))?;
+    }
+    if !at.links.is_empty() {
+        say("\nThe console, in a browser; each link sets up sign-in once, with a passkey or an authenticator app:\n")?;
+        for (login, link) in &at.links {
+            say(&format!("  {login:<22} {link}"))?;
+        }
     }
     let bearer = |role: &str| {
         let file = tokens.join(role);
