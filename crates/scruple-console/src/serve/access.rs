@@ -29,28 +29,6 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
     let person = signed.person();
     let mut tx = site.parts.store.begin_read().await?;
     let mut rights = Vec::new();
-    for held in open_grants(&mut tx, person, now).await? {
-        let Some(grant) = find_grant(&mut tx, held.id).await? else { continue };
-        let approver = find_person(&mut tx, grant.approved_by).await?.map(|person| person.name.into_inner());
-        let role = pack.roles.get(held.role.as_str());
-        let [opens, in_part, closed] = role.map_or_else(Default::default, |role| kinds(&pack, role));
-        rights.push(Right {
-            id: format!("g{}", held.id.uuid().simple()),
-            what: words::role_coded(&pack, &held.role),
-            purpose: role.map_or_else(|| words::purpose(None), |role| words::purpose(Some(&role.purpose))),
-            source: format!("the role that was agreed to on {}", when(grant.granted_at).words),
-            approver,
-            since: when(held.window.starts_at()),
-            until: Some(when(held.window.ends_at())),
-            left: Some(words::left(held.window.ends_at(), now)),
-            opens,
-            in_part,
-            closed,
-            conditions: role.map(|role| format!("Patients: {}.", role.relationship)).into_iter().collect(),
-            used: None,
-            give_back: Some(format!("/access/end/role/{}", held.id)),
-        });
-    }
     for held in open_elevations(&mut tx, person, now).await? {
         let Some(elevation) = find_elevation(&mut tx, held.id).await? else { continue };
         rights.push(Right {
@@ -71,6 +49,28 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
             conditions: vec![format!("In the role {}, for this one patient.", words::role(&pack, &held.role))],
             used: None,
             give_back: Some(format!("/access/end/chart/{}", held.id)),
+        });
+    }
+    for held in open_grants(&mut tx, person, now).await? {
+        let Some(grant) = find_grant(&mut tx, held.id).await? else { continue };
+        let approver = find_person(&mut tx, grant.approved_by).await?.map(|person| person.name.into_inner());
+        let role = pack.roles.get(held.role.as_str());
+        let [opens, in_part, closed] = role.map_or_else(Default::default, |role| kinds(&pack, role));
+        rights.push(Right {
+            id: format!("g{}", held.id.uuid().simple()),
+            what: words::role_coded(&pack, &held.role),
+            purpose: role.map_or_else(|| words::purpose(None), |role| words::purpose(Some(&role.purpose))),
+            source: format!("the role that was agreed to on {}", when(grant.granted_at).words),
+            approver,
+            since: when(held.window.starts_at()),
+            until: Some(when(held.window.ends_at())),
+            left: Some(words::left(held.window.ends_at(), now)),
+            opens,
+            in_part,
+            closed,
+            conditions: role.map(|role| format!("Patients: {}.", role.relationship)).into_iter().collect(),
+            used: None,
+            give_back: Some(format!("/access/end/role/{}", held.id)),
         });
     }
     drop(tx);

@@ -114,6 +114,14 @@ impl Site {
         }
     }
 
+    /// Records that somebody looked. What tells of others is not shown where that cannot be recorded; a person's own pages and the
+    /// doors to a chart are (care-continues).
+    async fn viewed(&self, route: &str, act: Act, person: Id<Person>) -> bool {
+        let facts = [("route", route.to_owned()), ("person", person.to_string())];
+        let is_own = matches!(act, Act::Access | Act::Ask | Act::Declare | Act::Emergency);
+        self.parts.pipeline.note(self.now(), "console_viewed", &facts).await.is_ok() || is_own
+    }
+
     /// Records that somebody was refused here. What cannot be recorded is logged.
     async fn refused(&self, route: &str, code: &'static str, person: Option<Id<Person>>) {
         let person = person.map_or_else(|| "nobody".to_owned(), |person| person.to_string());
@@ -293,6 +301,15 @@ async fn gate(State(site): State<Arc<Site>>, mut request: Request, next: Next) -
     };
     match signed {
         Ok(signed) => {
+            if request.method() == Method::GET && !site.viewed(path, *act, signed.person()).await {
+                return message(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    signed.frame(&site, None),
+                    "Nothing is shown now",
+                    &["The ledger does not record, and what is not recorded is not shown. Try again in a moment."],
+                    &[("/", "Today")],
+                );
+            }
             request.extensions_mut().insert(signed);
             next.run(request).await
         }

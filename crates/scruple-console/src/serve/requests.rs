@@ -251,7 +251,7 @@ async fn build(
         patients: patients.collect(),
         count: words::patients(request),
         purpose: words::purpose(request.wanted.purpose.as_deref()),
-        task: "as said".to_owned(),
+        task: String::new(),
         from: when(window.starts_at()),
         until: when(window.ends_at()),
         length: words::length(window.ends_at().micros().saturating_sub(window.starts_at().micros())),

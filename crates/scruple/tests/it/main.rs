@@ -22,6 +22,7 @@ mod lines;
 mod memory;
 mod node;
 mod others;
+mod people;
 mod policy;
 mod recorded;
 mod search;
