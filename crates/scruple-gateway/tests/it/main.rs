@@ -3,6 +3,7 @@
 
 mod attachments;
 mod behind;
+mod elevations;
 mod faults;
 mod helios;
 mod leaks;

@@ -19,7 +19,7 @@ use scruple_pairs::Exchange;
 use scruple_policy::{Active, PackFiles, activate};
 use scruple_release::{Fetched, Pipeline, Policy, Upstream, UpstreamError, UpstreamFuture, UpstreamQuery};
 use scruple_seal::{RootKey, Secret, TokenKey};
-use scruple_store::{Durability, Options, ShardId, Store};
+use scruple_store::{Durability, Options, ShardId, ShardLease, Store};
 use scruple_testkit::interfere::{Request, Response};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -64,7 +64,7 @@ pub fn practitioners(login: &str) -> &'static [&'static str] {
 }
 
 /// The people: login and roles.
-const PEOPLE: [(&str, &str); 12] = [
+const PEOPLE: [(&str, &str); 13] = [
     ("ana.desk", "front_desk"),
     ("ben.bill", "biller"),
     ("cid.nurse", "nurse"),
@@ -77,6 +77,7 @@ const PEOPLE: [(&str, &str); 12] = [
     ("ivy.priv", "privacy_officer"),
     ("joy.social", "social_worker"),
     ("ira.study", "researcher"),
+    ("mia.lead", "manager"),
 ];
 
 /// Who holds a role, in the tests.
@@ -153,6 +154,8 @@ pub struct World {
     pub recorder: Arc<Recorder>,
     pub issuer: Issuer,
     pub follower: Option<FeedFollower>,
+    /// The state, and the right to write on it.
+    pub state: (Store, ShardLease),
     dir: tempfile::TempDir,
 }
 
@@ -208,7 +211,7 @@ impl World {
         let recorder = Arc::new(Recorder::open(ledger, recorder).unwrap());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let database = format!("sqlite:{}", dir.path().join("scruple.db").display());
-        let (access, follower) = runtime.block_on(access(&database, &clock));
+        let (access, follower, state) = runtime.block_on(access(&database, &clock));
         let parties = Parties { issuer: ISSUER.to_owned(), audience: BASE.to_owned() };
         let issuer = Issuer::generate(parties.clone(), &mut ChaCha20Rng::seed_from_u64(11)).unwrap();
         let verifier = Verifier::new(issuer.jwks(), parties, LEEWAY_SECONDS).unwrap();
@@ -222,7 +225,7 @@ impl World {
         }));
         let gateway =
             Arc::new(Gateway::new(Parts { pipeline, access, verifier, path: "/fhir".to_owned(), timing, now: noon() }));
-        Self { runtime, gateway, clock, upstream: exchange, recorder, issuer, follower: Some(follower), dir }
+        Self { runtime, gateway, clock, upstream: exchange, recorder, issuer, follower: Some(follower), state, dir }
     }
 
     pub fn ledger(&self) -> PathBuf {
@@ -305,7 +308,7 @@ pub fn read_entries(dir: &Path) -> Vec<Entry> {
     .collect()
 }
 
-async fn access(database: &str, clock: &Arc<FixedClock>) -> (Arc<AccessCache>, FeedFollower) {
+async fn access(database: &str, clock: &Arc<FixedClock>) -> (Arc<AccessCache>, FeedFollower, (Store, ShardLease)) {
     let keys = StoreKeys::new(&root(), Box::new(ChaCha20Rng::seed_from_u64(3))).unwrap();
     let options = Options::parse(database, Durability::Relaxed).unwrap();
     let store = Store::connect(options, Box::new(keys)).await.unwrap();
@@ -318,10 +321,14 @@ async fn access(database: &str, clock: &Arc<FixedClock>) -> (Arc<AccessCache>, F
         .collect();
     seed_workforce(&store, &lease, clock.as_ref(), &mut ChaCha20Rng::seed_from_u64(4), &people).await.unwrap();
     let cache = Arc::new(AccessCache::new(store.clone()));
-    let follower =
-        FeedFollower::new(store, Arc::clone(&cache), Arc::clone(clock) as Arc<dyn Clock>, Arc::new(Notify::new()));
+    let follower = FeedFollower::new(
+        store.clone(),
+        Arc::clone(&cache),
+        Arc::clone(clock) as Arc<dyn Clock>,
+        Arc::new(Notify::new()),
+    );
     follower.poll().await.unwrap();
-    (cache, follower)
+    (cache, follower, (store, lease))
 }
 
 /// A request by its method, and path with query.

@@ -1,0 +1,150 @@
+//! Charts that are opened beyond a relationship: by a person's word, in an emergency, by a request; each until its end and no longer,
+//! each named in the record.
+
+use crate::support::{World, code, login, noon, resolved};
+use crate::two::{patient, store};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use scruple_app::{Ask, Declaration, Desk, Emergency, Narrower, Who};
+use scruple_core::{EntryBody, Id, Phi};
+use scruple_flow::{DeclaredReason, Elevation, EmergencyReason, Login, Person};
+use scruple_pairs::Behind;
+use scruple_store::find_person_by_login;
+use serde_json::Value;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const HOUR: i64 = 3_600_000_000;
+
+fn world() -> World {
+    let values = [patient("p1", "1980-05-17"), patient("p2", "1981-06-18"), patient("p3", "1982-07-19")];
+    World::under(resolved(), Behind::Raw.upstream(&store(&values), noon()).unwrap())
+}
+
+/// Who somebody in a role is.
+fn who(world: &World, role: &str) -> Who {
+    let login: Login = login(role).parse().unwrap();
+    let person: Id<Person> = world.runtime.block_on(async {
+        let mut tx = world.state.0.begin_read().await.unwrap();
+        find_person_by_login(&mut tx, &login).await.unwrap().unwrap().id
+    });
+    Who { person, stepped_up: true }
+}
+
+/// Runs a use case, and has the gateway hear of it.
+fn at_the_desk<T>(world: &World, run: impl AsyncFnOnce(&mut Desk<'_>) -> T) -> T {
+    let active = resolved();
+    // Ids are drawn: each use case has draws of its own.
+    static DRAWS: AtomicU64 = AtomicU64::new(0);
+    let mut rng = ChaCha20Rng::seed_from_u64(DRAWS.fetch_add(1, Ordering::Relaxed));
+    let (store, lease) = &world.state;
+    let mut desk = Desk { store, lease, clock: world.clock.as_ref(), rng: &mut rng, rules: active.pack.as_ref() };
+    let done = world.runtime.block_on(run(&mut desk));
+    hear(world);
+    done
+}
+
+fn hear(world: &World) {
+    world.runtime.block_on(world.follower.as_ref().unwrap().poll()).unwrap();
+}
+
+fn reads(world: &World, purpose: &str, patients: [&str; 3]) -> [u16; 3] {
+    patients.map(|patient| world.get("nurse", purpose, &format!("/fhir/Patient/{patient}")).status)
+}
+
+const ALL: [&str; 3] = ["p1", "p2", "p3"];
+
+fn last_relations(world: &World) -> Vec<String> {
+    match world.entries().pop().unwrap().body {
+        EntryBody::Release { relations, .. } => relations,
+        _ => unreachable!("the last entry tells of something else"),
+    }
+}
+
+#[test]
+fn a_declared_relationship_opens_one_chart_until_its_end_and_the_record_names_it() {
+    let world = world();
+    assert_eq!(reads(&world, "TREAT", ALL), [404, 404, 404]);
+    let nurse = who(&world, "nurse");
+    let declaration = Declaration {
+        role: "nurse".parse().unwrap(),
+        patient: "p2".parse().unwrap(),
+        reason: DeclaredReason::Covering,
+        ends_at: noon().plus_micros(8 * HOUR),
+        words: Phi::new(String::new()),
+    };
+    let opened = at_the_desk(&world, async |desk| desk.declare(nurse, declaration).await.unwrap().now);
+    assert_eq!(reads(&world, "TREAT", ALL), [404, 200, 404]);
+    world.get("nurse", "TREAT", "/fhir/Patient/p2");
+    assert_eq!(last_relations(&world), [format!("Patient/p2 declared Elevation/{}", opened.opening().id)]);
+    let found = world.get("nurse", "TREAT", "/fhir/Patient?_total=accurate");
+    assert_eq!(serde_json::from_slice::<Value>(&found.body).unwrap()["total"], 1);
+    // Another person, another role, break-glass: nothing is open.
+    assert_eq!(world.get("physician", "TREAT", "/fhir/Patient/p2").status, 404);
+    assert_eq!(code(&world.get("nurse", "BTG", "/fhir/Patient/p2")), "elevation_missing");
+    world.clock.advance_micros(8 * HOUR - 1);
+    hear(&world);
+    assert_eq!(reads(&world, "TREAT", ALL), [404, 200, 404]);
+    world.clock.advance_micros(1);
+    assert_eq!(reads(&world, "TREAT", ALL), [404, 404, 404], "no job and no look at the feed is needed for the end");
+}
+
+#[test]
+fn an_emergency_opens_its_patient_and_no_other_under_break_glass() {
+    let world = world();
+    let nurse = who(&world, "nurse");
+    let open = |patient: &str| -> Id<Elevation> {
+        let emergency = Emergency {
+            role: "nurse".parse().unwrap(),
+            patient: patient.parse().unwrap(),
+            reason: EmergencyReason::LifeThreat,
+            words: Phi::new(String::new()),
+        };
+        at_the_desk(&world, async |desk| desk.break_glass(nurse, emergency).await.unwrap().now.opening().id)
+    };
+    assert_eq!(reads(&world, "BTG", ALL), [403, 403, 403]);
+    let first = open("p1");
+    assert_eq!(reads(&world, "BTG", ALL), [200, 404, 404]);
+    assert_eq!(reads(&world, "TREAT", ALL), [200, 404, 404]);
+    open("p3");
+    assert_eq!(reads(&world, "BTG", ALL), [200, 404, 200]);
+    let found = world.get("nurse", "BTG", "/fhir/Patient?_total=accurate");
+    assert_eq!(serde_json::from_slice::<Value>(&found.body).unwrap()["total"], 2);
+    at_the_desk(&world, async |desk| desk.end_elevation(nurse, first, 1).await.unwrap());
+    assert_eq!(reads(&world, "BTG", ALL), [404, 404, 200]);
+    world.clock.advance_micros(4 * HOUR);
+    hear(&world);
+    assert_eq!(reads(&world, "BTG", ALL), [403, 403, 403]);
+}
+
+#[test]
+fn a_nurse_is_refused_asks_reads_when_it_is_approved_and_is_refused_when_its_time_is_over() {
+    let world = world();
+    let (nurse, manager) = (who(&world, "nurse"), who(&world, "manager"));
+    let ask = |purpose: &str, patients: &[&str]| Ask {
+        person: None,
+        role: "nurse".parse().unwrap(),
+        purpose: Some(purpose.to_owned()),
+        patients: patients.iter().map(|id| id.parse().unwrap()).collect(),
+        starts_at: None,
+        ends_at: noon().plus_micros(6 * HOUR),
+        justification: Phi::new(format!("Float pool for {purpose}, the roster comes at eight")),
+        ticket: None,
+    };
+    assert_eq!(reads(&world, "TREAT", ALL), [404, 404, 404]);
+    let request = at_the_desk(&world, async |desk| desk.submit(nurse, ask("TREAT", &["p1", "p2"])).await.unwrap().now);
+    assert_eq!(reads(&world, "TREAT", ALL), [404, 404, 404], "asking opens nothing");
+    let less = Narrower { patients: Some(["p1".parse().unwrap()].into()), ends_at: Some(noon().plus_micros(2 * HOUR)) };
+    at_the_desk(&world, async |desk| desk.approve(manager, request.id, 1, less).await.unwrap());
+    assert_eq!(reads(&world, "TREAT", ALL), [200, 404, 404]);
+    assert!(last_relations_of(&world, "p1").contains(" asked Elevation/"));
+    // What is for treatment is for nothing else.
+    assert_eq!(reads(&world, "COC", ALL), [404, 404, 404]);
+    world.clock.advance_micros(2 * HOUR);
+    hear(&world);
+    assert_eq!(reads(&world, "TREAT", ALL), [404, 404, 404]);
+}
+
+fn last_relations_of(world: &World, patient: &str) -> String {
+    world.get("nurse", "TREAT", &format!("/fhir/Patient/{patient}"));
+    last_relations(world).join(" ")
+}
