@@ -16,4 +16,4 @@ pub use lens::{
     RoleChoice, Seen, SeenFuture, SeenView,
 };
 pub use pages::{router, sample_router};
-pub use serve::{SiteParts, console};
+pub use serve::{SiteParts, console, routes};

@@ -186,6 +186,16 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/people/{id}/end/{kind}/{right}", Asks::Act(Act::EndAccess)),
 ];
 
+/// Every route of the pages of people: method, path, and what somebody must be allowed to do for it; none: anybody may come. For
+/// tests, which walk all of them.
+#[doc(hidden)]
+pub fn routes() -> impl Iterator<Item = (&'static str, &'static str, Option<Act>)> {
+    ROUTES.iter().map(|(method, path, asks)| match asks {
+        Asks::Nothing => (*method, *path, None),
+        Asks::Act(act) => (*method, *path, Some(*act)),
+    })
+}
+
 /// The console: the pages of people, and the Lens at `/lens`. `beside`: what else is served at its address, such as SCIM.
 pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) -> Router {
     let host = parts.host.clone();

@@ -25,6 +25,7 @@ mod others;
 mod people;
 mod policy;
 mod recorded;
+mod routes;
 mod search;
 mod serve;
 mod serve_canaries;

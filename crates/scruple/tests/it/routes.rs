@@ -1,0 +1,135 @@
+//! Every route of the console with everybody: nobody, each kind of person, somebody whose session is over, a form of another site. No
+//! list of exceptions: what the policy does not let somebody do is refused, and recorded.
+
+use crate::node::{Answer, Asking, Node};
+use crate::support::{World, entries_of};
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use scruple_core::Clock as _;
+use scruple_policy::{PackFiles, read};
+use serde_json::Value;
+
+/// Somebody's cookie.
+struct Signed {
+    role: &'static str,
+    cookie: String,
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before}")).1;
+    rest.split_once(after).unwrap().0
+}
+
+fn cookie_of(answer: &Answer, name: &str) -> String {
+    let cookies = answer.headers.iter().filter(|(header, _)| header == "set-cookie");
+    let found =
+        cookies.filter_map(|(_, value)| value.split(';').next()?.strip_prefix(name)).find(|value| !value.is_empty());
+    format!("{name}{}", found.unwrap_or_else(|| panic!("no {name}")))
+}
+
+/// What an authenticator app shows (RFC 6238).
+fn code(secret: &str) -> String {
+    let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bits: String =
+        secret.chars().filter_map(|letter| letters.find(letter)).map(|place| format!("{place:05b}")).collect();
+    let bits = bits.as_bytes();
+    let byte = |bits: &[u8]| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap();
+    let key: Vec<u8> = bits.chunks_exact(8).map(byte).collect();
+    let step = u64::try_from(crate::node::Machine.now().micros() / 30_000_000).unwrap();
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key), &step.to_be_bytes());
+    let offset = usize::from(tag.as_ref()[19] & 15);
+    let number = u32::from_be_bytes(tag.as_ref()[offset..offset + 4].try_into().unwrap()) & 0x7fff_ffff;
+    format!("{:06}", number % 1_000_000)
+}
+
+fn enrolled(node: &Node, line: &Value, login: &str, role: &'static str) -> Signed {
+    let links = line["sign_in"].as_array().unwrap();
+    let link = links.iter().find(|one| one["login"] == login).unwrap()["link"].as_str().unwrap();
+    let path = format!("/{}", link.splitn(4, '/').nth(3).unwrap());
+    let page = Asking::get(&path, None).ask(&node.console).unwrap().is(200);
+    let form_cookie = cookie_of(&page, "__Host-scruple-form=");
+    let text = page.text();
+    let field = |name: &str| between(&text, &format!("name=\"{name}\" value=\""), "\"").to_owned();
+    let secret = between(&text, "<code class=\"secret\">", "</code>");
+    let form = format!("csrf={}&token={}&code={}", field("csrf"), field("token"), code(secret));
+    let headers = [("Cookie", form_cookie.as_str())];
+    let asking = Asking { method: "POST", target: "/enrol/code", token: None, headers: &headers, form: Some(&form) };
+    let entered = asking.ask(&node.console).unwrap().is(200);
+    Signed { role, cookie: cookie_of(&entered, "__Host-scruple=") }
+}
+
+fn csrf(cookie: &str) -> String {
+    let token = cookie.split_once('=').unwrap().1;
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("scruple form {token}").as_bytes()))
+}
+
+/// Asks as somebody, with the token of his forms or without.
+fn ask(node: &Node, method: &str, path: &str, cookie: Option<&str>, with_token: bool) -> u16 {
+    let target = path.replace("{id}", "0198c0de-0000-7000-8000-000000000000").replace("{kind}", "role");
+    let target = target.replace("{right}", "0198c0de-0000-7000-8000-000000000001");
+    let headers: Vec<(&str, &str)> = cookie.map(|cookie| ("Cookie", cookie)).into_iter().collect();
+    let form = cookie.filter(|_| with_token).map(|cookie| format!("csrf={}", csrf(cookie))).unwrap_or_default();
+    let form = (method == "POST").then_some(form.as_str());
+    let asking = Asking { method, target: &target, token: None, headers: &headers, form };
+    asking.ask(&node.console).unwrap().status
+}
+
+#[test]
+fn every_route_refuses_and_records_whoever_may_not() {
+    let world = World::new();
+    let (mut node, line) = Node::demo(world.command(["demo", "--json", "--listen", "127.0.0.1:0", "--data", "try"]));
+    let pack = read(&PackFiles::embedded()).unwrap();
+    let people = [
+        ("megan.doyle", "nurse"),
+        ("mara.keller", "manager"),
+        ("ines.vogt", "privacy_officer"),
+        ("ola.lund", "administrator"),
+    ];
+    let people = people.map(|(login, role)| enrolled(&node, &line, login, role));
+    let routes: Vec<_> = scruple_console::routes().collect();
+    assert!(routes.len() > 30 && routes.iter().filter(|(.., act)| act.is_none()).count() < 10);
+    let mut refused = 0;
+    for (method, path, act) in &routes {
+        let Some(act) = act else { continue };
+        // Nobody: to the sign-in, or told that nothing was changed.
+        let status = ask(&node, method, path, None, false);
+        assert_eq!(status, if *method == "GET" { 303 } else { 401 }, "{method} {path} for nobody");
+        refused += 1;
+        for person in &people {
+            if *path == "/sign-out" {
+                continue;
+            }
+            let may = pack.console.scope(*act, [person.role]).is_some();
+            let status = ask(&node, method, path, Some(&person.cookie), true);
+            assert_eq!(status == 403, !may, "{method} {path} for {}: {status}", person.role);
+            assert!(![401, 500, 503].contains(&status), "{method} {path} for {}: {status}", person.role);
+            refused += usize::from(!may);
+            if *method == "POST" {
+                // A form of another site, or of nobody's.
+                assert_eq!(ask(&node, method, path, Some(&person.cookie), false), 403, "{path} for {}", person.role);
+                refused += 1;
+            }
+        }
+    }
+    // Whose session is over is nobody.
+    for person in &people {
+        assert_eq!(ask(&node, "POST", "/sign-out", Some(&person.cookie), true), 303);
+        for (method, path, act) in routes.iter().filter(|(.., act)| act.is_some()) {
+            let status = ask(&node, method, path, Some(&person.cookie), true);
+            assert_eq!(status, if *method == "GET" { 303 } else { 401 }, "{method} {path} {act:?} after the end");
+            refused += 1;
+        }
+    }
+    let count = |code: &str, entries: &[Value]| {
+        let bodies = entries.iter().map(|entry| &entry["entry"]["body"]);
+        let here = bodies.filter(|body| body["code"] == "console_refused" && body["facts"]["code"] == code);
+        here.count()
+    };
+    node.stops();
+    let entries = entries_of(&world.run(["ledger", "show", "--json", "try/ledger"]).ends(0));
+    let recorded: usize =
+        ["not_signed_in", "act_not_permitted", "form_not_of_this_site"].map(|code| count(code, &entries)).iter().sum();
+    assert_eq!(recorded, refused);
+}
