@@ -119,7 +119,11 @@ async fn only_what_is_asked_for_is_shown() {
         assert!(one.contains_key("id") && one.contains_key("schemas"), "{query}");
         one
     };
-    let keys = |one: &serde_json::Map<String, Value>| one.keys().cloned().collect::<Vec<_>>();
+    let keys = |one: &serde_json::Map<String, Value>| {
+        let mut keys: Vec<String> = one.keys().cloned().collect();
+        keys.sort();
+        keys
+    };
     assert_eq!(keys(&shown("attributes=USERNAME").await), ["id", "schemas", "userName"]);
     let parts = shown(&format!("attributes=emails.value,{ENTERPRISE}:department")).await;
     assert_eq!(parts["emails"], json!([{ "value": "0@clinic.example" }]));

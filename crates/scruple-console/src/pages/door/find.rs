@@ -22,8 +22,10 @@ pub(crate) fn samples() -> Vec<Sample> {
         action: "/door".to_owned(),
         patient,
     };
-    vec![
-        sample("empty", &view(typed(""))),
-        sample("a wrong number", &view(wrong(VOICES[3].one, "Type a record number as it stands in the chart."))),
-    ]
+    let mut samples = vec![sample("empty", &view(typed("")))];
+    for voice in &VOICES {
+        let patient = wrong(voice.one, "Type a record number as it stands in the chart.");
+        samples.push(sample(voice.name, &view(patient)));
+    }
+    samples
 }

@@ -27,8 +27,9 @@ pub(crate) fn samples() -> Vec<Sample> {
         asked,
         account,
     };
-    vec![
-        sample("not asked", &view(false, typed(""))),
-        sample("asked, and too short", &view(true, wrong(VOICES[3].said, "Say in a sentence what had to be done."))),
-    ]
+    let mut samples = vec![sample("not asked", &view(false, typed("")))];
+    for voice in &VOICES {
+        samples.push(sample(voice.name, &view(true, wrong(voice.said, "Say in a sentence what had to be done."))));
+    }
+    samples
 }
