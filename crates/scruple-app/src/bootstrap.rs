@@ -108,7 +108,7 @@ pub async fn bootstrap(
         let secret = SessionToken::generate(rng);
         let ends_at = at.plus_micros(DAY_MICROS);
         let id = new_id(at, rng);
-        insert_enrolment(&mut tx, id, person, secret.hash(), (at, ends_at)).await?;
+        insert_enrolment(&mut tx, id, (person, person), secret.hash(), (at, ends_at)).await?;
         records.push(Record::invited(id, person, other, at, ends_at));
         links.push((person, secret));
     }

@@ -6,6 +6,7 @@
 use crate::record::Record;
 use rand_core::CryptoRng;
 use scruple_core::{Clock, Id, Phi, Timestamp, new_id};
+use scruple_flow::limits::LOGIN_BYTES_MAX;
 use scruple_identity::passkey::{Account, Passkey, PasskeyError, Passkeys};
 use scruple_identity::recovery::{self, Digest, RecoveryCode, RecoveryKey};
 use scruple_identity::session::{
@@ -14,10 +15,10 @@ use scruple_identity::session::{
 use scruple_identity::totp::{self, Label, Picture, Secret};
 use scruple_store::{
     Ceremony, Credential, CredentialKind, Enrolment, Login, NewCredential, NewSession, Person, Position, Session,
-    ShardLease, Store, StoreError, Tx, clear_sign_in_failures, confirm_session, count_sign_in_failure, end_session,
-    end_sessions_of, find_enrolment, find_person, find_person_by_login, find_session, insert_credential,
-    insert_enrolment, insert_session, list_credentials, open_sessions, remove_credential, sign_in_failures,
-    update_credential, use_enrolment,
+    ShardLease, Store, StoreError, Tx, clear_sign_in_failures, close_enrolments, confirm_session,
+    count_sign_in_failure, end_session, end_sessions_of, find_enrolment, find_person, find_person_by_login,
+    find_session, insert_credential, insert_enrolment, insert_session, list_credentials, open_sessions,
+    remove_credential, sign_in_failures, update_credential, use_enrolment,
 };
 use std::fmt;
 use zeroize::Zeroizing;
@@ -64,6 +65,9 @@ pub enum DoorError {
     /// The one-time link is unknown, used, or too old.
     #[error("the link is not valid, or was used")]
     Link,
+    /// Nobody makes a link for himself: another vouches that it is he.
+    #[error("a link for oneself is made by somebody else")]
+    OwnLink,
     /// The session is over.
     #[error("the session is over")]
     Over,
@@ -102,6 +106,7 @@ impl DoorError {
             Self::Refused => "sign_in_refused",
             Self::Locked => "sign_in_locked",
             Self::Link => "link_invalid",
+            Self::OwnLink => "link_own",
             Self::Over => "session_over",
             Self::Answer(_) => "answer_invalid",
             Self::Code { .. } => "code_wrong",
@@ -195,18 +200,34 @@ impl Door<'_> {
         positions.last().copied().ok_or(DoorError::Store(StoreError::NoEvent))
     }
 
-    /// Makes a one-time link for a person: its secret, of which the store has the hash alone.
+    /// Makes a one-time link for somebody else: its secret, of which the store has the hash alone. Links from before are taken back.
     ///
     /// # Errors
     /// See [`DoorError`].
     pub async fn invite(&mut self, person: Id<Person>, by: Id<Person>) -> Result<(SessionToken, Position), DoorError> {
+        if person == by {
+            return Err(DoorError::OwnLink);
+        }
+        self.link_for(person, by).await
+    }
+
+    /// Makes a one-time link for a person whom nobody here could vouch for: those of a demonstration.
+    ///
+    /// # Errors
+    /// See [`DoorError`].
+    pub async fn invite_first(&mut self, person: Id<Person>) -> Result<(SessionToken, Position), DoorError> {
+        self.link_for(person, person).await
+    }
+
+    async fn link_for(&mut self, person: Id<Person>, by: Id<Person>) -> Result<(SessionToken, Position), DoorError> {
         let mut tx = self.store.begin().await?;
         let at = self.clock.now();
         here(&mut tx, person, at).await?;
+        close_enrolments(&mut tx, person, at).await?;
         let secret = SessionToken::generate(self.rng);
         let ends_at = at.plus_micros(ENROLMENT_HOURS * HOUR_MICROS);
         let id: Id<Enrolment> = new_id(at, self.rng);
-        insert_enrolment(&mut tx, id, person, secret.hash(), (at, ends_at)).await?;
+        insert_enrolment(&mut tx, id, (person, by), secret.hash(), (at, ends_at)).await?;
         let position = self.commit(tx, &[Record::invited(id, person, by, at, ends_at)]).await?;
         Ok((secret, position))
     }
@@ -268,7 +289,8 @@ impl Door<'_> {
         Ok(id)
     }
 
-    /// Enrols what the link's person has answered with, uses the link up, gives him recovery codes and lets him in.
+    /// Enrols what the link's person has answered with, uses the link up, gives him recovery codes and lets him in. What he signed in
+    /// with before is lost or in other hands, else he would need no link: it opens nothing any more, and its sessions end.
     ///
     /// # Errors
     /// See [`DoorError`]. A wrong code of an app leaves the link as it was.
@@ -307,6 +329,11 @@ impl Door<'_> {
             return Err(DoorError::Link);
         }
         use_enrolment(&mut tx, link, at).await?;
+        close_enrolments(&mut tx, person, at).await?;
+        for old in list_credentials(&mut tx, person).await? {
+            remove_credential(&mut tx, old.id, old.version, at).await?;
+        }
+        let ended = end_sessions_of(&mut tx, person, None, person, ("enrolled_again", at)).await?;
         let id: Id<Credential> = new_id(at, self.rng);
         insert_credential(&mut tx, &NewCredential { id, person, kind, lookup: &lookup, secret: &bytes, at }).await?;
         if let Some(step) = step {
@@ -315,11 +342,8 @@ impl Door<'_> {
             update_credential(&mut tx, &Credential { last_step: Some(step), ..new }).await?;
         }
         let mut records = vec![Record::credential_added(id, person, kind, at)];
-        // Codes from before are no longer good: there is one sheet of them.
-        for old in list_credentials(&mut tx, person).await? {
-            if old.kind == CredentialKind::Recovery {
-                remove_credential(&mut tx, old.id, old.version, at).await?;
-            }
+        if ended > 0 {
+            records.push(Record::sessions_ended(new_id(at, self.rng), person, person, ended, at));
         }
         let codes = recovery::generate(self.rng);
         let mut shown = Vec::with_capacity(codes.len());
@@ -387,20 +411,14 @@ impl Door<'_> {
         code: &str,
         at: Timestamp,
     ) -> Result<&'static str, DoorError> {
-        if sign_in_failures(tx, person, at.plus_micros(-FAILURES_MICROS)).await? >= FAILURES_MAX {
-            return Err(DoorError::Locked);
-        }
         let credentials = list_credentials(tx, person).await?;
-        for credential in credentials.iter().filter(|one| one.kind == CredentialKind::Totp) {
-            let app = Secret::from_slice(credential.secret.expose()).ok_or(DoorError::Damaged)?;
-            let last = credential.last_step.and_then(|step| u64::try_from(step).ok());
-            if let Ok(step) = totp::check(&app, code, at, last) {
-                let used = Credential { last_step: i64::try_from(step).ok(), ..credential.clone() };
-                update_credential(tx, &used).await?;
-                return Ok("totp");
+        // A recovery code has too many forms to be guessed: who is locked out by another's guesses comes in by one.
+        let Some(typed) = RecoveryCode::parse(code) else {
+            if sign_in_failures(tx, person, at.plus_micros(-FAILURES_MICROS)).await? >= FAILURES_MAX {
+                return Err(DoorError::Locked);
             }
-        }
-        let Some(typed) = RecoveryCode::parse(code) else { return Err(DoorError::Refused) };
+            return self.app_code(tx, &credentials, code, at).await;
+        };
         let mut kept = Vec::new();
         for credential in credentials.iter().filter(|one| one.kind == CredentialKind::Recovery) {
             let digest = <[u8; 32]>::try_from(credential.secret.expose().as_slice());
@@ -411,6 +429,26 @@ impl Door<'_> {
         let (used, _) = kept.get(place).ok_or(DoorError::Refused)?;
         remove_credential(tx, used.id, used.version, at).await?;
         Ok("recovery")
+    }
+
+    /// Checks the code of an authenticator app; no step of it is good twice.
+    async fn app_code(
+        &mut self,
+        tx: &mut Tx,
+        credentials: &[Credential],
+        code: &str,
+        at: Timestamp,
+    ) -> Result<&'static str, DoorError> {
+        for credential in credentials.iter().filter(|one| one.kind == CredentialKind::Totp) {
+            let app = Secret::from_slice(credential.secret.expose()).ok_or(DoorError::Damaged)?;
+            let last = credential.last_step.and_then(|step| u64::try_from(step).ok());
+            if let Ok(step) = totp::check(&app, code, at, last) {
+                let used = Credential { last_step: i64::try_from(step).ok(), ..credential.clone() };
+                update_credential(tx, &used).await?;
+                return Ok("totp");
+            }
+        }
+        Err(DoorError::Refused)
     }
 
     /// Counts and records that somebody was not let in.
@@ -437,7 +475,8 @@ impl Door<'_> {
     /// See [`DoorError`].
     pub async fn begin_sign_in(&mut self, login: &str, device: DeviceClass) -> Result<Waiting, DoorError> {
         let started = self.keys.passkeys.start_discovery(self.clock.now()).map_err(DoorError::Answer)?;
-        let login = login.lines().next().unwrap_or_default();
+        // What is too long to be anybody's is nobody's, and not kept.
+        let login = login.lines().next().filter(|login| login.len() <= LOGIN_BYTES_MAX).unwrap_or_default();
         let state = [device.code().as_bytes(), b"\n", login.as_bytes(), b"\n", &started.state].concat();
         let ceremony = self.begin("sign_in", None, &state).await?;
         Ok(Waiting { ceremony, options: started.options })

@@ -1,7 +1,7 @@
 //! Rows of what people sign in with, and of the one-time links by which they enrol.
 
 use crate::error::expect_rows;
-use crate::limits::CREDENTIALS_MAX;
+use crate::limits::{CREDENTIALS_MAX, PAGE_ROWS_MAX};
 use crate::{StoreError, Tx};
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::Person;
@@ -81,23 +81,25 @@ row! { struct CredentialRow {
     id: Uuid, person: Uuid, kind: String, secret_sealed: Vec<u8>, added_at: i64, last_step: Option<i64>, version: i64,
 } }
 
-/// Stores a one-time link for a person, of which only the hash is kept.
+/// Stores a one-time link for a person, and who made it. Only the hash of it is kept.
 ///
 /// # Errors
 /// The database failed, or there is no such person.
 pub async fn insert_enrolment(
     tx: &mut Tx,
     id: Id<Enrolment>,
-    person: Id<Person>,
+    (person, made_by): (Id<Person>, Id<Person>),
     secret_hash: [u8; 32],
     (made_at, ends_at): (Timestamp, Timestamp),
 ) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO enrolment (id, person, secret_hash, made_at, ends_at) VALUES ($1, $2, $3, $4, $5)";
+    const SQL: &str = "INSERT INTO enrolment (id, person, secret_hash, made_by, made_at, ends_at)
+                       VALUES ($1, $2, $3, $4, $5, $6)";
     on_engine!(tx, |conn| {
         sqlx::query(SQL)
             .bind(id.uuid())
             .bind(person.uuid())
             .bind(secret_hash.as_slice())
+            .bind(made_by.uuid())
             .bind(made_at.micros())
             .bind(ends_at.micros())
             .execute(conn)
@@ -115,12 +117,40 @@ pub async fn find_enrolment(
     secret_hash: [u8; 32],
     now: Timestamp,
 ) -> Result<Option<(Id<Enrolment>, Id<Person>, Timestamp)>, StoreError> {
-    const SQL: &str =
-        "SELECT id, person, ends_at FROM enrolment WHERE secret_hash = $1 AND ends_at > $2 AND used_at IS NULL";
+    const SQL: &str = "SELECT id, person, ends_at FROM enrolment
+                       WHERE secret_hash = $1 AND ends_at > $2 AND used_at IS NULL AND closed_at IS NULL";
     let row: Option<(Uuid, Uuid, i64)> = on_engine!(tx, |conn| {
         sqlx::query_as(SQL).bind(secret_hash.as_slice()).bind(now.micros()).fetch_optional(conn).await?
     });
     Ok(row.map(|(id, person, ends_at)| (Id::from_uuid(id), Id::from_uuid(person), Timestamp::from_micros(ends_at))))
+}
+
+/// Takes back all links of a person that can still be used. Answers how many.
+///
+/// # Errors
+/// The database failed.
+pub async fn close_enrolments(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<u64, StoreError> {
+    const SQL: &str = "UPDATE enrolment SET closed_at = $2
+                       WHERE person = $1 AND used_at IS NULL AND closed_at IS NULL AND ends_at > $2";
+    Ok(on_engine!(tx, |conn| {
+        sqlx::query(SQL).bind(person.uuid()).bind(at.micros()).execute(conn).await?.rows_affected()
+    }))
+}
+
+/// Who made the links by which a person came to what he signs in with, save himself.
+///
+/// # Errors
+/// The database failed.
+pub async fn inviters(tx: &mut Tx, person: Id<Person>) -> Result<Vec<Id<Person>>, StoreError> {
+    const SQL: &str = "SELECT DISTINCT made_by FROM enrolment
+                       WHERE person = $1 AND used_at IS NOT NULL AND made_by <> $1 ORDER BY made_by LIMIT $2";
+    let rows: Vec<(Uuid,)> = on_engine!(tx, |conn| {
+        sqlx::query_as(SQL).bind(person.uuid()).bind(PAGE_ROWS_MAX.saturating_add(1)).fetch_all(conn).await?
+    });
+    if rows.len() as u64 > PAGE_ROWS_MAX.unsigned_abs() {
+        return Err(StoreError::Limit { what: "makers of one person's links", max: PAGE_ROWS_MAX.unsigned_abs() });
+    }
+    Ok(rows.into_iter().map(|(person,)| Id::from_uuid(person)).collect())
 }
 
 /// Uses a one-time link up.
@@ -128,7 +158,8 @@ pub async fn find_enrolment(
 /// # Errors
 /// [`StoreError::RowsAffected`]: it was used, or its time is over.
 pub async fn use_enrolment(tx: &mut Tx, id: Id<Enrolment>, at: Timestamp) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE enrolment SET used_at = $2 WHERE id = $1 AND used_at IS NULL AND ends_at > $2";
+    const SQL: &str = "UPDATE enrolment SET used_at = $2
+                       WHERE id = $1 AND used_at IS NULL AND closed_at IS NULL AND ends_at > $2";
     let changed = on_engine!(tx, |conn| {
         sqlx::query(SQL).bind(id.uuid()).bind(at.micros()).execute(conn).await?.rows_affected()
     });

@@ -46,8 +46,8 @@ pub use access::{Access, load_access};
 pub use commit::NewEvent;
 pub use connect::{Durability, Options, Store};
 pub use credential::{
-    Credential, CredentialKind, Enrolment, NewCredential, find_enrolment, insert_credential, insert_enrolment,
-    list_credentials, remove_credential, update_credential, use_enrolment,
+    Credential, CredentialKind, Enrolment, NewCredential, close_enrolments, find_enrolment, insert_credential,
+    insert_enrolment, inviters, list_credentials, remove_credential, update_credential, use_enrolment,
 };
 pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
 pub use directory::{

@@ -130,7 +130,7 @@ impl Desk<'_> {
                 involved.extend(approvals.iter().map(|approval| approval.by));
             }
         }
-        if !involved.contains(&who.person) && !self.may_for_all(Act::EndAccess, &roles) {
+        if !involved.contains(&who.person) && !self.may_end(&mut tx, who, &roles, elevation.held.person).await? {
             return Err(DeskError::Unknown);
         }
         if elevation.version != version || elevation.ended.is_some() {

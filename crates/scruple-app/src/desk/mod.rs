@@ -12,7 +12,9 @@ use scruple_flow::{
     ApprovalRule, Approver, ApproverKind, ElevationError, GrantError, Person, RequestError, ReviewError, RoleCode,
 };
 use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack};
-use scruple_store::{Position, ShardLease, Store, StoreError, Tx, find_person, open_grants};
+use scruple_store::{
+    Position, ShardLease, Store, StoreError, Tx, find_directory, find_open_leave, find_person, inviters, open_grants,
+};
 use std::collections::BTreeSet;
 
 pub use elevations::{Declaration, Emergency};
@@ -181,9 +183,19 @@ impl Desk<'_> {
         Ok(Done { now, position })
     }
 
-    /// Whether somebody may go with an act as far as everybody.
-    fn may_for_all(&self, act: Act, roles: &BTreeSet<RoleCode>) -> bool {
-        self.rules.scope(act, roles) == Some(ActScope::All)
+    /// Whether somebody may end what another has: everybody's, or that of those whose line manager he is.
+    async fn may_end(
+        &mut self,
+        tx: &mut Tx,
+        who: Who,
+        roles: &BTreeSet<RoleCode>,
+        of: Id<Person>,
+    ) -> Result<bool, DeskError> {
+        Ok(match self.rules.scope(Act::EndAccess, roles) {
+            Some(ActScope::All) => true,
+            Some(ActScope::Team) => line_manager(tx, of).await? == Some(who.person),
+            Some(ActScope::Own) | None => false,
+        })
     }
 
     /// Refuses whoever may not do it at all.
@@ -196,15 +208,29 @@ impl Desk<'_> {
 async fn roles_of(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<BTreeSet<RoleCode>, DeskError> {
     let here = find_person(tx, person).await?.filter(|person| person.left_at.is_none_or(|left| left > at));
     here.ok_or(DeskError::Gone)?;
+    // relies on (leave-suspends)
+    if find_open_leave(tx, person).await?.is_some_and(|leave| leave.starts_at <= at) {
+        return Ok(BTreeSet::new());
+    }
     let held = open_grants(tx, person, at).await?;
     Ok(held.into_iter().filter(|grant| grant.window.contains(at)).map(|grant| grant.role).collect())
 }
 
-fn approver(who: Who, roles: BTreeSet<RoleCode>) -> Approver {
-    Approver {
-        person: who.person,
-        acting_for: None,
-        kinds: roles.into_iter().map(ApproverKind::Role).collect(),
-        stepped_up: who.stepped_up,
+/// The line manager whom the directory names.
+async fn line_manager(tx: &mut Tx, person: Id<Person>) -> Result<Option<Id<Person>>, DeskError> {
+    Ok(find_directory(tx, person).await?.and_then(|record| record.attributes.manager))
+}
+
+/// Whether one of these people made the link by which a person came to what he signs in with: he may have it himself.
+async fn vouched_for_by(tx: &mut Tx, person: Id<Person>, people: &[Id<Person>]) -> Result<bool, DeskError> {
+    Ok(inviters(tx, person).await?.iter().any(|by| people.contains(by)))
+}
+
+/// Somebody as an approver of what `person` would get: by his roles, and as the line manager if he is that.
+async fn approver(tx: &mut Tx, who: Who, roles: BTreeSet<RoleCode>, person: Id<Person>) -> Result<Approver, DeskError> {
+    let mut kinds: BTreeSet<ApproverKind> = roles.into_iter().map(ApproverKind::Role).collect();
+    if line_manager(tx, person).await? == Some(who.person) {
+        kinds.insert(ApproverKind::LineManager);
     }
+    Ok(Approver { person: who.person, acting_for: None, kinds, stepped_up: who.stepped_up })
 }

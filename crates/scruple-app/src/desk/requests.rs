@@ -1,6 +1,6 @@
 //! Requests: handed in, approved, refused, taken back, over.
 
-use super::{Desk, DeskError, Done, Who, approver, roles_of};
+use super::{Desk, DeskError, Done, Who, approver, roles_of, vouched_for_by};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
@@ -102,7 +102,10 @@ impl Desk<'_> {
         let request = seen(&mut tx, id, version).await?;
         let own = roles_of(&mut tx, who.person, at).await?;
         self.permits(Act::Decide, &own)?;
-        let approver = approver(who, own);
+        if vouched_for_by(&mut tx, who.person, &[request.person, request.requested_by]).await? {
+            return Err(RequestError::OwnRequest.into());
+        }
+        let approver = approver(&mut tx, who, own, request.person).await?;
         let mut wanted = request.wanted.clone();
         if let Some(patients) = narrower.patients {
             wanted.patients = patients;
@@ -164,8 +167,9 @@ impl Desk<'_> {
         let (mut tx, at) = self.begin().await?;
         let own = roles_of(&mut tx, who.person, at).await?;
         self.permits(Act::Decide, &own)?;
-        let approver = approver(who, own);
-        let denied = seen(&mut tx, id, version).await?.deny(&approver, comment, at)?;
+        let request = seen(&mut tx, id, version).await?;
+        let approver = approver(&mut tx, who, own, request.person).await?;
+        let denied = request.deny(&approver, comment, at)?;
         self.put(tx, denied, version, at, who).await
     }
 
@@ -237,7 +241,7 @@ impl Desk<'_> {
         let roles = roles_of(&mut tx, who.person, at).await?;
         let grant = find_grant(&mut tx, id).await?.ok_or(DeskError::Unknown)?;
         let involved = [grant.held.person, grant.requested_by, grant.approved_by];
-        if !involved.contains(&who.person) && !self.may_for_all(Act::EndAccess, &roles) {
+        if !involved.contains(&who.person) && !self.may_end(&mut tx, who, &roles, grant.held.person).await? {
             return Err(DeskError::Unknown);
         }
         if grant.version != version || grant.revoked.is_some() {

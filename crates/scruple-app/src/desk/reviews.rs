@@ -1,6 +1,6 @@
 //! Reviews of emergencies: told by the reader, asked about, closed by somebody else.
 
-use super::{Desk, DeskError, Done, Who, roles_of};
+use super::{Desk, DeskError, Done, Who, line_manager, roles_of, vouched_for_by};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{EmergencyReview, Finding, Reviewer};
@@ -38,8 +38,9 @@ impl Desk<'_> {
         version: i64,
     ) -> Result<Done<EmergencyReview>, DeskError> {
         let (mut tx, at) = self.begin().await?;
-        let by = self.reviewer(&mut tx, who, at).await?;
-        let asked = seen(&mut tx, id, version).await?.ask(by, at)?;
+        let review = seen(&mut tx, id, version).await?;
+        let by = self.reviewer(&mut tx, who, &review, at).await?;
+        let asked = review.ask(by, at)?;
         self.put_review(tx, asked, version, (who, at)).await
     }
 
@@ -56,15 +57,27 @@ impl Desk<'_> {
         rationale: Phi<String>,
     ) -> Result<Done<EmergencyReview>, DeskError> {
         let (mut tx, at) = self.begin().await?;
-        let by = self.reviewer(&mut tx, who, at).await?;
-        let closed = seen(&mut tx, id, version).await?.close(by, finding, rationale, at)?;
+        let review = seen(&mut tx, id, version).await?;
+        let by = self.reviewer(&mut tx, who, &review, at).await?;
+        let closed = review.close(by, finding, rationale, at)?;
         self.put_review(tx, closed, version, (who, at)).await
     }
 
-    async fn reviewer(&mut self, tx: &mut Tx, who: Who, at: Timestamp) -> Result<Reviewer, DeskError> {
+    async fn reviewer(
+        &mut self,
+        tx: &mut Tx,
+        who: Who,
+        review: &EmergencyReview,
+        at: Timestamp,
+    ) -> Result<Reviewer, DeskError> {
         let roles = roles_of(tx, who.person, at).await?;
         self.permits(Act::Reviews, &roles)?;
-        Ok(Reviewer { person: who.person, is_of_the_same_line: false })
+        let over_reader = line_manager(tx, review.reader).await?;
+        let over_reviewer = line_manager(tx, who.person).await?;
+        let is_of_the_same_line = over_reader.is_some_and(|over| over == who.person || over_reviewer == Some(over))
+            || over_reviewer == Some(review.reader)
+            || vouched_for_by(tx, who.person, &[review.reader]).await?;
+        Ok(Reviewer { person: who.person, is_of_the_same_line })
     }
 
     async fn put_review(

@@ -20,5 +20,7 @@ mod links;
 mod race;
 #[path = "cases/seed.rs"]
 mod seed;
+#[path = "cases/weeks.rs"]
+mod weeks;
 #[path = "cases/years.rs"]
 mod years;

@@ -16,7 +16,8 @@ use scruple_store::Ceremony;
 use std::sync::Arc;
 
 const DEVICES: [(&str, &str); 2] = [("own", "My own device"), ("shared", "A shared workstation")];
-const NO_MATCH: &str = "That did not match. Look at the time on your telephone, and type the code that shows now.";
+const NO_MATCH: &str = "That did not match. Look at the time on your telephone, and type the code that shows now. \
+                        After five wrong codes none is looked at for a quarter of an hour; a passkey and a recovery code are.";
 
 /// `GET /sign-in`.
 pub(super) async fn sign_in(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
@@ -176,16 +177,12 @@ async fn entered_or_again(
             with_cookie(Redirect::to("/").into_response(), Some(cookie))
         }
         Err(error) => {
-            let failed = match &error {
-                DoorError::Locked => {
-                    "Too many codes were wrong. Wait a quarter of an hour, or use a passkey.".to_owned()
-                }
-                DoorError::Store(_) | DoorError::Damaged => {
-                    tracing::error!(error = %error, "nobody can sign in");
-                    return broken(Frame::outside());
-                }
-                _ => NO_MATCH.to_owned(),
-            };
+            if matches!(error, DoorError::Store(_) | DoorError::Damaged) {
+                tracing::error!(error = %error, "nobody can sign in");
+                return broken(Frame::outside());
+            }
+            // One sentence for all: another one for who is locked would tell that he is known here.
+            let failed = NO_MATCH.to_owned();
             site.refused("/sign-in", error.code(), None).await;
             second(site, headers, StatusCode::UNAUTHORIZED, login, device, Some(failed)).await
         }

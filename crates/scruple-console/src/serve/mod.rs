@@ -36,7 +36,7 @@ use scruple_flow::{Person, RoleCode};
 use scruple_identity::session::SessionToken;
 use scruple_policy::{Act, ActScope, Pack};
 use scruple_release::Pipeline;
-use scruple_store::{Position, ShardLease, Store, StoreError, find_person, open_grants};
+use scruple_store::{Position, ShardLease, Store, StoreError, find_open_leave, find_person, list_reports, open_grants};
 use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -45,6 +45,8 @@ use std::sync::Arc;
 const COOKIE: &str = "__Host-scruple";
 /// The cookie that binds forms before sign-in.
 const FORM_COOKIE: &str = "__Host-scruple-form";
+/// People who report to one manager, as far as they are looked at.
+const REPORTS_MAX: usize = 1_000;
 /// Bytes of a form.
 const FORM_BYTES_MAX: usize = 128 * 1024;
 
@@ -250,6 +252,8 @@ pub(crate) struct Signed {
     pub(crate) csrf: String,
     /// How far he may go with the act of the route.
     pub(crate) scope: ActScope,
+    /// Those whose line manager he is.
+    pub(crate) reports: BTreeSet<Id<Person>>,
 }
 
 impl Signed {
@@ -385,19 +389,32 @@ async fn signed(site: &Site, token: &str, act: Act) -> Result<Signed, Refusal> {
         tracing::error!(error = %error, "a person cannot be read");
         Refusal::Failed
     })?;
-    let (name, roles) = loaded.ok_or(Refusal::NotSignedIn)?;
+    let (name, roles, reports) = loaded.ok_or(Refusal::NotSignedIn)?;
     let scope = site.pack().scope(act, &roles);
-    let signed = Signed { session, name, roles, csrf, scope: scope.unwrap_or(ActScope::Own) };
+    let signed = Signed { session, name, roles, csrf, scope: scope.unwrap_or(ActScope::Own), reports };
     if scope.is_some() { Ok(signed) } else { Err(Refusal::Forbidden(Box::new(signed))) }
 }
 
-async fn load(site: &Site, person: Id<Person>) -> Result<Option<(String, BTreeSet<RoleCode>)>, StoreError> {
+/// Name, roles that are held now, and those who report to a person.
+type Loaded = (String, BTreeSet<RoleCode>, BTreeSet<Id<Person>>);
+
+async fn load(site: &Site, person: Id<Person>) -> Result<Option<Loaded>, StoreError> {
     let now = site.now();
     let mut tx = site.parts.store.begin_read().await?;
     let Some(found) = find_person(&mut tx, person).await? else { return Ok(None) };
-    let held = open_grants(&mut tx, person, now).await?.into_iter();
+    // relies on (leave-suspends)
+    let is_away = find_open_leave(&mut tx, person).await?.is_some_and(|leave| leave.starts_at <= now);
+    let held = open_grants(&mut tx, person, now).await?.into_iter().filter(|_| !is_away);
     let roles = held.filter(|grant| grant.window.contains(now)).map(|grant| grant.role).collect();
-    Ok(Some((found.name.into_inner(), roles)))
+    let mut reports = BTreeSet::new();
+    while reports.len() < REPORTS_MAX {
+        let more = list_reports(&mut tx, person, reports.last().copied()).await?;
+        if more.is_empty() {
+            break;
+        }
+        reports.extend(more);
+    }
+    Ok(Some((found.name.into_inner(), roles, reports)))
 }
 
 /// A form that has the token of its page: nobody else's page can send one.

@@ -1,6 +1,7 @@
 //! Who is here, what they have, and its end.
 
 use super::access::{Ending, device};
+use super::auth::to_confirm;
 use super::{Form, Signed, Site, broken, done, id, message, not_done, page, today, unknown, when, with_done, words};
 use crate::pages::parts::{Order, Paging, Person as Shown, Sort};
 use crate::pages::people::list::{People, PersonRow};
@@ -10,21 +11,49 @@ use crate::words::{Area, Mark, PersonState};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use scruple_app::Rules as _;
-use scruple_core::Id;
+use scruple_app::{DoorError, Rules as _};
+use scruple_core::{Id, Phi};
 use scruple_flow::Person;
 use scruple_policy::{Act, ActScope};
 use scruple_store::{
-    StoreError, find_elevation, find_grant, find_person, list_credentials, list_persons, open_elevations, open_grants,
+    StoreError, Tx, find_directory, find_elevation, find_grant, find_person, list_credentials, list_persons,
+    open_elevations, open_grants,
 };
 use std::sync::Arc;
 
 /// Rows of a page.
 const ROWS_MAX: usize = 50;
 
-/// Whether a person is within what the console lets somebody see. Teams are not known yet, so that they are nobody.
-const fn is_within(signed: &Signed) -> bool {
-    matches!(signed.scope, ActScope::All)
+/// Whether a person is within what the console lets somebody see.
+fn is_within(signed: &Signed, person: Id<Person>) -> bool {
+    match signed.scope {
+        ActScope::All => true,
+        ActScope::Team => signed.reports.contains(&person),
+        ActScope::Own => signed.person() == person,
+    }
+}
+
+/// The next people of a list, after one.
+async fn next(tx: &mut Tx, signed: &Signed, after: Option<Id<Person>>) -> Result<Vec<Person>, StoreError> {
+    if signed.scope == ActScope::All {
+        return list_persons(tx, after).await;
+    }
+    let next = signed.reports.iter().find(|report| after.is_none_or(|after| **report > after));
+    let found = match next {
+        Some(report) => find_person(tx, *report).await?,
+        None => None,
+    };
+    Ok(found.into_iter().collect())
+}
+
+/// What the directory says of a person: title and department, and how he belongs to the house.
+async fn job(tx: &mut Tx, person: &Person) -> Result<(String, String), StoreError> {
+    let known = find_directory(tx, person.id).await?.map(|record| record.attributes);
+    let Some(known) = known else { return Ok((person.login.expose().clone(), "not told by HR".to_owned())) };
+    let parts: Vec<String> = [known.title, known.department].into_iter().flatten().map(Phi::into_inner).collect();
+    let job = if parts.is_empty() { person.login.expose().clone() } else { parts.join(", ") };
+    let relation = known.employment.map_or("not told by HR", |employment| employment.as_str());
+    Ok((job, relation.replace('_', " ")))
 }
 
 fn state(person: &Person, has_credentials: bool, now: scruple_core::Timestamp) -> PersonState {
@@ -54,8 +83,8 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<People,
     let mut tx = site.parts.store.begin_read().await?;
     let mut rows = Vec::new();
     let (mut last, mut more) = (after, false);
-    'pages: while is_within(signed) {
-        let people = list_persons(&mut tx, last).await?;
+    'pages: loop {
+        let people = next(&mut tx, signed, last).await?;
         if people.is_empty() {
             break;
         }
@@ -73,13 +102,10 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<People,
             let held = open_grants(&mut tx, person.id, now).await?;
             let opened = open_elevations(&mut tx, person.id, now).await?;
             let has_credentials = !list_credentials(&mut tx, person.id).await?.is_empty();
+            let (job, relation) = job(&mut tx, &person).await?;
             rows.push(PersonRow {
-                person: Shown {
-                    href: format!("/people/{}", person.id),
-                    name: person.name.expose().clone(),
-                    job: person.login.expose().clone(),
-                },
-                relation: "of this house".to_owned(),
+                person: Shown { href: format!("/people/{}", person.id), name: person.name.expose().clone(), job },
+                relation,
                 roles: held
                     .iter()
                     .filter(|grant| grant.window.contains(now))
@@ -115,7 +141,7 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<People,
 }
 
 async fn find(site: &Site, signed: &Signed, person: &str) -> Result<Option<Person>, StoreError> {
-    let Some(id) = id(person).filter(|_| is_within(signed)) else { return Ok(None) };
+    let Some(id) = id(person).filter(|id| is_within(signed, *id)) else { return Ok(None) };
     find_person(&mut site.parts.store.begin_read().await?, id).await
 }
 
@@ -142,7 +168,11 @@ pub(super) async fn one(
 async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Result<PersonPage, StoreError> {
     let (now, pack) = (site.now(), site.pack());
     let mut tx = site.parts.store.begin_read().await?;
-    let may_end = pack.scope(Act::EndAccess, &signed.roles) == Some(ActScope::All);
+    let may_end = match pack.scope(Act::EndAccess, &signed.roles) {
+        Some(ActScope::All) => true,
+        Some(ActScope::Team) => signed.reports.contains(&person.id),
+        Some(ActScope::Own) | None => false,
+    };
     let mut rights = Vec::new();
     for held in open_grants(&mut tx, person.id, now).await? {
         let Some(grant) = find_grant(&mut tx, held.id).await? else { continue };
@@ -179,6 +209,15 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
         });
     }
     let has_credentials = !list_credentials(&mut tx, person.id).await?.is_empty();
+    let (job, relation) = job(&mut tx, &person).await?;
+    let manager = match find_directory(&mut tx, person.id).await?.and_then(|record| record.attributes.manager) {
+        Some(manager) => find_person(&mut tx, manager).await?.map(|person| Shown {
+            href: format!("/people/{}", person.id),
+            name: person.name.into_inner(),
+            job: String::new(),
+        }),
+        None => None,
+    };
     drop(tx);
     let sessions = site.door(async |door| door.sessions(person.id).await).await.unwrap_or_default();
     let sessions = sessions.into_iter().filter(|_| may_end).map(|one| HeldSession {
@@ -194,8 +233,8 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
         csrf: signed.csrf.clone(),
         as_of: when(now),
         state: state(&person, has_credentials, now).mark(),
-        relation: "of this house".to_owned(),
-        manager: None,
+        relation,
+        manager,
         since: when(person.created_at),
         left: person.left_at.filter(|left| *left <= now).map(when),
         training: (Mark::wait("Not known"), "No training record is connected.".to_owned()),
@@ -205,7 +244,7 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
         leaves: None,
         give: Some(format!("/ask?subject={}", person.id)),
         enrol: may_admit.then(|| format!("/people/{}/enrol", person.id)),
-        person: Shown { href: String::new(), name: person.name.into_inner(), job: person.login.into_inner() },
+        person: Shown { href: String::new(), name: person.name.into_inner(), job },
     })
 }
 
@@ -291,9 +330,12 @@ pub(super) async fn enrol(
     Path(person): Path<String>,
     _: Form,
 ) -> Response {
-    let Some(owner) = id::<Person>(&person).filter(|_| is_within(&signed)) else {
+    let Some(owner) = id::<Person>(&person).filter(|id| is_within(&signed, *id)) else {
         return unknown(signed.frame(&site, Some(Area::People)));
     };
+    if !signed.session.stepped_up {
+        return to_confirm(&format!("/people/{owner}"));
+    }
     let by = signed.person();
     match site.door(async |door| door.invite(owner, by).await).await {
         Ok((secret, position)) => {
@@ -307,6 +349,18 @@ pub(super) async fn enrol(
                     "Give it to the person, and to nobody else. It works once, for a day, and opens no chart.",
                     "It is shown only now.",
                     &link,
+                ],
+                &[(&format!("/people/{person}"), "Back to the person")],
+            )
+        }
+        Err(DoorError::OwnLink) => {
+            site.refused("/people/{id}/enrol", "link_own", Some(by)).await;
+            message(
+                StatusCode::FORBIDDEN,
+                signed.frame(&site, Some(Area::People)),
+                "Somebody else makes a link for you",
+                &[
+                    "A link opens the console as its person. So that nobody vouches for himself, another person makes yours.",
                 ],
                 &[(&format!("/people/{person}"), "Back to the person")],
             )

@@ -27,7 +27,7 @@ pub(super) fn is_for(signed: &Signed, request: &AccessRequest) -> bool {
     let person = signed.person();
     let is_needed = |need: &&ApproverKind| match need {
         ApproverKind::Role(role) => signed.roles.contains(role),
-        ApproverKind::LineManager => false,
+        ApproverKind::LineManager => signed.reports.contains(&request.person),
     };
     let has_approved = match &request.state {
         RequestState::Pending { approvals } => approvals.iter().any(|approval| approval.by == person),
@@ -167,7 +167,7 @@ fn may_see(pack: &Pack, signed: &Signed, request: &AccessRequest) -> bool {
     };
     let is_named = request.rule.needs.iter().any(|need| match need {
         ApproverKind::Role(role) => signed.roles.contains(role),
-        ApproverKind::LineManager => false,
+        ApproverKind::LineManager => signed.reports.contains(&request.person),
     });
     request.person == person
         || request.requested_by == person
@@ -489,6 +489,15 @@ pub(super) async fn withdraw(
     }
 }
 
+/// Whether somebody may ask for another: whoever may read of him.
+fn may_ask_for(pack: &Pack, signed: &Signed, person: Id<Person>) -> bool {
+    match pack.scope(Act::People, &signed.roles) {
+        Some(ActScope::All) => true,
+        Some(ActScope::Team) => signed.reports.contains(&person),
+        Some(ActScope::Own) | None => false,
+    }
+}
+
 /// `GET /ask`, for oneself or, with `subject`, for somebody else.
 pub(super) async fn ask(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
@@ -535,7 +544,7 @@ async fn build_ask(
     let pack = site.pack();
     let subject = match typed.subject {
         // Whoever may read of people may ask for them.
-        Some(_) if pack.scope(Act::People, &signed.roles).is_none() => return Ok(None),
+        Some(person) if !may_ask_for(&pack, signed, person) => return Ok(None),
         Some(person) => Some(Subject { id: person.to_string(), person: shown(site, person).await? }),
         None => None,
     };
@@ -648,7 +657,7 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         justification: Phi::new(typed.reason.clone()),
         ticket: Some(typed.ticket.clone()).filter(|ticket| !ticket.is_empty()),
     };
-    if typed.subject.is_some() && site.pack().scope(Act::People, &signed.roles).is_none() {
+    if typed.subject.is_some_and(|person| !may_ask_for(&site.pack(), &signed, person)) {
         return unknown(signed.frame(&site, Some(Area::Requests)));
     }
     let who = signed.who();

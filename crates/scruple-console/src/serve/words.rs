@@ -247,7 +247,8 @@ pub(crate) fn pick<V: AsRef<str>, L: AsRef<str>>(choices: &[(V, L)], chosen: &st
 
 /// `..4471`: so much of a record number is shown to who decides.
 pub(crate) fn last_four(id: &str) -> String {
-    let skip = id.chars().count().saturating_sub(4);
+    let length = id.chars().count();
+    let skip = length - (length / 2).min(4);
     format!("..{}", id.chars().skip(skip).collect::<String>())
 }
 
@@ -275,7 +276,7 @@ mod tests {
 
     #[test]
     fn who_decides_sees_the_end_of_a_number_alone() {
-        for (id, shown) in [("93-4471", "..4471"), ("12", "..12"), ("é1234", "..1234")] {
+        for (id, shown) in [("93-44714", "..4714"), ("12", "..2"), ("é1234", "..34"), ("7", ".."), ("", "..")] {
             assert_eq!(last_four(id), shown);
         }
     }

@@ -5,11 +5,14 @@ CREATE TABLE enrolment (
     id          UUID    NOT NULL PRIMARY KEY,
     person      UUID    NOT NULL REFERENCES person (id),
     secret_hash BYTEA   NOT NULL UNIQUE,
+    made_by     UUID    NOT NULL REFERENCES person (id),
     made_at     BIGINT NOT NULL,
     ends_at     BIGINT NOT NULL,
     used_at     BIGINT,
+    closed_at   BIGINT,
     CHECK (made_at < ends_at),
-    CHECK (used_at IS NULL OR used_at < ends_at)
+    CHECK (used_at IS NULL OR used_at < ends_at),
+    CHECK (used_at IS NULL OR closed_at IS NULL)
 );
 
 CREATE TABLE credential (
@@ -54,6 +57,8 @@ CREATE TABLE ceremony (
     ends_at      BIGINT NOT NULL
 );
 
+CREATE INDEX ceremony_over ON ceremony (ends_at);
+
 CREATE TABLE sign_in_failure (
     person   UUID    NOT NULL PRIMARY KEY REFERENCES person (id),
     failures BIGINT NOT NULL CHECK (failures >= 1),
@@ -63,8 +68,8 @@ CREATE TABLE sign_in_failure (
 CREATE FUNCTION enrolment_once() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'enrolment can only be used once' USING ERRCODE = 'restrict_violation'; END $$;
 CREATE TRIGGER enrolment_once BEFORE UPDATE ON enrolment FOR EACH ROW
-WHEN (OLD.used_at IS NOT NULL OR NEW.used_at IS NULL OR NEW.person <> OLD.person OR NEW.secret_hash <> OLD.secret_hash
-  OR NEW.ends_at <> OLD.ends_at)
+WHEN (OLD.used_at IS NOT NULL OR OLD.closed_at IS NOT NULL OR (NEW.used_at IS NULL AND NEW.closed_at IS NULL)
+  OR NEW.person <> OLD.person OR NEW.secret_hash <> OLD.secret_hash OR NEW.made_by <> OLD.made_by OR NEW.ends_at <> OLD.ends_at)
 EXECUTE FUNCTION enrolment_once();
 
 CREATE FUNCTION credential_keeps() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -5,11 +5,14 @@ CREATE TABLE enrolment (
     id          BLOB    NOT NULL PRIMARY KEY,
     person      BLOB    NOT NULL REFERENCES person (id),
     secret_hash BLOB   NOT NULL UNIQUE,
+    made_by     BLOB    NOT NULL REFERENCES person (id),
     made_at     INTEGER NOT NULL,
     ends_at     INTEGER NOT NULL,
     used_at     INTEGER,
+    closed_at   INTEGER,
     CHECK (made_at < ends_at),
-    CHECK (used_at IS NULL OR used_at < ends_at)
+    CHECK (used_at IS NULL OR used_at < ends_at),
+    CHECK (used_at IS NULL OR closed_at IS NULL)
 ) STRICT;
 
 CREATE TABLE credential (
@@ -54,6 +57,8 @@ CREATE TABLE ceremony (
     ends_at      INTEGER NOT NULL
 ) STRICT;
 
+CREATE INDEX ceremony_over ON ceremony (ends_at);
+
 CREATE TABLE sign_in_failure (
     person   BLOB    NOT NULL PRIMARY KEY REFERENCES person (id),
     failures INTEGER NOT NULL CHECK (failures >= 1),
@@ -61,8 +66,8 @@ CREATE TABLE sign_in_failure (
 ) STRICT;
 
 CREATE TRIGGER enrolment_once BEFORE UPDATE ON enrolment
-WHEN OLD.used_at IS NOT NULL OR NEW.used_at IS NULL OR NEW.person <> OLD.person OR NEW.secret_hash <> OLD.secret_hash
-  OR NEW.ends_at <> OLD.ends_at
+WHEN OLD.used_at IS NOT NULL OR OLD.closed_at IS NOT NULL OR (NEW.used_at IS NULL AND NEW.closed_at IS NULL)
+  OR NEW.person <> OLD.person OR NEW.secret_hash <> OLD.secret_hash OR NEW.made_by <> OLD.made_by OR NEW.ends_at <> OLD.ends_at
 BEGIN SELECT RAISE(ABORT, 'enrolment can only be used once'); END;
 
 CREATE TRIGGER credential_keeps BEFORE UPDATE ON credential

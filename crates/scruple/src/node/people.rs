@@ -35,7 +35,7 @@ pub async fn invite(
         drop(tx);
         let mut rng = SystemRng;
         let mut door = Door { store, lease, clock: clock.as_ref(), rng: &mut rng, keys };
-        let (secret, _) = door.invite(person.id, person.id).await?;
+        let (secret, _) = door.invite_first(person.id).await?;
         links.push((login.clone(), format!("{console_url}/enrol?link={}", secret.expose().as_str())));
     }
     Ok(links)

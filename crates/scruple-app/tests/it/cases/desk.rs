@@ -6,12 +6,16 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::{Ask, Declaration, Desk, DeskError, Emergency, Narrower, Rules, Who};
 use scruple_core::{Id, Phi};
+use scruple_flow::directory::{Attributes, Leave, LeaveState};
 use scruple_flow::{
     AccessRequest, ApprovalRule, ApproverKind, DeclaredReason, EmergencyReason, Finding, RequestError, ReviewError,
     RoleCode,
 };
 use scruple_policy::{Act, ActScope};
-use scruple_store::{Person, Subject, find_elevation, find_grant, find_request, list_open_reviews, mark_person_left};
+use scruple_store::{
+    NewDirectoryRecord, Person, Subject, find_elevation, find_grant, find_request, insert_directory, insert_enrolment,
+    insert_leave, list_open_reviews, mark_person_left, open_grants, use_enrolment,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const WORDS: &str = "Peer review of the March falls, case 4711";
@@ -24,6 +28,7 @@ impl Rules for TestRules {
         let role_of = |code: &str| ApproverKind::Role(code.parse().unwrap());
         let needs = match (role.as_str(), is_of_patients) {
             ("nurse", true) => vec![role_of("manager")],
+            ("biller", true) => vec![ApproverKind::LineManager],
             ("nurse" | "biller", false) => vec![role_of("manager"), role_of("privacy_officer")],
             _ => return None,
         };
@@ -44,6 +49,7 @@ impl Rules for TestRules {
             Act::Ask | Act::Declare | Act::Emergency => Some(ActScope::Own),
             Act::Decide if holds("manager") || holds("privacy_officer") => Some(ActScope::All),
             Act::EndAccess | Act::Reviews if holds("privacy_officer") => Some(ActScope::All),
+            Act::EndAccess if holds("manager") => Some(ActScope::Team),
             _ => None,
         }
     }
@@ -339,6 +345,136 @@ async fn each_transition_is_one_entry_of_the_ledger() {
         ] {
             assert_eq!(kinds.get(kind), Some(&count), "{kind} of {kinds:?}");
         }
+    })
+    .await;
+}
+
+/// Has HR say whom somebody reports to.
+async fn reports_to(house: &mut House<'_>, person: &str, manager: Option<&str>) {
+    let attributes = Attributes { manager: manager.map(|manager| house.people[manager]), ..Attributes::default() };
+    let new = NewDirectoryRecord {
+        person: house.people[person],
+        attributes,
+        document: Phi::new(b"{}".to_vec()),
+        at: house.world.now(),
+    };
+    let mut tx = house.world.store.begin().await.unwrap();
+    insert_directory(&mut tx, &new).await.unwrap();
+    house.world.commit(tx, Subject::Person(new.person)).await;
+}
+
+#[tokio::test]
+async fn a_line_manager_is_the_one_of_the_directory_and_no_other_manager() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        reports_to(&mut house, "bob", Some("mia")).await;
+        let (bob, mia, max) = (house.who("bob"), house.who("mia"), house.who("max"));
+        let ask = Ask { role: "biller".parse().unwrap(), ..House::ask(&["a"], 2, WORDS) };
+        let request = house.desk().submit(bob, ask).await.unwrap().now;
+        let refused = house.desk().approve(max, request.id, 1, Narrower::default()).await.unwrap_err();
+        assert!(matches!(refused, DeskError::Request(RequestError::NotEligible)), "{refused:?}");
+        house.desk().approve(mia, request.id, 1, Narrower::default()).await.unwrap();
+        // The end of a grant with which neither had to do: the line manager's to order, not another manager's.
+        let grant = open_grants(&mut world.store.begin_read().await.unwrap(), bob.person, world.now()).await.unwrap();
+        let refused = house.desk().end_grant(max, grant[0].id, 1).await.unwrap_err();
+        assert!(matches!(refused, DeskError::Unknown), "{refused:?}");
+        house.desk().end_grant(mia, grant[0].id, 1).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_of_the_reader_s_line_reviews_his_emergency() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let words = || Phi::new("Resuscitation in room four, allergies were needed".to_owned());
+        let pia = house.who("pia");
+        reports_to(&mut house, "nora", Some("mia")).await;
+        reports_to(&mut house, "pia", Some("mia")).await;
+        let nora = house.who("nora");
+        let emergency = Emergency {
+            role: "nurse".parse().unwrap(),
+            patient: "e".parse().unwrap(),
+            reason: EmergencyReason::LifeThreat,
+            words: Phi::new(String::new()),
+        };
+        house.desk().break_glass(nora, emergency).await.unwrap();
+        let review = list_open_reviews(&mut world.store.begin_read().await.unwrap()).await.unwrap().remove(0);
+        let refused = house.desk().close_review(pia, review.id, 1, Finding::Justified, words()).await.unwrap_err();
+        assert!(matches!(refused, DeskError::Review(ReviewError::NotIndependent)), "{refused:?}");
+        world.grant(house.people["max"], "privacy_officer", (0, 100_000)).await;
+        let max = house.who("max");
+        house.desk().close_review(max, review.id, 1, Finding::Justified, words()).await.unwrap();
+    })
+    .await;
+}
+
+/// Who made the link by which a person signs in could have used it himself.
+async fn vouch(house: &House<'_>, by: &str, person: &str) {
+    let mut tx = house.world.store.begin().await.unwrap();
+    let (id, hash) = (house.world.id(), [house.people.len().to_le_bytes()[0]; 32]);
+    let (person, by) = (house.people[person], house.people[by]);
+    insert_enrolment(&mut tx, id, (person, by), hash, (at(0), at(100))).await.unwrap();
+    use_enrolment(&mut tx, id, at(0)).await.unwrap();
+    house.world.commit(tx, Subject::Person(person)).await;
+}
+
+#[tokio::test]
+async fn whose_link_was_made_by_who_asks_does_not_agree_to_it() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let request = house.submitted(&["a"]).await;
+        vouch(&house, "nora", "mia").await;
+        let (mia, max) = (house.who("mia"), house.who("max"));
+        let refused = house.desk().approve(mia, request.id, 1, Narrower::default()).await;
+        assert!(matches!(refused, Err(DeskError::Request(RequestError::OwnRequest))), "{refused:?}");
+        assert!(house.desk().approve(max, request.id, 1, Narrower::default()).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whose_link_was_made_by_the_reader_does_not_review_his_emergency() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        vouch(&house, "nora", "pia").await;
+        let nora = house.who("nora");
+        let emergency = Emergency {
+            role: "nurse".parse().unwrap(),
+            patient: "a".parse().unwrap(),
+            reason: EmergencyReason::TeamCalled,
+            words: Phi::new(String::new()),
+        };
+        house.desk().break_glass(nora, emergency).await.unwrap();
+        let review = list_open_reviews(&mut world.store.begin_read().await.unwrap()).await.unwrap().remove(0);
+        let pia = house.who("pia");
+        let words = Phi::new("Seen with the ward's list of that night".to_owned());
+        let refused = house.desk().close_review(pia, review.id, 1, Finding::Justified, words).await;
+        assert!(matches!(refused, Err(DeskError::Review(ReviewError::NotIndependent))), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_on_leave_agrees_to_nothing() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let request = house.submitted(&["a"]).await;
+        let (mia, max) = (house.who("mia"), house.who("max"));
+        let mut tx = world.store.begin().await.unwrap();
+        let leave = Leave {
+            id: world.id(),
+            person: mia.person,
+            starts_at: world.now(),
+            noted_by: max.person,
+            state: LeaveState::Open,
+            version: 1,
+        };
+        insert_leave(&mut tx, &leave, world.now()).await.unwrap();
+        world.commit(tx, Subject::Person(mia.person)).await;
+        let refused = house.desk().approve(mia, request.id, 1, Narrower::default()).await;
+        assert!(matches!(refused, Err(DeskError::Forbidden)), "{refused:?}");
+        assert!(house.desk().approve(max, request.id, 1, Narrower::default()).await.is_ok());
     })
     .await;
 }

@@ -133,10 +133,14 @@ async fn a_link_enrols_once_and_gives_codes_for_when_the_app_is_lost() {
 async fn a_link_is_over_after_a_day_and_when_its_person_leaves() {
     with_world(ENGINE, async |world| {
         let mut house = House::open(world).await;
-        let (late, left) = (house.link().await, house.link().await);
+        let (first, late) = (house.link().await, house.link().await);
+        assert!(
+            matches!(house.door().begin_enrolment(&first, None).await, Err(DoorError::Link)),
+            "a newer one is there"
+        );
+        assert!(house.door().begin_enrolment(&late, None).await.is_ok());
         house.later(24 * 3_600);
         assert!(matches!(house.door().begin_enrolment(&late, None).await, Err(DoorError::Link)));
-        assert!(matches!(house.door().begin_enrolment(&left, None).await, Err(DoorError::Link)));
         let left = house.link().await;
         let mut tx = world.store.begin().await.unwrap();
         mark_person_left(&mut tx, house.ana, 1, world.now()).await.unwrap();
@@ -147,10 +151,37 @@ async fn a_link_is_over_after_a_day_and_when_its_person_leaves() {
 }
 
 #[tokio::test]
+async fn nobody_makes_a_link_for_himself() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let ana = house.ana;
+        assert!(matches!(house.door().invite(ana, ana).await, Err(DoorError::OwnLink)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_enrolment_ends_what_the_person_signed_in_with_before() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (lost, old_app) = house.enrolled().await;
+        house.later(60);
+        let (found, app) = house.enrolled().await;
+        assert!(!house.holds(&lost.token).await, "whoever has the old device is out");
+        assert!(house.holds(&found.token).await);
+        house.later(60);
+        assert_eq!(house.sign_in(&shown(&old_app, world.now())).await.map(drop), Err("sign_in_refused"));
+        assert_eq!(house.sign_in(&lost.recovery[0]).await.map(drop), Err("sign_in_refused"));
+        assert!(house.sign_in(&shown(&app, world.now())).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_code_opens_once_and_many_wrong_ones_close_for_a_while() {
     with_world(ENGINE, async |world| {
         let mut house = House::open(world).await;
-        let (_, app) = house.enrolled().await;
+        let (enrolled, app) = house.enrolled().await;
         assert_eq!(house.sign_in(&shown(&app, world.now())).await.map(drop), Err("sign_in_refused"), "used to enrol");
         house.later(60);
         let code = shown(&app, world.now());
@@ -164,13 +195,19 @@ async fn a_code_opens_once_and_many_wrong_ones_close_for_a_while() {
         }
         let right = shown(&app, world.now());
         assert_eq!(house.sign_in(&right).await.map(drop), Err("sign_in_locked"));
+        // Whoever is shut out by the guesses of others has his recovery codes.
+        assert!(house.sign_in(&enrolled.recovery[0]).await.is_ok());
+        for _ in 0..5 {
+            assert_eq!(house.sign_in("000000").await.map(drop), Err("sign_in_refused"));
+        }
+        assert_eq!(house.sign_in(&shown(&app, world.now())).await.map(drop), Err("sign_in_locked"));
         house.later(15 * 60);
         assert!(house.sign_in(&shown(&app, world.now())).await.is_ok());
         let log = TestLog::new();
         let (drainer, _) = world.drainer(&log);
         drainer.drain().await.unwrap();
         let kinds = log.kinds();
-        assert_eq!((kinds["sign_in_failed"], kinds["signed_in"]), (7, 3), "{kinds:?}");
+        assert_eq!((kinds["sign_in_failed"], kinds["signed_in"]), (13, 4), "{kinds:?}");
     })
     .await;
 }

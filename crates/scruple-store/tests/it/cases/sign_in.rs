@@ -4,9 +4,9 @@ use scruple_core::{Id, Phi};
 use scruple_store::limits::CREDENTIALS_MAX;
 use scruple_store::{
     Credential, CredentialKind, NewCredential, NewSession, Person, Session, StoreError, Subject,
-    clear_sign_in_failures, confirm_session, count_sign_in_failure, end_session, end_sessions_of, find_enrolment,
-    find_session, insert_credential, insert_enrolment, insert_session, list_credentials, mark_person_left,
-    open_sessions, remove_credential, sign_in_failures, update_credential, use_enrolment,
+    clear_sign_in_failures, close_enrolments, confirm_session, count_sign_in_failure, end_session, end_sessions_of,
+    find_enrolment, find_session, insert_credential, insert_enrolment, insert_session, inviters, list_credentials,
+    mark_person_left, open_sessions, remove_credential, sign_in_failures, update_credential, use_enrolment,
 };
 
 async fn credential(
@@ -36,7 +36,7 @@ async fn a_link_to_enrol_is_used_once_and_in_time() {
         let person = db.person("ana").await;
         let id = db.id();
         let mut tx = db.begin().await;
-        insert_enrolment(&mut tx, id, person, [7; 32], (at(0), at(100))).await.unwrap();
+        insert_enrolment(&mut tx, id, (person, person), [7; 32], (at(0), at(100))).await.unwrap();
         db.commit(tx, Subject::Person(person)).await.unwrap();
         let found = async |hash, second| find_enrolment(&mut db.read().await, hash, at(second)).await.unwrap();
         assert_eq!(found([7; 32], 99).await, Some((id, person, at(100))));
@@ -51,6 +51,27 @@ async fn a_link_to_enrol_is_used_once_and_in_time() {
         used(50).await.unwrap();
         assert!(matches!(used(51).await, Err(StoreError::RowsAffected { .. })));
         assert_eq!(found([7; 32], 60).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_that_was_taken_back_is_over_and_who_made_the_used_one_is_known() {
+    with_db(ENGINE, async |db| {
+        let (person, ben, eva) = (db.person("ana").await, db.person("ben").await, db.person("eva").await);
+        let mut tx = db.begin().await;
+        let ids = [db.id(), db.id(), db.id()];
+        for (id, by, hash) in [(ids[0], ben, [1; 32]), (ids[1], eva, [2; 32]), (ids[2], person, [3; 32])] {
+            insert_enrolment(&mut tx, id, (person, by), hash, (at(0), at(100))).await.unwrap();
+        }
+        use_enrolment(&mut tx, ids[0], at(10)).await.unwrap();
+        assert_eq!(close_enrolments(&mut tx, person, at(20)).await.unwrap(), 2);
+        assert_eq!(close_enrolments(&mut tx, person, at(21)).await.unwrap(), 0);
+        assert_eq!(find_enrolment(&mut tx, [2; 32], at(22)).await.unwrap(), None);
+        assert!(matches!(use_enrolment(&mut tx, ids[1], at(22)).await, Err(StoreError::RowsAffected { .. })));
+        // What was not used lets nobody in, so whoever made it vouched for nothing.
+        assert_eq!(inviters(&mut tx, person).await.unwrap(), [ben]);
+        db.commit(tx, Subject::Person(person)).await.unwrap();
     })
     .await;
 }
