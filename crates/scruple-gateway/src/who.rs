@@ -89,6 +89,9 @@ pub(crate) async fn caller(
     let asked = |purpose: String| {
         let opened = held.opened(&selected.role, &purpose, now);
         let elevation = pack.condition("emergency_elevation").filter(|_| purpose == "BTG" && !opened.is_empty());
+        // An emergency opens the records that it names, also where a relationship is assumed.
+        let (conditions, relationship) =
+            if purpose == "BTG" { (ConditionMask::NONE, Relationship::Resolved) } else { (conditions, relationship) };
         let conditions = elevation.map_or(conditions, |id| conditions.with(id));
         Asked {
             subject: token.subject().to_owned(),

@@ -118,8 +118,10 @@ impl Site {
 
     /// Records that somebody looked. What tells of others is not shown where that cannot be recorded; a person's own pages and the
     /// doors to a chart are (care-continues).
-    async fn viewed(&self, route: &str, act: Act, person: Id<Person>) -> bool {
-        let facts = [("route", route.to_owned()), ("person", person.to_string())];
+    async fn viewed(&self, (route, path): (&str, &str), act: Act, person: Id<Person>) -> bool {
+        // Ids alone: whatever else somebody has typed into an address is not kept.
+        let shown: Vec<&str> = path.split('/').filter(|part| id::<Person>(part).is_some()).collect();
+        let facts = [("route", route.to_owned()), ("shown", shown.join(" ")), ("person", person.to_string())];
         let is_own = matches!(act, Act::Access | Act::Ask | Act::Declare | Act::Emergency);
         self.parts.pipeline.note(self.now(), "console_viewed", &facts).await.is_ok() || is_own
     }
@@ -315,7 +317,7 @@ async fn gate(State(site): State<Arc<Site>>, mut request: Request, next: Next) -
     };
     match signed {
         Ok(signed) => {
-            if request.method() == Method::GET && !site.viewed(path, *act, signed.person()).await {
+            if method == "GET" && !site.viewed((path, request.uri().path()), *act, signed.person()).await {
                 return message(
                     StatusCode::SERVICE_UNAVAILABLE,
                     signed.frame(&site, None),

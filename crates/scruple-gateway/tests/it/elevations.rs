@@ -1,7 +1,7 @@
 //! Charts that are opened beyond a relationship: by a person's word, in an emergency, by a request; each until its end and no longer,
 //! each named in the record.
 
-use crate::support::{World, code, login, noon, resolved};
+use crate::support::{World, active, code, login, noon, resolved};
 use crate::two::{patient, store};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -114,6 +114,22 @@ fn an_emergency_opens_its_patient_and_no_other_under_break_glass() {
     world.clock.advance_micros(4 * HOUR);
     hear(&world);
     assert_eq!(reads(&world, "BTG", ALL), [403, 403, 403]);
+}
+
+#[test]
+fn an_emergency_opens_no_other_patient_where_relationships_are_assumed() {
+    let values = [patient("p1", "1980-05-17"), patient("p2", "1981-06-18"), patient("p3", "1982-07-19")];
+    let world = World::under(active(), Behind::Raw.upstream(&store(&values), noon()).unwrap());
+    let nurse = who(&world, "nurse");
+    let emergency = Emergency {
+        role: "nurse".parse().unwrap(),
+        patient: "p1".parse().unwrap(),
+        reason: EmergencyReason::LifeThreat,
+        words: Phi::new(String::new()),
+    };
+    at_the_desk(&world, async |desk| desk.break_glass(nurse, emergency).await.unwrap());
+    assert_eq!(reads(&world, "BTG", ALL), [200, 404, 404]);
+    assert_eq!(reads(&world, "TREAT", ALL), [200, 200, 200]);
 }
 
 #[test]
