@@ -144,6 +144,7 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Emergen
             others,
             decide: Decide {
                 action: format!("/emergency/{}/decide", drawn.review.id),
+                version: drawn.review.version,
                 count: 1,
                 note: words::field(""),
             },
@@ -221,7 +222,8 @@ async fn show(
             Some((error @ DeskError::Review(_), typed)) => words::wrong(typed, &words::sentence(error)),
             _ => words::field(""),
         };
-        let decide = Decide { action: format!("/emergency/{}/decide", review.id), count: 1, note };
+        let action = format!("/emergency/{}/decide", review.id);
+        let decide = Decide { action, version: review.version, count: 1, note };
         Ok::<_, StoreError>(EmergencyCase {
             frame: with_done(signed.frame(site, Some(Area::Emergency)), query),
             csrf: signed.csrf.clone(),
@@ -248,7 +250,7 @@ pub(super) async fn decide(
         Ok(None) => return unknown(signed.frame(&site, Some(Area::Emergency))),
         Err(_) => return broken(signed.frame(&site, Some(Area::Emergency))),
     };
-    let (who, id, version) = (signed.who(), loaded.review.id, loaded.review.version);
+    let (who, id, version) = (signed.who(), loaded.review.id, form.version());
     let note = form.text("note").to_owned();
     let finding = match form.text("decision") {
         "justified" => Some(Finding::Justified),
@@ -300,6 +302,7 @@ fn telling_page(
         frame: signed.frame(site, None),
         csrf: signed.csrf.clone(),
         action: format!("/emergency/{}/tell", review.id),
+        version: review.version,
         opened: when(review.opened_at),
         asked: matches!(review.state, ReviewState::Asked { .. }),
         account,
@@ -318,11 +321,11 @@ pub(super) async fn tell(
         Ok(None) => return unknown(signed.frame(&site, None)),
         Err(_) => return broken(signed.frame(&site, None)),
     };
-    let (who, typed) = (signed.who(), form.text("account").to_owned());
+    let (who, version, typed) = (signed.who(), form.version(), form.text("account").to_owned());
     let account = Phi::new(typed.clone());
     let told = site
         .desk(async |desk| {
-            let done = desk.tell_review(who, review.id, review.version, account).await?;
+            let done = desk.tell_review(who, review.id, version, account).await?;
             Ok(((), Some(done.position)))
         })
         .await;

@@ -428,6 +428,11 @@ impl Form {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
     }
 
+    /// The version of what its page showed; one that nothing has where it says none.
+    pub(crate) fn version(&self) -> i64 {
+        self.text("version").parse().unwrap_or(0)
+    }
+
     /// All values of a field.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())

@@ -1,6 +1,6 @@
 //! Asking for access, and deciding on it.
 
-use super::{Form, Signed, Site, auth, broken, done, id, not_done, page, unknown, when, with_done, words};
+use super::{Form, Signed, Site, auth, broken, done, id, message, not_done, page, unknown, when, with_done, words};
 use crate::pages::parts::{Coded, Happened, Order, Paging, Person as Shown, Sort};
 use crate::pages::plain::confirm::Confirm;
 use crate::pages::requests::ask::{Ask as AskPage, Form as AskForm, Rule, Subject};
@@ -328,6 +328,7 @@ async fn deciding(
         ],
         others: (request.rule.needs.len() > 1)
             .then(|| format!("{seconded} of {} have approved it.", request.rule.needs.len())),
+        version: request.version,
         approve: format!("{base}/approve"),
         narrow: Narrow { action: format!("{base}/approve"), patients, until: words::pick(&until, ""), open: false },
         refuse: Refuse {
@@ -386,17 +387,28 @@ pub(super) async fn approve(
     };
     let mut narrower = Narrower::default();
     let kept: Vec<usize> = form.all("patient").filter_map(|place| place.parse().ok()).collect();
-    if !kept.is_empty() {
+    if form.text("narrower") == "yes" {
         let stays = request.wanted.patients.iter().enumerate().filter(|(place, _)| kept.contains(place));
-        narrower.patients = Some(stays.map(|(_, patient)| patient.clone()).collect());
+        let stays: BTreeSet<_> = stays.map(|(_, patient)| patient.clone()).collect();
+        if stays.is_empty() && !request.wanted.patients.is_empty() {
+            site.refused("/requests/{id}/approve", "nobody_stays", Some(signed.person())).await;
+            return message(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                signed.frame(&site, Some(Area::Requests)),
+                "No patient stays",
+                &["Nothing was decided. Leave at least one patient, or refuse the request."],
+                &[(&format!("/requests/{}", request.id), "Back to the request")],
+            );
+        }
+        narrower.patients = Some(stays);
     }
     if let Some((.., hours)) = PRESETS.iter().find(|(code, ..)| *code == form.text("until")) {
         narrower.ends_at = Some(site.now().plus_micros(hours * HOUR));
     }
-    let who = signed.who();
+    let (who, version) = (signed.who(), form.version());
     let done_it = site
         .desk(async |desk| {
-            let done = desk.approve(who, request.id, request.version, narrower).await?;
+            let done = desk.approve(who, request.id, version, narrower).await?;
             Ok((done.now, Some(done.position)))
         })
         .await;
@@ -420,10 +432,10 @@ pub(super) async fn refuse(
         Ok(None) => return unknown(signed.frame(&site, Some(Area::Requests))),
         Err(_) => return broken(signed.frame(&site, Some(Area::Requests))),
     };
-    let (who, comment) = (signed.who(), Phi::new(form.text("reason").to_owned()));
+    let (who, version, comment) = (signed.who(), form.version(), Phi::new(form.text("reason").to_owned()));
     let refused = site
         .desk(async |desk| {
-            let done = desk.deny(who, request.id, request.version, comment).await?;
+            let done = desk.deny(who, request.id, version, comment).await?;
             Ok(((), Some(done.position)))
         })
         .await;
@@ -453,7 +465,7 @@ pub(super) async fn confirm_withdraw(
                 failed: None,
                 question: "Withdraw this request?".to_owned(),
                 effects: vec!["Nobody decides on it any more. You can ask again.".to_owned()],
-                hidden: Vec::new(),
+                hidden: vec![("version".to_owned(), request.version.to_string())],
                 reason: None,
                 button: "Withdraw it".to_owned(),
                 back,
@@ -469,17 +481,17 @@ pub(super) async fn withdraw(
     State(site): State<Arc<Site>>,
     signed: Signed,
     Path(request): Path<String>,
-    _: Form,
+    form: Form,
 ) -> Response {
     let request = match find(&site, &signed, &request).await {
         Ok(Some(request)) => request,
         Ok(None) => return unknown(signed.frame(&site, Some(Area::Requests))),
         Err(_) => return broken(signed.frame(&site, Some(Area::Requests))),
     };
-    let who = signed.who();
+    let (who, version) = (signed.who(), form.version());
     let withdrawn = site
         .desk(async |desk| {
-            let done = desk.cancel(who, request.id, request.version).await?;
+            let done = desk.cancel(who, request.id, version).await?;
             Ok(((), Some(done.position)))
         })
         .await;

@@ -133,3 +133,53 @@ fn every_route_refuses_and_records_whoever_may_not() {
         ["not_signed_in", "act_not_permitted", "form_not_of_this_site"].map(|code| count(code, &entries)).iter().sum();
     assert_eq!(recorded, refused);
 }
+
+fn send(node: &Node, path: &str, cookie: &str, fields: &str) -> Answer {
+    let form = format!("csrf={}&{fields}", csrf(cookie));
+    let headers = [("Cookie", cookie)];
+    Asking { method: "POST", target: path, token: None, headers: &headers, form: Some(&form) }
+        .ask(&node.console)
+        .unwrap()
+}
+
+fn goes_to(answer: &Answer) -> String {
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    answer.headers.iter().find(|(name, _)| name == "location").unwrap().1.clone()
+}
+
+/// What is decided is what the page showed, and who unticks every patient leaves nobody instead of everybody.
+#[test]
+fn a_decision_is_on_what_was_seen() {
+    let world = World::new();
+    let (mut node, line) = Node::demo(world.command(["demo", "--json", "--listen", "127.0.0.1:0", "--data", "try"]));
+    let nurse = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let manager = enrolled(&node, &line, "mara.keller", "manager").cookie;
+    let ask =
+        "role=nurse&patients=numbers&numbers=MR-4471%0AMR-5120&until=shift&reason=Float+pool+until+the+roster+comes";
+    let there = goes_to(&send(&node, "/ask", &nurse, ask));
+    let there = there.split('?').next().unwrap();
+    let state = |cookie: &str| {
+        let headers = [("Cookie", cookie)];
+        let page = Asking { method: "GET", target: there, token: None, headers: &headers, form: None };
+        page.ask(&node.console).unwrap().is(200).text()
+    };
+    assert!(state(&manager).contains("name=\"version\" value=\"1\""));
+    for (fields, status) in [
+        ("version=", 409),
+        ("version=2", 409),
+        ("version=1&narrower=yes&until=", 422),
+        ("version=1&narrower=yes&until=&patient=7", 422),
+    ] {
+        let answer = send(&node, &format!("{there}/approve"), &manager, fields);
+        assert_eq!(answer.status, status, "{fields}: {}", answer.text());
+    }
+    for (path, cookie, fields) in
+        [("refuse", &manager, "version=2&reason=The+ward+has+its+own+nurse+tonight"), ("withdraw", &nurse, "version=2")]
+    {
+        assert_eq!(send(&node, &format!("{there}/{path}"), cookie, fields).status, 409, "{path}");
+    }
+    goes_to(&send(&node, &format!("{there}/approve"), &manager, "version=1&narrower=yes&until=&patient=1"));
+    let after = state(&nurse);
+    assert!(after.contains("1 patient"), "{after}");
+    node.stops();
+}

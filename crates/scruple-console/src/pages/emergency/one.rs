@@ -47,6 +47,8 @@ pub(crate) struct Case {
 #[derive(Clone)]
 pub(crate) struct Decide {
     pub(crate) action: String,
+    /// The version of the review that the page shows.
+    pub(crate) version: i64,
     /// How many cases it closes.
     pub(crate) count: usize,
     pub(crate) note: Field,
@@ -80,7 +82,7 @@ pub(crate) fn case(voice: &Voice) -> Case {
 }
 
 pub(crate) fn decide(count: usize) -> Decide {
-    Decide { action: "/emergency/0198c0de/decide".to_owned(), count, note: typed("") }
+    Decide { action: "/emergency/0198c0de/decide".to_owned(), version: 1, count, note: typed("") }
 }
 
 fn view(voice: &Voice) -> EmergencyCase {

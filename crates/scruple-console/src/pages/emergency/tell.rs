@@ -11,6 +11,8 @@ pub(crate) struct Tell {
     pub(crate) frame: Frame,
     pub(crate) csrf: String,
     pub(crate) action: String,
+    /// The version of the review that the page shows.
+    pub(crate) version: i64,
     pub(crate) opened: When,
     /// The privacy office has asked.
     pub(crate) asked: bool,
@@ -23,6 +25,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         frame: worker(&VOICES[0], None),
         csrf: CSRF.to_owned(),
         action: "/emergency/0198c0de/tell".to_owned(),
+        version: 1,
         opened: when("2026-02-27T02:10:00Z", "27 February, 02:10"),
         asked,
         account,

@@ -54,12 +54,14 @@ pub(crate) struct Deciding {
     pub(crate) checks: Vec<(Mark, String)>,
     /// `1 of 2` where more have to approve; who has.
     pub(crate) others: Option<String>,
+    /// The version of the request that the page shows: what is decided is what was seen.
+    pub(crate) version: i64,
     pub(crate) approve: String,
     pub(crate) narrow: Narrow,
     pub(crate) refuse: Refuse,
 }
 
-/// Approve less than was asked: the fields `patient` and `until`.
+/// Approve less than was asked: the fields `narrower`, `patient` and `until`.
 #[derive(Clone)]
 pub(crate) struct Narrow {
     pub(crate) action: String,
@@ -170,6 +172,7 @@ fn deciding(voice: &Voice) -> Request {
                 (Mark::wait("Look"), "The third request in 30 days; the usual is one.".to_owned()),
             ],
             others: Some("Two have to approve. You are the first.".to_owned()),
+            version: 1,
             approve: "/requests/0198c0de/approve".to_owned(),
             narrow: Narrow {
                 action: "/requests/0198c0de/narrow".to_owned(),
