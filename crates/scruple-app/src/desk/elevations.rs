@@ -1,6 +1,6 @@
 //! Two of the three doors: "I am caring for this patient" and emergency. They need nobody's yes and are looked at afterwards.
 
-use super::{Desk, DeskError, Done, Who, roles_of};
+use super::{ASKED_OPEN_MAX, Desk, DeskError, Done, OPEN_MAX, Who, has_room, roles_of};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::limits::EMERGENCY_HOURS_MAX;
@@ -57,6 +57,7 @@ impl Desk<'_> {
         let window = Window::new(at, declaration.ends_at).map_err(|_| RequestError::Over)?;
         let opening = self.opening(who.person, declaration.role, declaration.patient, window, declaration.words);
         let new = NewElevation::declared(opening, declaration.reason, at)?;
+        has_room(&mut tx, who.person, 1, ASKED_OPEN_MAX, at).await?;
         insert_elevation(&mut tx, &new).await?;
         let record = Record::elevated(&new);
         self.commit(tx, &[record], new).await
@@ -76,6 +77,7 @@ impl Desk<'_> {
         let window = Window::new(at, at.plus_micros(EMERGENCY_HOURS_MAX * HOUR_MICROS))?;
         let opening = self.opening(who.person, emergency.role, emergency.patient, window, emergency.words);
         let new = NewElevation::emergency(opening, emergency.reason, review, at)?;
+        has_room(&mut tx, who.person, 1, OPEN_MAX, at).await?;
         let due_at = at.plus_micros(REVIEW_DAYS * 24 * HOUR_MICROS);
         insert_review(&mut tx, &NewReview { id: review, reader: who.person, opened_at: at, due_at }).await?;
         insert_elevation(&mut tx, &new).await?;

@@ -12,13 +12,20 @@ use scruple_flow::{
     ApprovalRule, Approver, ApproverKind, ElevationError, GrantError, Person, RequestError, ReviewError, RoleCode,
 };
 use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack};
+use scruple_store::limits::OPEN_ELEVATIONS_MAX;
 use scruple_store::{
-    Position, ShardLease, Store, StoreError, Tx, find_directory, find_open_leave, find_person, inviters, open_grants,
+    Position, ShardLease, Store, StoreError, Tx, find_directory, find_open_leave, find_person, inviters,
+    open_elevations, open_grants,
 };
 use std::collections::BTreeSet;
 
 pub use elevations::{Declaration, Emergency};
 pub use requests::{Ask, Narrower};
+
+/// Records that can be open to one person.
+const OPEN_MAX: u64 = OPEN_ELEVATIONS_MAX.unsigned_abs();
+/// Of them, those that a request or a word opens: there is always room for an emergency.
+const ASKED_OPEN_MAX: u64 = OPEN_MAX - 200;
 
 /// What the active policy says of access beyond a role.
 pub trait Rules: Send + Sync {
@@ -105,6 +112,12 @@ pub enum DeskError {
     /// The policy does not give this in the role.
     #[error("the policy does not give this in the role")]
     NotAllowed,
+    /// So many records are open to the person that no more are opened.
+    #[error("no more than {max} records are open to one person at a time")]
+    TooMany {
+        /// The limit.
+        max: u64,
+    },
     /// It has changed since it was looked at.
     #[error("it has changed since it was looked at")]
     Changed,
@@ -147,6 +160,7 @@ impl DeskError {
             Self::RoleNotHeld => "role_not_held",
             Self::Forbidden => "act_not_permitted",
             Self::NotAllowed => "not_requestable",
+            Self::TooMany { .. } => "too_many_open",
             Self::Changed => "changed",
             Self::Request(error) => error.code(),
             Self::Elevation(error) => error.code(),
@@ -219,6 +233,12 @@ async fn roles_of(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<BTre
 /// The line manager whom the directory names.
 async fn line_manager(tx: &mut Tx, person: Id<Person>) -> Result<Option<Id<Person>>, DeskError> {
     Ok(find_directory(tx, person).await?.and_then(|record| record.attributes.manager))
+}
+
+/// Refuses where so many more records than are open to a person are too many.
+async fn has_room(tx: &mut Tx, person: Id<Person>, more: usize, max: u64, at: Timestamp) -> Result<(), DeskError> {
+    let open = open_elevations(tx, person, at).await?.len();
+    if open.saturating_add(more) as u64 > max { Err(DeskError::TooMany { max }) } else { Ok(()) }
 }
 
 /// Whether one of these people made the link by which a person came to what he signs in with: he may have it himself.

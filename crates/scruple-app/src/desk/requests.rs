@@ -1,6 +1,6 @@
 //! Requests: handed in, approved, refused, taken back, over.
 
-use super::{Desk, DeskError, Done, Who, approver, roles_of, vouched_for_by};
+use super::{ASKED_OPEN_MAX, Desk, DeskError, Done, Who, approver, has_room, roles_of, vouched_for_by};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
@@ -56,8 +56,8 @@ impl Desk<'_> {
         let person = ask.person.unwrap_or(who.person);
         let is_of_patients = !ask.patients.is_empty();
         // The record of a patient is opened in a role that is held; a purpose narrows that alone.
-        if is_of_patients && !roles_of(&mut tx, person, at).await?.contains(&ask.role) {
-            return Err(DeskError::RoleNotHeld);
+        if is_of_patients {
+            holds(&mut tx, person, &ask.role, at).await?;
         }
         let rule = self.rules.approval(&ask.role, is_of_patients).ok_or(DeskError::NotAllowed)?;
         let window = Window::new(ask.starts_at.unwrap_or(at), ask.ends_at).map_err(|_| RequestError::Over)?;
@@ -105,6 +105,10 @@ impl Desk<'_> {
         if vouched_for_by(&mut tx, who.person, &[request.person, request.requested_by]).await? {
             return Err(RequestError::OwnRequest.into());
         }
+        // What was held when it was asked for may have ended since.
+        if !request.wanted.patients.is_empty() {
+            holds(&mut tx, request.person, &request.wanted.role, at).await?;
+        }
         let approver = approver(&mut tx, who, own, request.person).await?;
         let mut wanted = request.wanted.clone();
         if let Some(patients) = narrower.patients {
@@ -144,6 +148,7 @@ impl Desk<'_> {
             insert_grant(tx, &NewGrant::approved(grant, approved_by, at)?).await?;
             return Ok(vec![record]);
         }
+        has_room(tx, request.person, request.wanted.patients.len(), ASKED_OPEN_MAX, at).await?;
         let mut records = Vec::with_capacity(request.wanted.patients.len());
         for patient in &request.wanted.patients {
             let new = NewElevation::asked(request, new_id(at, self.rng), patient).ok_or(RequestError::Over)?;
@@ -252,6 +257,15 @@ impl Desk<'_> {
         let record = Record::revoked(&grant, revocation);
         self.commit(tx, &[record], Grant { revoked: Some(revocation), version: version + 1, ..grant }).await
     }
+}
+
+/// Refuses where a person does not hold a role now.
+async fn holds(tx: &mut Tx, person: Id<Person>, role: &RoleCode, at: Timestamp) -> Result<(), DeskError> {
+    let held = roles_of(tx, person, at).await.map_err(|error| match error {
+        DeskError::Gone => DeskError::PersonGone,
+        error => error,
+    })?;
+    if held.contains(role) { Ok(()) } else { Err(DeskError::RoleNotHeld) }
 }
 
 async fn seen(tx: &mut Tx, id: Id<AccessRequest>, version: i64) -> Result<AccessRequest, DeskError> {

@@ -181,6 +181,9 @@ pub(crate) fn sentence(error: &DeskError) -> String {
         }
         DeskError::Forbidden => "This is not for your role to do.".to_owned(),
         DeskError::NotAllowed => "The policy does not give this in that role.".to_owned(),
+        DeskError::TooMany { max } => {
+            format!("No more than {max} charts are open to one person at a time. Give back those that are done.")
+        }
         DeskError::Changed => "Somebody else was first. Look at it again as it is now.".to_owned(),
         DeskError::Request(error) => request(error),
         DeskError::Elevation(ElevationError::TooLong { hours_max }) => {

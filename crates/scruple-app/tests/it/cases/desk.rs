@@ -8,13 +8,13 @@ use scruple_app::{Ask, Declaration, Desk, DeskError, Emergency, Narrower, Rules,
 use scruple_core::{Id, Phi};
 use scruple_flow::directory::{Attributes, Leave, LeaveState};
 use scruple_flow::{
-    AccessRequest, ApprovalRule, ApproverKind, DeclaredReason, EmergencyReason, Finding, RequestError, ReviewError,
-    RoleCode,
+    AccessRequest, ApprovalRule, ApproverKind, DeclaredReason, EmergencyReason, Finding, NewElevation, Opening,
+    RequestError, ReviewError, RoleCode, Window,
 };
 use scruple_policy::{Act, ActScope};
 use scruple_store::{
-    NewDirectoryRecord, Person, Subject, find_elevation, find_grant, find_request, insert_directory, insert_enrolment,
-    insert_leave, list_open_reviews, mark_person_left, open_grants, use_enrolment,
+    NewDirectoryRecord, Person, Subject, find_elevation, find_grant, find_request, insert_directory, insert_elevation,
+    insert_enrolment, insert_leave, list_open_reviews, mark_person_left, open_grants, use_enrolment,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -475,6 +475,60 @@ async fn who_is_on_leave_agrees_to_nothing() {
         let refused = house.desk().approve(mia, request.id, 1, Narrower::default()).await;
         assert!(matches!(refused, Err(DeskError::Forbidden)), "{refused:?}");
         assert!(house.desk().approve(max, request.id, 1, Narrower::default()).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_role_that_ended_while_others_decided_opens_no_chart() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let request = house.submitted(&["a"]).await;
+        let (nora, mia) = (house.who("nora"), house.who("mia"));
+        let held = open_grants(&mut world.store.begin_read().await.unwrap(), nora.person, world.now()).await.unwrap();
+        house.desk().end_grant(nora, held[0].id, 1).await.unwrap();
+        let refused = house.desk().approve(mia, request.id, 1, Narrower::default()).await;
+        assert!(matches!(refused, Err(DeskError::RoleNotHeld)), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn so_many_charts_are_open_to_one_person_and_there_is_room_for_an_emergency() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let nora = house.who("nora");
+        let declaration = |number: usize| Declaration {
+            role: "nurse".parse().unwrap(),
+            patient: format!("p{number}").parse().unwrap(),
+            reason: DeclaredReason::Covering,
+            ends_at: at(3_600),
+            words: Phi::new(String::new()),
+        };
+        let mut tx = world.store.begin().await.unwrap();
+        for number in 0..800 {
+            let Declaration { role, patient, reason, ends_at, words } = declaration(number);
+            let opening = Opening {
+                id: world.id(),
+                person: nora.person,
+                role,
+                purpose: None,
+                patient,
+                window: Window::new(world.now(), ends_at).unwrap(),
+                justification: words,
+            };
+            insert_elevation(&mut tx, &NewElevation::declared(opening, reason, world.now()).unwrap()).await.unwrap();
+        }
+        world.commit(tx, Subject::Person(nora.person)).await;
+        let refused = house.desk().declare(nora, declaration(800)).await;
+        assert!(matches!(refused, Err(DeskError::TooMany { max: 800 })), "{refused:?}");
+        let emergency = Emergency {
+            role: "nurse".parse().unwrap(),
+            patient: "p800".parse().unwrap(),
+            reason: EmergencyReason::LifeThreat,
+            words: Phi::new(String::new()),
+        };
+        assert!(house.desk().break_glass(nora, emergency).await.is_ok());
     })
     .await;
 }
