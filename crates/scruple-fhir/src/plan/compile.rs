@@ -348,6 +348,7 @@ impl<'a> Compiler<'a> {
             "CodeableConcept" => {
                 Kind::CodeableConcept { collect, text: object.bit_of("text"), coding: object.bit_of("coding") }
             }
+            "Extension" => Kind::Extension { holds: object.bit_of("value[x]") | object.bit_of("extension") },
             "Bundle.entry" => Kind::Entry,
             "Parameters.parameter" => Kind::Parameter,
             _ if object.is_resource => Kind::Resource,

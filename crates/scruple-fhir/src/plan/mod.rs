@@ -111,6 +111,10 @@ pub(crate) enum Kind {
         text: u64,
         coding: u64,
     },
+    /// With the bits of the elements `value` and `extension`: one of them shows, or it does not stand (ext-1).
+    Extension {
+        holds: u64,
+    },
     Entry,
     Parameter,
 }

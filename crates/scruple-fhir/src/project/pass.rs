@@ -218,6 +218,7 @@ impl<'p, 'b> Pass<'p, 'b> {
         let is_resource = node.kind == Kind::Resource;
         let keep = match node.kind {
             Kind::Coding { check: Some(function), .. } => self.coding_fits(function, state),
+            Kind::Extension { holds } => node.pass || state.shown & holds != 0,
             Kind::Entry => matches!(self.inner, Some(Ok(_))),
             Kind::Parameter => !matches!(self.inner, Some(Err(_))),
             _ => true,

@@ -418,7 +418,11 @@ impl Slow<'_> {
                 shown.add(key.element, member.key.clone(), if element.many { format!("[{text}]") } else { text });
             }
         }
-        if shown.members.is_empty() {
+        // Reading: an extension of which neither a value nor an extension shows says nothing (ext-1).
+        let holds = |name: &str| object.elements.iter().position(|element| element.name == name);
+        let is_held = |name: &str| holds(name).is_some_and(|place| shown.elements.contains(&place));
+        let says_nothing = object.name == "Extension" && !is_held("value[x]") && !is_held("extension");
+        if shown.members.is_empty() || says_nothing {
             return Ok(None);
         }
         Ok(Some(shown.print()))

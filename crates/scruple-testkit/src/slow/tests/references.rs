@@ -120,3 +120,13 @@ fn an_extension_with_a_reference_that_must_not_show_does_not_show() {
         r#"{"resourceType":"Patient",META,"extension":[{"url":"https://scruple.example/ext/race","valueReference":{"reference":"Patient/1","display":"D"}}]}"#,
     );
 }
+
+#[test]
+fn an_extension_whose_value_shows_in_nothing_does_not_show() {
+    let extension =
+        |value: &str| format!(r#""extension":[{{"url":"https://scruple.example/ext/race","valueReference":{value}}}]"#);
+    let input = |value: &str| format!(r#"{{"resourceType":"Patient","gender":"male",{}}}"#, extension(value));
+    sees("demographics").check(&input(r#"{"type":"Shoe"}"#), r#"{"resourceType":"Patient",META,"gender":"male"}"#);
+    let kept = format!(r#"{{"resourceType":"Patient",META,"gender":"male",{}}}"#, extension(r#"{"type":"Patient"}"#));
+    sees("demographics").check(&input(r#"{"type":"Patient"}"#), &kept);
+}
