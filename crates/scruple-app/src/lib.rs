@@ -34,7 +34,10 @@ mod stop;
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, select_role};
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
 pub use desk::{Ask, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, Who};
-pub use door::{Answer, Attempt, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Enrolling, Entered, SignedIn, Waiting};
+pub use door::{
+    Answer, Attempt, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Enrolling, Entered, Errand, Named, Returned, SignedIn,
+    Waiting,
+};
 pub use drain::{DrainError, DrainHandle, DrainState, Drainer, WaitError};
 pub use feed::FeedFollower;
 pub use link::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};

@@ -1,5 +1,7 @@
 //! What is outside, as traits: use cases name these, and the binary decides what stands behind them.
 
+use crate::door::Named;
+use scruple_identity::oidc::{OidcError, Started};
 use scruple_ledger::{AppendError, Ledger, Origin, Pending, Receipt, Recorder};
 use std::pin::Pin;
 
@@ -33,6 +35,53 @@ impl EventLog for Recorder {
 
     fn append(&self, payload: Vec<u8>, origin: Origin) -> Appending {
         appending(self.submit(payload, Some(origin)))
+    }
+}
+
+/// A sign-in at a provider that has begun: the address that the browser goes to, and what has to be remembered.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Started, ProviderError>> + Send + 'a>>;
+/// Whom a provider names.
+pub type Naming<'a> = Pin<Box<dyn Future<Output = Result<Named, ProviderError>> + Send + 'a>>;
+
+/// The organisation's identity provider (OpenID Connect).
+pub trait IdentityProvider: Send + Sync {
+    /// What people call it.
+    fn label(&self) -> &str;
+
+    /// Begins; `anew`: the person shows himself again, whatever he has done before.
+    fn start(&self, anew: bool) -> Sending<'_>;
+
+    /// Finishes: the query that the browser came back with, and what was remembered.
+    fn finish<'a>(&'a self, flow: &'a [u8], query: &'a str) -> Naming<'a>;
+}
+
+/// Why a provider names nobody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// It cannot be reached, or answers with what cannot be used.
+    #[error("the identity provider does not answer")]
+    Silent,
+    /// It names nobody, or what it says cannot be believed.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
+    /// It does not say that a second factor was shown.
+    #[error("the identity provider does not say that a second factor was shown")]
+    OneFactor,
+    /// It names somebody by a login that none here can be.
+    #[error("the identity provider says no login")]
+    NoLogin,
+}
+
+impl ProviderError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Silent => "oidc_silent",
+            Self::Oidc(error) => error.code(),
+            Self::OneFactor => "oidc_one_factor",
+            Self::NoLogin => "oidc_no_login",
+        }
     }
 }
 

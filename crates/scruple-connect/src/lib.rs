@@ -1,4 +1,5 @@
-//! Adapters to what is outside: a FHIR server over HTTP, or the embedded one in its place ([`EmbeddedUpstream`]).
+//! Adapters to what is outside: a FHIR server over HTTP, or the embedded one in its place ([`EmbeddedUpstream`]), and other web
+//! servers, such as an identity provider ([`Web`]).
 //!
 //! [`HttpUpstream`] is [`scruple_release::Upstream`] over HTTP/1.1, plain or TLS. It has its own credential and takes no
 //! other: there is no way to hand it a caller's token. It follows no redirect, takes no encoding, bounds every answer in
@@ -14,6 +15,7 @@ mod pool;
 mod probe;
 mod room;
 mod upstream;
+mod web;
 
 pub use base::{Base, InvalidBase};
 pub use check::{Check, Verdict};
@@ -25,3 +27,4 @@ pub use options::{
 };
 pub use probe::{PostSearch, Probe, ProbeError};
 pub use upstream::HttpUpstream;
+pub use web::{WEB_BYTES_MAX, WEB_MS, Web};

@@ -23,6 +23,8 @@ pub enum CredentialKind {
     Totp,
     /// One of the codes for when the others are lost.
     Recovery,
+    /// The person's id at an identity provider (OpenID Connect, `iss` and `sub`).
+    Oidc,
 }
 
 impl CredentialKind {
@@ -33,11 +35,12 @@ impl CredentialKind {
             Self::Passkey => "passkey",
             Self::Totp => "totp",
             Self::Recovery => "recovery",
+            Self::Oidc => "oidc",
         }
     }
 
     fn of(code: &str) -> Option<Self> {
-        [Self::Passkey, Self::Totp, Self::Recovery].into_iter().find(|kind| kind.code() == code)
+        [Self::Passkey, Self::Totp, Self::Recovery, Self::Oidc].into_iter().find(|kind| kind.code() == code)
     }
 }
 
@@ -50,7 +53,8 @@ pub struct NewCredential<'a> {
     pub person: Id<Person>,
     /// What it is.
     pub kind: CredentialKind,
-    /// What no two credentials share: a passkey's id, a recovery code's digest, the secret of an authenticator app.
+    /// What no two credentials share: a passkey's id, a recovery code's digest, the secret of an authenticator app, an id at a
+    /// provider.
     pub lookup: &'a [u8],
     /// What it is checked with, sealed before it is stored.
     pub secret: &'a [u8],

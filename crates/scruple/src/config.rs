@@ -108,6 +108,44 @@ pub const KEYS: &[Key] = &[
     ),
     key("console", "help", "\"the service desk\"", "Whom the console tells people to call."),
     key(
+        "oidc",
+        "issuer",
+        "none: people sign in here alone",
+        "The organisation's identity provider (OpenID Connect), such as `https://login.example.org/realm`. At the provider the console is registered with the address `/sign-in/back` below `console.public_url`.",
+    ),
+    key("oidc", "client_id", "needed with `oidc.issuer`", "The name of the console at the provider."),
+    key(
+        "oidc",
+        "client_secret_file",
+        "none: a public client",
+        "File with its secret there. PKCE (S256) is used with and without one.",
+    ),
+    key("oidc", "label", "\"your organisation\"", "What people call the provider: `Sign in with ...`."),
+    key(
+        "oidc",
+        "login_claim",
+        "\"preferred_username\"",
+        "The claim that says the login by which SCIM knows the person: `preferred_username`, `email` (if the provider has verified it) or `sub`. The first who comes under a login binds it to his `sub`; another `sub` under that login is refused until the person is enrolled anew.",
+    ),
+    key(
+        "oidc",
+        "acr_values",
+        "\"\"",
+        "Authentication classes, with blanks between them, of which the provider must have met one.",
+    ),
+    key(
+        "oidc",
+        "second_factor",
+        "true",
+        "Without `acr_values`: the provider must say that several factors were shown (`amr` has `mfa`, RFC 8176).",
+    ),
+    key(
+        "oidc",
+        "ca_file",
+        "the public authorities",
+        "PEM file with the authorities that its certificate is checked against.",
+    ),
+    key(
         "scim",
         "token_file",
         "none: no SCIM",
@@ -153,6 +191,7 @@ pub struct Config {
     pub policy: PolicyConfig,
     pub upstream: UpstreamConfig,
     pub console: ConsoleConfig,
+    pub oidc: OidcConfig,
     pub scim: ScimConfig,
     pub embedded: Embedded,
     pub tokens: Tokens,
@@ -260,6 +299,44 @@ pub struct ConsoleConfig {
 impl Default for ConsoleConfig {
     fn default() -> Self {
         Self { public_url: None, help: "the service desk".to_owned() }
+    }
+}
+
+/// The claim that says the login.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginClaim {
+    #[default]
+    PreferredUsername,
+    Email,
+    Sub,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct OidcConfig {
+    pub issuer: Option<String>,
+    pub client_id: Option<String>,
+    pub client_secret_file: Option<PathBuf>,
+    pub label: String,
+    pub login_claim: LoginClaim,
+    pub acr_values: String,
+    pub second_factor: bool,
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for OidcConfig {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            client_id: None,
+            client_secret_file: None,
+            label: "your organisation".to_owned(),
+            login_claim: LoginClaim::PreferredUsername,
+            acr_values: String::new(),
+            second_factor: true,
+            ca_file: None,
+        }
     }
 }
 
@@ -493,7 +570,8 @@ mod tests {
                 ("listen", "gateway" | "console" | "health") => "\"127.0.0.1:0\"",
                 ("gateway", "public_url") => "\"https://gateway.example/fhir\"",
                 ("console", "public_url") => "\"https://scruple.example\"",
-                ("gateway", "allow_assumed_relationships") => "true",
+                ("gateway", "allow_assumed_relationships") | ("oidc", "second_factor") => "true",
+                ("oidc", "login_claim") => "\"sub\"",
                 ("gateway", "timing") => "\"bucket\"",
                 ("upstream", "search_by") => "\"get\"",
                 ("upstream", "search_values") => "\"plain\"",

@@ -4,6 +4,7 @@
 mod credential;
 mod keys;
 mod log;
+mod oidc;
 mod people;
 mod policy;
 mod ready;
@@ -212,6 +213,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         pipeline: Arc::clone(&pipeline),
         drain: drain.clone(),
         keys: door,
+        provider: oidc::Organisation::of(&config.oidc, &console_url, &clock)?.map(|provider| Arc::new(provider) as _),
         host: origin(&console_url)?.to_owned(),
         help: config.console.help.clone(),
     };
@@ -313,6 +315,8 @@ pub fn check(config: &Config) -> Result<()> {
     tls(config)?;
     verifier(config, None, &parties(config, "the address of the gateway"))?;
     http_upstream(config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    oidc::Organisation::of(&config.oidc, "https://scruple.example", &clock)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use crate::pages::auth::enrol::{App, Enrol};
 use crate::pages::auth::recovery_codes::RecoveryCodes;
 use crate::pages::auth::sign_in::{First, Second, SignIn, Step};
 use crate::pages::auth::step_up::StepUp;
+use crate::pages::parts::Link;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -38,25 +39,36 @@ fn first(
         csrf,
         failed: None,
         step,
-        providers: Vec::new(),
+        providers: providers(site),
         help: site.parts.help.clone(),
     };
     with_cookie(page(status, &view), cookie)
 }
 
-fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+pub(super) fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
 }
 
-fn device(text: &str) -> Option<DeviceClass> {
+pub(super) fn device(text: &str) -> Option<DeviceClass> {
     match text {
         "own" => Some(DeviceClass::Personal),
         "shared" => Some(DeviceClass::Shared),
         _ => None,
     }
+}
+
+/// The ways to the organisation's provider, by the device that is in front.
+fn providers(site: &Site) -> Vec<Link> {
+    let Some(provider) = &site.parts.provider else { return Vec::new() };
+    let at = [("shared", "at a shared workstation"), ("own", "at my own device")];
+    let link = |(code, words): (&str, &str)| Link {
+        href: format!("/sign-in/with/{code}"),
+        label: format!("{}, {words}", provider.label()),
+    };
+    at.map(link).to_vec()
 }
 
 /// `POST /sign-in`: the name, and where the person sits.
@@ -320,7 +332,7 @@ pub(super) async fn confirm(State(site): State<Arc<Site>>, signed: Signed, RawQu
 }
 
 /// A path of this site; anything else leads home.
-fn path_only(text: &str) -> String {
+pub(super) fn path_only(text: &str) -> String {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_');
     if text.starts_with('/') && !text.starts_with("//") && text.bytes().all(allowed) {
         text.to_owned()
@@ -347,6 +359,11 @@ async fn confirming(site: &Site, signed: &Signed, back: &str, status: StatusCode
         passkey: Some(Passkey { action: "/confirm/passkey".to_owned(), options: inner(&waiting.options) }),
         code_action: "/confirm/code".to_owned(),
         code: words::field(""),
+        provider: site
+            .parts
+            .provider
+            .as_ref()
+            .map(|provider| Link { href: format!("/confirm/with?back={back}"), label: provider.label().to_owned() }),
         back: back.to_owned(),
     };
     page(status, &view)

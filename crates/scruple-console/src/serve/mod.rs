@@ -6,6 +6,7 @@ mod auth;
 mod door;
 mod emergency;
 mod people;
+mod provider;
 mod requests;
 mod today;
 mod words;
@@ -30,6 +31,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand_core::CryptoRng;
 use scruple_app::limits::RECORDED_WAIT_MAX;
+use scruple_app::ports::IdentityProvider;
 use scruple_app::{Desk, DeskError, Door, DoorError, DoorKeys, DrainHandle, Rules as _, SignedIn, Who};
 use scruple_core::{Clock, Id, Timestamp};
 use scruple_flow::{Person, RoleCode};
@@ -66,6 +68,8 @@ pub struct SiteParts {
     pub drain: DrainHandle,
     /// Of signing in.
     pub keys: DoorKeys,
+    /// The organisation's identity provider, if people sign in there.
+    pub provider: Option<Arc<dyn IdentityProvider>>,
     /// The host by which people know the console, beside this machine's own names.
     pub host: String,
     /// Whom to call, as people say it.
@@ -152,11 +156,14 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/sign-in/code", Asks::Nothing),
     ("POST", "/sign-in/recovery", Asks::Nothing),
     ("POST", "/sign-in/passkey", Asks::Nothing),
+    ("GET", "/sign-in/with/{device}", Asks::Nothing),
+    ("GET", "/sign-in/back", Asks::Nothing),
     ("GET", "/enrol", Asks::Nothing),
     ("POST", "/enrol/code", Asks::Nothing),
     ("POST", "/enrol/passkey", Asks::Nothing),
     ("POST", "/enrol/done", Asks::Act(Act::Access)),
     ("GET", "/confirm", Asks::Act(Act::Access)),
+    ("GET", "/confirm/with", Asks::Act(Act::Access)),
     ("POST", "/confirm/code", Asks::Act(Act::Access)),
     ("POST", "/confirm/passkey", Asks::Act(Act::Access)),
     ("POST", "/sign-out", Asks::Act(Act::Access)),
@@ -209,11 +216,14 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/sign-in/code", post(auth::code))
         .route("/sign-in/recovery", post(auth::recovery))
         .route("/sign-in/passkey", post(auth::passkey))
+        .route("/sign-in/with/{device}", get(provider::sign_in))
+        .route("/sign-in/back", get(provider::back))
         .route("/enrol", get(auth::enrol))
         .route("/enrol/code", post(auth::enrol_code))
         .route("/enrol/passkey", post(auth::enrol_passkey))
         .route("/enrol/done", post(auth::enrol_done))
         .route("/confirm", get(auth::confirm))
+        .route("/confirm/with", get(provider::confirm))
         .route("/confirm/code", post(auth::confirm_code))
         .route("/confirm/passkey", post(auth::confirm_passkey))
         .route("/sign-out", post(auth::sign_out))

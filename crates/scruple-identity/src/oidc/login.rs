@@ -25,6 +25,7 @@ pub struct Login {
     expires_at: Timestamp,
     provider_session: Option<String>,
     name: Option<String>,
+    preferred_username: Option<String>,
     email: Option<String>,
 }
 
@@ -77,6 +78,13 @@ impl Login {
         self.name.as_deref()
     }
 
+    /// The claim `preferred_username`: what the person signs in with at the provider. By itself it identifies nobody: names change
+    /// hands.
+    #[must_use]
+    pub fn preferred_username(&self) -> Option<&str> {
+        self.preferred_username.as_deref()
+    }
+
     /// The claim `email` if the provider says that it is verified. It identifies nobody: addresses change hands.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
@@ -123,6 +131,7 @@ struct Payload {
     amr: Vec<String>,
     sid: Option<String>,
     name: Option<String>,
+    preferred_username: Option<String>,
     email: Option<String>,
     email_verified: Option<bool>,
 }
@@ -206,6 +215,7 @@ fn read(payload: Payload, expected: &Expected<'_>, now: Timestamp) -> Result<Log
         expires_at,
         provider_session: payload.sid.filter(|sid| is_name(sid)),
         name: payload.name.filter(|name| is_name(name)),
+        preferred_username: payload.preferred_username.filter(|name| is_name(name)),
         email: payload.email.filter(|email| email_verified && is_name(email)),
     })
 }

@@ -18,7 +18,7 @@ CREATE TABLE enrolment (
 CREATE TABLE credential (
     id            UUID    NOT NULL PRIMARY KEY,
     person        UUID    NOT NULL REFERENCES person (id),
-    kind          TEXT    NOT NULL CHECK (kind IN ('passkey', 'totp', 'recovery')),
+    kind          TEXT    NOT NULL CHECK (kind IN ('passkey', 'totp', 'recovery', 'oidc')),
     lookup_blind  BYTEA   NOT NULL UNIQUE,
     secret_sealed BYTEA   NOT NULL,
     added_at      BIGINT NOT NULL,

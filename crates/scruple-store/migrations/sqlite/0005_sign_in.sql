@@ -18,7 +18,7 @@ CREATE TABLE enrolment (
 CREATE TABLE credential (
     id            BLOB    NOT NULL PRIMARY KEY,
     person        BLOB    NOT NULL REFERENCES person (id),
-    kind          TEXT    NOT NULL CHECK (kind IN ('passkey', 'totp', 'recovery')),
+    kind          TEXT    NOT NULL CHECK (kind IN ('passkey', 'totp', 'recovery', 'oidc')),
     lookup_blind  BLOB   NOT NULL UNIQUE,
     secret_sealed BLOB   NOT NULL,
     added_at      INTEGER NOT NULL,

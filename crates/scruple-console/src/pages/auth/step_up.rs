@@ -2,7 +2,7 @@
 
 use super::Passkey;
 use crate::pages::Frame;
-use crate::pages::parts::Field;
+use crate::pages::parts::{Field, Link};
 use crate::pages::samples::{CSRF, Sample, VOICES, Voice, sample, typed, worker, wrong};
 use askama::Template;
 
@@ -19,6 +19,8 @@ pub(crate) struct StepUp {
     pub(crate) passkey: Option<Passkey>,
     pub(crate) code_action: String,
     pub(crate) code: Field,
+    /// The organisation's provider, who asks anew.
+    pub(crate) provider: Option<Link>,
     pub(crate) back: String,
 }
 
@@ -35,6 +37,10 @@ fn view(voice: &Voice) -> StepUp {
         }),
         code_action: "/confirm/code".to_owned(),
         code: typed(""),
+        provider: Some(Link {
+            href: "/confirm/with?back=/people/0198c0de".to_owned(),
+            label: "St. Elsewhere".to_owned(),
+        }),
         back: "/people/0198c0de".to_owned(),
     }
 }
@@ -45,6 +51,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         failed: Some("That did not match. Two more tries, then the session ends.".to_owned()),
         code: wrong("000000", "Type the code that the app shows now."),
         passkey: None,
+        provider: None,
         ..view(&VOICES[0])
     };
     samples.push(sample("a wrong code", &page));

@@ -3,6 +3,8 @@
 //!
 //! Whoever cannot be let in is told one thing, whatever it is that failed.
 
+mod provider;
+
 use crate::record::Record;
 use rand_core::CryptoRng;
 use scruple_core::{Clock, Id, Phi, Timestamp, new_id};
@@ -22,6 +24,8 @@ use scruple_store::{
 };
 use std::fmt;
 use zeroize::Zeroizing;
+
+pub use provider::{Errand, Named, Returned};
 
 /// Hours for which a one-time link can be used.
 pub const ENROLMENT_HOURS: i64 = 24;
@@ -561,7 +565,9 @@ impl Door<'_> {
         if now.micros().saturating_sub(session.seen_at.micros()) >= SEEN_MICROS {
             self.store.touch_session(session.id, now).await?;
         }
-        let stepped_up = matches!(freshness(&times, FRESH_SECONDS, now), Freshness::Fresh { .. });
+        // Whoever came by the provider may have shown himself there hours ago: he confirms first.
+        let is_proved = session.method != "oidc" || session.authenticated_at > session.started_at;
+        let stepped_up = is_proved && matches!(freshness(&times, FRESH_SECONDS, now), Freshness::Fresh { .. });
         Ok(SignedIn { person: session.person, session: session.id, stepped_up, until })
     }
 
