@@ -46,10 +46,10 @@ impl Web {
         }
     }
 
-    /// Sends a form, and reads the JSON object that comes back, whatever its status is.
+    /// Sends a form, and reads the JSON object that comes back: an answer, or why there is none (400 and 401; RFC 6749, 5.2).
     ///
     /// # Errors
-    /// The server cannot be reached in time, or answers with no JSON object.
+    /// The server cannot be reached in time, or answers with another status or no JSON object.
     pub async fn post_form(
         &self,
         address: &str,
@@ -57,7 +57,10 @@ impl Web {
         form: &SecretString,
     ) -> Result<String, UpstreamError> {
         let body = Bytes::copy_from_slice(form.expose_secret().as_bytes());
-        Ok(self.call(Method::POST, address, authorization, body).await?.1)
+        match self.call(Method::POST, address, authorization, body).await? {
+            (200 | 400 | 401, body) => Ok(body),
+            (status, _) => Err(UpstreamError::Status(status)),
+        }
     }
 
     async fn call(

@@ -9,3 +9,4 @@ mod pool;
 mod probe;
 mod support;
 mod tls;
+mod web;
