@@ -33,7 +33,7 @@ mod stop;
 
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, select_role};
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
-pub use desk::{Ask, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, Who};
+pub use desk::{Alike, Ask, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, Who};
 pub use door::{
     Answer, Attempt, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Enrolling, Entered, Errand, Named, Returned, SignedIn,
     Waiting,

@@ -8,6 +8,7 @@ mod elevation;
 mod emergency;
 mod grant;
 pub mod limits;
+pub mod measure;
 mod patient;
 mod person;
 mod reason;

@@ -227,6 +227,57 @@ pub async fn list_elevations(
     rows.into_iter().map(|row| row.into_elevation(tx)).collect()
 }
 
+/// Which elevations a register shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ElevationFilter {
+    /// As of when: those that were granted by then.
+    pub at: Timestamp,
+    /// In force or still to come then; else those that are over or ended.
+    pub is_open: bool,
+    /// The code of a kind; none: all.
+    pub kind: Option<&'static str>,
+}
+
+/// Elevations of everybody by their end, the next one first, or of those that are over the last one first; one page of at most
+/// [`PAGE_ROWS_MAX`] after one.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_elevations_by_end(
+    tx: &mut Tx,
+    filter: ElevationFilter,
+    after: Option<(Timestamp, Id<Elevation>)>,
+) -> Result<Vec<Elevation>, StoreError> {
+    const SQL_OPEN: &str =
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at,
+                granted_at, justification_sealed, ended_by, ended_at, version
+         FROM elevation
+         WHERE granted_at <= $1 AND ends_at > $1 AND (ended_at IS NULL OR ended_at > $1) AND (CAST($2 AS TEXT) IS NULL OR kind = $2)
+           AND (ends_at > $3 OR (ends_at = $3 AND id > $4))
+         ORDER BY ends_at, id LIMIT $5";
+    const SQL_OVER: &str =
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at,
+                granted_at, justification_sealed, ended_by, ended_at, version
+         FROM elevation
+         WHERE granted_at <= $1 AND (ends_at <= $1 OR ended_at <= $1) AND (CAST($2 AS TEXT) IS NULL OR kind = $2)
+           AND (ends_at < $3 OR (ends_at = $3 AND id < $4))
+         ORDER BY ends_at DESC, id DESC LIMIT $5";
+    let (sql, first) =
+        if filter.is_open { (SQL_OPEN, (i64::MIN, Uuid::nil())) } else { (SQL_OVER, (i64::MAX, Uuid::max())) };
+    let (ends_at, id) = after.map_or(first, |(ends_at, id)| (ends_at.micros(), id.uuid()));
+    let rows: Vec<ElevationRow> = on_engine!(tx, |conn| {
+        sqlx::query_as(sql)
+            .bind(filter.at.micros())
+            .bind(filter.kind)
+            .bind(ends_at)
+            .bind(id)
+            .bind(PAGE_ROWS_MAX)
+            .fetch_all(conn)
+            .await?
+    });
+    rows.into_iter().map(|row| row.into_elevation(tx)).collect()
+}
+
 /// Who opened a patient's record, newest first, one page of at most [`PAGE_ROWS_MAX`] before one.
 ///
 /// # Errors

@@ -31,6 +31,7 @@ mod group;
 mod job;
 mod leave;
 mod link;
+mod measure;
 mod migrate;
 mod moved;
 mod pack;
@@ -56,8 +57,8 @@ pub use directory::{
     mark_directory_deleted, update_directory,
 };
 pub use elevation::{
-    end_elevation, end_elevations_of, find_elevation, insert_elevation, list_elevations, list_elevations_of_patient,
-    open_elevations,
+    ElevationFilter, end_elevation, end_elevations_of, find_elevation, insert_elevation, list_elevations,
+    list_elevations_by_end, list_elevations_of_patient, open_elevations,
 };
 pub use engine::{Engine, Tx};
 pub use error::StoreError;
@@ -76,6 +77,7 @@ pub use link::{
     InvalidPractitioner, LinkEnd, LinkError, LinkRequest, LinkState, NewLink, PractitionerLink, PractitionerRef,
     confirm_link, end_link, end_links, find_link, find_open_link, list_links,
 };
+pub use measure::{EmergencyRow, RequestRow, emergencies_between, requests_between};
 pub use moved::{Move, NewMove, due_moves, insert_move, settle_move};
 pub use pack::{
     NewPack, Pack, PackApproval, PackState, activate_pack, active_pack_as_of, approve_pack, find_pack, list_packs,
@@ -88,7 +90,7 @@ pub use person::{
 pub use request::{
     find_request, insert_request, list_overdue_requests, list_pending_requests, list_requests_of, update_request,
 };
-pub use review::{NewReview, find_review, insert_review, list_open_reviews, update_review};
+pub use review::{NewReview, find_review, insert_review, list_closed_reviews, list_open_reviews, update_review};
 pub use seal::{BLIND_COLUMNS, SEALED_COLUMNS, SealError, Sealer};
 pub use session::{
     Ceremony, NewSession, Session, WaitingCeremony, clear_sign_in_failures, confirm_session, count_sign_in_failure,

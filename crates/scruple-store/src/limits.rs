@@ -36,3 +36,5 @@ pub const CONNECTIONS_MAX: u32 = 8;
 pub const LOCK_TIMEOUT_MS: u64 = 5_000;
 /// Milliseconds that a statement runs on PostgreSQL.
 pub const STATEMENT_TIMEOUT_MS: u64 = 30_000;
+/// Facts of a period that measures are made of.
+pub const FACTS_MAX: i64 = 100_000;

@@ -136,3 +136,19 @@ pub async fn list_open_reviews(tx: &mut Tx) -> Result<Vec<EmergencyReview>, Stor
     let rows: Vec<ReviewRow> = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
     rows.into_iter().map(|row| row.into_review(tx)).collect()
 }
+
+/// The reviews that were closed before a moment, the last one first, at most [`PAGE_ROWS_MAX`].
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_closed_reviews(tx: &mut Tx, before: Timestamp) -> Result<Vec<EmergencyReview>, StoreError> {
+    const SQL: &str =
+        "SELECT emergency_review.id, elevation.id AS elevation, reader, opened_at, due_at, account_sealed, state,
+                              moved_by, moved_at, rationale_sealed, emergency_review.version
+                       FROM emergency_review JOIN elevation ON elevation.review = emergency_review.id
+                       WHERE state NOT IN ('open', 'asked') AND moved_at < $1
+                       ORDER BY moved_at DESC, emergency_review.id DESC LIMIT $2";
+    let rows: Vec<ReviewRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(before.micros()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
+    rows.into_iter().map(|row| row.into_review(tx)).collect()
+}

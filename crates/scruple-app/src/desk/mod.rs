@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 
 pub use elevations::{Declaration, Emergency};
 pub use requests::{Ask, Narrower};
+pub use reviews::Alike;
 
 /// Records that can be open to one person.
 const OPEN_MAX: u64 = OPEN_ELEVATIONS_MAX.unsigned_abs();
@@ -118,6 +119,9 @@ pub enum DeskError {
         /// The limit.
         max: u64,
     },
+    /// Somebody who approved it before may not any more.
+    #[error("somebody who approved it before may not approve it any more")]
+    ApproverLapsed,
     /// It has changed since it was looked at.
     #[error("it has changed since it was looked at")]
     Changed,
@@ -161,6 +165,7 @@ impl DeskError {
             Self::Forbidden => "act_not_permitted",
             Self::NotAllowed => "not_requestable",
             Self::TooMany { .. } => "too_many_open",
+            Self::ApproverLapsed => "approver_lapsed",
             Self::Changed => "changed",
             Self::Request(error) => error.code(),
             Self::Elevation(error) => error.code(),

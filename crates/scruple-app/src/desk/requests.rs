@@ -4,8 +4,8 @@ use super::{ASKED_OPEN_MAX, Desk, DeskError, Done, Who, approver, has_room, role
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
-    AccessRequest, Grant, GrantRequest, NewElevation, NewGrant, PatientRef, Person, RequestError, RequestState,
-    Revocation, RoleCode, Wanted, Window,
+    AccessRequest, Approval, Grant, GrantRequest, NewElevation, NewGrant, PatientRef, Person, RequestError,
+    RequestState, Revocation, RoleCode, Wanted, Window,
 };
 use scruple_policy::Act;
 use scruple_store::{
@@ -109,7 +109,8 @@ impl Desk<'_> {
         if !request.wanted.patients.is_empty() {
             holds(&mut tx, request.person, &request.wanted.role, at).await?;
         }
-        let approver = approver(&mut tx, who, own, request.person).await?;
+        let person = request.person;
+        let approver = approver(&mut tx, who, own, person).await?;
         let mut wanted = request.wanted.clone();
         if let Some(patients) = narrower.patients {
             wanted.patients = patients;
@@ -120,7 +121,10 @@ impl Desk<'_> {
         let approved = request.approve(&approver, Some(wanted), at)?;
         update_request(&mut tx, &approved, version).await?;
         let mut records = vec![Record::request(&approved, version + 1, at, who.person)];
-        if matches!(approved.state, RequestState::Approved { .. }) {
+        if let RequestState::Approved { approvals, .. } = &approved.state {
+            for earlier in approvals.iter().filter(|approval| approval.by != who.person) {
+                still_may(&mut tx, earlier, person, at).await?;
+            }
             records.extend(self.open(&mut tx, &approved, who.person, at).await?);
         }
         self.commit(tx, &records, AccessRequest { version: version + 1, ..approved }).await
@@ -266,6 +270,17 @@ async fn holds(tx: &mut Tx, person: Id<Person>, role: &RoleCode, at: Timestamp) 
         error => error,
     })?;
     if held.contains(role) { Ok(()) } else { Err(DeskError::RoleNotHeld) }
+}
+
+/// Refuses where somebody who has said yes is no longer what he said it as.
+async fn still_may(tx: &mut Tx, given: &Approval, of: Id<Person>, at: Timestamp) -> Result<(), DeskError> {
+    let roles = match roles_of(tx, given.by, at).await {
+        Err(DeskError::Gone) => return Err(DeskError::ApproverLapsed),
+        roles => roles?,
+    };
+    let who = Who { person: given.by, stepped_up: false };
+    let kinds = approver(tx, who, roles, of).await?.kinds;
+    if kinds.contains(&given.kind) { Ok(()) } else { Err(DeskError::ApproverLapsed) }
 }
 
 async fn seen(tx: &mut Tx, id: Id<AccessRequest>, version: i64) -> Result<AccessRequest, DeskError> {

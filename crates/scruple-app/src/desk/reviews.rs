@@ -3,9 +3,20 @@
 use super::{Desk, DeskError, Done, Who, line_manager, roles_of, vouched_for_by};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::{EmergencyReview, Finding, Reviewer};
+use scruple_flow::{EmergencyReview, Finding, ReviewError, Reviewer};
 use scruple_policy::Act;
-use scruple_store::{Tx, find_review, update_review};
+use scruple_store::{Position, Tx, find_review, update_review};
+
+/// What became of like cases.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Alike {
+    /// Those that were closed.
+    pub closed: usize,
+    /// Those that were left.
+    pub left: usize,
+    /// The last event of it, to wait for.
+    pub position: Option<Position>,
+}
 
 impl Desk<'_> {
     /// The reader tells what an emergency was for.
@@ -61,6 +72,36 @@ impl Desk<'_> {
         let by = self.reviewer(&mut tx, who, &review, at).await?;
         let closed = review.close(by, finding, rationale, at)?;
         self.put_review(tx, closed, version, (who, at)).await
+    }
+
+    /// Closes like cases as justified by one sentence, each for itself: one that has gone on meanwhile, or that somebody else must
+    /// review, is left as it is.
+    ///
+    /// # Errors
+    /// See [`DeskError`]; what was closed before it stays closed.
+    pub async fn justify_alike(
+        &mut self,
+        who: Who,
+        reviews: &[(Id<EmergencyReview>, i64)],
+        rationale: &Phi<String>,
+    ) -> Result<Alike, DeskError> {
+        let mut alike = Alike::default();
+        for (id, version) in reviews {
+            let rationale = rationale.clone();
+            match self.close_review(who, *id, *version, Finding::Justified, rationale).await {
+                Ok(done) => {
+                    alike.closed += 1;
+                    alike.position = Some(done.position);
+                }
+                Err(
+                    DeskError::Changed
+                    | DeskError::Unknown
+                    | DeskError::Review(ReviewError::NotIndependent | ReviewError::Transition { .. }),
+                ) => alike.left += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(alike)
     }
 
     async fn reviewer(

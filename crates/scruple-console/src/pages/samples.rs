@@ -190,7 +190,7 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
-    use super::{access, auth, door, emergency, exceptions, people, plain, requests, roles, today};
+    use super::{access, auth, door, emergency, exceptions, figures, people, plain, requests, roles, today};
     vec![
         ("sign-in", auth::sign_in::samples()),
         ("enrol", auth::enrol::samples()),
@@ -205,6 +205,7 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("door-find", door::find::samples()),
         ("emergency", emergency::list::samples()),
         ("emergency-case", emergency::one::samples()),
+        ("figures", figures::samples()),
         ("emergency-tell", emergency::tell::samples()),
         ("people", people::list::samples()),
         ("person", people::person::samples()),

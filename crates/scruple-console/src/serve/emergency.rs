@@ -6,28 +6,41 @@ use crate::pages::emergency::one::{Case, Decide, EmergencyCase};
 use crate::pages::emergency::tell::Tell;
 use crate::pages::parts::{Coded, Happened, Link, Person as Shown};
 use crate::words::{Area, Mark, ReviewState as StateMark};
+use aws_lc_rs::digest;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use scruple_app::DeskError;
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{Elevation, ElevationKind, EmergencyReview, Finding, Person, ReviewState};
-use scruple_store::{StoreError, find_elevation, find_person, find_review, list_elevations, list_open_reviews};
+use scruple_store::{
+    StoreError, find_directory, find_elevation, find_person, find_review, list_closed_reviews, list_elevations,
+    list_open_reviews,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const MONTH_MICROS: i64 = 30 * 24 * 3_600_000_000;
+const DAY_MICROS: i64 = 24 * 3_600_000_000;
+const MONTH_MICROS: i64 = 30 * DAY_MICROS;
 
 async fn name(site: &Site, person: Id<Person>) -> Result<String, StoreError> {
     let found = find_person(&mut site.parts.store.begin_read().await?, person).await?;
     Ok(found.map(|person| person.name.into_inner()).unwrap_or_default())
 }
 
-/// A review with what it is of, and how often its reader does so.
+/// A review with what it is of, where its reader works, and how often he does so.
 struct Loaded {
     review: EmergencyReview,
     elevation: Elevation,
+    unit: Option<String>,
     month: usize,
+}
+
+impl Loaded {
+    /// Whether the reader has said why, before or since.
+    fn is_told(&self) -> bool {
+        self.review.account.is_some() || !self.elevation.justification.expose().is_empty()
+    }
 }
 
 async fn load(site: &Site, review: EmergencyReview) -> Result<Option<Loaded>, StoreError> {
@@ -40,7 +53,8 @@ async fn load(site: &Site, review: EmergencyReview) -> Result<Option<Loaded>, St
         .iter()
         .filter(|one| matches!(one.held.kind, ElevationKind::Emergency { .. }) && one.granted_at >= since)
         .count();
-    Ok(Some(Loaded { review, elevation, month }))
+    let unit = find_directory(&mut tx, review.reader).await?.and_then(|record| record.attributes.department);
+    Ok(Some(Loaded { review, elevation, unit: unit.map(Phi::into_inner), month }))
 }
 
 fn reason(elevation: &Elevation) -> Coded {
@@ -64,7 +78,7 @@ fn mark(review: &EmergencyReview, now: Timestamp) -> Mark {
 }
 
 async fn case(site: &Site, loaded: &Loaded) -> Result<Case, StoreError> {
-    let Loaded { review, elevation, month } = loaded;
+    let Loaded { review, elevation, month, .. } = loaded;
     let now = site.now();
     let until = elevation.ended.map_or(elevation.held.window.ends_at(), |end| end.at).min(now);
     let lasted = until.micros().saturating_sub(elevation.held.window.starts_at().micros());
@@ -94,74 +108,163 @@ async fn case(site: &Site, loaded: &Loaded) -> Result<Case, StoreError> {
 }
 
 pub(super) async fn list(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
-    match build_list(&site, &signed, &query.unwrap_or_default()).await {
-        Ok(view) => page(StatusCode::OK, &view),
+    show_list(&site, &signed, &query.unwrap_or_default(), StatusCode::OK, None).await
+}
+
+/// Like cases that were not closed, with why and what was typed.
+struct NotClosed<'a> {
+    cases: &'a [String],
+    error: &'a DeskError,
+    typed: &'a str,
+}
+
+async fn show_list(
+    site: &Site,
+    signed: &Signed,
+    query: &str,
+    status: StatusCode,
+    failed: Option<NotClosed<'_>>,
+) -> Response {
+    match build_list(site, signed, query, failed).await {
+        Ok(view) => page(status, &view),
         Err(error) => {
             tracing::error!(error = %error, "emergencies cannot be listed");
-            broken(signed.frame(&site, Some(Area::Emergency)))
+            broken(signed.frame(site, Some(Area::Emergency)))
         }
     }
 }
 
-async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Emergencies, StoreError> {
+/// What makes cases alike: the role, the reason, the unit, and whether the reader has said why.
+type Likeness = (String, String, Option<String>, bool);
+
+async fn build_list(
+    site: &Site,
+    signed: &Signed,
+    query: &str,
+    failed: Option<NotClosed<'_>>,
+) -> Result<Emergencies, StoreError> {
     let now = site.now();
-    let open = list_open_reviews(&mut site.parts.store.begin_read().await?).await?;
+    let state = query.split('&').find_map(|pair| pair.strip_prefix("state=")).unwrap_or("open");
+    let mut tx = site.parts.store.begin_read().await?;
+    let open = list_open_reviews(&mut tx).await?;
     let (number, oldest) = (open.len(), open.iter().map(|one| one.opened_at).min());
-    // Like cases: the same reason in the same role, told or not yet told.
-    let mut groups: BTreeMap<(String, String, bool), Vec<Loaded>> = BTreeMap::new();
-    for review in open {
+    let chosen = match state {
+        "closed" => list_closed_reviews(&mut tx, now).await?,
+        "asked" => open.into_iter().filter(|one| matches!(one.state, ReviewState::Asked { .. })).collect(),
+        _ => open,
+    };
+    drop(tx);
+    let mut groups: BTreeMap<Likeness, Vec<Loaded>> = BTreeMap::new();
+    for review in chosen {
         let Some(loaded) = load(site, review).await? else { continue };
-        let key = (
-            loaded.elevation.held.role.to_string(),
-            reason(&loaded.elevation).code,
-            loaded.review.account.is_some() || !loaded.elevation.justification.expose().is_empty(),
-        );
+        let role = loaded.elevation.held.role.to_string();
+        let key = (role, reason(&loaded.elevation).code, loaded.unit.clone(), loaded.is_told());
         groups.entry(key).or_default().push(loaded);
     }
     let mut shown = Vec::new();
-    for (number, ((_, _, told), members)) in groups.into_iter().enumerate() {
-        let Some(drawn) = members.first() else { continue };
-        let due = members.iter().map(|one| one.review.due_at).min().unwrap_or(now);
-        let mut others = Vec::new();
-        for one in members.iter().skip(1) {
-            others.push(Link {
-                href: format!("/emergency/{}", one.review.id),
-                label: format!("{}, {}", name(site, one.review.reader).await?, when(one.elevation.granted_at).words),
-            });
-        }
-        let pack = site.pack();
-        shown.push(Group {
-            id: format!("g{number}"),
-            reason: reason(&drawn.elevation),
-            alike: vec![
-                format!("All of them by {}.", words::role(&pack, &drawn.elevation.held.role)),
-                if told { "The reader has said why.".to_owned() } else { "Nobody has said why yet.".to_owned() },
-            ],
-            count: members.len(),
-            due: when(due),
-            late: due <= now,
-            drawn: case(site, drawn).await?,
-            others,
-            decide: Decide {
-                action: format!("/emergency/{}/decide", drawn.review.id),
-                version: drawn.review.version,
-                count: 1,
-                note: words::field(""),
-            },
-        });
+    for (number, members) in groups.into_values().enumerate() {
+        shown.extend(group(site, number, &members, failed.as_ref()).await?);
     }
+    shown.sort_by(|one, other| one.due.iso.cmp(&other.due.iso));
     Ok(Emergencies {
         frame: with_done(signed.frame(site, Some(Area::Emergency)), query),
         csrf: signed.csrf.clone(),
-        failed: None,
+        failed: failed.map(|failed| words::sentence(failed.error)),
         as_of: when(now),
-        unit: words::pick(&[("", "Every unit")], ""),
-        state: words::pick(&[("", "Open")], ""),
+        state: words::pick(&[("open", "to review"), ("asked", "reader asked"), ("closed", "closed")], state),
         open: number,
         oldest: oldest.map(|at| words::length(now.micros().saturating_sub(at.micros()))).unwrap_or_default(),
         groups: shown,
         export: String::new(),
     })
+}
+
+async fn group(
+    site: &Site,
+    number: usize,
+    members: &[Loaded],
+    failed: Option<&NotClosed<'_>>,
+) -> Result<Option<Group>, StoreError> {
+    let (now, pack) = (site.now(), site.pack());
+    let Some(drawn) = members.get(drawn_by_chance(members, now)) else { return Ok(None) };
+    let due = members.iter().map(|one| one.review.due_at).min().unwrap_or(now);
+    let is_open = !matches!(drawn.review.state, ReviewState::Closed(_));
+    let mut others = Vec::new();
+    for one in members.iter().filter(|one| one.review.id != drawn.review.id) {
+        others.push(Link {
+            href: format!("/emergency/{}", one.review.id),
+            label: format!("{}, {}", name(site, one.review.reader).await?, when(one.elevation.granted_at).words),
+        });
+    }
+    let mut alike = vec![format!("All of them by {}.", words::role(&pack, &drawn.elevation.held.role))];
+    alike.extend(drawn.unit.as_ref().map(|unit| format!("All of them work on {unit}.")));
+    let told = if drawn.is_told() { "Each reader has said why." } else { "Nobody has said why yet." };
+    alike.push(told.to_owned());
+    // What nobody has explained is not closed in a heap.
+    let cases: Vec<String> = if members.len() > 1 && drawn.is_told() {
+        members.iter().map(|one| format!("{}:{}", one.review.id, one.review.version)).collect()
+    } else {
+        Vec::new()
+    };
+    let failed = failed.filter(|failed| !cases.is_empty() && cases.iter().any(|case| failed.cases.contains(case)));
+    let note =
+        failed.map_or_else(|| words::field(""), |failed| words::wrong(failed.typed, &words::sentence(failed.error)));
+    let action =
+        if cases.is_empty() { format!("/emergency/{}/decide", drawn.review.id) } else { "/emergency/alike".to_owned() };
+    Ok(Some(Group {
+        id: format!("g{number}"),
+        reason: reason(&drawn.elevation),
+        alike,
+        count: members.len(),
+        due: when(due),
+        late: is_open && due <= now,
+        drawn: case(site, drawn).await?,
+        others,
+        decide: is_open.then_some(Decide { action, version: drawn.review.version, cases, note }),
+    }))
+}
+
+/// The place of the one that is read in full: another each day, the same for everybody who looks.
+fn drawn_by_chance(members: &[Loaded], now: Timestamp) -> usize {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&now.micros().div_euclid(DAY_MICROS).to_be_bytes());
+    for one in members {
+        context.update(one.review.id.uuid().as_bytes());
+    }
+    let number = context.finish().as_ref().iter().take(8).fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+    usize::try_from(number.checked_rem(members.len() as u64).unwrap_or(0)).unwrap_or(0)
+}
+
+/// `POST /emergency/alike`: like cases, justified by one sentence.
+pub(super) async fn alike(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
+    const ROUTE: &str = "/emergency/alike";
+    let cases: Vec<String> = form.all("case").map(str::to_owned).collect();
+    let parse = |case: &String| {
+        let (review, version) = case.split_once(':')?;
+        Some((id::<EmergencyReview>(review)?, version.parse::<i64>().ok()?))
+    };
+    let reviews: Option<Vec<_>> = cases.iter().map(parse).collect();
+    let Some(reviews) = reviews.filter(|reviews| !reviews.is_empty()) else {
+        return not_done(&site, &signed, ROUTE, &DeskError::Unknown).await;
+    };
+    let (who, typed) = (signed.who(), form.text("note").to_owned());
+    let rationale = Phi::new(typed.clone());
+    let closed = site
+        .desk(async |desk| {
+            let alike = desk.justify_alike(who, &reviews, &rationale).await?;
+            Ok((alike, alike.position))
+        })
+        .await;
+    match closed {
+        Ok(alike) if alike.left == 0 => done("/emergency", "closed_alike"),
+        Ok(_) => done("/emergency", "closed_some"),
+        Err(error @ DeskError::Review(_)) => {
+            site.refused(ROUTE, error.code(), Some(signed.person())).await;
+            let failed = NotClosed { cases: &cases, error: &error, typed: &typed };
+            show_list(&site, &signed, "", StatusCode::UNPROCESSABLE_ENTITY, Some(failed)).await
+        }
+        Err(error) => not_done(&site, &signed, ROUTE, &error).await,
+    }
 }
 
 async fn find(site: &Site, review: &str) -> Result<Option<Loaded>, StoreError> {
@@ -223,7 +326,7 @@ async fn show(
             _ => words::field(""),
         };
         let action = format!("/emergency/{}/decide", review.id);
-        let decide = Decide { action, version: review.version, count: 1, note };
+        let decide = Decide { action, version: review.version, cases: Vec::new(), note };
         Ok::<_, StoreError>(EmergencyCase {
             frame: with_done(signed.frame(site, Some(Area::Emergency)), query),
             csrf: signed.csrf.clone(),

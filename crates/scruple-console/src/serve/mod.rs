@@ -5,6 +5,8 @@ mod access;
 mod auth;
 mod door;
 mod emergency;
+mod exceptions;
+mod figures;
 mod people;
 mod provider;
 mod requests;
@@ -175,6 +177,8 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/ask", Asks::Act(Act::Ask)),
     ("POST", "/ask", Asks::Act(Act::Ask)),
     ("GET", "/requests", Asks::Act(Act::Ask)),
+    ("GET", "/requests/figures", Asks::Act(Act::Requests)),
+    ("GET", "/exceptions", Asks::Act(Act::Exceptions)),
     ("GET", "/requests/{id}", Asks::Act(Act::Ask)),
     ("POST", "/requests/{id}/approve", Asks::Act(Act::Decide)),
     ("POST", "/requests/{id}/refuse", Asks::Act(Act::Decide)),
@@ -185,6 +189,8 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/door/care", Asks::Act(Act::Declare)),
     ("POST", "/door/emergency", Asks::Act(Act::Emergency)),
     ("GET", "/emergency", Asks::Act(Act::Reviews)),
+    ("GET", "/emergency/figures", Asks::Act(Act::Reviews)),
+    ("POST", "/emergency/alike", Asks::Act(Act::Reviews)),
     ("GET", "/emergency/{id}", Asks::Act(Act::Reviews)),
     ("POST", "/emergency/{id}/decide", Asks::Act(Act::Reviews)),
     ("GET", "/emergency/{id}/tell", Asks::Act(Act::Emergency)),
@@ -233,6 +239,8 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/access/end/{kind}/{id}", get(access::confirm_end).post(access::end))
         .route("/ask", get(requests::ask).post(requests::submit))
         .route("/requests", get(requests::list))
+        .route("/requests/figures", get(figures::of_requests))
+        .route("/exceptions", get(exceptions::list))
         .route("/requests/{id}", get(requests::one))
         .route("/requests/{id}/approve", post(requests::approve))
         .route("/requests/{id}/refuse", post(requests::refuse))
@@ -241,6 +249,8 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/door/care", post(door::care))
         .route("/door/emergency", post(door::emergency))
         .route("/emergency", get(emergency::list))
+        .route("/emergency/figures", get(figures::of_emergencies))
+        .route("/emergency/alike", post(emergency::alike))
         .route("/emergency/{id}", get(emergency::one))
         .route("/emergency/{id}/decide", post(emergency::decide))
         .route("/emergency/{id}/tell", get(emergency::telling).post(emergency::tell))

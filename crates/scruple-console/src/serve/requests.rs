@@ -150,7 +150,8 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Request
             after: None,
         },
         rows,
-        exceptions: None,
+        exceptions: signed.may(&pack, Act::Exceptions).then(|| "/exceptions".to_owned()),
+        figures: signed.may(&pack, Act::Requests).then(|| "/requests/figures".to_owned()),
         export: String::new(),
     })
 }

@@ -163,6 +163,10 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "declared" => "The chart is open to you until the end of the time shown below.",
         "emergency" => "The chart is open to you for four hours. Write one sentence why before your shift ends.",
         "closed" => "The review is closed.",
+        "closed_alike" => "The reviews are closed.",
+        "closed_some" => {
+            "Some are closed. The others were left: they have gone on meanwhile, or somebody outside their team has to review them."
+        }
         "questioned" => "The reader is asked.",
         "told" => "Your sentence is with the review.",
         "confirmed" => "Thank you. Now do it once more.",
@@ -183,6 +187,10 @@ pub(crate) fn sentence(error: &DeskError) -> String {
         DeskError::NotAllowed => "The policy does not give this in that role.".to_owned(),
         DeskError::TooMany { max } => {
             format!("No more than {max} charts are open to one person at a time. Give back those that are done.")
+        }
+        DeskError::ApproverLapsed => {
+            "Somebody who approved it before may not any more: his role has ended, or he is away. It has to be asked for anew."
+                .to_owned()
         }
         DeskError::Changed => "Somebody else was first. Look at it again as it is now.".to_owned(),
         DeskError::Request(error) => request(error),

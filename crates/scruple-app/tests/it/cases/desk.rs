@@ -494,6 +494,29 @@ async fn a_role_that_ended_while_others_decided_opens_no_chart() {
 }
 
 #[tokio::test]
+async fn a_yes_of_somebody_whose_role_has_ended_since_opens_nothing() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (nora, mia, pia) = (house.who("nora"), house.who("mia"), house.who("pia"));
+        let ask = Ask { role: "biller".parse().unwrap(), ..House::ask(&[], 2, WORDS) };
+        let request = house.desk().submit(nora, ask).await.unwrap().now;
+        let first = house.desk().approve(mia, request.id, 1, Narrower::default()).await.unwrap();
+        assert_eq!(first.now.state.code(), "pending");
+        let held = open_grants(&mut world.store.begin_read().await.unwrap(), mia.person, world.now()).await.unwrap();
+        house.desk().end_grant(mia, held[0].id, 1).await.unwrap();
+        let refused = house.desk().approve(pia, request.id, 2, Narrower::default()).await;
+        assert!(matches!(refused, Err(DeskError::ApproverLapsed)), "{refused:?}");
+        assert_eq!(house.roles("nora").await, ["nurse"]);
+        let mut tx = world.store.begin().await.unwrap();
+        mark_person_left(&mut tx, mia.person, 1, world.now()).await.unwrap();
+        world.commit(tx, Subject::Person(mia.person)).await;
+        let refused = house.desk().approve(pia, request.id, 2, Narrower::default()).await;
+        assert!(matches!(refused, Err(DeskError::ApproverLapsed)), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn so_many_charts_are_open_to_one_person_and_there_is_room_for_an_emergency() {
     with_world(ENGINE, async |world| {
         let mut house = House::open(world).await;
@@ -529,6 +552,51 @@ async fn so_many_charts_are_open_to_one_person_and_there_is_room_for_an_emergenc
             words: Phi::new(String::new()),
         };
         assert!(house.desk().break_glass(nora, emergency).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn like_cases_are_closed_by_one_sentence_and_what_went_on_meanwhile_is_left() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (nora, pia) = (house.who("nora"), house.who("pia"));
+        for patient in ["a", "b", "c", "d"] {
+            let emergency = Emergency {
+                role: "nurse".parse().unwrap(),
+                patient: patient.parse().unwrap(),
+                reason: EmergencyReason::TeamCalled,
+                words: Phi::new(String::new()),
+            };
+            house.desk().break_glass(nora, emergency).await.unwrap();
+        }
+        // One of them is pia's own.
+        world.grant(pia.person, "nurse", (0, 100_000)).await;
+        let own = Emergency {
+            role: "nurse".parse().unwrap(),
+            patient: "e".parse().unwrap(),
+            reason: EmergencyReason::TeamCalled,
+            words: Phi::new(String::new()),
+        };
+        house.desk().break_glass(pia, own).await.unwrap();
+        let open = async || list_open_reviews(&mut world.store.begin_read().await.unwrap()).await.unwrap();
+        let reviews = open().await;
+        let seen: Vec<_> = reviews.iter().map(|review| (review.id, review.version)).collect();
+        let asked = reviews.iter().find(|review| review.reader == nora.person).unwrap().id;
+        house.desk().ask_reader(pia, asked, 1).await.unwrap();
+
+        let weak = house.desk().justify_alike(pia, &seen, &Phi::new("ok".to_owned())).await;
+        assert!(matches!(weak, Err(DeskError::Review(ReviewError::Reason(_)))), "{weak:?}");
+        assert_eq!(open().await.len(), 5);
+        let words = Phi::new("Called by the rapid response team, as the log of the switchboard has it".to_owned());
+        let refused = house.desk().justify_alike(nora, &seen, &words).await;
+        assert!(matches!(refused, Err(DeskError::Forbidden)), "{refused:?}");
+        let alike = house.desk().justify_alike(pia, &seen, &words).await.unwrap();
+        assert_eq!((alike.closed, alike.left), (3, 2));
+        let left: BTreeSet<_> = open().await.iter().map(|review| (review.reader, review.state.code())).collect();
+        assert_eq!(left, [(nora.person, "asked"), (pia.person, "open")].into());
+        let again = house.desk().justify_alike(pia, &seen, &words).await.unwrap();
+        assert_eq!((again.closed, again.left), (0, 5));
     })
     .await;
 }

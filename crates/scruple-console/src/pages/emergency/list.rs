@@ -14,8 +14,7 @@ pub(crate) struct Emergencies {
     pub(crate) csrf: String,
     pub(crate) failed: Option<String>,
     pub(crate) as_of: When,
-    /// The queries `unit` and `state`.
-    pub(crate) unit: Pick,
+    /// The query `state`.
     pub(crate) state: Pick,
     pub(crate) open: usize,
     /// Age of the oldest: `6 days`.
@@ -39,7 +38,8 @@ pub(crate) struct Group {
     pub(crate) drawn: Case,
     /// The others.
     pub(crate) others: Vec<Link>,
-    pub(crate) decide: Decide,
+    /// None where they are closed.
+    pub(crate) decide: Option<Decide>,
 }
 
 fn view(voice: &Voice) -> Emergencies {
@@ -61,14 +61,13 @@ fn view(voice: &Voice) -> Emergencies {
                 label: format!("MR ..44{number:02}, {}, 27 February", voice.unit),
             })
             .collect(),
-        decide: decide(count),
+        decide: Some(decide(count)),
     };
     Emergencies {
         frame: officer(voice, Some(Area::Emergency)),
         csrf: CSRF.to_owned(),
         failed: None,
         as_of: when("2026-03-01T08:00:00Z", "1 March, 08:00"),
-        unit: pick(&[("", "all"), ("ed", "Emergency department"), ("x", voice.unit)], ""),
         state: pick(&[("open", "to review"), ("asked", "reader asked"), ("closed", "closed")], "open"),
         open: 17,
         oldest: "6 days".to_owned(),
@@ -82,10 +81,16 @@ pub(crate) fn samples() -> Vec<Sample> {
     samples.push(sample("empty", &Emergencies { groups: Vec::new(), open: 0, ..view(&PLAIN) }));
     let mut page = view(&PLAIN);
     page.failed = Some("Nothing was closed.".to_owned());
-    for group in &mut page.groups {
-        group.decide.note.error =
+    for decide in page.groups.iter_mut().filter_map(|group| group.decide.as_mut()) {
+        decide.note.error =
             Some("Say in a sentence what justifies it; it stands in every one of the cases.".to_owned());
     }
     samples.push(sample("errors", &page));
+    let mut page = view(&PLAIN);
+    for group in &mut page.groups {
+        group.decide = None;
+    }
+    page.state = pick(&[("open", "to review"), ("asked", "reader asked"), ("closed", "closed")], "closed");
+    samples.push(sample("closed", &page));
     samples
 }

@@ -49,8 +49,8 @@ pub(crate) struct Decide {
     pub(crate) action: String,
     /// The version of the review that the page shows.
     pub(crate) version: i64,
-    /// How many cases it closes.
-    pub(crate) count: usize,
+    /// Like cases that it closes together, as `id:version`; none: the one of the address.
+    pub(crate) cases: Vec<String>,
     pub(crate) note: Field,
 }
 
@@ -82,7 +82,12 @@ pub(crate) fn case(voice: &Voice) -> Case {
 }
 
 pub(crate) fn decide(count: usize) -> Decide {
-    Decide { action: "/emergency/0198c0de/decide".to_owned(), version: 1, count, note: typed("") }
+    if count == 1 {
+        let action = "/emergency/0198c0de/decide".to_owned();
+        return Decide { action, version: 1, cases: Vec::new(), note: typed("") };
+    }
+    let cases = (0..count).map(|number| format!("0198c0de-{number}:1")).collect();
+    Decide { action: "/emergency/alike".to_owned(), version: 1, cases, note: typed("") }
 }
 
 fn view(voice: &Voice) -> EmergencyCase {

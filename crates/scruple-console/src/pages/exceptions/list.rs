@@ -1,8 +1,8 @@
 //! `/exceptions`: the register of everything outside of a role that is in force, with its end.
 
 use crate::pages::Frame;
-use crate::pages::parts::{Coded, Order, Paging, Person, Pick, Sort, When};
-use crate::pages::samples::{PLAIN, Sample, VOICES, Voice, coded, officer, pick, sample, when};
+use crate::pages::parts::{Order, Paging, Person, Pick, Sort, When};
+use crate::pages::samples::{PLAIN, Sample, VOICES, Voice, officer, pick, sample, when};
 use crate::words::{Area, ExceptionKind, Mark};
 use askama::Template;
 
@@ -11,9 +11,8 @@ use askama::Template;
 pub(crate) struct Exceptions {
     pub(crate) frame: Frame,
     pub(crate) as_of: When,
-    /// The queries `kind`, `unit`, `state`.
+    /// The queries `kind` and `state`.
     pub(crate) kind: Pick,
-    pub(crate) unit: Pick,
     pub(crate) state: Pick,
     pub(crate) by_until: Sort,
     pub(crate) rows: Vec<ExceptionRow>,
@@ -26,8 +25,7 @@ pub(crate) struct ExceptionRow {
     pub(crate) href: String,
     pub(crate) kind: ExceptionKind,
     pub(crate) person: Person,
-    pub(crate) what: Vec<Coded>,
-    /// `2 patients`.
+    /// `MR ..4471`.
     pub(crate) patients: String,
     pub(crate) reason: String,
     pub(crate) approver: Option<Person>,
@@ -47,8 +45,7 @@ fn view(voice: &Voice) -> Exceptions {
         href: "/requests/0198c0de".to_owned(),
         kind,
         person: voice.first(),
-        what: vec![coded("diagnoses", "diagnoses"), coded("procedures", "procedures")],
-        patients: "2 patients".to_owned(),
+        patients: "MR ..4471".to_owned(),
         reason: voice.work.to_owned(),
         approver: (kind == Extra || kind == Broad || kind == Protected).then(|| voice.second()),
         until: when("2026-03-01T19:00:00Z", "1 March, 19:00"),
@@ -71,7 +68,6 @@ fn view(voice: &Voice) -> Exceptions {
             ],
             "",
         ),
-        unit: pick(&[("", "all"), ("4w", voice.unit)], ""),
         state: pick(&[("active", "in force"), ("over", "over"), ("", "all")], "active"),
         by_until: Sort { href: "/exceptions?sort=until".to_owned(), order: Order::Up },
         rows: vec![

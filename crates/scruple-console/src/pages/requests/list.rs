@@ -22,6 +22,8 @@ pub(crate) struct Requests {
     pub(crate) paging: Paging,
     /// `/exceptions`, for those who may open it.
     pub(crate) exceptions: Option<String>,
+    /// `/requests/figures`, for those who may open it.
+    pub(crate) figures: Option<String>,
     /// The list as CSV, with the filter that is set.
     pub(crate) export: String,
 }
@@ -76,6 +78,7 @@ fn view(voice: &Voice) -> Requests {
             .collect(),
         paging: Paging { first: 1, last: 9, all: 212, before: None, after: Some("/requests?page=2".to_owned()) },
         exceptions: Some("/exceptions".to_owned()),
+        figures: Some("/requests/figures".to_owned()),
         export: "/requests.csv".to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use scruple_core::{Id, Phi};
 use scruple_flow::{AccessRequest, ApprovalRule, Approver, ApproverKind, RequestState, Wanted, Window};
 use scruple_store::{
     Aggregate, Person, StoreError, Subject, find_request, insert_request, list_overdue_requests, list_pending_requests,
-    list_requests_of, mark_person_left, update_request,
+    list_requests_of, mark_person_left, requests_between, update_request,
 };
 
 const WORDS: &str = "Peer review of the March falls, case 4711";
@@ -229,6 +229,32 @@ async fn no_patient_and_no_word_stands_in_clear() {
         for needle in ["canary-patient-93", "canary comment", "Peer review of the March", "INC-4711"] {
             assert!(!db.holds(needle.as_bytes()).await, "{needle}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_requests_of_a_period_are_counted_as_they_stand_then() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let first = pending(db, people, &["a"], &[privacy()]);
+        let second = pending(db, people, &["b"], &[privacy()]);
+        stored(db, &first).await;
+        stored(db, &second).await;
+        let approved = first.approve(&approver(people[2], &[privacy()]), None, at(60)).unwrap();
+        changed(db, &approved, 1).await.unwrap();
+        let states = async |until: i64, now: i64| -> Vec<(String, Option<i64>)> {
+            let facts = requests_between(&mut db.read().await, at(0), at(until), at(now)).await.unwrap();
+            let seconds = |decided: scruple_core::Timestamp| (decided.micros() - at(0).micros()) / 1_000_000;
+            let mut told: Vec<_> = facts.into_iter().map(|row| (row.state, row.decided_at.map(seconds))).collect();
+            told.sort();
+            told
+        };
+        let text = |state: &str| state.to_owned();
+        assert_eq!(states(1, 3_599).await, [(text("approved"), Some(60)), (text("pending"), None)]);
+        // Nobody wrote it down, and it is over.
+        assert_eq!(states(1, 3_600).await, [(text("approved"), Some(60)), (text("expired"), Some(3_600))]);
+        assert_eq!(states(0, 3_600).await, Vec::new());
     })
     .await;
 }

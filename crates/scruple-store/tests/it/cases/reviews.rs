@@ -2,10 +2,13 @@ use super::ENGINE;
 use super::elevations::opening;
 use crate::support::{TestDb, at, with_db};
 use scruple_core::{Id, Phi};
-use scruple_flow::{EmergencyReason, EmergencyReview, Finding, NewElevation, ReviewState, Reviewer, Verdict};
+use scruple_flow::measure::EmergencyFact;
+use scruple_flow::{
+    DeclaredReason, EmergencyReason, EmergencyReview, Finding, NewElevation, ReviewState, Reviewer, Revocation, Verdict,
+};
 use scruple_store::{
-    NewReview, Person, StoreError, Subject, find_review, insert_elevation, insert_review, list_open_reviews,
-    update_review,
+    ElevationFilter, NewReview, Person, StoreError, Subject, emergencies_between, end_elevation, find_review,
+    insert_elevation, insert_review, list_closed_reviews, list_elevations_by_end, list_open_reviews, update_review,
 };
 
 const WORDS: &str = "Resuscitation in room four, allergies were needed";
@@ -81,6 +84,74 @@ async fn what_is_due_first_stands_first_until_it_is_closed() {
         let closed = sooner.close(reviewer, Finding::Justified, Phi::new(WORDS.to_owned()), at(9)).unwrap();
         changed(db, &closed, 1).await.unwrap();
         assert_eq!(open().await, [later.id]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_closed_and_what_is_counted_are_the_rows_of_the_period() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let first = opened(db, people[0], 50).await;
+        let second = opened(db, people[1], 60).await;
+        let reviewer = Reviewer { person: people[2], is_of_the_same_line: false };
+        let closed = first.close(reviewer, Finding::Unjustified, Phi::new(WORDS.to_owned()), at(9)).unwrap();
+        changed(db, &closed, 1).await.unwrap();
+        let mut tx = db.read().await;
+        let listed = list_closed_reviews(&mut tx, at(10)).await.unwrap();
+        assert_eq!(listed.iter().map(|one| one.id).collect::<Vec<_>>(), [closed.id]);
+        assert_eq!(list_closed_reviews(&mut tx, at(9)).await.unwrap(), []);
+        let facts = emergencies_between(&mut tx, at(0), at(1)).await.unwrap();
+        let told: Vec<_> = facts.iter().map(|row| (row.reader, row.fact)).collect();
+        let unjustified = EmergencyFact { opened_at: at(0), closed: Some((at(9), Finding::Unjustified)) };
+        let open = EmergencyFact { opened_at: at(0), closed: None };
+        assert!(told.contains(&(people[0], unjustified)) && told.contains(&(people[1], open)), "{told:?}");
+        assert_eq!(facts[0].patient, facts[1].patient, "the same patient");
+        assert_eq!(emergencies_between(&mut tx, at(1), at(99)).await.unwrap(), []);
+        drop(tx);
+        changed(db, &second.ask(reviewer, at(10)).unwrap(), 1).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_register_shows_what_is_open_by_its_end_and_never_what_is_over() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let mut ids = Vec::new();
+        for (ends, patient) in [(300, "a"), (100, "b"), (200, "c")] {
+            let opening = opening(db, people[0], patient, (0, ends));
+            ids.push(opening.id);
+            let mut tx = db.begin().await;
+            let new = NewElevation::declared(opening, DeclaredReason::Covering, at(0)).unwrap();
+            insert_elevation(&mut tx, &new).await.unwrap();
+            db.commit(tx, Subject::Person(people[0])).await.unwrap();
+        }
+        opened(db, people[1], 50).await;
+        let mut tx = db.begin().await;
+        end_elevation(&mut tx, ids[0], 1, Revocation { by: people[2], at: at(40) }).await.unwrap();
+        db.commit(tx, Subject::Person(people[0])).await.unwrap();
+        let shown = async |second: i64, is_open: bool, kind: Option<&'static str>| -> Vec<i64> {
+            let filter = ElevationFilter { at: at(second), is_open, kind };
+            let found = list_elevations_by_end(&mut db.read().await, filter, None).await.unwrap();
+            found
+                .iter()
+                .map(|one| one.held.window.ends_at().micros() / 1_000_000 - at(0).micros() / 1_000_000)
+                .collect()
+        };
+        assert_eq!(shown(30, true, None).await, [100, 100, 200, 300]);
+        assert_eq!(shown(40, true, Some("declared")).await, [100, 200]);
+        assert_eq!(shown(40, false, None).await, [300]);
+        assert_eq!(shown(100, true, None).await, [200]);
+        assert_eq!(shown(100, true, Some("emergency")).await, Vec::<i64>::new());
+        assert_eq!(shown(100, false, Some("emergency")).await, [100]);
+        assert_eq!(shown(200, true, None).await, Vec::<i64>::new());
+        assert_eq!(shown(200, false, None).await.len(), 4);
+        assert_eq!(shown(-1, true, None).await, Vec::<i64>::new(), "what was not granted then");
+        let filter = ElevationFilter { at: at(30), is_open: true, kind: Some("declared") };
+        let after = Some((at(100), ids[1]));
+        let rest = list_elevations_by_end(&mut db.read().await, filter, after).await.unwrap();
+        assert_eq!(rest.iter().map(|one| one.held.id).collect::<Vec<_>>(), [ids[2], ids[0]]);
     })
     .await;
 }

@@ -1,0 +1,241 @@
+//! Numbers of emergencies and of requests, over a period, each computed from the rows that stand behind it.
+
+use super::{Signed, Site, broken, page, when, words};
+use crate::pages::figures::{Figures, Row, Table, Tile};
+use crate::pages::parts::{Link, Person as Shown};
+use crate::words::{Area, Mark};
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use scruple_core::{Id, Timestamp};
+use scruple_flow::Person;
+use scruple_flow::limits::{EMERGENCIES_PER_30_DAYS, REQUESTS_PER_30_DAYS};
+use scruple_flow::measure::{Durations, EmergencyFigures, emergencies};
+use scruple_store::{StoreError, Tx, emergencies_between, find_directory, find_person, requests_between};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+const DAY_MICROS: i64 = 24 * 3_600_000_000;
+/// Rows of a table: those with the most.
+const ROWS_MAX: usize = 50;
+const PERIODS: [(&str, &str); 3] = [("30", "30 days"), ("90", "90 days"), ("365", "a year")];
+
+/// The days of a period, and its code.
+fn days(query: &str) -> (i64, &'static str) {
+    let asked = query.split('&').find_map(|pair| pair.strip_prefix("days="));
+    let known = PERIODS.iter().find(|(code, _)| Some(*code) == asked).map_or("30", |(code, _)| code);
+    (known.parse().unwrap_or(30), known)
+}
+
+/// `2 of 7`; `none yet` of none.
+fn share(part: usize, whole: usize) -> String {
+    if whole == 0 { "none yet".to_owned() } else { format!("{part} of {whole}") }
+}
+
+fn took(durations: &Durations, micros: i64) -> String {
+    if durations.count == 0 { "none yet".to_owned() } else { words::length(micros) }
+}
+
+async fn shown(tx: &mut Tx, person: Id<Person>) -> Result<Shown, StoreError> {
+    let name = find_person(tx, person).await?.map(|person| person.name.into_inner()).unwrap_or_default();
+    Ok(Shown { href: format!("/people/{person}"), name, job: unit(tx, person).await?.unwrap_or_default() })
+}
+
+async fn unit(tx: &mut Tx, person: Id<Person>) -> Result<Option<String>, StoreError> {
+    let known = find_directory(tx, person).await?;
+    Ok(known.and_then(|record| record.attributes.department).map(scruple_core::Phi::into_inner))
+}
+
+/// Those with the most, first.
+fn most<K: Clone + Ord, V>(all: BTreeMap<K, V>, count: impl Fn(&V) -> usize) -> Vec<(K, V)> {
+    let mut all: Vec<(K, V)> = all.into_iter().collect();
+    all.sort_by_key(|(_, one)| std::cmp::Reverse(count(one)));
+    all.truncate(ROWS_MAX);
+    all
+}
+
+fn more_than(limit: usize, count: usize, days: i64) -> Option<Mark> {
+    // The limit is of 30 days; a longer period has a longer one.
+    let limit_of_period = limit.saturating_mul(usize::try_from(days / 30).unwrap_or(1).max(1));
+    (count > limit_of_period).then(|| Mark::wait("Above the house's limit"))
+}
+
+/// `GET /emergency/figures`
+pub(super) async fn of_emergencies(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    RawQuery(query): RawQuery,
+) -> Response {
+    match build_emergencies(&site, &signed, &query.unwrap_or_default()).await {
+        Ok(view) => page(StatusCode::OK, &view),
+        Err(error) => {
+            tracing::error!(error = %error, "emergencies cannot be counted");
+            broken(signed.frame(&site, Some(Area::Emergency)))
+        }
+    }
+}
+
+fn cells(figures: &EmergencyFigures) -> Vec<String> {
+    vec![
+        figures.count.to_string(),
+        figures.unjustified.to_string(),
+        figures.open.to_string(),
+        took(&figures.review, figures.review.median_micros),
+    ]
+}
+
+async fn build_emergencies(site: &Site, signed: &Signed, query: &str) -> Result<Figures, StoreError> {
+    const HEADS: [&str; 4] = ["Emergencies", "Not justified", "Open", "Reviewed within, median"];
+    let (now, (days, code)) = (site.now(), days(query));
+    let mut tx = site.parts.store.begin_read().await?;
+    let facts = emergencies_between(&mut tx, now.plus_micros(-days * DAY_MICROS), now.plus_micros(1)).await?;
+    let all = emergencies(facts.iter().map(|row| ((), row.fact))).remove(&()).unwrap_or_default();
+    let mut units: BTreeMap<Id<Person>, String> = BTreeMap::new();
+    let (mut people, mut wards) = (Vec::new(), Vec::new());
+    for (person, figures) in most(emergencies(facts.iter().map(|row| (row.reader, row.fact))), |one| one.count) {
+        let of = shown(&mut tx, person).await?;
+        let mark = more_than(EMERGENCIES_PER_30_DAYS, figures.count, days);
+        people.push(Row { of, cells: cells(&figures), mark });
+    }
+    for row in &facts {
+        if let Entry::Vacant(place) = units.entry(row.reader) {
+            let unit = unit(&mut tx, row.reader).await?;
+            place.insert(unit.unwrap_or_else(|| "not told by HR".to_owned()));
+        }
+    }
+    let of_units = facts.iter().filter_map(|row| Some((units.get(&row.reader)?.clone(), row.fact)));
+    for (unit, figures) in most(emergencies(of_units), |one| one.count) {
+        let of = Shown { href: String::new(), name: unit, job: String::new() };
+        wards.push(Row { of, cells: cells(&figures), mark: None });
+    }
+    let patients = emergencies(facts.iter().map(|row| (row.patient.clone(), row.fact)));
+    let often = patients.values().filter(|one| one.count > 2).count();
+    let heads = |of| std::iter::once(of).chain(HEADS).collect();
+    let closed = all.count.saturating_sub(all.open);
+    let tile = |number: String, what: &str, how: String| Tile { number, what: what.to_owned(), how };
+    Ok(Figures {
+        frame: signed.frame(site, Some(Area::Emergency)),
+        crumb: Link { href: "/emergency".to_owned(), label: "Emergency reviews".to_owned() },
+        title: "Emergencies in numbers",
+        as_of: when(now),
+        action: "/emergency/figures",
+        days: words::pick(&PERIODS, code),
+        tiles: vec![
+            tile(all.count.to_string(), "emergencies", format!("Charts opened by Emergency in {days} days.")),
+            tile(share(all.unjustified, closed), "not justified", format!("Of those reviewed; {} are not.", all.open)),
+            tile(
+                took(&all.review, all.review.median_micros),
+                "to the review, median",
+                format!("Nine of ten within {}.", took(&all.review, all.review.p90_micros)),
+            ),
+            tile(often.to_string(), "patients", "Whose chart was opened so more than twice.".to_owned()),
+        ],
+        tables: vec![
+            Table {
+                id: "people",
+                caption: "By person",
+                heads: heads("Person"),
+                rows: people,
+                empty: "Whoever used Emergency would stand here.",
+            },
+            Table {
+                id: "units",
+                caption: "By unit",
+                heads: heads("Unit"),
+                rows: wards,
+                empty: "The units of those who used Emergency would stand here.",
+            },
+        ],
+    })
+}
+
+/// `GET /requests/figures`
+pub(super) async fn of_requests(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
+    match build_requests(&site, &signed, &query.unwrap_or_default()).await {
+        Ok(view) => page(StatusCode::OK, &view),
+        Err(error) => {
+            tracing::error!(error = %error, "requests cannot be counted");
+            broken(signed.frame(&site, Some(Area::Requests)))
+        }
+    }
+}
+
+async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Figures, StoreError> {
+    let (now, (days, code)) = (site.now(), days(query));
+    let mut tx = site.parts.store.begin_read().await?;
+    let facts = requests_between(&mut tx, now.plus_micros(-days * DAY_MICROS), now.plus_micros(1), now).await?;
+    let took_micros = |state: &str| -> Vec<i64> {
+        let of_state = facts.iter().filter(|fact| fact.state == state);
+        let length = |from: Timestamp, until: Option<Timestamp>| Some(until?.micros().saturating_sub(from.micros()));
+        of_state.filter_map(|fact| length(fact.submitted_at, fact.decided_at)).collect()
+    };
+    let number = |state: &str| facts.iter().filter(|fact| fact.state == state).count();
+    let (approved, refused) = (Durations::of(took_micros("approved")), Durations::of(took_micros("denied")));
+    let mut by_person: BTreeMap<Id<Person>, [usize; 4]> = BTreeMap::new();
+    let mut by_role: BTreeMap<String, [usize; 4]> = BTreeMap::new();
+    let pack = site.pack();
+    for fact in &facts {
+        let role = words::role(&pack, &fact.role);
+        for [all, approved, refused, neither] in
+            [by_person.entry(fact.requested_by).or_default(), by_role.entry(role).or_default()]
+        {
+            *all += 1;
+            *match fact.state.as_str() {
+                "approved" => approved,
+                "denied" => refused,
+                _ => neither,
+            } += 1;
+        }
+    }
+    let texts = |counts: [usize; 4]| counts.map(|count| count.to_string()).to_vec();
+    let (mut people, mut roles) = (Vec::new(), Vec::new());
+    for (person, counts) in most(by_person, |counts| counts[0]) {
+        let mark = more_than(REQUESTS_PER_30_DAYS, counts[0], days);
+        people.push(Row { of: shown(&mut tx, person).await?, cells: texts(counts), mark });
+    }
+    for (name, counts) in most(by_role, |counts| counts[0]) {
+        let of = Shown { href: String::new(), name, job: String::new() };
+        roles.push(Row { of, cells: texts(counts), mark: None });
+    }
+    let heads = |of| vec![of, "Requests", "Approved", "Refused", "Neither"];
+    let tile = |number: String, what: &str, how: String| Tile { number, what: what.to_owned(), how };
+    let nine = |durations: &Durations| {
+        let mean = took(durations, durations.mean_micros);
+        format!("Mean {mean}; nine of ten within {}.", took(durations, durations.p90_micros))
+    };
+    Ok(Figures {
+        frame: signed.frame(site, Some(Area::Requests)),
+        crumb: Link { href: "/requests".to_owned(), label: "Requests".to_owned() },
+        title: "Requests in numbers",
+        as_of: when(now),
+        action: "/requests/figures",
+        days: words::pick(&PERIODS, code),
+        tiles: vec![
+            tile(took(&approved, approved.median_micros), "to a yes, median", nine(&approved)),
+            tile(took(&refused, refused.median_micros), "to a no, median", nine(&refused)),
+            tile(number("pending").to_string(), "wait", "Counted in neither of the two.".to_owned()),
+            tile(
+                number("expired").to_string(),
+                "nobody decided",
+                format!("In time; so they were not given. {} were withdrawn.", number("cancelled")),
+            ),
+        ],
+        tables: vec![
+            Table {
+                id: "people",
+                caption: "By who asks",
+                heads: heads("Person"),
+                rows: people,
+                empty: "Whoever asks for extra access would stand here.",
+            },
+            Table {
+                id: "roles",
+                caption: "By role",
+                heads: heads("Role"),
+                rows: roles,
+                empty: "Roles in which extra access is asked for would stand here: often the same, and it lacks something.",
+            },
+        ],
+    })
+}

@@ -1,0 +1,113 @@
+//! Measures of the workflows: how often, how long, how it ended. Exact: counts and whole microseconds, nothing estimated.
+
+use crate::Finding;
+use scruple_core::Timestamp;
+use std::collections::BTreeMap;
+
+/// How long something took, over the cases that came to an end.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Durations {
+    /// The cases.
+    pub count: usize,
+    /// The mean, in microseconds, rounded down.
+    pub mean_micros: i64,
+    /// The median: the lower one of two.
+    pub median_micros: i64,
+    /// What nine of ten did not take longer than.
+    pub p90_micros: i64,
+}
+
+impl Durations {
+    /// Of these lengths in microseconds.
+    #[must_use]
+    pub fn of(mut lengths: Vec<i64>) -> Self {
+        lengths.sort_unstable();
+        let count = lengths.len();
+        let at = |place: usize| lengths.get(place).copied().unwrap_or_default();
+        let sum: i128 = lengths.iter().map(|length| i128::from(*length)).sum();
+        let mean = sum.checked_div(count as i128).unwrap_or_default();
+        Self {
+            count,
+            mean_micros: i64::try_from(mean).unwrap_or(i64::MAX),
+            median_micros: at(count.saturating_sub(1) / 2),
+            p90_micros: at((count * 9).div_ceil(10).saturating_sub(1)),
+        }
+    }
+}
+
+/// One emergency, as far as it is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EmergencyFact {
+    /// When it began.
+    pub opened_at: Timestamp,
+    /// When its review was closed, and with what.
+    pub closed: Option<(Timestamp, Finding)>,
+}
+
+/// The emergencies of somebody, somewhere, or of one patient.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct EmergencyFigures {
+    /// How many.
+    pub count: usize,
+    /// Of them, those whose review is not closed.
+    pub open: usize,
+    /// Of them, those that were not justified.
+    pub unjustified: usize,
+    /// From the opening to the closed review.
+    pub review: Durations,
+}
+
+/// The figures of each key, by key.
+pub fn emergencies<K: Ord>(facts: impl IntoIterator<Item = (K, EmergencyFact)>) -> BTreeMap<K, EmergencyFigures> {
+    let mut found: BTreeMap<K, (EmergencyFigures, Vec<i64>)> = BTreeMap::new();
+    for (key, fact) in facts {
+        let (figures, lengths) = found.entry(key).or_default();
+        figures.count += 1;
+        match fact.closed {
+            Some((at, finding)) => {
+                figures.unjustified += usize::from(finding == Finding::Unjustified);
+                lengths.push(at.micros().saturating_sub(fact.opened_at.micros()));
+            }
+            None => figures.open += 1,
+        }
+    }
+    let whole = |(figures, lengths)| EmergencyFigures { review: Durations::of(lengths), ..figures };
+    found.into_iter().map(|(key, one)| (key, whole(one))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Durations, EmergencyFact, emergencies};
+    use crate::Finding;
+    use scruple_core::Timestamp;
+
+    #[test]
+    fn durations_are_those_that_a_hand_computes() {
+        let of = |lengths: &[i64]| {
+            let found = Durations::of(lengths.to_vec());
+            (found.count, found.mean_micros, found.median_micros, found.p90_micros)
+        };
+        assert_eq!(of(&[]), (0, 0, 0, 0));
+        assert_eq!(of(&[7]), (1, 7, 7, 7));
+        assert_eq!(of(&[40, 10, 30, 20]), (4, 25, 20, 40));
+        assert_eq!(of(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), (10, 5, 5, 9));
+        assert_eq!(of(&[i64::MAX, i64::MAX]).1, i64::MAX);
+    }
+
+    #[test]
+    fn thirty_emergencies_of_which_four_were_not_justified() {
+        let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
+        let facts = (0..30_i64).map(|number| {
+            let finding = if number % 7 == 3 { Finding::Unjustified } else { Finding::Justified };
+            let closed = (number < 28).then(|| (at(number + 60), finding));
+            (number % 3, EmergencyFact { opened_at: at(number), closed })
+        });
+        let all = emergencies(facts.clone().map(|(_, fact)| ((), fact)));
+        let all = &all[&()];
+        assert_eq!((all.count, all.open, all.unjustified), (30, 2, 4));
+        assert_eq!((all.review.count, all.review.mean_micros), (28, 60_000_000));
+        let by_reader = emergencies(facts);
+        assert_eq!(by_reader.values().map(|one| one.count).collect::<Vec<_>>(), [10, 10, 10]);
+        assert_eq!(by_reader.values().map(|one| one.unjustified).sum::<usize>(), 4);
+    }
+}
