@@ -8,6 +8,7 @@
 //! * [`StoreKeys`]: seals the store's columns under keys of one root.
 //! * [`Desk`]: access beyond a role, asked for, given, ended, looked at.
 //! * [`Door`]: who is signed in to the console.
+//! * [`message`]: what people are told outside of the console, once, and again until it is taken.
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
 //! * [`directory`]: who is here, as HR tells it: joiners, movers, leaves, leavers, groups.
 //! * [`seed_workforce`]: persons, grants and links of a demo.
@@ -25,6 +26,7 @@ mod drain;
 mod feed;
 pub mod limits;
 mod link;
+pub mod message;
 pub mod ports;
 mod record;
 mod sealer;

@@ -26,3 +26,9 @@ pub const DRAIN_READ_TIMEOUT: Duration = Duration::from_millis(3_000);
 pub const RECORDED_WAIT_MAX: Duration = Duration::from_millis(2_000);
 /// Lines of a workforce that is seeded in one call.
 pub const SEED_PEOPLE_MAX: usize = 1_000;
+/// How often a message is tried: with the times between, for some three days.
+pub const MESSAGE_ATTEMPTS_MAX: u32 = 80;
+/// How long a worker has for the messages that it took, in microseconds.
+pub const MESSAGE_LEASE_MICROS: i64 = 600_000_000;
+/// How long one delivery may take.
+pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(15);

@@ -1,5 +1,6 @@
 //! [`Record`]: what the event of a change will tell, while the change is being made.
 
+use crate::message::{About, Receipt};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{
     AccessRequest, Elevation, ElevationKind, EmergencyReview, NewElevation, PatientRef, RequestState, ReviewState,
@@ -10,6 +11,9 @@ use scruple_store::{
     Person, PractitionerLink, Session, Subject, Subjects,
 };
 use serde_json::{Value, json};
+
+/// What a message tells, and of what.
+type Told<'a> = (&'a str, Id<About>);
 
 /// What an event will tell.
 pub(crate) struct Record {
@@ -326,6 +330,37 @@ impl Record {
     pub(crate) fn sessions_ended(id: Id<Event>, person: Id<Person>, by: Id<Person>, ended: u64, at: Timestamp) -> Self {
         let body = json!({ "person": person.to_string(), "by": by.to_string(), "ended": ended });
         Self::of_sign_in(Aggregate::new("sessions", id), "sessions_ended", at, body)
+    }
+
+    /// To whom a message about something goes: `told` is what it tells and of what.
+    pub(crate) fn message_due((told, about): Told<'_>, version: i64, channels: &[&str], at: Timestamp) -> Self {
+        let body = json!({ "told": told, "about": about.to_string(), "channels": channels });
+        Self { version, ..Self::of_sign_in(Aggregate::new("message", about), "message_due", at, body) }
+    }
+
+    pub(crate) fn message_delivered(
+        (told, about): Told<'_>,
+        version: i64,
+        channel: &str,
+        receipt: &Receipt,
+        at: Timestamp,
+    ) -> Self {
+        let Receipt { recipients, status } = receipt;
+        let body = json!({
+            "told": told, "about": about.to_string(), "channel": channel, "recipients": recipients, "status": status,
+        });
+        Self { version, ..Self::of_sign_in(Aggregate::new("message", about), "message_delivered", at, body) }
+    }
+
+    pub(crate) fn message_failed(
+        (told, about): Told<'_>,
+        version: i64,
+        channel: &str,
+        code: &str,
+        at: Timestamp,
+    ) -> Self {
+        let body = json!({ "told": told, "about": about.to_string(), "channel": channel, "code": code });
+        Self { version, ..Self::of_sign_in(Aggregate::new("message", about), "message_failed", at, body) }
     }
 
     /// Nobody's access to records changes by signing in and out.

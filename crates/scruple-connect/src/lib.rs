@@ -1,5 +1,5 @@
 //! Adapters to what is outside: a FHIR server over HTTP, or the embedded one in its place ([`EmbeddedUpstream`]), and other web
-//! servers, such as an identity provider ([`Web`]).
+//! servers, such as an identity provider ([`Web`]); ways to people: mail ([`MailChannel`]), a webhook ([`WebhookChannel`]).
 //!
 //! [`HttpUpstream`] is [`scruple_release::Upstream`] over HTTP/1.1, plain or TLS. It has its own credential and takes no
 //! other: there is no way to hand it a caller's token. It follows no redirect, takes no encoding, bounds every answer in
@@ -10,17 +10,20 @@ mod base;
 mod check;
 mod counts;
 mod embedded;
+mod mail;
 mod options;
 mod pool;
 mod probe;
 mod room;
 mod upstream;
 mod web;
+mod webhook;
 
 pub use base::{Base, InvalidBase};
 pub use check::{Check, Verdict};
 pub use counts::{CallKind, Calls, OUTCOMES, UpstreamCounts};
 pub use embedded::{EMBEDDED_BASE, EmbeddedUpstream};
+pub use mail::{InvalidMail, MailChannel, MailOptions};
 pub use options::{
     ANSWER_BYTES_MAX, ANSWER_HEAD_BYTES_MAX, CALL_MS, CALLS_MAX, CONNECT_MS, Credential, HELD_BYTES_MAX,
     InvalidOptions, Options, POOL_IDLE_MAX, POOL_IDLE_MS, READ_BYTES_MAX, Roots, SearchBy, WAIT_MS,
@@ -28,3 +31,4 @@ pub use options::{
 pub use probe::{PostSearch, Probe, ProbeError};
 pub use upstream::HttpUpstream;
 pub use web::{WEB_BYTES_MAX, WEB_MS, Web};
+pub use webhook::WebhookChannel;

@@ -8,9 +8,10 @@ use crate::options::{Options, Roots};
 use crate::pool::Pool;
 use crate::room::Room;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request, Uri};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use scruple_release::UpstreamError;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use tokio::time::timeout;
 pub const WEB_MS: u64 = 10_000;
 /// Bytes of an answer.
 pub const WEB_BYTES_MAX: usize = 1024 * 1024;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Web servers, and whom TLS trusts for them.
 #[derive(Clone, Debug)]
@@ -63,6 +66,22 @@ impl Web {
         }
     }
 
+    /// Sends a JSON object with a header of its own; answers the status, whatever else comes back.
+    ///
+    /// # Errors
+    /// The server cannot be reached in time.
+    pub async fn post_json(
+        &self,
+        address: &str,
+        (name, value): (&'static str, &str),
+        json: &str,
+    ) -> Result<u16, UpstreamError> {
+        let headers = [(CONTENT_TYPE, JSON), (HeaderName::from_static(name), header(value)?)];
+        let body = Bytes::copy_from_slice(json.as_bytes());
+        let answer = in_time(self.open(Method::POST, address, headers, body)).await?;
+        Ok(answer.status().as_u16())
+    }
+
     async fn call(
         &self,
         method: Method,
@@ -70,18 +89,30 @@ impl Web {
         authorization: Option<&SecretString>,
         body: Bytes,
     ) -> Result<(u16, String), UpstreamError> {
-        let limit_ms = WEB_MS;
-        let answer = self.send(method, address, authorization, body);
-        timeout(Duration::from_millis(limit_ms), answer).await.unwrap_or(Err(UpstreamError::Timeout { limit_ms }))
+        let mut headers = Vec::new();
+        if method == Method::POST {
+            headers.push((CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")));
+        }
+        if let Some(secret) = authorization {
+            headers.push((AUTHORIZATION, header(secret.expose_secret())?));
+        }
+        in_time(async {
+            let answer = self.open(method, address, headers, body).await?;
+            let status = answer.status().as_u16();
+            let room = Room::new(WEB_BYTES_MAX);
+            let body = answer::read(answer.into_body(), WEB_BYTES_MAX, &room, &Facts::default()).await?;
+            Ok((status, String::from_utf8(body.bytes).map_err(|_| UpstreamError::Malformed("no UTF-8"))?))
+        })
+        .await
     }
 
-    async fn send(
+    async fn open(
         &self,
         method: Method,
         address: &str,
-        authorization: Option<&SecretString>,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
         body: Bytes,
-    ) -> Result<(u16, String), UpstreamError> {
+    ) -> Result<Response<Incoming>, UpstreamError> {
         let uri = Uri::try_from(address).map_err(|_| UpstreamError::Unreachable)?;
         let authority = uri.authority().ok_or(UpstreamError::Unreachable)?.as_str().to_owned();
         let base = Base::parse(&format!("{}://{authority}", uri.scheme_str().unwrap_or_default()));
@@ -93,20 +124,23 @@ impl Web {
             .method(&method)
             .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
             .header(HOST, authority)
-            .header(ACCEPT, "application/json");
-        if method == Method::POST {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        }
-        if let Some(secret) = authorization {
-            let mut value = HeaderValue::try_from(secret.expose_secret()).map_err(|_| UpstreamError::Unreachable)?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
+            .header(ACCEPT, JSON);
+        for (name, value) in headers {
+            request = request.header(name, value);
         }
         let request = request.body(Full::new(body)).map_err(|_| UpstreamError::Unreachable)?;
-        let answer = lease.sender.send_request(request).await.map_err(|error| answer::broken(&error))?;
-        let status = answer.status().as_u16();
-        let room = Room::new(WEB_BYTES_MAX);
-        let body = answer::read(answer.into_body(), WEB_BYTES_MAX, &room, &Facts::default()).await?;
-        Ok((status, String::from_utf8(body.bytes).map_err(|_| UpstreamError::Malformed("no UTF-8"))?))
+        lease.sender.send_request(request).await.map_err(|error| answer::broken(&error))
     }
+}
+
+/// What may be a secret.
+fn header(text: &str) -> Result<HeaderValue, UpstreamError> {
+    let mut value = HeaderValue::try_from(text).map_err(|_| UpstreamError::Unreachable)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+async fn in_time<T>(call: impl Future<Output = Result<T, UpstreamError>>) -> Result<T, UpstreamError> {
+    let limit_ms = WEB_MS;
+    timeout(Duration::from_millis(limit_ms), call).await.unwrap_or(Err(UpstreamError::Timeout { limit_ms }))
 }

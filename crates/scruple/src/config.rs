@@ -146,6 +146,50 @@ pub const KEYS: &[Key] = &[
         "PEM file with the authorities that its certificate is checked against.",
     ),
     key(
+        "messages",
+        "smtp",
+        "none: no mail",
+        "The mail server: `smtps://host`, or `smtp://host` with STARTTLS; with a port if it is another than 465 or 587. In clear to this machine alone.",
+    ),
+    key("messages", "smtp_user", "none", "The user at the mail server."),
+    key("messages", "smtp_password_file", "none", "File with his password."),
+    key(
+        "messages",
+        "from",
+        "needed with `messages.smtp`",
+        "Whom mails are from, such as `Scruple <scruple@example.org>`.",
+    ),
+    key(
+        "messages",
+        "privacy",
+        "\"\"",
+        "Mail addresses, with blanks between them, that are told of emergencies and of reviews that are late. A mail names nobody: it has a link that asks for sign-in.",
+    ),
+    key(
+        "messages",
+        "requests",
+        "\"\"",
+        "Mail addresses that are told of requests that wait to be decided, and once more when half of the time is over.",
+    ),
+    key(
+        "messages",
+        "webhook_url",
+        "none",
+        "Each message is also sent here as JSON by POST, signed (`Scruple-Signature: t=SECONDS,v1=HMAC-SHA256`).",
+    ),
+    key(
+        "messages",
+        "webhook_secret_file",
+        "needed with `messages.webhook_url`",
+        "File with the secret of the signature.",
+    ),
+    key(
+        "messages",
+        "ca_file",
+        "the public authorities",
+        "PEM file with the authorities that the certificates of both are checked against.",
+    ),
+    key(
         "scim",
         "token_file",
         "none: no SCIM",
@@ -192,6 +236,7 @@ pub struct Config {
     pub upstream: UpstreamConfig,
     pub console: ConsoleConfig,
     pub oidc: OidcConfig,
+    pub messages: MessagesConfig,
     pub scim: ScimConfig,
     pub embedded: Embedded,
     pub tokens: Tokens,
@@ -338,6 +383,20 @@ impl Default for OidcConfig {
             ca_file: None,
         }
     }
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct MessagesConfig {
+    pub smtp: Option<String>,
+    pub smtp_user: Option<String>,
+    pub smtp_password_file: Option<PathBuf>,
+    pub from: Option<String>,
+    pub privacy: String,
+    pub requests: String,
+    pub webhook_url: Option<String>,
+    pub webhook_secret_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Debug)]

@@ -4,6 +4,7 @@
 mod credential;
 mod keys;
 mod log;
+mod messages;
 mod oidc;
 mod people;
 mod policy;
@@ -18,6 +19,7 @@ use crate::state::{self, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use credential::CredentialFile;
 use policy::PolicyFiles;
+use scruple_app::message::Messenger;
 use scruple_app::{
     AccessCache, DoorKeys, Drainer, FeedFollower, SeedError, SeedPerson, StoreKeys, ports, seed_workforce,
 };
@@ -35,6 +37,7 @@ use scruple_policy::Relationships;
 use scruple_release::{Parts, Pipeline, Policy, Upstream};
 use scruple_seal::{RootKey, Secret, SystemRng};
 use scruple_store::{Durability, Options as StoreOptions, ShardId, ShardLease, Store};
+use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -159,6 +162,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     }
     seed(&store, &lease, clock.as_ref(), &plan.people).await.context("the people of the demo")?;
 
+    let channels = messages::channels(&config.messages)?;
     let hospital = hospital(config, clock.now());
     let (stop, stopping) = watch::channel(false);
     let upstream = upstream(config, &hospital, &clock, stopping.clone())?;
@@ -229,6 +233,15 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
             }
         });
     }
+    let messenger = Messenger {
+        store: store.clone(),
+        lease: lease.clone(),
+        clock: Arc::clone(&clock),
+        rng: Box::new(SystemRng),
+        channels,
+        console: console_url.clone(),
+    };
+    running.spawn(messages::work(messenger, Arc::clone(&pipeline), stop.subscribe()));
     running.spawn(tasks::hold_lease(store.clone(), lease, Arc::clone(&clock), stop.subscribe()));
     running.spawn(tasks::recover(Arc::clone(&recorder), stop.subscribe()));
     running.spawn(ready::keep_up(stop.subscribe()));
@@ -317,6 +330,7 @@ pub fn check(config: &Config) -> Result<()> {
     http_upstream(config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     oidc::Organisation::of(&config.oidc, "https://scruple.example", &clock)?;
+    messages::channels(&config.messages)?;
     Ok(())
 }
 
@@ -375,6 +389,24 @@ async fn bind(address: SocketAddr) -> Result<Server> {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+/// A secret in a file of its own; `key` names the file.
+fn secret(path: &Path, key: &str) -> Result<SecretString> {
+    let text = text(path)?;
+    let text = text.trim();
+    if text.is_empty() {
+        bail!("`{}` (`{key}`) is empty", path.display());
+    }
+    Ok(SecretString::from(text.to_owned()))
+}
+
+/// The authorities of a file, else the public ones.
+fn roots(file: Option<&Path>) -> Result<Roots> {
+    Ok(match file {
+        Some(path) => Roots::Pem(read(path)?),
+        None => Roots::Public,
+    })
 }
 
 fn text(path: &Path) -> Result<String> {

@@ -1,6 +1,7 @@
 //! Two of the three doors: "I am caring for this patient" and emergency. They need nobody's yes and are looked at afterwards.
 
 use super::{ASKED_OPEN_MAX, Desk, DeskError, Done, OPEN_MAX, Who, has_room, roles_of};
+use crate::message::{Told, tell};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::limits::EMERGENCY_HOURS_MAX;
@@ -81,6 +82,8 @@ impl Desk<'_> {
         let due_at = at.plus_micros(REVIEW_DAYS * 24 * HOUR_MICROS);
         insert_review(&mut tx, &NewReview { id: review, reader: who.person, opened_at: at, due_at }).await?;
         insert_elevation(&mut tx, &new).await?;
+        tell(&mut tx, self.rng, Told::EmergencyOpened(review), at, at).await?;
+        tell(&mut tx, self.rng, Told::ReviewLate(review), at, due_at).await?;
         let records = [Record::review_opened(review, &new, due_at), Record::elevated(&new)];
         self.commit(tx, &records, new).await
     }

@@ -1,6 +1,7 @@
 //! Requests: handed in, approved, refused, taken back, over.
 
 use super::{ASKED_OPEN_MAX, Desk, DeskError, Done, Who, approver, has_room, roles_of, vouched_for_by};
+use crate::message::{Told, tell};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
@@ -83,6 +84,9 @@ impl Desk<'_> {
         };
         let request = draft.submit(last.as_ref().map(|last| last.expose().as_str()), at)?;
         insert_request(&mut tx, &request).await?;
+        tell(&mut tx, self.rng, Told::RequestWaits(request.id), at, at).await?;
+        let half = request.decide_by.micros().saturating_sub(at.micros()) / 2;
+        tell(&mut tx, self.rng, Told::RequestStillWaits(request.id), at, at.plus_micros(half)).await?;
         let record = Record::request(&request, 1, at, who.person);
         self.commit(tx, &[record], request).await
     }

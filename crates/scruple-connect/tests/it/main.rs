@@ -5,6 +5,7 @@
 mod calls;
 mod check;
 mod faults;
+mod messages;
 mod pool;
 mod probe;
 mod support;

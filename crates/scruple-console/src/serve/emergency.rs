@@ -11,10 +11,11 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use scruple_app::DeskError;
+use scruple_app::message::told_of;
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{Elevation, ElevationKind, EmergencyReview, Finding, Person, ReviewState};
 use scruple_store::{
-    StoreError, find_directory, find_elevation, find_person, find_review, list_closed_reviews, list_elevations,
+    Event, StoreError, find_directory, find_elevation, find_person, find_review, list_closed_reviews, list_elevations,
     list_open_reviews,
 };
 use std::collections::BTreeMap;
@@ -306,6 +307,7 @@ async fn show(
             sentence: format!("{} opened the chart in an emergency.", name(site, review.reader).await?),
             said: None,
         }];
+        history.extend(told(site, review).await?);
         match &review.state {
             ReviewState::Asked { by, at } => history.push(Happened {
                 at: when(*at),
@@ -340,6 +342,28 @@ async fn show(
         Ok(view) => page(status, &view),
         Err(_) => broken(signed.frame(site, Some(Area::Emergency))),
     }
+}
+
+/// Whom a message has told of it, and whom not.
+async fn told(site: &Site, review: &EmergencyReview) -> Result<Vec<Happened>, StoreError> {
+    let events = told_of(&mut site.parts.store.begin_read().await?, review.id).await?;
+    let one = |event: &Event| {
+        let body: serde_json::Value = serde_json::from_slice(event.body.expose()).ok()?;
+        let channel = body.get("channel")?.as_str()?.to_owned();
+        let (mark, sentence) = match event.kind.as_str() {
+            "message_delivered" => {
+                let number = body.get("recipients").and_then(serde_json::Value::as_u64).unwrap_or(1);
+                let many = if number == 1 { "address" } else { "addresses" };
+                (Mark::good("Told"), format!("A message by {channel} was taken for {number} {many}."))
+            }
+            "message_failed" => {
+                (Mark::wait("Not told"), format!("A message by {channel} was not taken in three days."))
+            }
+            _ => return None,
+        };
+        Some(Happened { at: when(event.at), mark, sentence, said: None })
+    };
+    Ok(events.iter().filter_map(one).collect())
 }
 
 pub(super) async fn decide(

@@ -1,16 +1,15 @@
 //! The organisation's identity provider: its documents are fetched when somebody signs in, and kept for a while.
 
+use super::{roots, secret};
 use crate::config::{LoginClaim, OidcConfig};
 use anyhow::{Context as _, Result, bail};
 use scruple_app::Named;
 use scruple_app::ports::{IdentityProvider, Naming, ProviderError, Sending};
-use scruple_connect::{Roots, Web};
+use scruple_connect::Web;
 use scruple_core::{Clock, Timestamp};
 use scruple_identity::LEEWAY_SECONDS;
 use scruple_identity::oidc::{Ask, Client, KeySet, Login, OidcError, Provider, RelyingParty, Started};
 use scruple_seal::SystemRng;
-use secrecy::SecretString;
-use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -50,11 +49,9 @@ impl Organisation {
         let Some(id) = config.client_id.clone().filter(|id| !id.is_empty()) else {
             bail!("`oidc.client_id` is missing: the name of the console at the provider");
         };
-        let secret = config.client_secret_file.as_deref().map(secret).transpose()?;
-        let roots = match &config.ca_file {
-            Some(path) => Roots::Pem(std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?),
-            None => Roots::Public,
-        };
+        let secret = config.client_secret_file.as_deref().map(|path| secret(path, "oidc.client_secret_file"));
+        let secret = secret.transpose()?;
+        let roots = roots(config.ca_file.as_deref())?;
         Ok(Some(Self {
             web: Web::new(roots),
             clock: Arc::clone(clock),
@@ -147,13 +144,4 @@ impl IdentityProvider for Organisation {
     fn finish<'a>(&'a self, flow: &'a [u8], query: &'a str) -> Naming<'a> {
         Box::pin(self.end(flow, query))
     }
-}
-
-fn secret(path: &Path) -> Result<SecretString> {
-    let text = super::text(path)?;
-    let text = text.trim();
-    if text.is_empty() {
-        bail!("`{}` (`oidc.client_secret_file`) is empty", path.display());
-    }
-    Ok(SecretString::from(text.to_owned()))
 }

@@ -1,0 +1,326 @@
+//! Messages to people outside of the console: that an emergency waits to be reviewed, that a request waits to be decided. Each is
+//! decided on in the transaction of what it tells, is sent again until it is taken, and says nothing of anybody: a kind, a time and
+//! a link that asks for sign-in.
+
+use crate::limits::{MESSAGE_ATTEMPTS_MAX, MESSAGE_LEASE_MICROS, MESSAGE_TIMEOUT};
+use crate::record::Record;
+use rand_core::Rng;
+use scruple_core::{Clock, Id, Timestamp, new_id};
+use scruple_flow::{AccessRequest, EmergencyReview, RequestState, ReviewState};
+use scruple_store::limits::JOBS_LEASED_MAX;
+use scruple_store::{
+    Aggregate, Event, Job, JobFailure, LeasedJob, NewJob, Outcome, ShardLease, Store, StoreError, Tx, enqueue,
+    find_request, find_review, finish_job, history,
+};
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+/// The job that asks who is to be told.
+const TELL: &str = "message_tell";
+/// The job that tells it through one channel.
+const SEND: &str = "message_send";
+const MINUTE_MICROS: i64 = 60_000_000;
+/// The longest time between two attempts.
+const RETRY_MICROS_MAX: i64 = 60 * MINUTE_MICROS;
+
+/// Marks the id of what a message is about.
+#[derive(Debug)]
+pub enum About {}
+
+/// What a message tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// Somebody has opened a record in an emergency.
+    EmergencyOpened(Id<EmergencyReview>),
+    /// Nobody has closed the review of an emergency in time.
+    ReviewLate(Id<EmergencyReview>),
+    /// Somebody asks for access.
+    RequestWaits(Id<AccessRequest>),
+    /// Half of the time to decide on it is over.
+    RequestStillWaits(Id<AccessRequest>),
+}
+
+impl Told {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::EmergencyOpened(_) => "emergency_opened",
+            Self::ReviewLate(_) => "review_late",
+            Self::RequestWaits(_) => "request_waits",
+            Self::RequestStillWaits(_) => "request_still_waits",
+        }
+    }
+
+    const fn about(self) -> Id<About> {
+        Id::from_uuid(match self {
+            Self::EmergencyOpened(id) | Self::ReviewLate(id) => id.uuid(),
+            Self::RequestWaits(id) | Self::RequestStillWaits(id) => id.uuid(),
+        })
+    }
+
+    fn of(text: &str) -> Option<Self> {
+        let (code, id) = text.split_once(' ')?;
+        let id: Uuid = id.parse().ok()?;
+        Some(match code {
+            "emergency_opened" => Self::EmergencyOpened(Id::from_uuid(id)),
+            "review_late" => Self::ReviewLate(Id::from_uuid(id)),
+            "request_waits" => Self::RequestWaits(Id::from_uuid(id)),
+            "request_still_waits" => Self::RequestStillWaits(Id::from_uuid(id)),
+            _ => return None,
+        })
+    }
+
+    fn text(self) -> String {
+        format!("{} {}", self.code(), self.about())
+    }
+
+    /// The path of the console that it leads to.
+    fn path(self) -> String {
+        match self {
+            Self::EmergencyOpened(id) | Self::ReviewLate(id) => format!("/emergency/{id}"),
+            Self::RequestWaits(id) | Self::RequestStillWaits(id) => format!("/requests/{id}"),
+        }
+    }
+
+    /// A title without anybody in it.
+    const fn title(self) -> &'static str {
+        match self {
+            Self::EmergencyOpened(_) => "A chart was opened in an emergency",
+            Self::ReviewLate(_) => "The review of an emergency is late",
+            Self::RequestWaits(_) => "A request for access waits for a decision",
+            Self::RequestStillWaits(_) => "A request for access still waits for a decision",
+        }
+    }
+
+    /// Whether it is still worth telling.
+    async fn still_holds(self, tx: &mut Tx, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(match self {
+            Self::EmergencyOpened(_) => true,
+            Self::ReviewLate(id) => find_review(tx, id)
+                .await?
+                .is_some_and(|review| !matches!(review.state, ReviewState::Closed(_)) && review.due_at <= now),
+            Self::RequestWaits(id) | Self::RequestStillWaits(id) => find_request(tx, id)
+                .await?
+                .is_some_and(|request| matches!(request.state_at(now), RequestState::Pending { .. })),
+        })
+    }
+}
+
+/// Decides, in a transaction, that something is told at `due`. It is told once, however often this is decided.
+///
+/// # Errors
+/// The database failed.
+pub(crate) async fn tell(
+    tx: &mut Tx,
+    rng: &mut (dyn Rng + Send),
+    told: Told,
+    at: Timestamp,
+    due: Timestamp,
+) -> Result<(), StoreError> {
+    put(tx, rng, (TELL, told, None), at, due).await
+}
+
+async fn put(
+    tx: &mut Tx,
+    rng: &mut (dyn Rng + Send),
+    (name, told, channel): (&'static str, Told, Option<&str>),
+    at: Timestamp,
+    due: Timestamp,
+) -> Result<(), StoreError> {
+    let payload = match channel {
+        Some(channel) => format!("{} {channel}", told.text()),
+        None => told.text(),
+    };
+    let key = format!("{name} {payload}");
+    let job = NewJob {
+        id: new_id::<Job>(at, rng),
+        name,
+        dedup_key: Some(&key),
+        payload: payload.as_bytes(),
+        at,
+        run_at: due,
+        attempts_max: MESSAGE_ATTEMPTS_MAX,
+    };
+    enqueue(tx, &job).await.map(drop)
+}
+
+/// A message, ready to be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// The same for each attempt, so that who receives it twice can tell.
+    pub id: Id<Job>,
+    /// What it tells.
+    pub told: Told,
+    /// A title.
+    pub title: &'static str,
+    /// The page that it leads to.
+    pub link: String,
+    /// Since when it is so.
+    pub at: Timestamp,
+}
+
+/// Who has taken a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    /// To how many addresses it went.
+    pub recipients: usize,
+    /// What the other side answered: a status, without words of it.
+    pub status: u16,
+}
+
+/// Why a message was not taken: a stable code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the message was not taken: {0}")]
+pub struct NotTaken(pub &'static str);
+
+/// The delivery of a message.
+pub type Delivering<'a> = Pin<Box<dyn Future<Output = Result<Receipt, NotTaken>> + Send + 'a>>;
+
+/// A way to people: mail, a webhook.
+pub trait Channel: Send + Sync {
+    /// Its name in the record: lower case.
+    fn name(&self) -> &'static str;
+
+    /// Whether such a message goes this way.
+    fn takes(&self, told: Told) -> bool;
+
+    /// Delivers one.
+    fn deliver<'a>(&'a self, message: &'a Message) -> Delivering<'a>;
+}
+
+/// Sends what is due.
+pub struct Messenger {
+    /// The state.
+    pub store: Store,
+    /// The shard that is written on.
+    pub lease: ShardLease,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Ids are drawn from it.
+    pub rng: Box<dyn Rng + Send + Sync>,
+    /// The ways to people.
+    pub channels: Vec<Arc<dyn Channel>>,
+    /// The origin of the console.
+    pub console: String,
+}
+
+impl Messenger {
+    /// Sends what is due now; answers how many jobs there were.
+    ///
+    /// # Errors
+    /// The database failed; what was not finished is done again.
+    pub async fn run_once(&mut self) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        let until = now.plus_micros(MESSAGE_LEASE_MICROS);
+        let jobs = self.store.lease_jobs(new_id(now, &mut *self.rng), now, until, JOBS_LEASED_MAX).await?;
+        for job in &jobs {
+            match self.run(job).await {
+                // Somebody else has the job meanwhile.
+                Err(StoreError::RowsAffected { table: "job", .. }) => {}
+                other => other?,
+            }
+        }
+        Ok(jobs.len())
+    }
+
+    async fn run(&mut self, job: &LeasedJob) -> Result<(), StoreError> {
+        let payload = job.payload.expose();
+        let text = std::str::from_utf8(payload).unwrap_or_default();
+        match job.name.as_str() {
+            TELL => match Told::of(text) {
+                Some(told) => self.spread(job, told).await,
+                None => self.give_up(job, "payload_unreadable").await,
+            },
+            SEND => {
+                let parsed = text.rsplit_once(' ').and_then(|(told, channel)| Some((Told::of(told)?, channel)));
+                match parsed {
+                    Some((told, channel)) => self.send(job, told, channel).await,
+                    None => self.give_up(job, "payload_unreadable").await,
+                }
+            }
+            _ => self.give_up(job, "job_unknown").await,
+        }
+    }
+
+    async fn give_up(&self, job: &LeasedJob, code: &'static str) -> Result<(), StoreError> {
+        let at = self.clock.now();
+        let retry_at = at.plus_micros(RETRY_MICROS_MAX);
+        tracing::error!(job.name = job.name, code, "a job cannot be done");
+        self.store.fail_job(job, JobFailure { code, at, retry_at }).await.map(drop)
+    }
+
+    /// One job for each channel, in the transaction that finishes this one.
+    async fn spread(&mut self, job: &LeasedJob, told: Told) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let at = self.clock.now();
+        finish_job(&mut tx, job, at).await?;
+        let names: Vec<&'static str> = if told.still_holds(&mut tx, at).await? {
+            self.channels.iter().filter(|channel| channel.takes(told)).map(|channel| channel.name()).collect()
+        } else {
+            Vec::new()
+        };
+        for name in &names {
+            put(&mut tx, &mut *self.rng, (SEND, told, Some(name)), at, at).await?;
+        }
+        let version = next(&mut tx, told).await?;
+        self.commit(tx, &Record::message_due((told.code(), told.about()), version, &names, at)).await
+    }
+
+    async fn send(&mut self, job: &LeasedJob, told: Told, channel: &str) -> Result<(), StoreError> {
+        let Some(channel) = self.channels.iter().find(|known| known.name() == channel).map(Arc::clone) else {
+            return self.give_up(job, "channel_gone").await;
+        };
+        let link = format!("{}{}", self.console, told.path());
+        let message = Message { id: job.id, told, title: told.title(), link, at: self.clock.now() };
+        let about = (told.code(), told.about());
+        let delivered = timeout(MESSAGE_TIMEOUT, channel.deliver(&message)).await;
+        match delivered.unwrap_or(Err(NotTaken("timeout"))) {
+            Ok(receipt) => {
+                let mut tx = self.store.begin().await?;
+                let at = self.clock.now();
+                finish_job(&mut tx, job, at).await?;
+                let version = next(&mut tx, told).await?;
+                self.commit(tx, &Record::message_delivered(about, version, channel.name(), &receipt, at)).await
+            }
+            Err(NotTaken(code)) => {
+                let at = self.clock.now();
+                let retry_at = at.plus_micros(after(job.attempt));
+                tracing::warn!(channel = channel.name(), code, job.attempt, "a message was not taken");
+                if self.store.fail_job(job, JobFailure { code, at, retry_at }).await? == Outcome::Failed {
+                    let mut tx = self.store.begin().await?;
+                    let version = next(&mut tx, told).await?;
+                    self.commit(tx, &Record::message_failed(about, version, channel.name(), code, at)).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn commit(&mut self, tx: Tx, record: &Record) -> Result<(), StoreError> {
+        let id: Id<Event> = new_id(record.at(), &mut *self.rng);
+        tx.commit(&self.lease, &[record.event(id)]).await.map(drop)
+    }
+}
+
+/// The events that tell to whom something was told, and what came of it; the first one first.
+///
+/// # Errors
+/// The database failed, or an event does not open.
+pub async fn told_of<T>(tx: &mut Tx, about: Id<T>) -> Result<Vec<Event>, StoreError> {
+    history(tx, &Aggregate::new("message", about), 0).await
+}
+
+/// The version of the next event about something. Two that are told at once meet in a conflict, and one is done again.
+async fn next(tx: &mut Tx, told: Told) -> Result<i64, StoreError> {
+    let last = told_of(tx, told.about()).await?.last().map_or(0, |event| event.version);
+    Ok(last.saturating_add(1))
+}
+
+/// Microseconds until the next attempt: a minute, two, four, up to an hour.
+fn after(attempt: i64) -> i64 {
+    let doublings = u32::try_from(attempt.saturating_sub(1).clamp(0, 6)).unwrap_or(6);
+    (MINUTE_MICROS << doublings).min(RETRY_MICROS_MAX)
+}

@@ -1,0 +1,220 @@
+//! Messages: decided on with what they tell, sent once each way, again until they are taken, and kept with what came of it.
+
+use super::ENGINE;
+use super::desk::TestRules;
+use crate::support::{World, at, with_world};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use scruple_app::message::{Channel, Delivering, Message, Messenger, NotTaken, Receipt, Told, told_of};
+use scruple_app::{Ask, Desk, Emergency, Narrower, Who};
+use scruple_core::{Clock, Id, Phi};
+use scruple_flow::{EmergencyReason, EmergencyReview, Finding};
+use scruple_store::{Person, list_open_reviews};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A way to people that keeps what it takes, while it is up.
+struct Postbox {
+    name: &'static str,
+    up: AtomicBool,
+    taken: Mutex<Vec<Message>>,
+}
+
+impl Postbox {
+    fn new(name: &'static str) -> Arc<Self> {
+        Arc::new(Self { name, up: AtomicBool::new(true), taken: Mutex::default() })
+    }
+
+    fn kinds(&self) -> Vec<&'static str> {
+        self.taken.lock().unwrap().drain(..).map(|message| message.told.code()).collect()
+    }
+}
+
+impl Channel for Postbox {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn takes(&self, told: Told) -> bool {
+        self.name == "mail" || matches!(told, Told::EmergencyOpened(_))
+    }
+
+    fn deliver<'a>(&'a self, message: &'a Message) -> Delivering<'a> {
+        Box::pin(async move {
+            if !self.up.load(Ordering::SeqCst) {
+                return Err(NotTaken("mail_unreachable"));
+            }
+            self.taken.lock().unwrap().push(message.clone());
+            Ok(Receipt { recipients: 2, status: 250 })
+        })
+    }
+}
+
+struct House<'a> {
+    world: &'a World,
+    rng: ChaCha20Rng,
+    nora: Who,
+    mia: Who,
+    pia: Who,
+    mail: Arc<Postbox>,
+    hook: Arc<Postbox>,
+    messenger: Messenger,
+}
+
+impl<'a> House<'a> {
+    async fn open(world: &'a World) -> Self {
+        let mut people = Vec::new();
+        for (login, role) in [("nora", "nurse"), ("mia", "manager"), ("pia", "privacy_officer")] {
+            let person: Id<Person> = world.person(login).await;
+            world.grant(person, role, (0, 10_000_000)).await;
+            people.push(Who { person, stepped_up: false });
+        }
+        let (mail, hook) = (Postbox::new("mail"), Postbox::new("webhook"));
+        let messenger = Messenger {
+            store: world.store.clone(),
+            lease: world.lease.clone(),
+            clock: Arc::clone(&world.clock) as Arc<dyn Clock>,
+            rng: Box::new(ChaCha20Rng::seed_from_u64(8)),
+            channels: vec![Arc::clone(&mail) as _, Arc::clone(&hook) as _],
+            console: "https://scruple.example".to_owned(),
+        };
+        let [nora, mia, pia] = people.try_into().unwrap();
+        Self { world, rng: ChaCha20Rng::seed_from_u64(7), nora, mia, pia, mail, hook, messenger }
+    }
+
+    fn desk(&mut self) -> Desk<'_> {
+        let World { store, lease, clock, .. } = self.world;
+        Desk { store, lease, clock: clock.as_ref(), rng: &mut self.rng, rules: &TestRules }
+    }
+
+    async fn emergency(&mut self) -> EmergencyReview {
+        let emergency = Emergency {
+            role: "nurse".parse().unwrap(),
+            patient: "p-Zq7CANARY".parse().unwrap(),
+            reason: EmergencyReason::LifeThreat,
+            words: Phi::new(String::new()),
+        };
+        let nora = self.nora;
+        self.desk().break_glass(nora, emergency).await.unwrap();
+        list_open_reviews(&mut self.world.store.begin_read().await.unwrap()).await.unwrap().remove(0)
+    }
+
+    /// Until there is nothing due.
+    async fn work(&mut self) {
+        while self.messenger.run_once().await.unwrap() > 0 {}
+    }
+
+    async fn told<T>(&self, about: Id<T>) -> Vec<String> {
+        let events = told_of(&mut self.world.store.begin_read().await.unwrap(), about).await.unwrap();
+        events.into_iter().map(|event| event.kind).collect()
+    }
+
+    fn later(&self, seconds: i64) {
+        self.world.clock.advance_micros(seconds * 1_000_000);
+    }
+}
+
+#[tokio::test]
+async fn an_emergency_is_told_each_way_once_and_again_until_it_is_taken() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        house.mail.up.store(false, Ordering::SeqCst);
+        let review = house.emergency().await;
+        house.work().await;
+        assert_eq!(house.hook.kinds(), ["emergency_opened"]);
+        assert_eq!(house.mail.kinds(), [] as [&str; 0]);
+        assert_eq!(house.told(review.id).await, ["message_due", "message_delivered"]);
+        house.later(59);
+        house.mail.up.store(true, Ordering::SeqCst);
+        house.work().await;
+        assert_eq!(house.mail.kinds(), [] as [&str; 0], "not before a minute is over");
+        house.later(1);
+        house.work().await;
+        let message = house.mail.taken.lock().unwrap().clone().remove(0);
+        assert_eq!(message.link, format!("https://scruple.example/emergency/{}", review.id));
+        assert!(!format!("{message:?}").contains("Zq7CANARY"));
+        assert_eq!(house.mail.kinds(), ["emergency_opened"]);
+        house.later(3_600);
+        house.work().await;
+        assert_eq!((house.mail.kinds().len(), house.hook.kinds().len()), (0, 0), "once");
+        assert_eq!(house.told(review.id).await, ["message_due", "message_delivered", "message_delivered"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_review_that_is_late_is_told_and_one_that_is_closed_is_not() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let review = house.emergency().await;
+        house.work().await;
+        assert_eq!(house.mail.kinds(), ["emergency_opened"]);
+        house.later(7 * 86_400 - 1);
+        house.work().await;
+        assert_eq!(house.mail.kinds(), [] as [&str; 0]);
+        house.later(1);
+        house.work().await;
+        assert_eq!(house.mail.kinds(), ["review_late"]);
+        let next = {
+            house.emergency().await;
+            let open = list_open_reviews(&mut world.store.begin_read().await.unwrap()).await.unwrap();
+            open.into_iter().find(|one| one.id != review.id).unwrap()
+        };
+        let (pia, words) = (house.pia, Phi::new("Seen with the log of the switchboard".to_owned()));
+        house.desk().close_review(pia, next.id, 1, Finding::Justified, words).await.unwrap();
+        house.later(8 * 86_400);
+        house.work().await;
+        assert_eq!(house.mail.kinds(), ["emergency_opened"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_is_told_to_those_who_decide_and_once_more_while_it_waits() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let ask = |words: &str| Ask {
+            person: None,
+            role: "nurse".parse().unwrap(),
+            purpose: None,
+            patients: ["a".parse().unwrap()].into(),
+            starts_at: None,
+            ends_at: at(8 * 3_600),
+            justification: Phi::new(words.to_owned()),
+            ticket: None,
+        };
+        let (nora, mia) = (house.nora, house.mia);
+        let first = house.desk().submit(nora, ask("Peer review of the March falls, case 4711")).await.unwrap().now;
+        house.work().await;
+        assert_eq!((house.mail.kinds(), house.hook.kinds().len()), (vec!["request_waits"], 0));
+        // Four hours to decide: half of them.
+        house.later(2 * 3_600);
+        house.work().await;
+        assert_eq!(house.mail.kinds(), ["request_still_waits"]);
+        house.desk().approve(mia, first.id, 1, Narrower::default()).await.unwrap();
+        house.desk().submit(nora, ask("Another review of falls, case 4712 of April")).await.unwrap();
+        let second = house.desk().submit(nora, ask("A third one, of medication errors in May")).await.unwrap().now;
+        house.desk().cancel(nora, second.id, 1).await.unwrap();
+        house.work().await;
+        assert_eq!(house.mail.kinds(), ["request_waits"], "not the one that was taken back");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_never_reached_is_written_down() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        house.mail.up.store(false, Ordering::SeqCst);
+        let review = house.emergency().await;
+        house.work().await;
+        for _ in 0..100 {
+            house.later(3_600);
+            house.work().await;
+        }
+        let kinds = house.told(review.id).await;
+        assert!(kinds.iter().any(|kind| kind == "message_failed"), "{kinds:?}");
+        assert_eq!(house.mail.kinds(), [] as [&str; 0]);
+    })
+    .await;
+}
