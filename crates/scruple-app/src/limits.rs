@@ -26,3 +26,19 @@ pub const DRAIN_READ_TIMEOUT: Duration = Duration::from_millis(3_000);
 pub const RECORDED_WAIT_MAX: Duration = Duration::from_millis(2_000);
 /// Lines of a workforce that is seeded in one call.
 pub const SEED_PEOPLE_MAX: usize = 1_000;
+/// How often the index of accesses looks whether the ledger has more.
+pub const INDEX_POLL: Duration = Duration::from_millis(1_000);
+/// Entries of the ledger that one transaction takes into the index.
+pub const INDEX_ENTRIES_MAX: usize = 256;
+/// People whom the index remembers, so that it need not look each up again.
+pub const INDEX_PEOPLE_MAX: usize = 4_096;
+/// How long a page waits until the index has what the ledger has.
+pub const INDEX_WAIT_MAX: Duration = Duration::from_millis(3_000);
+/// Accesses that one history tells of; of more, the oldest are told and the rest is named.
+pub const HISTORY_ACCESSES_MAX: usize = 20_000;
+/// People whose accesses one history looks up in the record system.
+pub const HISTORY_JUDGED_MAX: usize = 200;
+/// Accesses of a log that one transaction stores.
+pub const IMPORT_BATCH_MAX: usize = 500;
+/// Lines of one import that are kept because they were refused; further ones are counted.
+pub const IMPORT_REFUSED_MAX: u64 = 10_000;

@@ -4,6 +4,7 @@
 //! request comes here. Time and randomness are arguments.
 
 mod attachment;
+mod chart;
 mod collection;
 mod everything;
 mod read;
@@ -236,6 +237,12 @@ impl Pipeline {
         let known = self.policy().pack().purposes.iter().any(|purpose| purpose.code == asked.question.purpose);
         self.recorder.refused(if known { &asked.question.purpose } else { "no purpose" });
         Answer::Unrecorded
+    }
+
+    /// How many entries the ledger has; none while it does not write.
+    #[must_use]
+    pub fn recorded(&self) -> Option<u64> {
+        self.recorder.main().map(|ledger| ledger.size())
     }
 
     /// Records something that Scruple itself did or met.

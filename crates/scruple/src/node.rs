@@ -18,6 +18,7 @@ use crate::state::{self, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use credential::CredentialFile;
 use policy::PolicyFiles;
+use scruple_app::charts::Indexer;
 use scruple_app::{
     AccessCache, DoorKeys, Drainer, FeedFollower, SeedError, SeedPerson, StoreKeys, ports, seed_workforce,
 };
@@ -205,6 +206,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         },
         now: clock.now(),
     }));
+    let (indexer, index) =
+        Indexer::new(store.clone(), (folders.ledger.clone(), SHARD.0), Arc::clone(&clock), Box::new(SystemRng));
     let site = scruple_console::SiteParts {
         store: store.clone(),
         lease: lease.clone(),
@@ -212,6 +215,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         rng: || Box::new(SystemRng),
         pipeline: Arc::clone(&pipeline),
         drain: drain.clone(),
+        index,
         keys: door,
         provider: oidc::Organisation::of(&config.oidc, &console_url, &clock)?.map(|provider| Arc::new(provider) as _),
         host: origin(&console_url)?.to_owned(),
@@ -230,6 +234,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         });
     }
     running.spawn(tasks::hold_lease(store.clone(), lease, Arc::clone(&clock), stop.subscribe()));
+    let size = Arc::clone(&pipeline);
+    running.spawn(indexer.run(move || size.recorded(), stop.subscribe()));
     running.spawn(tasks::recover(Arc::clone(&recorder), stop.subscribe()));
     running.spawn(ready::keep_up(stop.subscribe()));
     running.spawn(policy::follow(policy::Following {
