@@ -253,7 +253,7 @@ impl Indexer {
         Ok(self.store.index_ledger(&part).await?)
     }
 
-    async fn begun(&self, release: Uuid) -> Result<Option<Value>, StoreError> {
+    async fn begun(&mut self, release: Uuid) -> Result<Option<Value>, StoreError> {
         let found = find_release(&mut self.store.begin_read().await?, self.log, release).await?;
         Ok(found.and_then(|facts| serde_json::from_slice(facts.expose()).ok()))
     }

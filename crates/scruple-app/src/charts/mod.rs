@@ -3,8 +3,10 @@
 
 mod facts;
 mod history;
+mod imports;
 mod index;
 
 pub use facts::AccessFacts;
 pub use history::{ChartError, History, Opening, Reader, Standing, Why};
+pub use imports::{ImportError, Imported, LogReader, Watching};
 pub use index::{IndexError, IndexHandle, IndexState, Indexer};

@@ -4,41 +4,41 @@
 //! comes through the gateway each time, under the question.
 
 mod cases;
+mod used;
 mod words;
 
 pub(super) use cases::{answer, answering, ask as ask_reader, case, decide, letter, letter_page, letter_text, open};
+pub(super) use used::{asked_of, under, uses, watched};
 
 use super::{Form, Signed, Site, broken, id, not_done, page, people, unknown, when, with_done};
 use crate::pages::charts::ask::{AskChart, AskedBefore, OpenCase};
 use crate::pages::charts::history::{ChartHistory, HistoryGroup, OpenCaseForm, OpeningRow, ReaderRow, Whose};
 use crate::pages::charts::report::{ChartReport, ReportRow};
 use crate::pages::parts::{Coded, Field, Person as Shown};
-use crate::pages::people::person::Uses;
-use crate::pages::today::home::{AskedRow, Watched};
 use crate::serve::words as said;
 use crate::words::Area;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use scruple_app::charts::{AccessFacts, ChartError, History, Reader, Standing, Why};
-use scruple_app::limits::{HISTORY_ACCESSES_MAX, INDEX_WAIT_MAX};
+use scruple_app::charts::{ChartError, History, Reader, Standing, Why};
+use scruple_app::limits::INDEX_WAIT_MAX;
 use scruple_app::{ChartAsk, DeskError};
 use scruple_core::{ConditionMask, Id, Phi, Relationship, RequestFacts, Timestamp, month_of};
 use scruple_fhir::dictionary;
 use scruple_flow::{ChartQuestion, ElevationKind, Person, QuestionCause, RequestState};
 use scruple_policy::{Act, Question};
 use scruple_release::{Answer, Asked, Request, holding};
-use scruple_store::limits::ACCESS_ROWS_MAX;
 use scruple_store::{
-    AccessBasis, AccessOutcome, AfterAccess, SourceKind, StoreError, count_accesses, find_person, find_question,
-    find_request, list_accesses_of_person, list_cases_asked_of, list_cases_of_question, list_open_cases,
+    SourceKind, StoreError, find_person, find_question, find_request, list_cases_of_question, list_open_cases,
     list_questions, list_sources, open_grants,
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const DAY: i64 = 24 * 3_600_000_000;
+/// So long after a question its own look still stands in its history.
+const LOOK_MICROS: i64 = 15 * 60_000_000;
 /// Months that can be chosen by name.
 const MONTHS: u32 = 24;
 /// Questions on the page that were asked before.
@@ -158,7 +158,8 @@ async fn shown(tx: &mut scruple_store::Tx, person: Id<Person>) -> Result<Shown, 
 /// The period that was chosen.
 fn period(typed: &Typed, now: Timestamp) -> Result<(Timestamp, Timestamp), [Option<&'static str>; 3]> {
     if typed.period == "days" {
-        return Ok((now.plus_micros(-30 * DAY), now.plus_micros(1)));
+        // A little longer, so that this look stands in it.
+        return Ok((now.plus_micros(-30 * DAY), now.plus_micros(LOOK_MICROS)));
     }
     if let Some(back) = typed.period.strip_prefix("month-").and_then(|back| back.parse::<u32>().ok()) {
         return month_of(now, back).ok_or([None, Some("Choose a month."), None]);
@@ -446,7 +447,7 @@ async fn build(
         as_of: when(now),
         patient,
         from: when(question.from),
-        until: when(question.until),
+        until: when(question.until.min(now)),
         cause: words::cause(question.cause).to_owned(),
         asked_by,
         summary: summary(&history),
@@ -608,7 +609,7 @@ pub(super) async fn report(State(site): State<Arc<Site>>, signed: Signed, Path(q
             patient: patient.name,
             number: patient.number,
             from: when(told.question.from),
-            until: when(told.question.until),
+            until: when(told.question.until.min(site.now())),
             rows,
             sources: sources.collect(),
             help: site.parts.help.clone(),
@@ -626,91 +627,4 @@ async fn about(site: &Site, question: &str, reader: Id<Person>) -> Result<Option
     let Ok(Some(told)) = told(site, question).await else { return Ok(None) };
     let found = told.history.readers.iter().find(|one| one.person.as_ref().is_some_and(|person| person.id == reader));
     Ok(found.and_then(Reader::between))
-}
-
-/// What somebody opened in the last 90 days.
-pub(super) async fn uses(tx: &mut scruple_store::Tx, person: &Person, now: Timestamp) -> Result<Uses, StoreError> {
-    let (from, until) = (now.plus_micros(-90 * DAY), now.plus_micros(1));
-    let mut after: AfterAccess = None;
-    let (mut times, mut is_cut) = (0_usize, false);
-    let mut charts: BTreeSet<String> = BTreeSet::new();
-    let mut kinds: BTreeMap<String, (Coded, u64)> = BTreeMap::new();
-    let mut bases: BTreeMap<AccessBasis, u64> = BTreeMap::new();
-    loop {
-        let rows = list_accesses_of_person(tx, person.id, (from, until), after).await?;
-        let is_last = i64::try_from(rows.len()) != Ok(ACCESS_ROWS_MAX);
-        after = rows.last().map(|access| (access.at, access.id));
-        for access in rows.into_iter().filter(|access| access.outcome == AccessOutcome::Opened) {
-            times += 1;
-            let facts = AccessFacts::from_bytes(access.facts.expose());
-            for kind in words::kinds(std::iter::once(&facts)) {
-                kinds.entry(kind.words.clone()).or_insert((kind, 0)).1 += 1;
-            }
-            *bases.entry(access.basis).or_default() += 1;
-            charts.insert(access.patient.into_inner());
-        }
-        if is_last {
-            break;
-        }
-        if times >= HISTORY_ACCESSES_MAX {
-            is_cut = true;
-            break;
-        }
-    }
-    let least = if is_cut { "at least " } else { "" };
-    let summary = match (charts.len(), times) {
-        (0, _) => "Opened no chart that the logs here tell of.".to_owned(),
-        (1, 1) => "Opened 1 chart once.".to_owned(),
-        (1, times) => format!("Opened 1 chart {least}{times} times."),
-        (charts, times) => format!("Opened {charts} charts {least}{times} times."),
-    };
-    let mut kinds: Vec<(Coded, u64)> = kinds.into_values().collect();
-    kinds.sort_by_key(|(kind, count)| (std::cmp::Reverse(*count), kind.words.clone()));
-    let mut bases: Vec<(AccessBasis, u64)> = bases.into_iter().collect();
-    bases.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let bases = bases.into_iter().map(|(basis, count)| (words::basis(basis).to_owned(), count)).collect();
-    Ok(Uses { summary, kinds, bases })
-}
-
-/// What of the last week's accesses was enforced, what was watched, and what nobody saw.
-pub(super) async fn watched(site: &Site) -> Result<Watched, StoreError> {
-    let now = site.now();
-    let from = now.plus_micros(-7 * DAY);
-    let mut tx = site.parts.store.begin_read().await?;
-    let counts: BTreeMap<_, i64> = count_accesses(&mut tx, (from, now.plus_micros(1))).await?.into_iter().collect();
-    let sources = list_sources(&mut tx).await?;
-    let of = |is_gateway: bool| -> u64 {
-        let of_kind = sources.iter().filter(|source| (source.kind == SourceKind::Gateway) == is_gateway);
-        of_kind.filter_map(|source| counts.get(&source.id)).map(|count| count.unsigned_abs()).sum()
-    };
-    let mut unseen = Vec::new();
-    let logs: Vec<_> = sources.iter().filter(|source| source.kind != SourceKind::Gateway).collect();
-    if logs.is_empty() {
-        unseen.push("What people opened in the record system itself: no access log of it was read.".to_owned());
-    }
-    for source in logs {
-        match source.last {
-            Some(last) if last < now.plus_micros(-DAY) => {
-                unseen.push(format!("What people opened in {} since {}.", source.code, when(last).words));
-            }
-            Some(_) => {}
-            None => unseen.push(format!("What people opened in {}: nothing of its log was read.", source.code)),
-        }
-    }
-    if site.parts.index.state().failing.is_some() {
-        unseen.push(
-            "What the gateway recorded lately: its index does not go on. Whoever runs Scruple is to look.".to_owned(),
-        );
-    }
-    Ok(Watched { enforced: of(true), watched: of(false), unseen })
-}
-
-/// The questions about his work that somebody has not answered.
-pub(super) async fn asked_of(site: &Site, person: Id<Person>) -> Result<Vec<AskedRow>, StoreError> {
-    let cases = list_cases_asked_of(&mut site.parts.store.begin_read().await?, person).await?;
-    let row = |case: scruple_flow::ChartCase| AskedRow {
-        href: format!("/cases/{}/answer", case.id),
-        day: cases::day(case.about.0),
-    };
-    Ok(cases.into_iter().map(row).collect())
 }
