@@ -97,19 +97,20 @@ async fn build(
     query: &str,
     failed: Option<(&DeskError, &str)>,
 ) -> Result<CasePage, StoreError> {
+    let pack = site.pack();
     let mut tx = site.parts.store.begin_read().await?;
-    let reader = shown(&mut tx, case.reader).await?;
+    let reader = shown(&mut tx, &pack, case.reader).await?;
     let mut events = vec![Happened {
         at: when(case.opened_at),
         mark: Mark::wait("Opened"),
-        sentence: format!("{} opened the case.", shown(&mut tx, case.opened_by).await?.name),
+        sentence: format!("{} opened the case.", shown(&mut tx, &pack, case.opened_by).await?.name),
         said: None,
     }];
     if let Some((by, at)) = case.asked {
         events.push(Happened {
             at: when(at),
             mark: Mark::wait("Asked"),
-            sentence: format!("{} asked the reader.", shown(&mut tx, by).await?.name),
+            sentence: format!("{} asked the reader.", shown(&mut tx, &pack, by).await?.name),
             said: None,
         });
     }
@@ -118,12 +119,12 @@ async fn build(
         events.push(Happened { at: when(*at), mark: Mark::good("Answered"), sentence, said: None });
     }
     if let Some(verdict) = case.state.verdict() {
-        let sentence = format!("{} decided.", shown(&mut tx, verdict.by).await?.name);
+        let sentence = format!("{} decided.", shown(&mut tx, &pack, verdict.by).await?.name);
         let mark = words::case(&CaseState::Decided(verdict.clone()));
         events.push(Happened { at: when(verdict.at), mark, sentence, said: None });
     }
     if let CaseState::Lettered(_, letter) = &case.state {
-        let sentence = format!("{} made the letter.", shown(&mut tx, letter.by).await?.name);
+        let sentence = format!("{} made the letter.", shown(&mut tx, &pack, letter.by).await?.name);
         events.push(Happened { at: when(letter.at), mark: Mark::over("Letter made"), sentence, said: None });
     }
     events.sort_by(|one, other| one.at.iso.cmp(&other.at.iso));
@@ -177,7 +178,7 @@ fn draft(site: &Site, case: &ChartCase) -> String {
     format!(
         "You asked us whether somebody opened your record who should not have.\n\nWe looked into who opened your record, and when. What you \
          asked about was opened {period}.\n\n{found}\n\nYou can ask us for a list of everybody who opened your record. If you do not \
-         agree, tell us: {} You may also complain to the Office for Civil Rights of the U.S. Department of Health and Human Services. \
+         agree, tell us, or call {}. You may also complain to the Office for Civil Rights of the U.S. Department of Health and Human Services. \
          Nobody may hold it against you.\n\nThe privacy office",
         site.parts.help
     )

@@ -26,11 +26,11 @@ use scruple_app::{ChartAsk, DeskError};
 use scruple_core::{ConditionMask, Id, Phi, Relationship, RequestFacts, Timestamp, month_of};
 use scruple_fhir::dictionary;
 use scruple_flow::{ChartQuestion, ElevationKind, Person, QuestionCause, RequestState};
-use scruple_policy::{Act, Question};
+use scruple_policy::{Act, Pack, Question};
 use scruple_release::{Answer, Asked, Request, holding};
 use scruple_store::{
-    SourceKind, StoreError, find_person, find_question, find_request, list_cases_of_question, list_open_cases,
-    list_questions, list_sources, open_grants,
+    SourceKind, StoreError, Tx, find_person, find_question, find_request, list_cases_of_question, list_grants_of,
+    list_open_cases, list_questions, list_sources, open_grants,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -43,6 +43,8 @@ const LOOK_MICROS: i64 = 15 * 60_000_000;
 const MONTHS: u32 = 24;
 /// Questions on the page that were asked before.
 const BEFORE_MAX: usize = 20;
+/// Roles of one person that are named.
+const ROLES_MAX: usize = 3;
 /// Rows of one person on the page.
 const ROWS_MAX: usize = 100;
 
@@ -95,7 +97,7 @@ fn periods(now: Timestamp) -> Vec<(String, String)> {
 }
 
 async fn build_ask(site: &Site, signed: &Signed, typed: &Typed, query: &str) -> Result<AskChart, StoreError> {
-    let now = site.now();
+    let (now, pack) = (site.now(), site.pack());
     let mut tx = site.parts.store.begin_read().await?;
     let sources = list_sources(&mut tx).await?;
     let mut before = Vec::new();
@@ -106,15 +108,16 @@ async fn build_ask(site: &Site, signed: &Signed, typed: &Typed, query: &str) -> 
             from: when(question.from),
             until: when(question.until),
             cause: words::cause(question.cause).to_owned(),
-            by: shown(&mut tx, question.asked_by).await?,
+            by: shown(&mut tx, &pack, question.asked_by).await?,
             at: when(question.asked_at),
         });
     }
     let mut cases = Vec::new();
-    for case in list_open_cases(&mut tx).await? {
+    // Nobody reads here that a case is about himself.
+    for case in list_open_cases(&mut tx).await?.into_iter().filter(|case| case.reader != signed.person()) {
         cases.push(OpenCase {
             href: format!("/cases/{}", case.id),
-            reader: shown(&mut tx, case.reader).await?,
+            reader: shown(&mut tx, &pack, case.reader).await?,
             opened: when(case.opened_at),
             state: words::case(&case.state),
         });
@@ -147,12 +150,28 @@ fn name_of_key(key: &str) -> &str {
     key.trim_start_matches("Patient/").trim_start_matches("number:")
 }
 
-async fn shown(tx: &mut scruple_store::Tx, person: Id<Person>) -> Result<Shown, StoreError> {
+async fn shown(tx: &mut Tx, pack: &Pack, person: Id<Person>) -> Result<Shown, StoreError> {
     let Some(person) = find_person(tx, person).await? else {
         return Ok(Shown { href: String::new(), name: String::new(), job: String::new() });
     };
-    let (job, _) = people::job(tx, &person).await?;
+    let job = job(tx, pack, &person).await?;
     Ok(Shown { href: format!("/people/{}", person.id), name: person.name.into_inner(), job })
+}
+
+/// What HR says that a person does; where it says nothing, the roles that he was given last.
+async fn job(tx: &mut Tx, pack: &Pack, person: &Person) -> Result<String, StoreError> {
+    let (job, _) = people::job(tx, person).await?;
+    if job != *person.login.expose() {
+        return Ok(job);
+    }
+    let mut labels: Vec<String> = Vec::new();
+    for grant in list_grants_of(tx, person.id).await?.into_iter().take(ROLES_MAX) {
+        let label = said::role(pack, &grant.role);
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    Ok(if labels.is_empty() { job } else { labels.join(", ") })
 }
 
 /// The period that was chosen.
@@ -217,7 +236,8 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         }
     };
     let mut keys = vec![patient.clone()];
-    keys.extend(numbers.iter().map(|number| format!("number:{number}")));
+    let plain = |number: &&String| !number.chars().any(char::is_control);
+    keys.extend(numbers.iter().filter(plain).map(|number| format!("number:{number}")));
     if let Some(id) = patient.strip_prefix("Patient/") {
         // A log may write the id where others write the number.
         keys.push(format!("number:{id}"));
@@ -328,7 +348,7 @@ async fn read_patient(site: &Site, signed: &Signed, question: &ChartQuestion, pa
 
 /// Who approved what a history rests on, by elevation.
 async fn approvers(site: &Site, history: &History) -> Result<words::Approvers, StoreError> {
-    let mut found = BTreeMap::new();
+    let (mut found, pack) = (BTreeMap::new(), site.pack());
     let mut tx = site.parts.store.begin_read().await?;
     for opening in history.readers.iter().flat_map(|reader| &reader.openings) {
         let Why::Opened(elevation) = &opening.why else { continue };
@@ -341,7 +361,7 @@ async fn approvers(site: &Site, history: &History) -> Result<words::Approvers, S
         let Some(RequestState::Approved { approvals, .. }) = request.map(|request| request.state) else { continue };
         let mut names = Vec::new();
         for approval in &approvals {
-            names.push(shown(&mut tx, approval.by).await?.name);
+            names.push(shown(&mut tx, &pack, approval.by).await?.name);
         }
         found.insert(id, names.join(" and "));
     }
@@ -400,14 +420,20 @@ async fn build(
     let approvers = approvers(site, &history).await?;
     let mut tx = site.parts.store.begin_read().await?;
     let mut cases = Vec::new();
-    for case in list_cases_of_question(&mut tx, question.id).await? {
-        cases.push((format!("/cases/{}", case.id), shown(&mut tx, case.reader).await?, words::case(&case.state)));
+    // Nobody reads here that a case is about himself.
+    let others = list_cases_of_question(&mut tx, question.id).await?;
+    for case in others.into_iter().filter(|case| case.reader != signed.person()) {
+        cases.push((
+            format!("/cases/{}", case.id),
+            shown(&mut tx, &pack, case.reader).await?,
+            words::case(&case.state),
+        ));
     }
     let mut groups: BTreeMap<Standing, Vec<ReaderRow>> = BTreeMap::new();
     for (number, reader) in history.readers.iter().enumerate() {
         let person = match &reader.person {
             Some(person) => {
-                let (job, _) = people::job(&mut tx, person).await?;
+                let job = job(&mut tx, &pack, person).await?;
                 Shown { href: format!("/people/{}", person.id), name: person.name.expose().clone(), job }
             }
             None => Shown { href: String::new(), name: reader.actor.clone(), job: "nobody here".to_owned() },
@@ -425,7 +451,7 @@ async fn build(
         });
         groups.entry(reader.standing()).or_default().push(row);
     }
-    let asked_by = shown(&mut tx, question.asked_by).await?;
+    let asked_by = shown(&mut tx, &pack, question.asked_by).await?;
     drop(tx);
     let mut notes = Vec::new();
     if is_behind {
@@ -467,12 +493,14 @@ async fn build(
     })
 }
 
-/// `5 people opened this chart 31 times. Nothing explains what 1 of them did.`
+/// `5 people opened this chart 31 times. Nothing explains what 1 of them did.` The office's own questions do not count.
 fn summary(history: &History) -> String {
-    let people = history.readers.iter().filter(|reader| reader.standing() != Standing::Tried).count();
-    let unexplained = history.readers.iter().filter(|reader| reader.standing() == Standing::Unexplained).count();
-    let opened = history.readers.iter().flat_map(|reader| &reader.openings);
-    let times = opened.filter(|opening| opening.why != Why::SawNothing).count();
+    // Who only asked who opened it has not opened it for himself.
+    let asked = |why: &Why| matches!(why, Why::Inquiry | Why::SawNothing);
+    let readers = || history.readers.iter().filter(|reader| !reader.openings.iter().all(|one| asked(&one.why)));
+    let people = readers().count();
+    let unexplained = readers().filter(|reader| reader.standing() == Standing::Unexplained).count();
+    let times = readers().flat_map(|reader| &reader.openings).filter(|one| !asked(&one.why)).count();
     let many = |number: usize, one: &str, more: &str| if number == 1 { one.to_owned() } else { more.to_owned() };
     if people == 0 {
         return "Nobody opened this chart in that time, as far as the logs here tell.".to_owned();
@@ -576,11 +604,12 @@ pub(super) async fn report(State(site): State<Arc<Site>>, signed: Signed, Path(q
     let built = async {
         let Some(told) = told(&site, &question).await? else { return Ok(None) };
         let patient = whose(&site, &signed, &told.question).await;
+        let pack = site.pack();
         let mut tx = site.parts.store.begin_read().await?;
         let mut rows = Vec::new();
         for reader in told.history.readers.iter().filter(|reader| reader.standing() != Standing::Tried) {
             let (name, job) = match &reader.person {
-                Some(person) => (person.name.expose().clone(), people::job(&mut tx, person).await?.0),
+                Some(person) => (person.name.expose().clone(), job(&mut tx, &pack, person).await?),
                 None => ("Somebody whom we do not know yet".to_owned(), String::new()),
             };
             let worst = reader.openings.iter().min_by_key(|opening| opening.why.standing());

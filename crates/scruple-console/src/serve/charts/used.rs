@@ -89,6 +89,7 @@ pub(in crate::serve) async fn watched(site: &Site) -> Result<Watched, StoreError
             None => unseen.push(format!("What people opened in {}: nothing of its log was read.", source.code)),
         }
     }
+    unseen.push("Whatever is opened in systems whose logs nobody reads here.".to_owned());
     if site.parts.index.state().failing.is_some() {
         unseen.push(
             "What the gateway recorded lately: its index does not go on. Whoever runs Scruple is to look.".to_owned(),
