@@ -42,3 +42,5 @@ pub const HISTORY_JUDGED_MAX: usize = 200;
 pub const IMPORT_BATCH_MAX: usize = 500;
 /// Lines of one import that are kept because they were refused; further ones are counted.
 pub const IMPORT_REFUSED_MAX: u64 = 10_000;
+/// Patients of a log that are remembered, to ask the record system for them.
+pub const IMPORT_PATIENTS_MAX: usize = 100_000;

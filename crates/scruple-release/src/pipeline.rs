@@ -12,6 +12,7 @@ mod search;
 mod sight;
 mod versions;
 
+pub use chart::patients_of;
 pub use search::Scope;
 pub(crate) use search::Spot;
 pub use sight::Link;

@@ -2,7 +2,7 @@
 
 use crate::admin::{WhereArgs, take_shard};
 use crate::config::Config;
-use crate::node::existing_store;
+use crate::node::{existing_store, quiet_upstream};
 use crate::state::{SystemClock, create_private};
 use crate::terminal::{say, tell};
 use anyhow::{Context as _, Result, anyhow};
@@ -10,9 +10,11 @@ use clap::{Args, ValueEnum};
 use scruple_app::charts::{LogReader, Watching};
 use scruple_core::Clock as _;
 use scruple_formats::Mapping;
+use scruple_release::patients_of;
 use scruple_seal::SystemRng;
 use scruple_store::{ImportCounts, RefusedLine, SourceKind};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -45,6 +47,9 @@ pub struct ImportArgs {
     /// A new file for the lines that are refused, as they stand. It holds what they hold: keep it as you keep the log
     #[arg(long, value_name = "FILE")]
     refused: Option<PathBuf>,
+    /// Ask the record system for each patient that the log names, and tell how many it does not know
+    #[arg(long)]
+    check_patients: bool,
     #[command(flatten)]
     pub place: WhereArgs,
 }
@@ -88,7 +93,8 @@ pub async fn run(args: &ImportArgs) -> Result<()> {
         std::fs::read_to_string(&args.mapping).with_context(|| format!("cannot read `{}`", args.mapping.display()))?;
     let mapping = Mapping::parse(&text).map_err(|error| anyhow!("`{}`: {error}", args.mapping.display()))?;
     let (kind, from) = open(args)?;
-    let store = existing_store(&Config::load(args.place.config.as_deref())?).await?;
+    let config = Config::load(args.place.config.as_deref())?;
+    let store = existing_store(&config).await?;
     let lease = take_shard(&store).await?;
     let (clock, mut rng) = (SystemClock, SystemRng);
     let mut terminal = Terminal {
@@ -109,6 +115,8 @@ pub async fn run(args: &ImportArgs) -> Result<()> {
     let _ = store.extend_shard(&lease, clock.now()).await;
     let imported = read.with_context(|| format!("`{}`", args.file.display()))?;
     store.close().await;
+    let unknown_patients =
+        if args.check_patients { Some(unknown(&config, imported.patients.expose()).await?) } else { None };
     let counts = imported.counts;
     if args.place.json {
         let between = imported.between.map(|(first, last)| json!([first.to_string(), last.to_string()]));
@@ -120,6 +128,7 @@ pub async fn run(args: &ImportArgs) -> Result<()> {
             "known": counts.known,
             "refused": counts.refused,
             "unknown_people": counts.unknown_people,
+            "unknown_patients": unknown_patients,
             "other_records": imported.others,
             "between": between,
             "refused_lines": terminal.refused,
@@ -144,10 +153,28 @@ pub async fn run(args: &ImportArgs) -> Result<()> {
             counts.unknown_people
         ));
     }
+    if let Some(unknown) = unknown_patients.filter(|unknown| *unknown > 0) {
+        tell(&format!(
+            "note: the record system does not know {unknown} of the patients; ask for them by the number that the log has"
+        ));
+    }
     if counts.refused > TOLD_MAX && args.refused.is_none() {
         tell("note: with --refused FILE all refused lines go to a file");
     }
     Ok(())
+}
+
+/// How many of these patients the record system does not know.
+async fn unknown(config: &Config, patients: &BTreeSet<String>) -> Result<u64> {
+    let upstream = quiet_upstream(config)?;
+    let mut unknown = 0;
+    for key in patients {
+        let number = key.trim_start_matches("Patient/").trim_start_matches("number:");
+        let found = patients_of(upstream.as_ref(), number).await;
+        let found = found.context("the record system cannot be asked for patients; the log itself was read")?;
+        unknown += u64::from(found.is_empty());
+    }
+    Ok(unknown)
 }
 
 fn open(args: &ImportArgs) -> Result<(SourceKind, Box<dyn BufRead>)> {

@@ -484,6 +484,15 @@ fn upstream(
     })
 }
 
+/// The same for a command that asks once: nothing is watched, nothing is renewed.
+pub fn quiet_upstream(config: &Config) -> Result<Arc<dyn Upstream>> {
+    if let Some(upstream) = http_upstream(config)? {
+        return Ok(Arc::new(upstream));
+    }
+    let server = scruple_hospital::upstream::Server::new(&hospital(config, now()), EMBEDDED_BASE);
+    Ok(Arc::new(EmbeddedUpstream::new(server, Arc::new(SystemClock))))
+}
+
 /// The server that the configuration names, if it names one.
 fn http_upstream(config: &Config) -> Result<Option<HttpUpstream>> {
     upstream_options(config)?.map(|options| HttpUpstream::new(&options).context("`upstream`")).transpose()

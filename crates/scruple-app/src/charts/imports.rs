@@ -2,7 +2,7 @@
 //! cannot be read kept apart and named, in constant memory.
 
 use super::AccessFacts;
-use crate::limits::{IMPORT_BATCH_MAX, IMPORT_REFUSED_MAX, INDEX_PEOPLE_MAX};
+use crate::limits::{IMPORT_BATCH_MAX, IMPORT_PATIENTS_MAX, IMPORT_REFUSED_MAX, INDEX_PEOPLE_MAX};
 use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Phi, Timestamp, new_id};
@@ -16,7 +16,7 @@ use scruple_store::{
     SourceKind, Store, StoreError, Tx, begin_import, end_import, find_directory_by_employee_number,
     find_person_by_login,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, BufRead};
 
 /// How far a log's clock may be ahead of ours before its times are refused.
@@ -45,7 +45,7 @@ pub enum ImportError {
 }
 
 /// What came of reading a log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Imported {
     /// The run.
     pub import: Id<LogImport>,
@@ -55,6 +55,8 @@ pub struct Imported {
     pub others: u64,
     /// The first and the last access that it tells of.
     pub between: Option<(Timestamp, Timestamp)>,
+    /// The patients that it names, as far as they are remembered: at most [`IMPORT_PATIENTS_MAX`].
+    pub patients: Phi<BTreeSet<String>>,
 }
 
 /// Hears how far it is, and of each line that is refused.
@@ -80,6 +82,7 @@ pub struct LogReader<'a> {
     counts: ImportCounts,
     others: u64,
     between: Option<(Timestamp, Timestamp)>,
+    patients: BTreeSet<String>,
     waiting: Vec<NewChartAccess>,
     refused: Vec<RefusedLine>,
 }
@@ -103,6 +106,7 @@ impl<'a> LogReader<'a> {
             counts: ImportCounts::default(),
             others: 0,
             between: None,
+            patients: BTreeSet::new(),
             waiting: Vec::new(),
             refused: Vec::new(),
         }
@@ -137,7 +141,13 @@ impl<'a> LogReader<'a> {
         let mut tx = self.store.begin().await?;
         end_import(&mut tx, id, &self.counts, ended_at).await?;
         self.commit(tx, &Record::log_import(&import, &mapping.source, operator)).await?;
-        Ok(Imported { import: id, counts: self.counts, others: self.others, between: self.between })
+        Ok(Imported {
+            import: id,
+            counts: self.counts,
+            others: self.others,
+            between: self.between,
+            patients: Phi::new(self.patients),
+        })
     }
 
     async fn commit(&mut self, tx: Tx, record: &Record) -> Result<(), StoreError> {
@@ -201,6 +211,9 @@ impl<'a> LogReader<'a> {
         for patient in patients {
             self.counts.lines += 1;
             self.counts.unknown_people += u64::from(person.is_none());
+            if self.patients.len() < IMPORT_PATIENTS_MAX {
+                self.patients.insert(patient.clone());
+            }
             self.waiting.push(NewChartAccess {
                 id: new_id(record.at, self.rng),
                 source,

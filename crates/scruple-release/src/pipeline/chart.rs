@@ -3,7 +3,7 @@
 
 use super::Pipeline;
 use crate::relation::{Caller, Kind};
-use crate::upstream::{self, UpstreamError, UpstreamQuery};
+use crate::upstream::{Upstream, UpstreamError, UpstreamQuery};
 use scruple_core::Timestamp;
 use scruple_core::limits::SEARCH_COUNT_MAX;
 use scruple_fhir::bundle;
@@ -22,35 +22,7 @@ impl Pipeline {
     /// # Errors
     /// The record system cannot be asked.
     pub async fn patients_of(&self, number: &str) -> Result<BTreeMap<String, BTreeSet<String>>, UpstreamError> {
-        let number = number.trim();
-        let number = number.strip_prefix("Patient/").unwrap_or(number);
-        let is_number = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-        if number.is_empty() || number.len() > NUMBER_BYTES_MAX || !number.bytes().all(is_number) {
-            return Ok(BTreeMap::new());
-        }
-        let mut found = BTreeMap::new();
-        match self.upstream.read("Patient", number).await {
-            Ok(Some(fetched)) => {
-                if let Some((id, numbers)) = patient(&bundle::plain(&fetched)).filter(|(id, _)| id == number) {
-                    found.insert(id, numbers);
-                }
-            }
-            Ok(None) => {}
-            Err(error) if error.is_of_the_record() => {}
-            Err(error) => return Err(error),
-        }
-        let parameters = vec![("identifier".to_owned(), number.to_owned())];
-        let resources = match self.all_of("Patient", parameters).await {
-            Ok(resources) => resources,
-            Err(error) if error.is_of_the_record() => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        for bytes in resources {
-            // Whether it is what was asked for is judged here, whatever the server made of the query.
-            let named = patient(&bytes).filter(|(_, numbers)| numbers.contains(number));
-            found.extend(named);
-        }
-        Ok(found)
+        patients_of(self.upstream.as_ref(), number).await
     }
 
     /// What related somebody to a patient at each of these instants, as the record system knows it now: `encounter Encounter/id`. For a
@@ -75,7 +47,7 @@ impl Pipeline {
             let (resource_type, of, caller) = kind.search();
             let whose = if kind == Kind::Panel { patient.to_owned() } else { format!("Patient/{patient}") };
             let parameters = vec![(of.to_owned(), whose), (caller.to_owned(), practitioners.join(","))];
-            let resources = match self.all_of(resource_type, parameters).await {
+            let resources = match all_of(self.upstream.as_ref(), resource_type, parameters).await {
                 Ok(resources) => resources,
                 Err(error) if error.is_of_the_record() => continue,
                 Err(error) => return Err(error),
@@ -92,32 +64,6 @@ impl Pipeline {
             }
         }
         Ok(found)
-    }
-
-    /// Every resource of a search, if it is of the type.
-    async fn all_of(
-        &self,
-        resource_type: &str,
-        mut parameters: Vec<(String, String)>,
-    ) -> Result<Vec<Vec<u8>>, UpstreamError> {
-        parameters.push(("_count".to_owned(), SEARCH_COUNT_MAX.to_string()));
-        let query = UpstreamQuery { resource_type: resource_type.to_owned(), parameters };
-        let (mut found, mut links) = (Vec::new(), HashSet::new());
-        let mut fetched = self.upstream.search(&query).await?;
-        for _ in 0..PAGES_MAX {
-            let plain = bundle::plain(&fetched);
-            let page = upstream::page(&plain)?;
-            let is_of_type = |bytes: &&[u8]| {
-                bundle::identity(bytes).is_some_and(|(of, _)| scruple_fhir::dictionary().get(of).name == resource_type)
-            };
-            found.extend(page.resources.into_iter().filter(is_of_type).map(<[u8]>::to_vec));
-            let Some(next) = page.next.map(Cow::into_owned) else { return Ok(found) };
-            if !links.insert(next.clone()) {
-                return Err(UpstreamError::Malformed("pages in a circle"));
-            }
-            fetched = self.upstream.page(&next).await?;
-        }
-        Err(UpstreamError::Malformed("pages without an end"))
     }
 }
 
@@ -138,4 +84,69 @@ fn patient(bytes: &[u8]) -> Option<(String, BTreeSet<String>)> {
     };
     let values = identifiers.filter(is_record).filter_map(|one| one.get("value").and_then(Value::as_str));
     Some((id, values.map(str::to_owned).collect()))
+}
+
+/// The patients whom a record number or an id means, each with the numbers that the record system knows him by.
+///
+/// # Errors
+/// The record system cannot be asked.
+pub async fn patients_of(
+    upstream: &dyn Upstream,
+    number: &str,
+) -> Result<BTreeMap<String, BTreeSet<String>>, UpstreamError> {
+    let number = number.trim();
+    let number = number.strip_prefix("Patient/").unwrap_or(number);
+    let is_number = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if number.is_empty() || number.len() > NUMBER_BYTES_MAX || !number.bytes().all(is_number) {
+        return Ok(BTreeMap::new());
+    }
+    let mut found = BTreeMap::new();
+    match upstream.read("Patient", number).await {
+        Ok(Some(fetched)) => {
+            if let Some((id, numbers)) = patient(&bundle::plain(&fetched)).filter(|(id, _)| id == number) {
+                found.insert(id, numbers);
+            }
+        }
+        Ok(None) => {}
+        Err(error) if error.is_of_the_record() => {}
+        Err(error) => return Err(error),
+    }
+    let parameters = vec![("identifier".to_owned(), number.to_owned())];
+    let resources = match all_of(upstream, "Patient", parameters).await {
+        Ok(resources) => resources,
+        Err(error) if error.is_of_the_record() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    for bytes in resources {
+        // Whether it is what was asked for is judged here, whatever the server made of the query.
+        let named = patient(&bytes).filter(|(_, numbers)| numbers.contains(number));
+        found.extend(named);
+    }
+    Ok(found)
+}
+
+/// Every resource of a search, if it is of the type.
+async fn all_of(
+    upstream: &dyn Upstream,
+    resource_type: &str,
+    mut parameters: Vec<(String, String)>,
+) -> Result<Vec<Vec<u8>>, UpstreamError> {
+    parameters.push(("_count".to_owned(), SEARCH_COUNT_MAX.to_string()));
+    let query = UpstreamQuery { resource_type: resource_type.to_owned(), parameters };
+    let (mut found, mut links) = (Vec::new(), HashSet::new());
+    let mut fetched = upstream.search(&query).await?;
+    for _ in 0..PAGES_MAX {
+        let plain = bundle::plain(&fetched);
+        let page = crate::upstream::page(&plain)?;
+        let is_of_type = |bytes: &&[u8]| {
+            bundle::identity(bytes).is_some_and(|(of, _)| scruple_fhir::dictionary().get(of).name == resource_type)
+        };
+        found.extend(page.resources.into_iter().filter(is_of_type).map(<[u8]>::to_vec));
+        let Some(next) = page.next.map(Cow::into_owned) else { return Ok(found) };
+        if !links.insert(next.clone()) {
+            return Err(UpstreamError::Malformed("pages in a circle"));
+        }
+        fetched = upstream.page(&next).await?;
+    }
+    Err(UpstreamError::Malformed("pages without an end"))
 }

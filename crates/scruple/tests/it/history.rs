@@ -110,7 +110,13 @@ fn the_gateway_and_three_logs_make_one_time_line_and_a_complaint_goes_from_it_to
     // The same once more adds nothing.
     let again = import(&world, "epic.csv", "csv", EPIC, &[]);
     assert_eq!((&again["added"], &again["known"]), (&0.into(), &2.into()), "{again}");
-    assert_eq!(import(&world, "hapi.ndjson", "fhir", &plain("hapi"), &[])["added"], 0);
+    assert_eq!(import(&world, "hapi.ndjson", "fhir", &plain("hapi"), &["--check-patients"])["unknown_patients"], 0);
+    let strange = format!(
+        "{HEAD}{us_day} 12:00:00,mara.keller,99-0000,Chart Review,4W-12\n{us_day} 12:00:00,mara.keller,{number},x,\n"
+    );
+    world.input("strange.csv", strange);
+    let strange = import(&world, "strange.csv", "csv", EPIC, &["--check-patients"]);
+    assert_eq!((&strange["unknown_patients"], &strange["added"]), (&1.into(), &2.into()), "{strange}");
 
     // The question: a record number and a time, by POST; the answer's address names no patient.
     let ines = enrolled(&node, &line, "ines.vogt", "privacy_officer").cookie;
@@ -218,8 +224,8 @@ fn a_complaint(world: &World, node: &mut Node, line: &Value, (ines, there, patie
         ("case_answered", 1),
         ("case_decided", 1),
         ("case_lettered", 1),
-        ("log_import_begun", 5),
-        ("log_import_ended", 5),
+        ("log_import_begun", 6),
+        ("log_import_ended", 6),
     ] {
         assert_eq!(told(&entries, event), count, "{event}");
     }
