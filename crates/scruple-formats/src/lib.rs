@@ -17,3 +17,6 @@ pub use csv::{LINE_BYTES_MAX, Line, Lines};
 pub use mapping::{InvalidMapping, Mapping, PatientIs, PersonIs};
 pub use record::{LogRecord, Reading, Refused};
 pub use table::{Table, TableError};
+
+#[cfg(test)]
+mod tests;

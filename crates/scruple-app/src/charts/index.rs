@@ -106,6 +106,7 @@ pub struct Indexer {
     rng: Box<dyn Rng + Send>,
     /// Whose grant or login it is, as far as that was looked up.
     people: HashMap<String, Id<Person>>,
+    source: Option<Id<AccessSource>>,
     state: watch::Sender<IndexState>,
     wake: Arc<Notify>,
 }
@@ -122,7 +123,7 @@ impl Indexer {
         let (sender, state) = watch::channel(IndexState { entries: 0, failing: None });
         let wake = Arc::new(Notify::new());
         let handle = IndexHandle { state, wake: Arc::clone(&wake) };
-        (Self { store, ledger, log, clock, rng, people: HashMap::new(), state: sender, wake }, handle)
+        (Self { store, ledger, log, clock, rng, people: HashMap::new(), source: None, state: sender, wake }, handle)
     }
 
     /// Takes in what the ledger has now; returns how many entries it has then.
@@ -190,10 +191,13 @@ impl Indexer {
     }
 
     async fn source(&mut self) -> Result<Id<AccessSource>, IndexError> {
+        if let Some(known) = self.source {
+            return Ok(known);
+        }
         let at = self.clock.now();
         let new = new_id(at, &mut *self.rng);
-        let found = self.store.ensure_source(new, (SourceKind::Gateway, GATEWAY), at).await?;
-        found.ok_or(IndexError::Source)
+        self.source = self.store.ensure_source(new, (SourceKind::Gateway, GATEWAY), at).await?;
+        self.source.ok_or(IndexError::Source)
     }
 
     async fn take(
