@@ -105,8 +105,8 @@ pub fn audit_event(bytes: &[u8], mapping: &Mapping) -> Result<Reading, Refused> 
     } else {
         format!("{} id {id}", mapping.source)
     };
-    let workstations = items(&event, "agent").map(|agent| text(agent, "/network/address"));
-    let workstation = workstations.into_iter().find(|address| !address.is_empty()).map(beside).unwrap_or_default();
+    let mut addresses = items(&event, "agent").map(|agent| text(agent, "/network/address"));
+    let workstation = addresses.find(|address| !address.is_empty()).map(beside).unwrap_or_default();
     Ok(Reading::Access(Box::new(LogRecord {
         at,
         or_at,

@@ -52,7 +52,8 @@ impl<R: BufRead> Lines<R> {
             let mut may_close = true;
             loop {
                 // A line without a quote closes none: then all of it need not be looked at again.
-                match if may_close { cells(&text, self.delimiter) } else { Cells::Open } {
+                let found = if may_close { cells(&text, self.delimiter) } else { Cells::Open };
+                match found {
                     Cells::Whole(cells) => return Ok(Some(Line { number, text, cells: Ok(cells) })),
                     Cells::Broken => {
                         self.give_back(more);

@@ -175,10 +175,10 @@ impl Indexer {
             };
             // What is read again and again, the segments that are not yet in the tree, takes a tenth of the time at most.
             pause = began.elapsed().saturating_mul(9);
-            if let Err(error) = outcome {
-                if self.tell(known, Some(error.code())) {
-                    tracing::warn!(code = error.code(), "the index of accesses does not go on: {error}");
-                }
+            if let Err(error) = outcome
+                && self.tell(known, Some(error.code()))
+            {
+                tracing::warn!(code = error.code(), "the index of accesses does not go on: {error}");
             }
         }
     }
