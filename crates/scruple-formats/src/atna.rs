@@ -13,6 +13,9 @@ pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 const BEGIN: &[u8] = b"<AuditMessage";
 const END: &[u8] = b"</AuditMessage>";
 
+/// A message with its number from 1; one that is cut off or too long is refused.
+pub type Message = (u64, Result<Vec<u8>, Refused>);
+
 /// The audit messages of a stream. What stands between them is the syslog's: lengths (RFC 5425), headers (RFC 5424), line ends.
 pub struct Messages<R> {
     from: R,
@@ -26,11 +29,11 @@ impl<R: BufRead> Messages<R> {
         Self { from, buffer: Vec::new(), number: 0 }
     }
 
-    /// The next message with its number from 1, or `None` at the end. One that is cut off or too long is refused.
+    /// The next message, or `None` at the end.
     ///
     /// # Errors
     /// The input failed.
-    pub fn next_message(&mut self) -> io::Result<Option<(u64, Result<Vec<u8>, Refused>)>> {
+    pub fn next_message(&mut self) -> io::Result<Option<Message>> {
         loop {
             match find(&self.buffer, BEGIN, 0) {
                 Some(begin) => {

@@ -11,7 +11,7 @@ mod mapping;
 mod record;
 mod table;
 
-pub use atna::{MESSAGE_BYTES_MAX, Messages, audit_message};
+pub use atna::{MESSAGE_BYTES_MAX, Message, Messages, audit_message};
 pub use audit_event::audit_event;
 pub use csv::{LINE_BYTES_MAX, Line, Lines};
 pub use mapping::{InvalidMapping, Mapping, PatientIs, PersonIs};
