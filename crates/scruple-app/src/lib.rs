@@ -7,6 +7,7 @@
 //! * [`Drainer`]: takes committed events to the ledger, each exactly once.
 //! * [`StoreKeys`]: seals the store's columns under keys of one root.
 //! * [`Desk`]: access beyond a role, asked for, given, ended, looked at.
+//! * [`charts`]: who opened a chart, and why: the index of the ledger, histories, logs of other systems.
 //! * [`Door`]: who is signed in to the console.
 //! * [`message`]: what people are told outside of the console, once, and again until it is taken.
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
@@ -19,6 +20,7 @@
 
 mod access;
 mod bootstrap;
+pub mod charts;
 mod desk;
 pub mod directory;
 mod door;
@@ -35,7 +37,7 @@ mod stop;
 
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, select_role};
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
-pub use desk::{Alike, Ask, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, Who};
+pub use desk::{Alike, Ask, CaseAsk, ChartAsk, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, Who};
 pub use door::{
     Answer, Attempt, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Enrolling, Entered, Errand, Named, Returned, SignedIn,
     Waiting,

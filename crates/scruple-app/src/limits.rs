@@ -32,3 +32,21 @@ pub const MESSAGE_ATTEMPTS_MAX: u32 = 80;
 pub const MESSAGE_LEASE_MICROS: i64 = 600_000_000;
 /// How long one delivery may take.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often the index of accesses looks whether the ledger has more.
+pub const INDEX_POLL: Duration = Duration::from_millis(1_000);
+/// Entries of the ledger that one transaction takes into the index.
+pub const INDEX_ENTRIES_MAX: usize = 256;
+/// People whom the index remembers, so that it need not look each up again.
+pub const INDEX_PEOPLE_MAX: usize = 4_096;
+/// How long a page waits until the index has what the ledger has.
+pub const INDEX_WAIT_MAX: Duration = Duration::from_millis(3_000);
+/// Accesses that one history tells of; of more, the oldest are told and the rest is named.
+pub const HISTORY_ACCESSES_MAX: usize = 20_000;
+/// People whose accesses one history looks up in the record system.
+pub const HISTORY_JUDGED_MAX: usize = 200;
+/// Accesses of a log that one transaction stores.
+pub const IMPORT_BATCH_MAX: usize = 500;
+/// Lines of one import that are kept because they were refused; further ones are counted.
+pub const IMPORT_REFUSED_MAX: u64 = 10_000;
+/// Patients of a log that are remembered, to ask the record system for them.
+pub const IMPORT_PATIENTS_MAX: usize = 100_000;

@@ -3,12 +3,12 @@
 use crate::message::{About, Receipt};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{
-    AccessRequest, Elevation, ElevationKind, EmergencyReview, NewElevation, PatientRef, RequestState, ReviewState,
-    Revocation,
+    AccessRequest, CaseState, ChartCase, ChartQuestion, Elevation, ElevationKind, EmergencyReview, NewElevation,
+    PatientRef, RequestState, ReviewState, Revocation,
 };
 use scruple_store::{
-    Aggregate, Credential, CredentialKind, Enrolment, Event, Grant, GrantRequest, LinkEnd, LinkRequest, NewEvent,
-    Person, PractitionerLink, Session, Subject, Subjects,
+    Aggregate, Credential, CredentialKind, Enrolment, Event, Grant, GrantRequest, LinkEnd, LinkRequest, LogImport,
+    NewEvent, Person, PractitionerLink, Session, Subject, Subjects,
 };
 use serde_json::{Value, json};
 
@@ -274,6 +274,61 @@ impl Record {
             subjects: Subjects::none(),
             body: body.to_string().into_bytes(),
         }
+    }
+
+    /// The patient stands in the question, sealed, and not in what others read of it.
+    pub(crate) fn chart_asked(question: &ChartQuestion) -> Self {
+        let body = json!({
+            "question": question.id.to_string(),
+            "cause": question.cause.code(),
+            "from": question.from.micros(),
+            "until": question.until.micros(),
+            "by": question.asked_by.to_string(),
+        });
+        let aggregate = (Aggregate::new("chart_question", question.id), 1);
+        Self::new(aggregate, "chart_asked", question.asked_at, Subjects::none(), &body)
+    }
+
+    pub(crate) fn case(case: &ChartCase, version: i64, at: Timestamp, by: Id<Person>) -> Self {
+        let verdict = case.state.verdict();
+        let body = json!({
+            "case": case.id.to_string(),
+            "question": case.question.to_string(),
+            "reader": case.reader.to_string(),
+            "by": by.to_string(),
+            "state": case.state.code(),
+            "complaint": case.complaint.expose(),
+            "answer": case.answer.as_ref().map(|(text, _)| text.expose()),
+            "finding": verdict.map(|verdict| verdict.finding.code()),
+            "rationale": verdict.map(|verdict| verdict.rationale.expose()),
+        });
+        let kind = match &case.state {
+            CaseState::Open => "case_opened",
+            CaseState::Asked => "case_reader_asked",
+            CaseState::Answered => "case_answered",
+            CaseState::Decided(_) => "case_decided",
+            CaseState::Lettered(..) => "case_lettered",
+        };
+        Self::new((Aggregate::new("chart_case", case.id), version), kind, at, Subjects::none(), &body)
+    }
+
+    pub(crate) fn log_import(import: &LogImport, code: &str, operator: &str) -> Self {
+        let counts = import.counts;
+        let body = json!({
+            "import": import.id.to_string(),
+            "source": code,
+            "operator": operator,
+            "lines": counts.lines,
+            "added": counts.added,
+            "known": counts.known,
+            "refused": counts.refused,
+            "unknown_people": counts.unknown_people,
+        });
+        let (version, kind, at) = match import.ended_at {
+            None => (1, "log_import_begun", import.started_at),
+            Some(at) => (2, "log_import_ended", at),
+        };
+        Self::new((Aggregate::new("log_import", import.id), version), kind, at, Subjects::none(), &body)
     }
 
     pub(crate) fn invited(

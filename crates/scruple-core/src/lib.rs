@@ -3,6 +3,7 @@
 //! Everything here is a value. Nothing reads a clock, a file, a socket or a random source: those are arguments
 //! ([`Clock`], `rand_core::Rng`). A change here rebuilds every crate, so that it stays small.
 
+mod civil;
 mod clock;
 mod decision;
 mod entry;
@@ -12,6 +13,7 @@ mod phi;
 mod span;
 mod view;
 
+pub use civil::{Placed, Zone, month_of};
 pub use clock::{Clock, FixedClock, InvalidTimestamp, Timestamp};
 pub use decision::{
     CATEGORIES_MAX, CONDITIONS_MAX, CategoryId, ConditionId, ConditionMask, DecisionTable, PackHash, SEGMENTS_MAX,

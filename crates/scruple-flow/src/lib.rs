@@ -3,6 +3,7 @@
 //! What is here: states with their data, the transitions between them, and who may make them. All of it is pure: the time and
 //! the facts are arguments. What is deliberately not here: tables (scruple-store), use cases (scruple-app), pages.
 
+mod chart_case;
 pub mod directory;
 mod elevation;
 mod emergency;
@@ -15,6 +16,10 @@ mod reason;
 mod request;
 mod role;
 
+pub use chart_case::{
+    CaseError, CaseEvent, CaseFinding, CaseLetter, CaseState, CaseVerdict, CaseWorker, ChartCase, ChartQuestion,
+    NewCase, QuestionCause,
+};
 pub use elevation::{
     DeclaredReason, Elevation, ElevationError, ElevationKind, EmergencyReason, HeldElevation, NewElevation, Opening,
 };

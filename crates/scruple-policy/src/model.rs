@@ -334,11 +334,13 @@ pub enum Act {
     Roles,
     /// Reads the register of exceptions.
     Exceptions,
+    /// Asks who opened a chart, and handles complaints about it.
+    Charts,
 }
 
 impl Act {
     /// All of them with their words in `console.csv`.
-    pub const ALL: [(Self, &'static str); 13] = [
+    pub const ALL: [(Self, &'static str); 14] = [
         (Self::Access, "access"),
         (Self::Ask, "ask"),
         (Self::Declare, "declare"),
@@ -352,6 +354,7 @@ impl Act {
         (Self::Admit, "admit"),
         (Self::Roles, "roles"),
         (Self::Exceptions, "exceptions"),
+        (Self::Charts, "charts"),
     ];
 
     pub(crate) fn of(word: &str) -> Option<Self> {

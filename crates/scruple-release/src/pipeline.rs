@@ -4,6 +4,7 @@
 //! request comes here. Time and randomness are arguments.
 
 mod attachment;
+mod chart;
 mod collection;
 mod everything;
 mod read;
@@ -11,6 +12,7 @@ mod search;
 mod sight;
 mod versions;
 
+pub use chart::patients_of;
 pub use search::Scope;
 pub(crate) use search::Spot;
 pub use sight::Link;
@@ -236,6 +238,12 @@ impl Pipeline {
         let known = self.policy().pack().purposes.iter().any(|purpose| purpose.code == asked.question.purpose);
         self.recorder.refused(if known { &asked.question.purpose } else { "no purpose" });
         Answer::Unrecorded
+    }
+
+    /// How many entries the ledger has; none while it does not write.
+    #[must_use]
+    pub fn recorded(&self) -> Option<u64> {
+        self.recorder.main().map(|ledger| ledger.size())
     }
 
     /// Records something that Scruple itself did or met.

@@ -169,6 +169,20 @@ pub async fn revoke_grants(
     Ok(ended)
 }
 
+/// The grants that a person has or had, newest first, at most [`PAGE_ROWS_MAX`]: each until it was over or revoked.
+///
+/// # Errors
+/// The database failed, or a row is inconsistent.
+pub async fn list_grants_of(tx: &mut Tx, person: Id<Person>) -> Result<Vec<HeldGrant>, StoreError> {
+    const SQL: &str = "SELECT id, person, role, starts_at,
+                              CASE WHEN revoked_at < ends_at THEN revoked_at ELSE ends_at END AS ends_at
+                       FROM role_grant
+                       WHERE person = $1 AND (revoked_at IS NULL OR revoked_at > starts_at) ORDER BY id DESC LIMIT $2";
+    let rows: Vec<HeldRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(person.uuid()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// The grants of a person that are neither revoked nor over, those that have not begun included: the caller filters by
 /// [`Window::contains`] and knows when the next one starts or ends. A revocation counts from its commit, whatever the
 /// clock of the node that wrote it. What a move takes ends with it: no job is needed for that.

@@ -16,6 +16,9 @@
 mod engine;
 
 mod access;
+mod access_log;
+mod chart_access;
+mod chart_case;
 mod commit;
 mod connect;
 mod credential;
@@ -44,6 +47,18 @@ mod shard;
 mod subject;
 
 pub use access::{Access, load_access};
+pub use access_log::{
+    ImportCounts, LogImport, RefusedLine, begin_import, end_import, list_imports, list_refused_lines,
+};
+pub use chart_access::{
+    AccessBasis, AccessOutcome, AccessSource, AfterAccess, ChartAccess, LedgerPart, NewChartAccess, SourceKind,
+    access_cursor, count_accesses, find_release, insert_chart_access, last_use, list_accesses_by_grant,
+    list_accesses_of_person, list_accesses_under, list_chart_accesses, list_sources,
+};
+pub use chart_case::{
+    find_case, find_question, insert_case, insert_question, list_cases_asked_of, list_cases_of_question,
+    list_open_cases, list_questions, update_case,
+};
 pub use commit::NewEvent;
 pub use connect::{Durability, Options, Store};
 pub use credential::{
@@ -65,7 +80,9 @@ pub use error::StoreError;
 pub use event::{Aggregate, Event, Position, history};
 pub use feed::{Feed, ShardVector, shard_vector};
 pub use finding::{LeftOver, Unmanaged, left_over_grants, unmanaged_persons, unmapped_groups};
-pub use grant::{find_grant, grants_as_of, holders, insert_grant, open_grants, revoke_grant, revoke_grants};
+pub use grant::{
+    find_grant, grants_as_of, holders, insert_grant, list_grants_of, open_grants, revoke_grant, revoke_grants,
+};
 pub use group::{
     Group, GroupMapping, GroupOf, add_member, count_groups, find_group, find_groups_by_display,
     find_groups_by_external_id, group_place, groups_of, insert_group, list_groups, list_members, map_group,

@@ -36,6 +36,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0005_sign_in.sql"),
         include_str!("../migrations/postgres/0005_sign_in.sql"),
     ),
+    (
+        7,
+        "chart_access",
+        include_str!("../migrations/sqlite/0007_chart_access.sql"),
+        include_str!("../migrations/postgres/0007_chart_access.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

@@ -3,7 +3,18 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 24] = [
+pub const SEALED_COLUMNS: [&str; 35] = [
+    crate::access_log::LINE,
+    crate::chart_access::ACTOR,
+    crate::chart_access::FACTS,
+    crate::chart_access::PATIENT,
+    crate::chart_access::RELEASE,
+    crate::chart_case::ANSWER,
+    crate::chart_case::COMPLAINT,
+    crate::chart_case::KEYS,
+    crate::chart_case::LETTER,
+    crate::chart_case::PATIENT,
+    crate::chart_case::RATIONALE,
     crate::commit::BODY,
     crate::credential::SECRET,
     crate::directory::DEPARTMENT,
@@ -31,7 +42,11 @@ pub const SEALED_COLUMNS: [&str; 24] = [
 ];
 
 /// Every column that has a blind index.
-pub const BLIND_COLUMNS: [&str; 9] = [
+pub const BLIND_COLUMNS: [&str; 13] = [
+    crate::chart_access::ACTOR,
+    crate::chart_access::ONCE,
+    crate::chart_access::PATIENT,
+    crate::chart_case::PATIENT,
     crate::credential::LOOKUP,
     crate::directory::DEPARTMENT,
     crate::directory::EMPLOYEE_NUMBER,

@@ -38,6 +38,21 @@ adds people and ends their access, and sees no record. It works while nobody is 
     /// Tells who a person is in the record system
     #[command(subcommand)]
     Link(LinkCommand),
+    /// Reads the access log of another system, so that histories of charts tell of it
+    #[command(after_help = "Examples:
+  scruple admin import-log access.csv --format csv --mapping epic.toml --config scruple.toml
+  zcat audit.ndjson.gz | scruple admin import-log - --format fhir --mapping ehr.toml --json
+  scruple admin import-log /var/log/atna.log --format atna --mapping pacs.toml --refused refused.log
+
+The same log twice adds nothing. Lines that cannot be read are named by file, line and field, and kept apart. What a mapping says is
+in docs/history.md.")]
+    ImportLog(crate::import_log::ImportArgs),
+    /// Takes the index of what the ledger tells of charts away, so that it is made again
+    #[command(after_help = "Examples:
+  scruple admin rebuild-history --config scruple.toml
+
+What the logs of other systems told stays.")]
+    RebuildHistory(WhereArgs),
 }
 
 /// Tells who a person is in the record system.
@@ -85,10 +100,10 @@ pub struct BootstrapArgs {
 pub struct WhereArgs {
     /// Configuration of the node
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// What to confirm.
@@ -134,6 +149,14 @@ pub fn run(command: &AdminCommand) -> Result<ExitCode> {
         AdminCommand::Link(command) => command,
         AdminCommand::Bootstrap(args) => {
             runtime()?.block_on(first_two(args))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        AdminCommand::ImportLog(args) => {
+            runtime()?.block_on(crate::import_log::run(args))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        AdminCommand::RebuildHistory(place) => {
+            runtime()?.block_on(crate::import_log::rebuild(place))?;
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -228,7 +251,7 @@ async fn change(
     Ok(())
 }
 
-async fn take_shard(store: &Store) -> Result<ShardLease> {
+pub async fn take_shard(store: &Store) -> Result<ShardLease> {
     let now = SystemClock.now();
     let holder = format!("admin-{}", std::process::id());
     let lease = store.acquire_shard(ADMIN_SHARD, &holder, now, now.plus_micros(LEASE_MICROS)).await?;

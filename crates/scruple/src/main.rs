@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod explain;
 mod filter;
+mod import_log;
 mod ledger;
 mod node;
 mod pack;

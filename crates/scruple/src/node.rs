@@ -19,6 +19,7 @@ use crate::state::{self, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use credential::CredentialFile;
 use policy::PolicyFiles;
+use scruple_app::charts::Indexer;
 use scruple_app::message::Messenger;
 use scruple_app::{
     AccessCache, DoorKeys, Drainer, FeedFollower, SeedError, SeedPerson, StoreKeys, ports, seed_workforce,
@@ -209,6 +210,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         },
         now: clock.now(),
     }));
+    let (indexer, index) =
+        Indexer::new(store.clone(), (folders.ledger.clone(), SHARD.0), Arc::clone(&clock), Box::new(SystemRng));
     let site = scruple_console::SiteParts {
         store: store.clone(),
         lease: lease.clone(),
@@ -216,6 +219,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         rng: || Box::new(SystemRng),
         pipeline: Arc::clone(&pipeline),
         drain: drain.clone(),
+        index,
         keys: door,
         provider: oidc::Organisation::of(&config.oidc, &console_url, &clock)?.map(|provider| Arc::new(provider) as _),
         host: origin(&console_url)?.to_owned(),
@@ -243,6 +247,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     };
     running.spawn(messages::work(messenger, Arc::clone(&pipeline), stop.subscribe()));
     running.spawn(tasks::hold_lease(store.clone(), lease, Arc::clone(&clock), stop.subscribe()));
+    let size = Arc::clone(&pipeline);
+    running.spawn(indexer.run(move || size.recorded(), stop.subscribe()));
     running.spawn(tasks::recover(Arc::clone(&recorder), stop.subscribe()));
     running.spawn(ready::keep_up(stop.subscribe()));
     running.spawn(policy::follow(policy::Following {
@@ -508,6 +514,15 @@ fn upstream(
             Arc::new(EmbeddedUpstream::new(server, Arc::clone(clock)))
         }
     })
+}
+
+/// The same for a command that asks once: nothing is watched, nothing is renewed.
+pub fn quiet_upstream(config: &Config) -> Result<Arc<dyn Upstream>> {
+    if let Some(upstream) = http_upstream(config)? {
+        return Ok(Arc::new(upstream));
+    }
+    let server = scruple_hospital::upstream::Server::new(&hospital(config, now()), EMBEDDED_BASE);
+    Ok(Arc::new(EmbeddedUpstream::new(server, Arc::new(SystemClock))))
 }
 
 /// The server that the configuration names, if it names one.

@@ -1,6 +1,7 @@
 //! The desk: access beyond what a person has is asked for, given, ended and looked at here. Each use case is one transaction: it
 //! loads what is, makes one transition of scruple-flow, and commits with the events of it.
 
+mod charts;
 mod elevations;
 mod requests;
 mod reviews;
@@ -9,7 +10,8 @@ use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::{
-    ApprovalRule, Approver, ApproverKind, ElevationError, GrantError, Person, RequestError, ReviewError, RoleCode,
+    ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, Person, RequestError, ReviewError,
+    RoleCode,
 };
 use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
@@ -19,6 +21,7 @@ use scruple_store::{
 };
 use std::collections::BTreeSet;
 
+pub use charts::{CaseAsk, ChartAsk};
 pub use elevations::{Declaration, Emergency};
 pub use requests::{Ask, Narrower};
 pub use reviews::Alike;
@@ -134,6 +137,9 @@ pub enum DeskError {
     /// A review does not go on.
     #[error(transparent)]
     Review(#[from] ReviewError),
+    /// A case does not go on.
+    #[error(transparent)]
+    Case(#[from] CaseError),
     /// A grant cannot be made.
     #[error(transparent)]
     Grant(#[from] GrantError),
@@ -170,6 +176,7 @@ impl DeskError {
             Self::Request(error) => error.code(),
             Self::Elevation(error) => error.code(),
             Self::Review(error) => error.code(),
+            Self::Case(error) => error.code(),
             Self::Grant(_) => "grant_invalid",
             Self::Store(_) => "store_failed",
         }

@@ -4,6 +4,8 @@ pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Sqlite;
 
 #[path = "cases/access.rs"]
 mod access;
+#[path = "cases/charts.rs"]
+mod charts;
 #[path = "cases/desk.rs"]
 mod desk;
 #[path = "cases/directory.rs"]

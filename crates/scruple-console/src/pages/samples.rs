@@ -190,7 +190,7 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
-    use super::{access, auth, door, emergency, exceptions, figures, people, plain, requests, roles, today};
+    use super::{access, auth, charts, door, emergency, exceptions, figures, people, plain, requests, roles, today};
     vec![
         ("sign-in", auth::sign_in::samples()),
         ("enrol", auth::enrol::samples()),
@@ -207,6 +207,12 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("emergency-case", emergency::one::samples()),
         ("figures", figures::samples()),
         ("emergency-tell", emergency::tell::samples()),
+        ("charts", charts::ask::samples()),
+        ("chart-history", charts::history::samples()),
+        ("chart-report", charts::report::samples()),
+        ("case", charts::case::samples()),
+        ("case-letter", charts::letter::samples()),
+        ("case-answer", charts::answer::samples()),
         ("people", people::list::samples()),
         ("person", people::person::samples()),
         ("roles", roles::list::samples()),

@@ -1,6 +1,6 @@
 //! Reviews of emergencies: in groups of like cases, each by itself, and the reader's own sentence.
 
-use super::{Form, Signed, Site, broken, done, id, not_done, page, unknown, when, with_done, words};
+use super::{Form, Signed, Site, broken, charts, done, id, not_done, page, unknown, when, with_done, words};
 use crate::pages::emergency::list::{Emergencies, Group};
 use crate::pages::emergency::one::{Case, Decide, EmergencyCase};
 use crate::pages::emergency::tell::Tell;
@@ -86,6 +86,7 @@ async fn case(site: &Site, loaded: &Loaded) -> Result<Case, StoreError> {
     let said = review.account.as_ref().map(|account| account.expose().clone());
     let before = Some(elevation.justification.expose().clone()).filter(|words| !words.is_empty());
     let pack = site.pack();
+    let (read, reads) = charts::under(&mut site.parts.store.begin_read().await?, elevation.held.id).await?;
     Ok(Case {
         href: format!("/emergency/{}", review.id),
         person: Shown {
@@ -99,7 +100,8 @@ async fn case(site: &Site, loaded: &Loaded) -> Result<Case, StoreError> {
         reason: reason(elevation),
         said: said.or(before),
         next: Vec::new(),
-        read: Vec::new(),
+        read,
+        reads,
         beyond: Vec::new(),
         frequency: format!("{month} in 30 days."),
         flags: Vec::new(),

@@ -3,6 +3,7 @@
 
 mod access;
 mod auth;
+mod charts;
 mod door;
 mod emergency;
 mod exceptions;
@@ -32,6 +33,7 @@ use axum::{Router, response::Redirect};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand_core::CryptoRng;
+use scruple_app::charts::IndexHandle;
 use scruple_app::limits::RECORDED_WAIT_MAX;
 use scruple_app::ports::IdentityProvider;
 use scruple_app::{Desk, DeskError, Door, DoorError, DoorKeys, DrainHandle, Rules as _, SignedIn, Who};
@@ -68,6 +70,8 @@ pub struct SiteParts {
     pub pipeline: Arc<Pipeline>,
     /// Tells when events are in the ledger.
     pub drain: DrainHandle,
+    /// Tells how far the index of accesses is.
+    pub index: IndexHandle,
     /// Of signing in.
     pub keys: DoorKeys,
     /// The organisation's identity provider, if people sign in there.
@@ -195,6 +199,20 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/emergency/{id}/decide", Asks::Act(Act::Reviews)),
     ("GET", "/emergency/{id}/tell", Asks::Act(Act::Emergency)),
     ("POST", "/emergency/{id}/tell", Asks::Act(Act::Emergency)),
+    ("GET", "/charts", Asks::Act(Act::Charts)),
+    ("POST", "/charts", Asks::Act(Act::Charts)),
+    ("GET", "/charts/{id}", Asks::Act(Act::Charts)),
+    ("GET", "/charts/{id}/export", Asks::Act(Act::Charts)),
+    ("GET", "/charts/{id}/report", Asks::Act(Act::Charts)),
+    ("POST", "/charts/{id}/case", Asks::Act(Act::Charts)),
+    ("GET", "/cases/{id}", Asks::Act(Act::Charts)),
+    ("POST", "/cases/{id}/ask", Asks::Act(Act::Charts)),
+    ("POST", "/cases/{id}/decide", Asks::Act(Act::Charts)),
+    ("GET", "/cases/{id}/letter", Asks::Act(Act::Charts)),
+    ("GET", "/cases/{id}/letter.txt", Asks::Act(Act::Charts)),
+    ("POST", "/cases/{id}/letter", Asks::Act(Act::Charts)),
+    ("GET", "/cases/{id}/answer", Asks::Act(Act::Access)),
+    ("POST", "/cases/{id}/answer", Asks::Act(Act::Access)),
     ("GET", "/people", Asks::Act(Act::People)),
     ("GET", "/people/{id}", Asks::Act(Act::People)),
     ("POST", "/people/{id}/enrol", Asks::Act(Act::Admit)),
@@ -254,6 +272,17 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/emergency/{id}", get(emergency::one))
         .route("/emergency/{id}/decide", post(emergency::decide))
         .route("/emergency/{id}/tell", get(emergency::telling).post(emergency::tell))
+        .route("/charts", get(charts::ask).post(charts::submit))
+        .route("/charts/{id}", get(charts::history))
+        .route("/charts/{id}/export", get(charts::export))
+        .route("/charts/{id}/report", get(charts::report))
+        .route("/charts/{id}/case", post(charts::open))
+        .route("/cases/{id}", get(charts::case))
+        .route("/cases/{id}/ask", post(charts::ask_reader))
+        .route("/cases/{id}/decide", post(charts::decide))
+        .route("/cases/{id}/letter", get(charts::letter_page).post(charts::letter))
+        .route("/cases/{id}/letter.txt", get(charts::letter_text))
+        .route("/cases/{id}/answer", get(charts::answering).post(charts::answer))
         .route("/people", get(people::list))
         .route("/people/{id}", get(people::one))
         .route("/people/{id}/enrol", post(people::enrol))
@@ -297,6 +326,7 @@ impl Signed {
         let pack = site.pack();
         let areas = [
             (Area::Today, Act::Access),
+            (Area::Charts, Act::Charts),
             (Area::People, Act::People),
             (Area::Requests, Act::Ask),
             (Area::Emergency, Act::Reviews),

@@ -2,7 +2,9 @@
 
 use super::access::{Ending, device};
 use super::auth::to_confirm;
-use super::{Form, Signed, Site, broken, done, id, message, not_done, page, today, unknown, when, with_done, words};
+use super::{
+    Form, Signed, Site, broken, charts, done, id, message, not_done, page, today, unknown, when, with_done, words,
+};
 use crate::pages::parts::{Order, Paging, Person as Shown, Sort};
 use crate::pages::people::list::{People, PersonRow};
 use crate::pages::people::person::{HeldRight, HeldSession, PersonPage};
@@ -16,7 +18,7 @@ use scruple_core::{Id, Phi};
 use scruple_flow::Person;
 use scruple_policy::{Act, ActScope};
 use scruple_store::{
-    StoreError, Tx, find_directory, find_elevation, find_grant, find_person, list_credentials, list_persons,
+    StoreError, Tx, find_directory, find_elevation, find_grant, find_person, last_use, list_credentials, list_persons,
     open_elevations, open_grants,
 };
 use std::sync::Arc;
@@ -47,7 +49,7 @@ async fn next(tx: &mut Tx, signed: &Signed, after: Option<Id<Person>>) -> Result
 }
 
 /// What the directory says of a person: title and department, and how he belongs to the house.
-async fn job(tx: &mut Tx, person: &Person) -> Result<(String, String), StoreError> {
+pub(super) async fn job(tx: &mut Tx, person: &Person) -> Result<(String, String), StoreError> {
     let known = find_directory(tx, person.id).await?.map(|record| record.attributes);
     let Some(known) = known else { return Ok((person.login.expose().clone(), "not told by HR".to_owned())) };
     let parts: Vec<String> = [known.title, known.department].into_iter().flatten().map(Phi::into_inner).collect();
@@ -189,7 +191,7 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
             }),
             until: Some(when(held.window.ends_at())),
             left: Some(words::left(held.window.ends_at(), now)),
-            used: None,
+            used: last_use(&mut tx, held.id.uuid()).await?.map(when),
             odd: None,
             end: may_end.then(|| format!("/people/{}/end/role/{}", person.id, held.id)),
         });
@@ -203,11 +205,16 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
             approver: None,
             until: Some(when(held.window.ends_at())),
             left: Some(words::left(held.window.ends_at(), now)),
-            used: None,
+            used: last_use(&mut tx, held.id.uuid()).await?.map(when),
             odd: None,
             end: may_end.then(|| format!("/people/{}/end/chart/{}", person.id, held.id)),
         });
     }
+    // What somebody opened is for the privacy office alone: not for managers, nor administrators.
+    let uses = match pack.scope(Act::Charts, &signed.roles) {
+        Some(_) => Some(charts::uses(&mut tx, &person, now).await?),
+        None => None,
+    };
     let has_credentials = !list_credentials(&mut tx, person.id).await?.is_empty();
     let (job, relation) = job(&mut tx, &person).await?;
     let manager = match find_directory(&mut tx, person.id).await?.and_then(|record| record.attributes.manager) {
@@ -240,6 +247,7 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
         training: (Mark::wait("Not known"), "No training record is connected.".to_owned()),
         rights,
         sessions: sessions.collect(),
+        uses,
         history: Vec::new(),
         leaves: None,
         give: Some(format!("/ask?subject={}", person.id)),

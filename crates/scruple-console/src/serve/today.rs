@@ -1,6 +1,6 @@
 //! `GET /`: what waits for whoever looks.
 
-use super::{Signed, Site, broken, page, requests, when, with_done, words};
+use super::{Signed, Site, broken, charts, page, requests, when, with_done, words};
 use crate::pages::parts::{Coded, Person};
 use crate::pages::requests::list::RequestRow;
 use crate::pages::today::home::{Count, Counted, EmergencyRow, EndingRow, Today};
@@ -99,6 +99,8 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
         decide: may_decide.then_some(decide),
         emergencies: oversees.then_some(emergencies),
         enrolments: None,
+        asked: charts::asked_of(site, person).await?,
+        watched: if signed.may(&pack, Act::Charts) { Some(charts::watched(site).await?) } else { None },
         mine: rows,
         ending: ending.into_iter().map(|(_, row)| row).take(ROWS_MAX).collect(),
     })

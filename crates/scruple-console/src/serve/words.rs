@@ -4,8 +4,8 @@ use crate::pages::parts::{Choice, Coded, Field, Pick, When};
 use scruple_app::DeskError;
 use scruple_core::Timestamp;
 use scruple_flow::{
-    AccessRequest, DeclaredReason, ElevationError, EmergencyReason, RequestError, RequestState, ReviewError, RoleCode,
-    WeakReason,
+    AccessRequest, CaseError, DeclaredReason, ElevationError, EmergencyReason, RequestError, RequestState, ReviewError,
+    RoleCode, WeakReason,
 };
 use scruple_policy::{ADMINISTRATOR, Pack};
 
@@ -169,6 +169,10 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         }
         "questioned" => "The reader is asked.",
         "told" => "Your sentence is with the review.",
+        "case-opened" => "A case is open. Nobody but the privacy office knows of it yet.",
+        "answered" => "Your answer is with the privacy office.",
+        "case-decided" => "It is decided. The letter is next.",
+        "lettered" => "The letter is made. It ends the case.",
         "confirmed" => "Thank you. Now do it once more.",
         _ => return None,
     })
@@ -197,9 +201,13 @@ pub(crate) fn sentence(error: &DeskError) -> String {
         DeskError::Elevation(ElevationError::TooLong { hours_max }) => {
             format!("Such access lasts at most {hours_max} hours.")
         }
-        DeskError::Elevation(ElevationError::Reason(error)) | DeskError::Review(ReviewError::Reason(error)) => {
-            weak(*error).to_owned()
+        DeskError::Elevation(ElevationError::Reason(error))
+        | DeskError::Review(ReviewError::Reason(error))
+        | DeskError::Case(CaseError::Reason(error)) => weak(*error).to_owned(),
+        DeskError::Case(CaseError::NotIndependent) => {
+            "Somebody outside the reader's team has to look into it.".to_owned()
         }
+        DeskError::Case(_) => "The case has gone on meanwhile. Look at it again.".to_owned(),
         DeskError::Review(ReviewError::NotIndependent) => {
             "Somebody outside the reader's team has to review it.".to_owned()
         }

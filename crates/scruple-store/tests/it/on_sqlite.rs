@@ -2,6 +2,8 @@
 
 pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Sqlite;
 
+#[path = "cases/charts.rs"]
+mod charts;
 #[path = "cases/commit.rs"]
 mod commit;
 #[path = "cases/directory.rs"]

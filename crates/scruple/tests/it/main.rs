@@ -14,6 +14,7 @@ mod admin;
 mod bad_input;
 mod canaries;
 mod demo;
+mod history;
 mod inputs;
 mod killed;
 mod ledger;

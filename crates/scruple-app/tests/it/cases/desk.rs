@@ -48,7 +48,7 @@ impl Rules for TestRules {
         match act {
             Act::Ask | Act::Declare | Act::Emergency => Some(ActScope::Own),
             Act::Decide if holds("manager") || holds("privacy_officer") => Some(ActScope::All),
-            Act::EndAccess | Act::Reviews if holds("privacy_officer") => Some(ActScope::All),
+            Act::EndAccess | Act::Reviews | Act::Charts if holds("privacy_officer") => Some(ActScope::All),
             Act::EndAccess if holds("manager") => Some(ActScope::Team),
             _ => None,
         }

@@ -34,6 +34,8 @@ pub(crate) struct Case {
     pub(crate) next: Vec<(When, String)>,
     /// Kinds read that the reason explains, and those that it does not.
     pub(crate) read: Vec<Coded>,
+    /// Each read, oldest first.
+    pub(crate) reads: Vec<(When, String)>,
     pub(crate) beyond: Vec<Coded>,
     /// `3 in 30 days; the median of the unit is 1.`
     pub(crate) frequency: String,
@@ -73,6 +75,7 @@ pub(crate) fn case(voice: &Voice) -> Case {
             coded("medications", "medications"),
             coded("diagnoses", "diagnoses"),
         ],
+        reads: vec![(when("2026-02-27T02:11:00Z", "02:11"), format!("allergies, {}", voice.label))],
         beyond: vec![coded("charges and balances", "balance")],
         frequency: "3 in 30 days; the median of the unit is 1.".to_owned(),
         flags: vec![Mark::wait("A colleague")],

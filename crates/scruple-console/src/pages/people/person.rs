@@ -23,6 +23,8 @@ pub(crate) struct PersonPage {
     pub(crate) training: (Mark, String),
     pub(crate) rights: Vec<HeldRight>,
     pub(crate) sessions: Vec<HeldSession>,
+    /// What he opened in the last 90 days, for the privacy office alone.
+    pub(crate) uses: Option<Uses>,
     pub(crate) history: Vec<Happened>,
     /// Everything, everywhere; the page that asks once more.
     pub(crate) leaves: Option<String>,
@@ -47,6 +49,17 @@ pub(crate) struct HeldRight {
     pub(crate) odd: Option<String>,
     /// The page that asks once more.
     pub(crate) end: Option<String>,
+}
+
+/// What somebody opened in the last 90 days.
+#[derive(Clone)]
+pub(crate) struct Uses {
+    /// `opened 41 charts 212 times`.
+    pub(crate) summary: String,
+    /// Each kind of information, and how often.
+    pub(crate) kinds: Vec<(Coded, u64)>,
+    /// What the openings rested on, and how often.
+    pub(crate) bases: Vec<(String, u64)>,
 }
 
 #[derive(Clone)]
@@ -108,6 +121,11 @@ fn view(voice: &Voice) -> PersonPage {
             last: when("2026-03-01T07:58:00Z", "2 minutes ago"),
             end: "/sessions/0198c0de/end".to_owned(),
         }],
+        uses: Some(Uses {
+            summary: "Opened 41 charts 212 times.".to_owned(),
+            kinds: vec![(coded(voice.label, "Immunization"), 40), (coded("medications", "MedicationRequest"), 172)],
+            bases: vec![("a visit".to_owned(), 200), ("an emergency".to_owned(), 12)],
+        }),
         history: vec![
             Happened {
                 at: when("2026-02-28T09:00:00Z", "28 February, 09:00"),
@@ -143,5 +161,8 @@ pub(crate) fn samples() -> Vec<Sample> {
         ..view(&PLAIN)
     };
     samples.push(sample("left", &page));
+    let nothing = Uses { summary: "Opened nothing.".to_owned(), kinds: Vec::new(), bases: Vec::new() };
+    samples.push(sample("used nothing", &PersonPage { uses: Some(nothing), ..view(&PLAIN) }));
+    samples.push(sample("to a manager", &PersonPage { uses: None, ..view(&PLAIN) }));
     samples
 }

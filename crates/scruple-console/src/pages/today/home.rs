@@ -17,6 +17,10 @@ pub(crate) struct Today {
     pub(crate) decide: Option<Vec<RequestRow>>,
     pub(crate) emergencies: Option<Vec<EmergencyRow>>,
     pub(crate) enrolments: Option<Vec<EnrolmentRow>>,
+    /// Questions about his work that wait for an answer.
+    pub(crate) asked: Vec<AskedRow>,
+    /// Of the privacy office: what of the last week was enforced, watched, unseen.
+    pub(crate) watched: Option<Watched>,
     pub(crate) mine: Vec<RequestRow>,
     pub(crate) ending: Vec<EndingRow>,
 }
@@ -68,6 +72,22 @@ pub(crate) struct EmergencyRow {
     pub(crate) opened: When,
     pub(crate) due: When,
     pub(crate) state: Mark,
+}
+
+/// That an access of a day is asked about, and no more.
+#[derive(Clone)]
+pub(crate) struct AskedRow {
+    pub(crate) href: String,
+    pub(crate) day: When,
+}
+
+/// What of the last week's accesses the policy enforced, what was only watched, and what nobody saw.
+#[derive(Clone)]
+pub(crate) struct Watched {
+    pub(crate) enforced: u64,
+    pub(crate) watched: u64,
+    /// Sentences: a number of what is not seen would be made up.
+    pub(crate) unseen: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -129,6 +149,15 @@ fn view(voice: &Voice) -> Today {
             missing: "privacy training".to_owned(),
             starts: when("2026-03-02T07:00:00Z", "tomorrow, 07:00"),
         }]),
+        asked: vec![AskedRow {
+            href: "/cases/0198c0de/answer".to_owned(),
+            day: when("2026-02-27T00:00:00Z", "27 February"),
+        }],
+        watched: Some(Watched {
+            enforced: 48_210,
+            watched: 1_302,
+            unseen: vec![format!("What people opened in {} since 27 February.", voice.unit)],
+        }),
         mine: vec![row(voice, RequestState::Active, false)],
         ending: vec![EndingRow {
             href: "/access".to_owned(),
@@ -145,6 +174,8 @@ pub(crate) fn samples() -> Vec<Sample> {
         decide: Some(Vec::new()),
         emergencies: Some(Vec::new()),
         enrolments: Some(Vec::new()),
+        asked: Vec::new(),
+        watched: Some(Watched { enforced: 0, watched: 0, unseen: Vec::new() }),
         mine: Vec::new(),
         ending: Vec::new(),
         ..view(&PLAIN)
@@ -156,10 +187,11 @@ pub(crate) fn samples() -> Vec<Sample> {
         decide: None,
         emergencies: None,
         enrolments: None,
+        watched: None,
         ..view(&PLAIN)
     };
     samples.push(sample("a nurse", &page));
-    let page = Today { mine: Vec::new(), ending: Vec::new(), ..page };
+    let page = Today { asked: Vec::new(), mine: Vec::new(), ending: Vec::new(), ..page };
     samples.push(sample("a nurse, nothing", &page));
     samples
 }

@@ -1,0 +1,12 @@
+//! Who opened a chart, and why: the index of the ledger ([`Indexer`]), the history of a chart told by person ([`History`]), and what
+//! logs of other systems bring ([`LogReader`]). The questions and cases themselves are use cases of the desk.
+
+mod facts;
+mod history;
+mod imports;
+mod index;
+
+pub use facts::AccessFacts;
+pub use history::{ChartError, History, Opening, Reader, Standing, Why};
+pub use imports::{ImportError, Imported, LogReader, Watching};
+pub use index::{IndexError, IndexHandle, IndexState, Indexer};

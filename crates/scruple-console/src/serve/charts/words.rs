@@ -1,0 +1,301 @@
+//! What somebody opened and why, in words.
+
+use crate::pages::parts::Coded;
+use crate::serve::words;
+use crate::words::Mark;
+use scruple_app::charts::{AccessFacts, Opening, Standing, Why};
+use scruple_core::Timestamp;
+use scruple_flow::{CaseState, ElevationKind, QuestionCause};
+use scruple_policy::Pack;
+use scruple_store::{AccessBasis, AccessOutcome, AccessSource, SourceKind};
+use std::collections::BTreeMap;
+
+/// Why somebody asks.
+pub(super) const fn cause(cause: QuestionCause) -> &'static str {
+    match cause {
+        QuestionCause::Complaint => "Somebody complains",
+        QuestionCause::Patient => "The patient wants to know",
+        QuestionCause::Routine => "The regular review",
+        QuestionCause::Incident => "An incident is looked into",
+        QuestionCause::Other => "Something else",
+    }
+}
+
+/// How people stand, in the order of the page: id of the section, heading, mark.
+pub(super) const fn standing(standing: Standing) -> (&'static str, &'static str, Mark) {
+    match standing {
+        Standing::Unexplained => ("unexplained", "Nothing explains it", Mark::bad("Unexplained")),
+        Standing::Emergency => ("emergency", "In an emergency", Mark::wait("Emergency")),
+        Standing::RoleAlone => ("role", "By the role alone", Mark::wait("By role")),
+        Standing::Tried => ("tried", "Tried, and saw nothing", Mark::over("Saw nothing")),
+        Standing::Explained => ("explained", "Explained", Mark::good("Explained")),
+    }
+}
+
+/// The kinds of information in resources of a type.
+pub(super) fn kind(resource_type: &str) -> &str {
+    match resource_type {
+        "Patient" => "name and identity",
+        "Observation" => "results and vital signs",
+        "Condition" => "diagnoses",
+        "MedicationRequest"
+        | "MedicationStatement"
+        | "MedicationAdministration"
+        | "MedicationDispense"
+        | "Medication" => "medications",
+        "AllergyIntolerance" => "allergies",
+        "Encounter" | "EpisodeOfCare" => "visits",
+        "DocumentReference" | "Composition" | "Binary" => "notes and documents",
+        "DiagnosticReport" => "reports",
+        "Procedure" => "procedures",
+        "Immunization" => "vaccinations",
+        "Coverage" => "insurance",
+        "Claim" | "ClaimResponse" | "ExplanationOfBenefit" => "claims",
+        "Account" | "Invoice" | "ChargeItem" => "charges and balances",
+        "Appointment" | "AppointmentResponse" | "Schedule" | "Slot" => "appointments",
+        "CareTeam" => "care team",
+        "CarePlan" | "Goal" => "care plans",
+        "ServiceRequest" | "Task" | "NutritionOrder" | "DeviceRequest" => "orders",
+        "ImagingStudy" | "Media" => "imaging",
+        "Consent" => "consents",
+        "RelatedPerson" => "relatives",
+        "Communication" | "CommunicationRequest" => "messages",
+        "FamilyMemberHistory" => "family history",
+        "Questionnaire" | "QuestionnaireResponse" => "questionnaires",
+        "Specimen" => "specimens",
+        other => other,
+    }
+}
+
+/// The kinds of information of several openings, each once; the types behind each on hover.
+pub(super) fn kinds<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<Coded> {
+    let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for facts in facts {
+        for name in facts.types.keys() {
+            let types = kinds.entry(kind(name)).or_default();
+            if !types.contains(&name.as_str()) {
+                types.push(name);
+            }
+        }
+        if facts.types.is_empty() && !facts.action.is_empty() {
+            kinds.entry(&facts.action).or_default();
+        }
+    }
+    let one = |(words, types): (&str, Vec<&str>)| Coded { words: words.to_owned(), code: types.join(", ") };
+    kinds.into_iter().map(one).collect()
+}
+
+/// What one opening showed, how and where.
+pub(super) fn what(opening: &Opening) -> String {
+    let facts = &opening.facts;
+    let mut parts: Vec<String> = kinds(std::iter::once(facts)).into_iter().map(|kind| kind.words).collect();
+    match opening.access.outcome {
+        AccessOutcome::Opened => {}
+        AccessOutcome::Nothing => parts.push("nothing was shown".to_owned()),
+        AccessOutcome::Refused => parts.push("refused".to_owned()),
+    }
+    if facts.patients > 1 {
+        parts.push(format!("in a list of {} patients", facts.patients));
+    }
+    if !facts.types.is_empty() && !facts.action.is_empty() {
+        parts.push(facts.action.clone());
+    }
+    if !facts.module.is_empty() {
+        parts.push(format!("in {}", facts.module));
+    }
+    if !facts.workstation.is_empty() {
+        parts.push(format!("at {}", facts.workstation));
+    }
+    if let Some(at) = facts.or_at {
+        parts.push(format!("or at {}: the clock was put back", words::when(at).words));
+    }
+    if parts.is_empty() { "the chart".to_owned() } else { parts.join(", ") }
+}
+
+/// Who approved a request, by the elevation that it opened: looked up beforehand.
+pub(super) type Approvers = BTreeMap<String, String>;
+
+/// Why, as a sentence.
+pub(super) fn why(why: &Why, pack: &Pack, role: Option<&str>, approvers: &Approvers) -> Coded {
+    let coded = |words: String, code: &str| Coded { words, code: code.to_owned() };
+    match why {
+        Why::Related { kind, on, afterwards } => {
+            let words = match kind {
+                AccessBasis::Encounter => "Takes part in a visit of the patient",
+                AccessBasis::Appointment => "Has an appointment with the patient",
+                AccessBasis::CareTeam => "Is of the patient's care team",
+                AccessBasis::Panel => "Is the patient's own doctor",
+                _ => "Is related to the patient",
+            };
+            let found = if *afterwards { ", as the record system says" } else { "" };
+            coded(format!("{words}{found}."), on)
+        }
+        Why::Opened(elevation) => {
+            let id = elevation.held.id.to_string();
+            let words = match &elevation.held.kind {
+                ElevationKind::Declared(reason) => {
+                    format!("Said to care for the patient: {}.", lower(words::declared(*reason)))
+                }
+                ElevationKind::Emergency { reason, .. } => {
+                    format!("Opened it in an emergency: {}.", lower(words::emergency(*reason)))
+                }
+                ElevationKind::Asked { .. } => match approvers.get(&id) {
+                    Some(names) => format!("Asked for this patient, and {names} approved."),
+                    None => "Asked for this patient, and it was approved.".to_owned(),
+                },
+            };
+            coded(words, &format!("Elevation/{id}"))
+        }
+        Why::Inquiry => coded("The privacy office asked about this chart.".to_owned(), "ChartQuestion"),
+        Why::Role => {
+            let label = role.and_then(|role| pack.roles.get(role)).map_or("The role", |role| role.label.as_str());
+            coded(format!("{label}: the policy asks this role for no tie to the patient."), role.unwrap_or_default())
+        }
+        Why::Nothing => {
+            coded("No visit, appointment, care team, request, declared care or emergency that is known.".to_owned(), "")
+        }
+        Why::Left => coded("Had left the organisation by then.".to_owned(), ""),
+        Why::NoRole => coded("Held no role here at that time.".to_owned(), ""),
+        Why::Stranger => coded("Nobody here is known by that name.".to_owned(), ""),
+        Why::NotAsked => {
+            coded("Not judged now: the record system does not answer, or there are too many.".to_owned(), "")
+        }
+        Why::SawNothing => coded("Asked for the chart, and nothing of it was shown.".to_owned(), ""),
+    }
+}
+
+/// The same, to the patient.
+pub(super) fn why_to_patient(why: &Why) -> &'static str {
+    match why {
+        Why::Related { kind: AccessBasis::Encounter, .. } => "Takes part in a visit of yours.",
+        Why::Related { kind: AccessBasis::Appointment, .. } => "Has an appointment with you.",
+        Why::Related { kind: AccessBasis::CareTeam, .. } => "Is of your care team.",
+        Why::Related { kind: AccessBasis::Panel, .. } => "Is your own doctor.",
+        Why::Related { .. } => "Is related to your care.",
+        Why::Opened(elevation) => match elevation.held.kind {
+            ElevationKind::Declared(_) => "Said to care for you.",
+            ElevationKind::Emergency { .. } => "Opened it in an emergency.",
+            ElevationKind::Asked { .. } => "Was allowed to, for a task.",
+        },
+        Why::Inquiry => "The privacy office asked who opened your record.",
+        Why::Role => "As part of the job.",
+        Why::Nothing | Why::Left | Why::NoRole | Why::Stranger | Why::NotAsked => "We do not know yet.",
+        Why::SawNothing => "Asked for it, and saw nothing.",
+    }
+}
+
+/// What an access rested on, in a list.
+pub(super) const fn basis(basis: AccessBasis) -> &'static str {
+    match basis {
+        AccessBasis::Encounter => "a visit",
+        AccessBasis::Appointment => "an appointment",
+        AccessBasis::CareTeam => "a care team",
+        AccessBasis::Panel => "being the patient's doctor",
+        AccessBasis::Asked => "a request",
+        AccessBasis::Declared => "declared care",
+        AccessBasis::Emergency => "an emergency",
+        AccessBasis::Inquiry => "a question of the privacy office",
+        AccessBasis::Role => "the role alone",
+        AccessBasis::Assumed => "a tie that the policy assumed",
+        AccessBasis::Unknown => "what the log does not say",
+    }
+}
+
+/// Where an access is known from.
+pub(super) fn source(source: Option<&AccessSource>) -> (String, String) {
+    match source {
+        Some(source) if source.kind == SourceKind::Gateway => {
+            ("gateway".to_owned(), "enforced and recorded by the gateway".to_owned())
+        }
+        Some(source) => (format!("log of {}", source.code), format!("from the log of {}", source.code)),
+        None => ("unknown".to_owned(), "from an unknown log".to_owned()),
+    }
+}
+
+/// What a history is told from, and until when.
+pub(super) fn sources<'a>(all: impl Iterator<Item = &'a AccessSource>, now: Timestamp) -> Vec<String> {
+    let mut others = 0;
+    let mut told = vec!["What is opened through the gateway: enforced, and recorded before it is shown.".to_owned()];
+    for source in all.filter(|source| source.kind != SourceKind::Gateway) {
+        others += 1;
+        told.push(match source.last {
+            Some(last) => format!(
+                "The log of {}: watched. Its last access is of {}, {}.",
+                source.code,
+                words::when(last).words,
+                words::ago(last, now)
+            ),
+            None => format!("The log of {}: nothing of it was read.", source.code),
+        });
+    }
+    if others == 0 {
+        told.push(
+            "Not seen: what people open in the record system itself. Its access log can be read with `scruple admin import-log`."
+                .to_owned(),
+        );
+    }
+    told
+}
+
+/// Where a case stands.
+pub(super) const fn case(state: &CaseState) -> Mark {
+    match state {
+        CaseState::Open => Mark::wait("To look into"),
+        CaseState::Asked => Mark::wait("Reader asked"),
+        CaseState::Answered => Mark::wait("Answered"),
+        CaseState::Decided(verdict) => match verdict.finding {
+            scruple_flow::CaseFinding::Permitted => Mark::good("The work needed it"),
+            scruple_flow::CaseFinding::NotPermitted => Mark::bad("The work did not need it"),
+        },
+        CaseState::Lettered(..) => Mark::over("Letter made"),
+    }
+}
+
+fn lower(text: &str) -> String {
+    crate::words::lower_first(text)
+}
+
+/// A cell of a table to take away: what a spreadsheet would take for a formula is text.
+pub(super) fn cell(text: &str) -> String {
+    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '|', '%']);
+    let text = if risky { format!("'{text}") } else { text.to_owned() };
+    if text.contains(['"', ',', '\n', '\r', ';', '\'']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_no_formula_and_stays_one_cell() {
+        for (text, expected) in [
+            ("Ana Ruiz", "Ana Ruiz"),
+            ("=HYPERLINK(\"http://x\")", "\"'=HYPERLINK(\"\"http://x\"\")\""),
+            ("+1", "\"'+1\""),
+            ("@x", "\"'@x\""),
+            ("-1", "\"'-1\""),
+            ("a,b", "\"a,b\""),
+            ("a\nb", "\"a\nb\""),
+        ] {
+            assert_eq!(cell(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn kinds_are_named_once_with_their_types() {
+        let facts = |types: &[&str]| AccessFacts {
+            types: types.iter().map(|name| ((*name).to_owned(), 1)).collect(),
+            ..AccessFacts::default()
+        };
+        let all = [facts(&["MedicationRequest", "Patient"]), facts(&["MedicationStatement"]), facts(&[])];
+        let told: Vec<String> =
+            kinds(all.iter()).into_iter().map(|one| format!("{} ({})", one.words, one.code)).collect();
+        assert_eq!(told, ["medications (MedicationRequest, MedicationStatement)", "name and identity (Patient)"]);
+    }
+
+    #[test]
+    fn what_is_unseen_is_said() {
+        let now = Timestamp::from_micros(0);
+        assert!(sources(std::iter::empty(), now)[1].starts_with("Not seen:"));
+    }
+}
