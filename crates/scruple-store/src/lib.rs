@@ -31,6 +31,7 @@ mod group;
 mod job;
 mod leave;
 mod link;
+mod mapping;
 mod migrate;
 mod moved;
 mod pack;
@@ -77,9 +78,13 @@ pub use link::{
     confirm_link, end_link, end_links, find_link, find_open_link, list_links,
 };
 pub use moved::{Move, NewMove, due_moves, insert_move, settle_move};
+pub use mapping::{
+    NewMappingReview, close_mapping_review, find_mapping_review, insert_mapping_review, last_mapping_reviews,
+    list_open_mapping_reviews,
+};
 pub use pack::{
-    NewPack, Pack, PackApproval, PackState, activate_pack, active_pack_as_of, approve_pack, find_pack, list_packs,
-    mark_pack_checked, propose_pack,
+    NewPackVersion, PackContent, active_pack_as_of, active_pack_hash, find_pack, find_pack_content, has_pack_content,
+    insert_pack, keep_pack_content, list_packs, update_pack,
 };
 pub use person::{
     find_person, find_person_by_login, insert_person, list_persons, lock_person, mark_person_left, revive_person,

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 24] = [
+pub const SEALED_COLUMNS: [&str; 28] = [
     crate::commit::BODY,
     crate::credential::SECRET,
     crate::directory::DEPARTMENT,
@@ -18,6 +18,10 @@ pub const SEALED_COLUMNS: [&str; 24] = [
     crate::group::DISPLAY,
     crate::group::EXTERNAL_ID,
     crate::job::PAYLOAD,
+    crate::mapping::COMMENT,
+    crate::pack::COMMENT,
+    crate::pack::FILES,
+    crate::pack::RATIONALE,
     crate::person::CONTACT,
     crate::person::LOGIN,
     crate::person::NAME,

@@ -26,6 +26,8 @@ mod links;
 mod moves;
 #[path = "cases/outbox.rs"]
 mod outbox;
+#[path = "cases/mappings.rs"]
+mod mappings;
 #[path = "cases/packs.rs"]
 mod packs;
 #[path = "cases/persons.rs"]

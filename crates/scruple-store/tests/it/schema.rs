@@ -90,6 +90,8 @@ async fn both_engines_have_the_same_columns_and_the_same_unique_indexes() {
         "enrolment",
         "event",
         "job",
+        "mapping_review",
+        "pack_content",
         "pack_version",
         "person",
         "person_leave",
