@@ -10,6 +10,7 @@
 //! * [`Door`]: who is signed in to the console.
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
 //! * [`directory`]: who is here, as HR tells it: joiners, movers, leaves, leavers, groups.
+//! * [`policy`]: versions of the policy, their replay, what nobody uses, reviews of mappings.
 //! * [`seed_workforce`]: persons, grants and links of a demo.
 //!
 //! What is deliberately not here: SQL (scruple-store), the log on disk (scruple-ledger), HTTP, and the reading of
@@ -25,6 +26,7 @@ mod drain;
 mod feed;
 pub mod limits;
 mod link;
+pub mod policy;
 pub mod ports;
 mod record;
 mod sealer;

@@ -23,7 +23,7 @@ mod words;
 pub use active::{ActivationError, Active, activate};
 pub use cedar::{Cedar, CedarError, CedarPolicy};
 pub use check::{Checked, check};
-pub use compare::{About, Change, Comparison, Direction, PackName, Side, compare};
+pub use compare::{About, Change, Comparison, Direction, PackName, Side, compare, view_covers};
 pub use decide::{Decider, Question, Refusal, Rule, admit, explain, table};
 pub use explain::{ElementRow, ExplainError, TypeExplanation, explain_type};
 pub use guardrail::{GUARDRAILS_MAX, Guardrails};

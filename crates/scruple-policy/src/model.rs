@@ -334,11 +334,15 @@ pub enum Act {
     Roles,
     /// Reads the register of exceptions.
     Exceptions,
+    /// Drafts and proposes a version of the policy, and looks through the mappings of roles.
+    Propose,
+    /// Approves, refuses and activates a version of the policy.
+    Publish,
 }
 
 impl Act {
     /// All of them with their words in `console.csv`.
-    pub const ALL: [(Self, &'static str); 13] = [
+    pub const ALL: [(Self, &'static str); 15] = [
         (Self::Access, "access"),
         (Self::Ask, "ask"),
         (Self::Declare, "declare"),
@@ -352,6 +356,8 @@ impl Act {
         (Self::Admit, "admit"),
         (Self::Roles, "roles"),
         (Self::Exceptions, "exceptions"),
+        (Self::Propose, "propose"),
+        (Self::Publish, "publish"),
     ];
 
     pub(crate) fn of(word: &str) -> Option<Self> {

@@ -68,7 +68,8 @@ pub(super) fn direction(
 }
 
 /// Whether one view, by name, shows all that another does, by what either pack says of its masks.
-pub(super) fn covers_by(packs: [&Pack; 2]) -> impl Fn(&str, &str) -> bool {
+#[must_use]
+pub fn view_covers(packs: [&Pack; 2]) -> impl Fn(&str, &str) -> bool {
     let of = |pack: &Pack, name: &str| -> Option<View> {
         let name = name.strip_prefix("masked:")?;
         let place = pack.annotation.masks.iter().position(|mask| mask.name == name)?;

@@ -8,6 +8,8 @@ mod people;
 mod roles;
 mod tables;
 
+pub use cells::view_covers;
+
 use crate::model::Pack;
 use crate::source::PackFiles;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! Roles: which there are, what each sees, is left of segments, and what it is.
 
-use super::cells::{Way, covers_by, direction, ways, words};
+use super::cells::{Way, view_covers, direction, ways, words};
 use super::{About, Change, Direction, Side, the, the_upper};
 use crate::model::{Pack, Reach, Role, SegmentWord};
 use crate::spoken::{condition_labels, limit_words, lower_first};
@@ -122,7 +122,7 @@ impl Both<'_> {
             }
         }
         let shared = self.shared_purposes();
-        let covers = covers_by(self.packs);
+        let covers = view_covers(self.packs);
         let the = the_upper(&self.name());
         for (category, label) in categories {
             let label = lower_first(label);
