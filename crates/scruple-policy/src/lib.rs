@@ -10,6 +10,7 @@ mod compare;
 mod decide;
 mod explain;
 mod guardrail;
+mod impact;
 mod model;
 mod prove;
 mod read;
@@ -27,6 +28,7 @@ pub use compare::{About, Change, Comparison, Direction, PackName, Side, compare,
 pub use decide::{Decider, Question, Refusal, Rule, admit, explain, table};
 pub use explain::{ElementRow, ExplainError, TypeExplanation, explain_type};
 pub use guardrail::{GUARDRAILS_MAX, Guardrails};
+pub use impact::{Impact, Outcome, PastAccess, impact};
 pub use model::{
     ADMINISTRATOR, Act, ActScope, Approvals, Broad, Category, Condition, Console, LINE_MANAGER, Pack, Permit, Purpose,
     Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine, Segment, SegmentWord, Task, Timing,

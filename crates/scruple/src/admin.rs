@@ -228,7 +228,7 @@ async fn change(
     Ok(())
 }
 
-async fn take_shard(store: &Store) -> Result<ShardLease> {
+pub async fn take_shard(store: &Store) -> Result<ShardLease> {
     let now = SystemClock.now();
     let holder = format!("admin-{}", std::process::id());
     let lease = store.acquire_shard(ADMIN_SHARD, &holder, now, now.plus_micros(LEASE_MICROS)).await?;

@@ -157,6 +157,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
             store.check_origin(shard, i64::try_from(last).unwrap_or(i64::MAX)).await.context("the database")?;
         }
     }
+    let active = policy.settle((&store, &lease), clock.as_ref(), active).await.context("the policy")?;
+    check_relationships(config, active.pack.relationships)?;
     seed(&store, &lease, clock.as_ref(), &plan.people).await.context("the people of the demo")?;
 
     let hospital = hospital(config, clock.now());
@@ -216,6 +218,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         provider: oidc::Organisation::of(&config.oidc, &console_url, &clock)?.map(|provider| Arc::new(provider) as _),
         host: origin(&console_url)?.to_owned(),
         help: config.console.help.clone(),
+        ledger: folders.ledger.clone(),
     };
     let drains = [drain, admin_drain];
     let state = Arc::new(ready::State::new(Arc::clone(&recorder), Arc::clone(&cache), drains, Arc::clone(&clock)));
@@ -229,7 +232,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
             }
         });
     }
-    running.spawn(tasks::hold_lease(store.clone(), lease, Arc::clone(&clock), stop.subscribe()));
+    running.spawn(tasks::hold_lease(store.clone(), lease.clone(), Arc::clone(&clock), stop.subscribe()));
     running.spawn(tasks::recover(Arc::clone(&recorder), stop.subscribe()));
     running.spawn(ready::keep_up(stop.subscribe()));
     running.spawn(policy::follow(policy::Following {
@@ -243,7 +246,12 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         allowed: relationships_allowed(config),
         stop: stop.subscribe(),
         hangup: signals.hangup,
+        store: store.clone(),
+        lease: lease.clone(),
+        refused: None,
     }));
+    let (own, looked) = (store.clone(), stop.subscribe());
+    running.spawn(policy::keep_mappings(own, lease, Arc::clone(&clock), Arc::clone(&gateway), looked));
 
     let addresses = Addresses {
         gateway: base,
@@ -425,6 +433,11 @@ async fn connect(address: &str, root: &RootKey) -> Result<Store> {
     let store = Store::connect(options, Box::new(keys)).await.context("the database of `store.address`")?;
     store.migrate().await.context("the database of `store.address`")?;
     Ok(store)
+}
+
+/// The folder of the ledger of a configuration.
+pub fn ledger_folder(config: &Config) -> Result<PathBuf> {
+    Ok(Folders::of(config)?.ledger)
 }
 
 /// The database of a node that has run already; it may be running.

@@ -16,6 +16,8 @@ mod drain;
 mod feed;
 #[path = "cases/links.rs"]
 mod links;
+#[path = "cases/policies.rs"]
+mod policies;
 #[path = "cases/race.rs"]
 mod race;
 #[path = "cases/seed.rs"]
