@@ -1,7 +1,12 @@
 //! Two measures of the whole: how many people have what their role says and no more, and whether the five parts of role-based
 //! access are there.
 
-use scruple_core::Timestamp;
+use scruple_core::{Id, Timestamp};
+use scruple_flow::{Person, RequestState};
+use scruple_store::limits::PAGE_ROWS_MAX;
+use scruple_store::{
+    HeldGrant, Store, StoreError, find_open_leave, find_request, grants_as_of, groups_of, list_persons,
+};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +42,11 @@ pub struct Alignment {
 
 /// Measures it. `phi`: the roles that open PHI.
 #[must_use]
-pub fn alignment(people: &BTreeMap<String, PersonRoles>, phi: &BTreeSet<String>, at: Timestamp) -> Alignment {
+pub fn alignment<K: Ord + ToString>(
+    people: &BTreeMap<K, PersonRoles>,
+    phi: &BTreeSet<String>,
+    at: Timestamp,
+) -> Alignment {
     let mut measure = Alignment {
         at,
         aligned: 0,
@@ -58,10 +67,51 @@ pub fn alignment(people: &BTreeMap<String, PersonRoles>, phi: &BTreeSet<String>,
         if more.is_empty() {
             measure.aligned += 1;
         } else {
-            measure.over.insert(person.clone(), more);
+            measure.over.insert(person.to_string(), more);
         }
     }
     measure
+}
+
+/// What each person who is here holds now, what his job gives him by the groups of the directory, and what was asked for and
+/// approved; by id.
+///
+/// # Errors
+/// The database failed.
+pub async fn role_holdings(store: &Store, now: Timestamp) -> Result<BTreeMap<Id<Person>, PersonRoles>, StoreError> {
+    let mut tx = store.begin_read().await?;
+    let mut grants: BTreeMap<Id<Person>, Vec<HeldGrant>> = BTreeMap::new();
+    let mut last = None;
+    loop {
+        let page = grants_as_of(&mut tx, now, last, PAGE_ROWS_MAX).await?;
+        let Some(end) = page.last() else { break };
+        last = Some(end.id);
+        for grant in page {
+            grants.entry(grant.person).or_default().push(grant);
+        }
+    }
+    let mut people = BTreeMap::new();
+    let mut last = None;
+    loop {
+        let page = list_persons(&mut tx, last).await?;
+        let Some(end) = page.last() else { return Ok(people) };
+        last = Some(end.id);
+        for person in page.into_iter().filter(|person| person.left_at.is_none_or(|left| left > now)) {
+            let is_away = find_open_leave(&mut tx, person.id).await?.is_some_and(|leave| leave.starts_at <= now);
+            let mut roles = PersonRoles { is_active: !is_away, ..PersonRoles::default() };
+            for grant in grants.remove(&person.id).unwrap_or_default() {
+                // What was asked for is granted under the id of the request.
+                let request = find_request(&mut tx, Id::from_uuid(grant.id.uuid())).await?;
+                if request.is_some_and(|request| matches!(request.state, RequestState::Approved { .. })) {
+                    roles.excepted.insert(grant.role.to_string());
+                }
+                roles.held.insert(grant.role.to_string());
+            }
+            let groups = groups_of(&mut tx, person.id).await?;
+            roles.of_job = groups.into_iter().filter_map(|group| group.role).map(|role| role.to_string()).collect();
+            people.insert(person.id, roles);
+        }
+    }
 }
 
 /// One of the five parts.

@@ -3,7 +3,7 @@
 use super::roles::{coded, grants};
 use super::versions::{PackTrouble, known, name, proved};
 use super::{Form, Signed, Site, broken, done, id, not_done, page, unknown, when, with_done, words};
-use crate::pages::parts::{Coded, Field};
+use crate::pages::parts::{Coded, Field, Person as Shown};
 use crate::pages::roles::fit::{CheckRow, Fit, MappingRow, UnusedRow};
 use crate::pages::roles::mapping::{MappedKind, MappingPage};
 use crate::words::{Area, Depth, Mark};
@@ -12,7 +12,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use scruple_app::DeskError;
 use scruple_app::policy::{
-    OrganisationChange, ProvedPack, SelfCheck, Unused, Used, mapping_states, read_accesses,
+    OrganisationChange, PersonRoles, ProvedPack, SelfCheck, Unused, Used, alignment, mapping_states, read_accesses,
+    role_holdings,
 };
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{MappingCause, MappingDecision, MappingError, MappingReview, Person};
@@ -24,6 +25,8 @@ use std::sync::Arc;
 /// Days that are looked at for what nobody used.
 const UNUSED_DAYS: i64 = 90;
 const DAY_MICROS: i64 = 24 * 3_600_000_000;
+/// People without a role that stand on the page.
+const PEOPLE_MAX: usize = 50;
 /// Sentences of what is alike.
 const ALIKE_MAX: usize = 40;
 
@@ -85,6 +88,16 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Fit, PackTro
     let touched = states.iter().filter_map(|(role, state)| Some((role.clone(), state.touched_at?))).collect();
     let found = sprawl(pack, &Held { people: held.clone(), touched }, now);
     let late = states.values().filter(|state| state.is_late).count();
+    let holdings = role_holdings(&site.parts.store, now).await?;
+    let roles = pack.roles.values().filter(|role| !role.is_profile && !role.permits.is_empty());
+    let measured = alignment(&holdings, &roles.map(|role| role.name.clone()).collect(), now);
+    let may_see_people = signed.may(&site.pack(), Act::People);
+    let mut without = Vec::new();
+    let bare = holdings.iter().filter(|(_, one)| one.is_active && one.held.is_empty() && may_see_people);
+    for (person, _) in bare.take(PEOPLE_MAX) {
+        let name = name(site, Some(*person)).await?;
+        without.push(Shown { href: format!("/people/{person}"), name, job: String::new() });
+    }
     let rows = unused.roles.iter().filter(|role| role.accesses > 0 && !role.unused.is_empty());
     let rows = rows.map(|role| UnusedRow {
         href: format!("/roles/{}", role.role),
@@ -113,7 +126,10 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Fit, PackTro
         may_draft: signed.may(&site.pack(), Act::Propose),
         sprawl: tally(&found),
         alike: alike(&found),
-        checks: checks(&active, &held, late, now),
+        checks: checks(&active, &holdings, late, now),
+        aligned: format!("{} of {}", measured.aligned, measured.of),
+        formula: measured.formula,
+        without,
         mappings: mappings.collect(),
     })
 }
@@ -154,7 +170,7 @@ fn alike(found: &Sprawl) -> Vec<(Mark, String)> {
 
 fn checks(
     active: &ProvedPack,
-    held: &BTreeMap<String, BTreeSet<String>>,
+    holdings: &BTreeMap<Id<Person>, PersonRoles>,
     late_mappings: usize,
     now: Timestamp,
 ) -> Vec<CheckRow> {
@@ -162,7 +178,7 @@ fn checks(
     let roles: Vec<_> = pack.roles.values().filter(|role| !role.is_profile).collect();
     let bare = roles.iter().filter(|role| role.tasks.is_empty() || role.defence.trim().is_empty()).count();
     let check = SelfCheck {
-        people: (held.len(), held.values().filter(|roles| roles.is_empty()).count()),
+        people: (holdings.len(), holdings.values().filter(|one| one.is_active && one.held.is_empty()).count()),
         roles: (roles.len(), bare),
         proved_cells: Some(active.active.proof.cells),
         late_mappings,

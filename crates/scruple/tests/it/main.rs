@@ -31,3 +31,4 @@ mod serve;
 mod serve_canaries;
 mod serve_faults;
 mod support;
+mod versions;

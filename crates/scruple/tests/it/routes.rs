@@ -12,9 +12,9 @@ use scruple_policy::{PackFiles, read};
 use serde_json::Value;
 
 /// Somebody's cookie.
-struct Signed {
+pub struct Signed {
     role: &'static str,
-    cookie: String,
+    pub cookie: String,
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
@@ -44,7 +44,7 @@ fn code(secret: &str) -> String {
     format!("{:06}", number % 1_000_000)
 }
 
-fn enrolled(node: &Node, line: &Value, login: &str, role: &'static str) -> Signed {
+pub fn enrolled(node: &Node, line: &Value, login: &str, role: &'static str) -> Signed {
     let links = line["sign_in"].as_array().unwrap();
     let link = links.iter().find(|one| one["login"] == login).unwrap()["link"].as_str().unwrap();
     let path = format!("/{}", link.splitn(4, '/').nth(3).unwrap());
@@ -135,7 +135,7 @@ fn every_route_refuses_and_records_whoever_may_not() {
     assert_eq!(recorded, refused);
 }
 
-fn send(node: &Node, path: &str, cookie: &str, fields: &str) -> Answer {
+pub fn send(node: &Node, path: &str, cookie: &str, fields: &str) -> Answer {
     let form = format!("csrf={}&{fields}", csrf(cookie));
     let headers = [("Cookie", cookie)];
     Asking { method: "POST", target: path, token: None, headers: &headers, form: Some(&form) }
@@ -143,7 +143,7 @@ fn send(node: &Node, path: &str, cookie: &str, fields: &str) -> Answer {
         .unwrap()
 }
 
-fn goes_to(answer: &Answer) -> String {
+pub fn goes_to(answer: &Answer) -> String {
     assert_eq!(answer.status, 303, "{}", answer.text());
     answer.headers.iter().find(|(name, _)| name == "location").unwrap().1.clone()
 }

@@ -6,15 +6,16 @@ use crate::support::{TestLog, World, at, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::policy::{
-    Found, MAPPING_DAYS, OrganisationChange, ProvedPack, install_pack, made_case, mapping_states, pack_files, stored_pack,
+    Found, MAPPING_DAYS, OrganisationChange, ProvedPack, alignment, install_pack, made_case, mapping_states, pack_files,
+    role_holdings, stored_pack,
 };
 use scruple_app::{Desk, DeskError, Who};
 use scruple_core::{Id, PackHash, Phi};
 use scruple_flow::{MappingCause, MappingDecision, MappingError, PackError, PackOrigin, PackState, PackVersion};
 use scruple_policy::{Pack, PackFiles};
 use scruple_store::{
-    Person, Subject, active_pack_as_of, active_pack_hash, find_pack, find_pack_content, insert_enrolment,
-    list_open_mapping_reviews, use_enrolment,
+    Person, Subject, active_pack_as_of, active_pack_hash, add_member, find_pack, find_pack_content, insert_enrolment,
+    insert_group, list_open_mapping_reviews, map_group, use_enrolment,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -313,6 +314,35 @@ async fn a_change_of_the_organisation_opens_one_review_for_each_role_that_it_bea
         let cause = MappingCause::OrganisationChanged;
         assert_eq!(BTreeSet::from_iter(told.iter().map(|(role, _)| *role)), ["biller", "coder"].into());
         assert!(told.iter().all(|(_, found)| *found == cause));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn people_are_measured_by_what_their_groups_say_and_what_they_asked_for() {
+    with_world(ENGINE, async |world| {
+        let house = House::open(world).await;
+        let idle = world.person("idle").await;
+        let holdings = role_holdings(&world.store, world.now()).await.unwrap();
+        let nora = &holdings[&house.people["nora"]];
+        assert_eq!((nora.is_active, &nora.held), (true, &BTreeSet::from(["nurse".to_owned()])));
+        assert!(nora.of_job.is_empty() && nora.excepted.is_empty());
+        assert!(holdings[&idle].held.is_empty(), "who has no role is there, without one");
+        let phi = BTreeSet::from(["nurse".to_owned()]);
+        let measured = alignment(&holdings, &phi, world.now());
+        assert_eq!((measured.aligned, measured.of), (0, 1), "no group says that she is a nurse");
+        assert_eq!(measured.over.keys().collect::<Vec<_>>(), [&house.people["nora"].to_string()]);
+        // In the group that stands for the role, she is aligned.
+        let mut tx = world.store.begin().await.unwrap();
+        let group = world.id();
+        insert_group(&mut tx, group, &Phi::new("Nurses".to_owned()), None, at(0)).await.unwrap();
+        let role = "nurse".parse().unwrap();
+        map_group(&mut tx, (group, 1), Some(&role), house.people["pia"], at(0)).await.unwrap();
+        add_member(&mut tx, group, house.people["nora"], at(0)).await.unwrap();
+        world.commit(tx, Subject::Everyone).await;
+        let holdings = role_holdings(&world.store, world.now()).await.unwrap();
+        let measured = alignment(&holdings, &phi, world.now());
+        assert_eq!((measured.aligned, measured.of), (1, 1));
     })
     .await;
 }

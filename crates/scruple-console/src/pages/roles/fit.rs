@@ -2,7 +2,7 @@
 //! looked at, and whether the five parts of role-based access are there.
 
 use crate::pages::Frame;
-use crate::pages::parts::{Coded, When};
+use crate::pages::parts::{Coded, Person, When};
 use crate::pages::samples::{CSRF, PLAIN, Sample, VOICES, Voice, coded, officer, sample, when};
 use crate::words::{Area, Mark};
 use askama::Template;
@@ -23,6 +23,12 @@ pub(crate) struct Fit {
     /// Sentences of what is alike and of what nobody needs.
     pub(crate) alike: Vec<(Mark, String)>,
     pub(crate) checks: Vec<CheckRow>,
+    /// `15 of 18`.
+    pub(crate) aligned: String,
+    /// How that is counted.
+    pub(crate) formula: &'static str,
+    /// People who are here and hold no role: nothing is shown to them.
+    pub(crate) without: Vec<Person>,
     pub(crate) mappings: Vec<MappingRow>,
 }
 
@@ -93,6 +99,9 @@ fn view(voice: &Voice) -> Fit {
             check(false, "review", "2 mappings are late"),
             check(true, "exceptions", "0 exceptions to the ban on broad access, 0 of them over"),
         ],
+        aligned: "15 of 18".to_owned(),
+        formula: "active people whose roles are those of their job, divided by active people with such a role",
+        without: vec![voice.first()],
         mappings: vec![MappingRow {
             href: "/roles/mappings/0198c0de".to_owned(),
             role: coded("Medical coder, CDI", "coder"),
@@ -103,9 +112,13 @@ fn view(voice: &Voice) -> Fit {
     }
 }
 
+fn nothing() -> Fit {
+    Fit { without: Vec::new(), mappings: Vec::new(), may_draft: false, ..view(&PLAIN) }
+}
+
 pub(crate) fn samples() -> Vec<Sample> {
     let mut samples: Vec<Sample> = VOICES.iter().map(|voice| sample(voice.name, &view(voice))).collect();
-    let page = Fit { unused: Vec::new(), alike: Vec::new(), mappings: Vec::new(), may_draft: false, ..view(&PLAIN) };
+    let page = Fit { unused: Vec::new(), alike: Vec::new(), ..nothing() };
     samples.push(sample("all fits", &page));
     samples
 }
