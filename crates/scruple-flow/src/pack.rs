@@ -200,7 +200,9 @@ pub enum PackError {
     #[error("a policy version is handed in and taken back by who drafted it")]
     NotYours,
     /// The active pack is another than the one that was compared with.
-    #[error("another policy became active since this one was proposed: what was decided on is no longer what would change")]
+    #[error(
+        "another policy became active since this one was proposed: what was decided on is no longer what would change"
+    )]
     BaseChanged,
     /// Why is not said.
     #[error(transparent)]

@@ -8,7 +8,7 @@ use crate::active::Active;
 use crate::compare::view_covers;
 use crate::decide::Question;
 use crate::model::Pack;
-use scruple_core::{CategoryId, ConditionMask, DecisionTable, SegmentId, SegmentLimit};
+use scruple_core::{CategoryId, ConditionMask, DecisionTable, SegmentId, SegmentLimit, View};
 use scruple_fhir::{ElementView, Place, TypeId, TypeView, categories, classes, describe};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -66,8 +66,6 @@ pub struct Impact {
     pub by_label: bool,
     /// The decision comes out as it was recorded; none: its policy is not known here.
     pub is_replayed: Option<bool>,
-    /// Kinds of information that showed.
-    pub used: BTreeSet<String>,
 }
 
 fn question(pack: &Pack, access: &PastAccess<'_>) -> Question {
@@ -127,12 +125,11 @@ const fn kind_of(place: &Place) -> Option<CategoryId> {
 /// Weighs an access under `after`; `before`: the policy by which it was decided, if it is known.
 #[must_use]
 pub fn impact(before: Option<&Active>, after: &Active, access: &PastAccess<'_>) -> Impact {
-    let refusal = |code: &str, used, is_replayed| Impact {
+    let refusal = |code: &str, is_replayed| Impact {
         outcome: Outcome::Refused,
         because: BTreeSet::from([code.to_owned()]),
         by_label: false,
         is_replayed,
-        used,
     };
     let Some(before) = before else { return by_views(access, after) };
     let Ok(was) = before.decider.decide(&question(&before.pack, access)) else {
@@ -144,13 +141,9 @@ pub fn impact(before: Option<&Active>, after: &Active, access: &PastAccess<'_>) 
     let is_replayed = Some(*access.views == shown(&before.pack, &was));
     let sights: Vec<(TypeId, Sight)> =
         access.types.iter().map(|id| (*id, Sight::of(&before.pack, &was, *id))).collect();
-    let mut used = BTreeSet::new();
-    for (_, sight) in &sights {
-        sight.kinds(&before.pack, &mut used);
-    }
     let is = match after.decider.decide(&question(&after.pack, access)) {
         Ok(is) => is,
-        Err(refused) => return refusal(refused.code(), used, is_replayed),
+        Err(refused) => return refusal(refused.code(), is_replayed),
     };
     let seen: Vec<&(TypeId, Sight)> = sights.iter().filter(|(_, sight)| sight.shows()).collect();
     let mut because = BTreeSet::new();
@@ -167,7 +160,7 @@ pub fn impact(before: Option<&Active>, after: &Active, access: &PastAccess<'_>) 
         _ => Outcome::Same,
     };
     let by_label = narrower_labels([before, after], [&was, &is]);
-    Impact { outcome, because, by_label, is_replayed, used }
+    Impact { outcome, because, by_label, is_replayed }
 }
 
 /// Adds the kinds of information of which less shows; whether something shows more.
@@ -182,23 +175,21 @@ fn compared(packs: [&Pack; 2], was: &Sight, is: &Sight, less: &mut BTreeSet<Stri
         };
         let new = is.classes.iter().find(|(name, _)| name == class).map(|(_, view)| view).filter(|view| view.shows);
         let Some(new) = new else {
-            less.insert(kind_of(&old.home).map_or_else(
-                || "structure".to_owned(),
-                |kind| before.category_name(kind).to_owned(),
-            ));
+            less.insert(
+                kind_of(&old.home).map_or_else(|| "structure".to_owned(), |kind| before.category_name(kind).to_owned()),
+            );
             continue;
         };
         if old.passes && !new.passes {
             less.insert("narrative and unknown extensions".to_owned());
         }
         more |= new.passes && !old.passes;
-        let rows: HashMap<&str, &ElementView> =
-            new.rows.iter().map(|row| (row.path.as_str(), row)).collect();
+        let rows: HashMap<&str, &ElementView> = new.rows.iter().map(|row| (row.path.as_str(), row)).collect();
         for row in &old.rows {
-            let [was, is] = [before.view_name(row.view), rows.get(row.path.as_str()).map_or_else(
-                || "none".to_owned(),
-                |row| after.view_name(row.view),
-            )];
+            let [was, is] = [
+                before.view_name(row.view),
+                rows.get(row.path.as_str()).map_or_else(|| "none".to_owned(), |row| after.view_name(row.view)),
+            ];
             let same_function = rows.get(row.path.as_str()).is_none_or(|other| other.function == row.function);
             if was == is && same_function || was == "none" && is == "none" {
                 continue;
@@ -220,16 +211,16 @@ fn narrower_labels([before, after]: [&Active; 2], [was, is]: [&DecisionTable; 2]
         SegmentLimit::Coded => 1,
         SegmentLimit::Follow => 2,
     };
-    let of = |table: &DecisionTable, id: SegmentId| {
-        table.limits.get(usize::from(id.0)).map_or(0, |limit| depth(*limit))
-    };
+    let of =
+        |table: &DecisionTable, id: SegmentId| table.limits.get(usize::from(id.0)).map_or(0, |limit| depth(*limit));
     before.pack.segments.iter().any(|segment| {
         let old = before.pack.segment(&segment.name).map_or(0, |id| of(was, id));
         let new = after.pack.segment(&segment.name).map_or(old, |id| of(is, id));
         new < old
     }) || after.pack.segments.iter().any(|segment| {
         // A segment that was not judged before hides where it is not held.
-        before.pack.segment(&segment.name).is_none() && after.pack.segment(&segment.name).is_some_and(|id| of(is, id) < 2)
+        before.pack.segment(&segment.name).is_none()
+            && after.pack.segment(&segment.name).is_some_and(|id| of(is, id) < 2)
     })
 }
 
@@ -243,13 +234,7 @@ fn by_views(access: &PastAccess<'_>, after: &Active) -> Impact {
         .map(|category| after.pack.category_name(category).to_owned())
         .filter(|kind| recorded.contains_key(kind))
         .collect();
-    let mut judged = Impact {
-        outcome: Outcome::Same,
-        because: BTreeSet::new(),
-        by_label: false,
-        is_replayed: None,
-        used: touched.clone(),
-    };
+    let mut judged = Impact { outcome: Outcome::Same, because: BTreeSet::new(), by_label: false, is_replayed: None };
     let is = match after.decider.decide(&question(&after.pack, access)) {
         Ok(is) => is,
         Err(refused) => {
@@ -272,4 +257,36 @@ fn by_views(access: &PastAccess<'_>, after: &Active) -> Impact {
         _ => Outcome::Same,
     };
     judged
+}
+
+/// The kinds of information that something of a type shows by, in a role under a policy: those without which less of it would
+/// show. Its class is not known, so that each kind counts by which any class shows.
+#[must_use]
+pub fn used_kinds(active: &Active, access: &PastAccess<'_>, id: TypeId) -> BTreeSet<String> {
+    let pack = &active.pack;
+    let Ok(table) = active.decider.decide(&question(pack, access)) else { return BTreeSet::new() };
+    let whole = Sight::of(pack, &table, id);
+    let mut kinds = BTreeSet::new();
+    whole.kinds(pack, &mut kinds);
+    if !whole.shows() {
+        return kinds;
+    }
+    for (index, category) in pack.categories.iter().enumerate() {
+        let shows = table.views.get(index).is_some_and(|view| view.shows());
+        if !shows || kinds.contains(&category.name) {
+            continue;
+        }
+        // What no element names by itself can hold one open all the same: it is tried.
+        let mut without = table.as_ref().clone();
+        if let Some(view) = without.views.get_mut(index) {
+            *view = View::None;
+        }
+        let mut less = BTreeSet::new();
+        let now = Sight::of(pack, &without, id);
+        compared([pack, pack], &whole, &now, &mut less);
+        if !less.is_empty() || !now.shows() {
+            kinds.insert(category.name.clone());
+        }
+    }
+    kinds
 }

@@ -28,7 +28,7 @@ pub use compare::{About, Change, Comparison, Direction, PackName, Side, compare,
 pub use decide::{Decider, Question, Refusal, Rule, admit, explain, table};
 pub use explain::{ElementRow, ExplainError, TypeExplanation, explain_type};
 pub use guardrail::{GUARDRAILS_MAX, Guardrails};
-pub use impact::{Impact, Outcome, PastAccess, impact};
+pub use impact::{Impact, Outcome, PastAccess, impact, used_kinds};
 pub use model::{
     ADMINISTRATOR, Act, ActScope, Approvals, Broad, Category, Condition, Console, LINE_MANAGER, Pack, Permit, Purpose,
     Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine, Segment, SegmentWord, Task, Timing,

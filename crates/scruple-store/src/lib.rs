@@ -77,11 +77,11 @@ pub use link::{
     InvalidPractitioner, LinkEnd, LinkError, LinkRequest, LinkState, NewLink, PractitionerLink, PractitionerRef,
     confirm_link, end_link, end_links, find_link, find_open_link, list_links,
 };
-pub use moved::{Move, NewMove, due_moves, insert_move, settle_move};
 pub use mapping::{
     NewMappingReview, close_mapping_review, find_mapping_review, insert_mapping_review, last_mapping_reviews,
     list_open_mapping_reviews,
 };
+pub use moved::{Move, NewMove, due_moves, insert_move, settle_move};
 pub use pack::{
     NewPackVersion, PackContent, active_pack_as_of, active_pack_hash, find_pack, find_pack_content, has_pack_content,
     insert_pack, keep_pack_content, list_packs, update_pack,

@@ -125,7 +125,8 @@ pub async fn close_mapping_review(tx: &mut Tx, review: &MappingReview, version: 
 /// # Errors
 /// The database failed, the row is inconsistent, or a column does not open.
 pub async fn find_mapping_review(tx: &mut Tx, id: Id<MappingReview>) -> Result<Option<MappingReview>, StoreError> {
-    const SQL: &str = "SELECT id, role, pack, cause, opened_at, due_at, closed_by, closed_at, decisions, comment_sealed, version
+    const SQL: &str =
+        "SELECT id, role, pack, cause, opened_at, due_at, closed_by, closed_at, decisions, comment_sealed, version
                        FROM mapping_review WHERE id = $1";
     let row: Option<MappingRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(id.uuid()).fetch_optional(conn).await?);
@@ -137,7 +138,8 @@ pub async fn find_mapping_review(tx: &mut Tx, id: Id<MappingReview>) -> Result<O
 /// # Errors
 /// The database failed, a row is inconsistent, or a column does not open.
 pub async fn list_open_mapping_reviews(tx: &mut Tx) -> Result<Vec<MappingReview>, StoreError> {
-    const SQL: &str = "SELECT id, role, pack, cause, opened_at, due_at, closed_by, closed_at, decisions, comment_sealed, version
+    const SQL: &str =
+        "SELECT id, role, pack, cause, opened_at, due_at, closed_by, closed_at, decisions, comment_sealed, version
                        FROM mapping_review WHERE closed_at IS NULL ORDER BY due_at, id LIMIT $1";
     let rows: Vec<MappingRow> = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
     rows.into_iter().map(|row| row.into_review(tx)).collect()

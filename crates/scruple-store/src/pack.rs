@@ -92,20 +92,20 @@ impl PackRow {
             since,
         });
         let term = term.filter(|term| !is_of_person || term.decided.is_some() && term.by.is_some());
-        let state = match (self.state.as_str(), time(self.checked_at), case, approval, comment, term, time(self.ended_at))
-        {
-            ("draft", None, None, None, None, None, None) => PackState::Draft,
-            ("checked", Some(at), None, None, None, None, None) => PackState::Checked { at },
-            ("proposed", Some(_), Some(case), None, None, None, None) => PackState::Proposed(case),
-            ("approved", Some(_), Some(case), Some(by), None, None, None) => PackState::Approved(case, by),
-            ("refused", Some(_), Some(case), Some(by), Some(comment), None, None) => {
-                PackState::Refused { case, by, comment }
-            }
-            ("withdrawn", _, _, _, None, None, Some(at)) => PackState::Withdrawn { at },
-            ("active", Some(_), _, _, None, Some(term), None) => PackState::Active(term),
-            ("superseded", Some(_), _, _, None, Some(term), Some(until)) => PackState::Superseded { term, until },
-            _ => return Err(inconsistent("state")),
-        };
+        let state =
+            match (self.state.as_str(), time(self.checked_at), case, approval, comment, term, time(self.ended_at)) {
+                ("draft", None, None, None, None, None, None) => PackState::Draft,
+                ("checked", Some(at), None, None, None, None, None) => PackState::Checked { at },
+                ("proposed", Some(_), Some(case), None, None, None, None) => PackState::Proposed(case),
+                ("approved", Some(_), Some(case), Some(by), None, None, None) => PackState::Approved(case, by),
+                ("refused", Some(_), Some(case), Some(by), Some(comment), None, None) => {
+                    PackState::Refused { case, by, comment }
+                }
+                ("withdrawn", _, _, _, None, None, Some(at)) => PackState::Withdrawn { at },
+                ("active", Some(_), _, _, None, Some(term), None) => PackState::Active(term),
+                ("superseded", Some(_), _, _, None, Some(term), Some(until)) => PackState::Superseded { term, until },
+                _ => return Err(inconsistent("state")),
+            };
         Ok(PackVersion {
             id: Id::from_uuid(id),
             hash: hash_of(&self.hash, id)?,
@@ -285,7 +285,8 @@ pub async fn update_pack(tx: &mut Tx, pack: &PackVersion, version: i64) -> Resul
 /// # Errors
 /// The database failed, the row is inconsistent, or a column does not open.
 pub async fn find_pack(tx: &mut Tx, id: Id<PackVersion>) -> Result<Option<PackVersion>, StoreError> {
-    const SQL: &str = "SELECT id, hash, engine, state, origin, criteria, rationale_sealed, drafted_by, drafted_at, checked_at,
+    const SQL: &str =
+        "SELECT id, hash, engine, state, origin, criteria, rationale_sealed, drafted_by, drafted_at, checked_at,
                               proposed_at, base, changed, replay, decided_by, decided_at, comment_sealed, activated_by,
                               activated_at, ended_at, version
                        FROM pack_version WHERE id = $1";
@@ -308,7 +309,8 @@ pub async fn active_pack_hash(tx: &mut Tx) -> Result<Option<PackHash>, StoreErro
 /// # Errors
 /// The database failed, the row is inconsistent, or a column does not open.
 pub async fn active_pack_as_of(tx: &mut Tx, at: Timestamp) -> Result<Option<PackVersion>, StoreError> {
-    const SQL: &str = "SELECT id, hash, engine, state, origin, criteria, rationale_sealed, drafted_by, drafted_at, checked_at,
+    const SQL: &str =
+        "SELECT id, hash, engine, state, origin, criteria, rationale_sealed, drafted_by, drafted_at, checked_at,
                               proposed_at, base, changed, replay, decided_by, decided_at, comment_sealed, activated_by,
                               activated_at, ended_at, version
                        FROM pack_version WHERE activated_at <= $1 AND (ended_at IS NULL OR ended_at > $1)
@@ -327,7 +329,8 @@ pub async fn list_packs(
     after: Option<Id<PackVersion>>,
     limit: i64,
 ) -> Result<Vec<PackVersion>, StoreError> {
-    const SQL: &str = "SELECT id, hash, engine, state, origin, criteria, rationale_sealed, drafted_by, drafted_at, checked_at,
+    const SQL: &str =
+        "SELECT id, hash, engine, state, origin, criteria, rationale_sealed, drafted_by, drafted_at, checked_at,
                               proposed_at, base, changed, replay, decided_by, decided_at, comment_sealed, activated_by,
                               activated_at, ended_at, version
                        FROM pack_version WHERE id > $1 ORDER BY id LIMIT $2";

@@ -219,6 +219,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         host: origin(&console_url)?.to_owned(),
         help: config.console.help.clone(),
         ledger: folders.ledger.clone(),
+        policy_folder: config.policy.dir.is_some(),
     };
     let drains = [drain, admin_drain];
     let state = Arc::new(ready::State::new(Arc::clone(&recorder), Arc::clone(&cache), drains, Arc::clone(&clock)));

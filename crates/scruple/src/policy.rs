@@ -59,7 +59,9 @@ Exit codes: 0 no finding; 1 a finding.")]
     /// Lists the versions of a node's policy: who drafted, who decided, active from when until when
     Versions(versions::VersionsArgs),
     /// Tells which version was active at an instant, and what a person could see under it
-    #[command(after_help = "Example: scruple policy as-of 2026-03-01T08:00:00Z --person carl.moss --config scruple.toml")]
+    #[command(
+        after_help = "Example: scruple policy as-of 2026-03-01T08:00:00Z --person carl.moss --config scruple.toml"
+    )]
     AsOf(versions::AsOfArgs),
     /// Prints who is to see what now, a line for each, or how a list of what is differs from it
     #[command(after_help = "Examples:

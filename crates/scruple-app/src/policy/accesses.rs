@@ -4,11 +4,12 @@
 use scruple_core::Timestamp;
 use scruple_fhir::{TypeId, dictionary};
 use scruple_ledger::{FileSystem, LedgerError, Payload, entries};
+use scruple_policy::PastAccess;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,6 +43,24 @@ pub struct Recorded<'a> {
     pub types: &'a [TypeId],
     /// The categories that showed with their views, as JSON.
     pub views: &'a str,
+}
+
+impl<'a> Recorded<'a> {
+    /// As the policy weighs it.
+    pub(super) fn past(&self, views: &'a BTreeMap<String, String>) -> PastAccess<'a> {
+        let Self { role, purpose, conditions, types, .. } = *self;
+        PastAccess { role, purpose, conditions, types, views }
+    }
+
+    /// What accesses that are alike have in common.
+    pub(super) fn write_key(&self, key: &mut String) {
+        key.clear();
+        let types = self.types.iter().map(|id| dictionary().get(*id).name);
+        for part in [self.pack, self.role, self.purpose, self.conditions].into_iter().chain(types) {
+            key.push_str(part);
+            key.push('\n');
+        }
+    }
 }
 
 /// Why recorded accesses are not read.

@@ -7,11 +7,11 @@ use rand_core::Rng;
 use scruple_core::{Id, PackHash, Phi, Timestamp, new_id};
 use scruple_flow::{MappingCause, MappingDecision, MappingReview, MappingVerdict, RoleCode};
 use scruple_policy::{Act, Pack};
+use scruple_store::limits::PAGE_ROWS_MAX;
 use scruple_store::{
     NewMappingReview, Position, Store, StoreError, Tx, active_pack_as_of, close_mapping_review, find_mapping_review,
     insert_mapping_review, last_mapping_reviews, list_open_mapping_reviews, list_packs,
 };
-use scruple_store::limits::PAGE_ROWS_MAX;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Days after which a mapping is due to be looked at again (house rule).
@@ -123,7 +123,8 @@ impl Desk<'_> {
     pub async fn open_due_mappings(&mut self, pack: &Pack) -> Result<(usize, Option<Position>), DeskError> {
         let now = self.clock.now();
         let states = mapping_states(self.store, pack, now).await?;
-        let late = |role: &RoleCode| states.get(role.as_str()).is_some_and(|state| state.is_late && state.open.is_none());
+        let late =
+            |role: &RoleCode| states.get(role.as_str()).is_some_and(|state| state.is_late && state.open.is_none());
         let roles: Vec<RoleCode> = workforce(pack).filter(late).collect();
         if roles.is_empty() {
             return Ok((0, None));

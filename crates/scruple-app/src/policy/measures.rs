@@ -219,19 +219,17 @@ mod tests {
         assert_eq!(measured.over.keys().collect::<Vec<_>>(), ["p05", "p06", "p07"]);
         assert_eq!(measured, alignment(&people, &roles(&["nurse", "coder"]), Timestamp::from_micros(0)));
         // A role that opens nothing is no access to PHI.
-        people.insert("admin".to_owned(), PersonRoles { is_active: true, held: roles(&["administrator"]), ..PersonRoles::default() });
+        people.insert(
+            "admin".to_owned(),
+            PersonRoles { is_active: true, held: roles(&["administrator"]), ..PersonRoles::default() },
+        );
         assert_eq!(alignment(&people, &roles(&["nurse", "coder"]), Timestamp::from_micros(0)).of, 18);
     }
 
     #[test]
     fn what_one_part_lacks_turns_that_part_red_alone() {
-        let good = SelfCheck {
-            people: (10, 0),
-            roles: (30, 0),
-            proved_cells: Some(7),
-            late_mappings: 0,
-            exceptions: (1, 0),
-        };
+        let good =
+            SelfCheck { people: (10, 0), roles: (30, 0), proved_cells: Some(7), late_mappings: 0, exceptions: (1, 0) };
         let red = |check: &SelfCheck| -> Vec<&'static str> {
             check.checks().iter().filter(|one| !one.is_good).map(|one| one.part).collect()
         };

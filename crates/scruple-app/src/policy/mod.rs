@@ -18,7 +18,7 @@ pub use content::{ContentError, KnownPacks, ProvedPack, pack_bytes, pack_files, 
 pub use install::{Found, InstallError, install_pack};
 pub use mappings::{MAPPING_DAYS, MappingState, OrganisationChange, mapping_states};
 pub use measures::{Alignment, Check, PersonRoles, SelfCheck, alignment, role_holdings};
-pub use scruple_policy::Outcome;
 pub use replay::{Example, REPLAY_EXAMPLES_MAX, Replay, ReplayNumbers, Replayer, RoleReplay};
+pub use scruple_policy::Outcome;
 pub use used::{Granted, PersonUnused, RoleUnused, Unused, Used};
 pub use versions::{PolicyCase, made_case};

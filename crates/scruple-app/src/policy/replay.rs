@@ -7,8 +7,7 @@
 use super::accesses::Recorded;
 use super::content::{KnownPacks, ProvedPack};
 use scruple_core::Timestamp;
-use scruple_fhir::dictionary;
-use scruple_policy::{Impact, Outcome, PastAccess, impact};
+use scruple_policy::{Impact, Outcome, impact};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -110,10 +109,10 @@ impl Replay {
         for note in notes([self.by_label, self.of_unknown_policy, self.not_replayed, self.unread]) {
             let _ = writeln!(out, "{note}");
         }
-        let touched: Vec<_> =
-            self.by_role.iter().filter(|(_, one)| one.refused + one.less + one.more > 0).collect();
+        let touched: Vec<_> = self.by_role.iter().filter(|(_, one)| one.refused + one.less + one.more > 0).collect();
         if !touched.is_empty() {
-            let _ = writeln!(out, "\n{:<24} {:>10} {:>10} {:>10} {:>10}", "role", "accesses", "refused", "less", "more");
+            let _ =
+                writeln!(out, "\n{:<24} {:>10} {:>10} {:>10} {:>10}", "role", "accesses", "refused", "less", "more");
             for (role, one) in touched {
                 let numbers = [one.accesses, one.refused, one.less, one.more].map(grouped);
                 let [all, refused, less, more] = numbers;
@@ -253,17 +252,8 @@ impl Replayer {
         Self { draft, known, memo: HashMap::new(), key: String::new(), report, less: Vec::new() }
     }
 
-    /// Takes one access. The kinds of information that showed.
-    pub(super) fn judge(&mut self, access: &Recorded<'_>) -> Arc<Impact> {
-        self.key.clear();
-        for part in [access.pack, access.role, access.purpose, access.conditions] {
-            self.key.push_str(part);
-            self.key.push('\n');
-        }
-        for id in access.types {
-            self.key.push_str(dictionary().get(*id).name);
-            self.key.push('\n');
-        }
+    fn judge(&mut self, access: &Recorded<'_>) -> Arc<Impact> {
+        access.write_key(&mut self.key);
         match self.memo.get(&self.key) {
             Some(known) => Arc::clone(known),
             None => {
@@ -276,13 +266,7 @@ impl Replayer {
 
     fn weigh(&self, access: &Recorded<'_>) -> Impact {
         let views = serde_json::from_str(access.views).unwrap_or_default();
-        let past = PastAccess {
-            role: access.role,
-            purpose: access.purpose,
-            conditions: access.conditions,
-            types: access.types,
-            views: &views,
-        };
+        let past = access.past(&views);
         impact(self.known.get(access.pack).map(|known| &known.active), &self.draft.active, &past)
     }
 

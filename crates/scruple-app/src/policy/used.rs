@@ -4,11 +4,10 @@
 //! surely not seen, and taking it out refuses nothing that was read.
 
 use super::accesses::Recorded;
-use super::content::{KnownPacks, ProvedPack};
+use super::content::KnownPacks;
 use super::mappings::kinds_of;
-use super::replay::Replayer;
 use scruple_core::Timestamp;
-use scruple_policy::Pack;
+use scruple_policy::{Pack, used_kinds};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,7 +17,11 @@ const BETWEEN: char = '\n';
 
 /// What was used, by role and person.
 pub struct Used {
-    judge: Replayer,
+    known: KnownPacks,
+    /// Kinds of each type, by policy, role, purpose, conditions and type.
+    kinds: HashMap<String, Arc<BTreeSet<String>>>,
+    /// The same of all types of an access.
+    memo: HashMap<String, Arc<BTreeSet<String>>>,
     roles: BTreeMap<String, Of>,
     people: HashMap<String, Of>,
     key: String,
@@ -86,6 +89,8 @@ pub struct PersonUnused {
 /// What is granted and was never used in a period.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Unused {
+    /// The policy that grants it.
+    pub pack: String,
     /// The period.
     pub from: Timestamp,
     /// To before this.
@@ -97,27 +102,66 @@ pub struct Unused {
 }
 
 impl Used {
-    /// Of a period. `active`: the active pack; `known`: those by which the accesses were decided.
+    /// `known`: the policies by which the accesses were decided.
     #[must_use]
-    pub fn new(active: Arc<ProvedPack>, known: KnownPacks, period: (Timestamp, Timestamp)) -> Self {
-        let judge = Replayer::new(active, known, period);
-        Self { judge, roles: BTreeMap::new(), people: HashMap::new(), key: String::new() }
+    pub fn new(known: KnownPacks) -> Self {
+        Self {
+            known,
+            kinds: HashMap::new(),
+            memo: HashMap::new(),
+            roles: BTreeMap::new(),
+            people: HashMap::new(),
+            key: String::new(),
+        }
+    }
+
+    fn kinds_of(&mut self, access: &Recorded<'_>) -> Arc<BTreeSet<String>> {
+        access.write_key(&mut self.key);
+        if let Some(known) = self.memo.get(&self.key) {
+            return Arc::clone(known);
+        }
+        let key = self.key.clone();
+        let views: BTreeMap<String, String> = serde_json::from_str(access.views).unwrap_or_default();
+        let all = match self.known.get(access.pack).map(Arc::clone) {
+            Some(pack) => {
+                let mut all = BTreeSet::new();
+                for id in access.types {
+                    let one = Recorded { types: std::slice::from_ref(id), ..*access };
+                    one.write_key(&mut self.key);
+                    let kinds = match self.kinds.get(&self.key) {
+                        Some(kinds) => Arc::clone(kinds),
+                        None => {
+                            let kinds = Arc::new(used_kinds(&pack.active, &one.past(&views), *id));
+                            self.kinds.insert(self.key.clone(), Arc::clone(&kinds));
+                            kinds
+                        }
+                    };
+                    all.extend(kinds.iter().cloned());
+                }
+                all
+            }
+            // What was decided by a policy that is not known here may have used all that it showed.
+            None => views.into_keys().collect(),
+        };
+        let all = Arc::new(all);
+        self.memo.insert(key, Arc::clone(&all));
+        all
     }
 
     /// Takes one access.
     pub fn take(&mut self, access: &Recorded<'_>) {
-        let judged = self.judge.judge(access);
+        let used = self.kinds_of(access);
         match self.roles.get_mut(access.role) {
-            Some(of) => of.take(&judged.used, access.at),
-            None => self.roles.entry(access.role.to_owned()).or_default().take(&judged.used, access.at),
+            Some(of) => of.take(&used, access.at),
+            None => self.roles.entry(access.role.to_owned()).or_default().take(&used, access.at),
         }
         self.key.clear();
         self.key.push_str(access.subject);
         self.key.push(BETWEEN);
         self.key.push_str(access.role);
         match self.people.get_mut(&self.key) {
-            Some(of) => of.take(&judged.used, access.at),
-            None => self.people.entry(self.key.clone()).or_default().take(&judged.used, access.at),
+            Some(of) => of.take(&used, access.at),
+            None => self.people.entry(self.key.clone()).or_default().take(&used, access.at),
         }
     }
 
@@ -142,7 +186,12 @@ impl Used {
                 role: role.name.clone(),
                 accesses: of.accesses,
                 granted: granted.len(),
-                used: of.last.iter().filter(|(kind, _)| granted.contains(*kind)).map(|(kind, at)| (kind.clone(), *at)).collect(),
+                used: of
+                    .last
+                    .iter()
+                    .filter(|(kind, _)| granted.contains(*kind))
+                    .map(|(kind, at)| (kind.clone(), *at))
+                    .collect(),
                 unused: unused.map(|kind| Granted { category: kind.clone(), label: label(kind) }).collect(),
             }
         });
@@ -158,7 +207,7 @@ impl Used {
                 unused: granted.into_iter().filter(|kind| !of.last.contains_key(kind)).collect(),
             }
         });
-        Unused { from, until, roles: roles.collect(), people: people.collect() }
+        Unused { pack: pack.hash.to_string(), from, until, roles: roles.collect(), people: people.collect() }
     }
 }
 

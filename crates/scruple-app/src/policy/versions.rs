@@ -5,9 +5,7 @@ use super::replay::Replay;
 use crate::desk::{Desk, DeskError, Done, Who, roles_of, vouched_for_by};
 use crate::record::Record;
 use scruple_core::{ENGINE_VERSION, Id, PackHash, Phi, Timestamp, new_id};
-use scruple_flow::{
-    MappingCause, PackCase, PackError, PackOrigin, PackReviewer, PackState, PackVersion, RoleCode,
-};
+use scruple_flow::{MappingCause, PackCase, PackError, PackOrigin, PackReviewer, PackState, PackVersion, RoleCode};
 use scruple_policy::{Act, Comparison, compare};
 use scruple_store::{
     NewPackVersion, Tx, active_pack_as_of, find_pack, insert_pack, keep_pack_content, list_open_mapping_reviews,

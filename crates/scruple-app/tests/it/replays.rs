@@ -2,7 +2,8 @@
 
 use crate::support::at;
 use scruple_app::policy::{
-    KnownPacks, Outcome, ProvedPack, Recorded, Recordings, Replay, Replayer, Unused, Used, first_at_or_after, read_accesses,
+    KnownPacks, Outcome, ProvedPack, Recorded, Recordings, Replay, Replayer, Unused, Used, first_at_or_after,
+    read_accesses,
 };
 use scruple_core::{
     Actor, ConditionMask, Counts, DecisionFacts, Entry, EntryBody, FixedClock, Relationship, RequestFacts, Timestamp,
@@ -137,7 +138,8 @@ fn twelve_of_48_210_would_have_been_refused_and_310_shown_less() {
     assert_eq!(replay.by_role["coder"].refused, 12);
     assert_eq!(replay.because["documents"], 12);
     // Each of the twelve is named by its entry.
-    let named: Vec<u64> = replay.examples.iter().filter(|one| one.outcome == Outcome::Refused).map(|one| one.entry).collect();
+    let named: Vec<u64> =
+        replay.examples.iter().filter(|one| one.outcome == Outcome::Refused).map(|one| one.entry).collect();
     let expected: Vec<u64> = (0..48_000).filter(|number| number % 4_000 == 7).collect();
     assert_eq!(named, expected);
     let summary = replay.summary().to_string();
@@ -263,7 +265,7 @@ fn what_is_outside_the_period_does_not_count() {
 
 fn used(accesses: &[Access<'_>], held: &[(&str, &[&str])]) -> Unused {
     let known = KnownPacks::default().with(Arc::clone(&SHIPPED));
-    let mut used = Used::new(Arc::clone(&SHIPPED), known, period());
+    let mut used = Used::new(known);
     let mut recordings = Recordings::new(at(PERIOD.0), at(PERIOD.1));
     let mut sink = |access: &Recorded<'_>| used.take(access);
     for (index, access) in accesses.iter().enumerate() {
@@ -307,7 +309,12 @@ fn a_proposal_of_what_nobody_used_takes_nothing_from_what_was_read() {
     let types = ["Patient", "Encounter", "Condition", "Claim", "Procedure", "Observation", "MedicationRequest"];
     let accesses: Vec<Access<'_>> = types
         .iter()
-        .flat_map(|name| [Access { types: std::slice::from_ref(name), ..CODER }, Access { types: std::slice::from_ref(name), ..NURSE }])
+        .flat_map(|name| {
+            [
+                Access { types: std::slice::from_ref(name), ..CODER },
+                Access { types: std::slice::from_ref(name), ..NURSE },
+            ]
+        })
         .collect();
     let report = used(&accesses, &[]);
     let take = report.proposal();

@@ -25,6 +25,8 @@ use std::sync::Arc;
 /// Days that are looked at for what nobody used.
 const UNUSED_DAYS: i64 = 90;
 const DAY_MICROS: i64 = 24 * 3_600_000_000;
+/// How long it counts as known.
+const UNUSED_KEPT_MICROS: u64 = 600_000_000;
 /// People without a role that stand on the page.
 const PEOPLE_MAX: usize = 50;
 /// Sentences of what is alike.
@@ -52,21 +54,31 @@ async fn held(site: &Site) -> Result<BTreeMap<String, BTreeSet<String>>, StoreEr
     Ok(held)
 }
 
-/// What nobody used of late, under the active policy.
+/// What nobody used of late, under the active policy; looked up anew after a while, and after a change of the policy.
 async fn unused(
     site: &Site,
     held: BTreeMap<String, BTreeSet<String>>,
-) -> Result<(Arc<ProvedPack>, Unused), PackTrouble> {
+) -> Result<(Arc<ProvedPack>, Arc<Unused>), PackTrouble> {
     let now = site.now();
+    let active = proved(site, site.pack().hash).await?;
+    let mut kept = site.unused.lock().await;
+    if let Some((at, unused)) = kept.as_ref()
+        && now.micros().abs_diff(at.micros()) < UNUSED_KEPT_MICROS
+        && unused.pack == active.hash().to_string()
+    {
+        return Ok((active, Arc::clone(unused)));
+    }
     let period = (now.plus_micros(-UNUSED_DAYS * DAY_MICROS), now.plus_micros(1));
-    let (active, known) = (proved(site, site.pack().hash).await?, known(site, period.0).await?);
+    let known = known(site, period.0).await?;
     let (pack, dir) = (Arc::clone(&active), site.parts.ledger.clone());
     let looked = tokio::task::spawn_blocking(move || {
-        let mut used = Used::new(Arc::clone(&pack), known, period);
+        let mut used = Used::new(known);
         read_accesses(&dir, period, &mut |access| used.take(access))?;
         Ok::<_, PackTrouble>(used.finish(&pack.active.pack, &held, period))
     });
-    Ok((active, looked.await.map_err(|_| PackTrouble::Ended)??))
+    let unused = Arc::new(looked.await.map_err(|_| PackTrouble::Ended)??);
+    *kept = Some((now, Arc::clone(&unused)));
+    Ok((active, unused))
 }
 
 pub(super) async fn show(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
@@ -146,7 +158,10 @@ fn tally(found: &Sprawl) -> String {
 fn alike(found: &Sprawl) -> Vec<(Mark, String)> {
     let mut lines = Vec::new();
     if found.is_finding {
-        lines.push((Mark::bad("Finding"), "There are too many roles that are alike, or too many for the people here.".to_owned()));
+        lines.push((
+            Mark::bad("Finding"),
+            "There are too many roles that are alike, or too many for the people here.".to_owned(),
+        ));
     }
     for one in &found.overlaps {
         let [a, b] = &one.roles;
@@ -154,7 +169,8 @@ fn alike(found: &Sprawl) -> Vec<(Mark, String)> {
         lines.push((Mark::wait("Alike"), format!("{a} and {b} {words}.")));
     }
     for one in &found.merges {
-        let sentence = format!("{} could give way to {}: nobody would see more, {} people.", one.from, one.into, one.people);
+        let sentence =
+            format!("{} could give way to {}: nobody would see more, {} people.", one.from, one.into, one.people);
         lines.push((Mark::good("Merge"), sentence));
     }
     for (names, mark, words) in [
@@ -218,7 +234,8 @@ async fn drafted(site: &Site, signed: &Signed) -> Result<Result<Option<String>, 
         Some(proved) => proved.map_err(scruple_app::policy::ContentError::from)?,
     };
     let who = signed.who();
-    let words = Phi::new(format!("Without what nobody used from {} to {}.", when(unused.from).words, when(unused.until).words));
+    let words =
+        Phi::new(format!("Without what nobody used from {} to {}.", when(unused.from).words, when(unused.until).words));
     let done = site.desk(async |desk| {
         let done = desk.draft_policy(who, &draft, words).await?;
         Ok((done.now.id.to_string(), Some(done.position)))

@@ -34,7 +34,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand_core::CryptoRng;
 use scruple_app::limits::RECORDED_WAIT_MAX;
-use scruple_app::policy::ProvedPack;
+use scruple_app::policy::{ProvedPack, Unused};
 use scruple_app::ports::IdentityProvider;
 use scruple_app::{Desk, DeskError, Door, DoorError, DoorKeys, DrainHandle, Rules as _, SignedIn, Who};
 use scruple_core::{Clock, Id, Timestamp};
@@ -81,6 +81,8 @@ pub struct SiteParts {
     pub help: String,
     /// The folder of the ledger, over which drafts of the policy are replayed.
     pub ledger: PathBuf,
+    /// The policy is that of a folder of the configuration: no version of the database takes its place.
+    pub policy_folder: bool,
 }
 
 /// The console.
@@ -88,6 +90,8 @@ pub(crate) struct Site {
     parts: SiteParts,
     /// Packs that pages compare, proved.
     packs: tokio::sync::Mutex<Vec<Arc<ProvedPack>>>,
+    /// What nobody used, as it was last looked up: that reads months of the ledger.
+    unused: tokio::sync::Mutex<Option<(Timestamp, Arc<Unused>)>>,
 }
 
 impl Site {
@@ -234,7 +238,7 @@ pub fn routes() -> impl Iterator<Item = (&'static str, &'static str, Option<Act>
 /// The console: the pages of people, and the Lens at `/lens`. `beside`: what else is served at its address, such as SCIM.
 pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) -> Router {
     let host = parts.host.clone();
-    let site = Arc::new(Site { parts, packs: tokio::sync::Mutex::default() });
+    let site = Arc::new(Site { parts, packs: tokio::sync::Mutex::default(), unused: tokio::sync::Mutex::default() });
     let routes = Router::new()
         .route("/sign-in", get(auth::sign_in).post(auth::begin))
         .route("/sign-in/code", post(auth::code))

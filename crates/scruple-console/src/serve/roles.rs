@@ -244,12 +244,7 @@ async fn signatures(site: &Site, active: Option<&PackVersion>) -> Result<[(Shown
 }
 
 /// What the active version changed of a role.
-async fn change(
-    site: &Site,
-    versions: &[PackVersion],
-    active: Option<&PackVersion>,
-    role: &str,
-) -> Option<Change> {
+async fn change(site: &Site, versions: &[PackVersion], active: Option<&PackVersion>, role: &str) -> Option<Change> {
     let active = active?;
     let since = term(active)?.since;
     let before = versions.iter().rev().find(|version| {

@@ -2,7 +2,7 @@
 
 use super::auth::to_confirm;
 use super::roles::{direction, term};
-use super::{Form, Signed, Site, broken, done, id, not_done, page, unknown, when, with_done, words};
+use super::{Form, Signed, Site, broken, done, id, message, not_done, page, unknown, when, with_done, words};
 use crate::pages::parts::{Field, Happened, Person as Shown};
 use crate::pages::roles::version::{Acts, Replayed, ReplayedRole, VersionPage};
 use crate::pages::roles::versions::{VersionRow, Versions};
@@ -26,6 +26,9 @@ const PROVED_MAX: usize = 8;
 /// Days of recorded accesses that a proposal is replayed over.
 const REPLAY_DAYS: i64 = 30;
 const DAY_MICROS: i64 = 24 * 3_600_000_000;
+
+const BY_FOLDER: &str =
+    "This node decides by the folder of its configuration (policy.dir): the policy is changed there.";
 
 /// Why a pack, or a replay of it, is not had.
 #[derive(Debug, thiserror::Error)]
@@ -219,7 +222,9 @@ async fn build(
     let base = match case {
         Some(case) => case.base,
         None if is_over => None,
-        None => active_pack_as_of(&mut site.parts.store.begin_read().await?, site.now()).await?.map(|active| active.hash),
+        None => {
+            active_pack_as_of(&mut site.parts.store.begin_read().await?, site.now()).await?.map(|active| active.hash)
+        }
     };
     let (mut lines, mut tally) = (Vec::new(), "no difference".to_owned());
     if let Some(base) = base {
@@ -248,7 +253,8 @@ async fn build(
 
 fn replayed(numbers: ReplayNumbers) -> Replayed {
     let rows = numbers.by_role.iter().map(|(role, one)| {
-        let [accesses, refused, less, more] = [one.accesses, one.refused, one.less, one.more].map(|one| one.to_string());
+        let [accesses, refused, less, more] =
+            [one.accesses, one.refused, one.less, one.more].map(|one| one.to_string());
         ReplayedRole { role: role.clone(), accesses, refused, less, more }
     });
     Replayed {
@@ -271,6 +277,10 @@ fn acts(site: &Site, signed: &Signed, pack: &PackVersion, failed: Option<(&DeskE
         None => Field::default(),
     };
     let mut acts = Acts::default();
+    if site.parts.policy_folder {
+        acts.waits = Some(BY_FOLDER);
+        return acts;
+    }
     match &pack.state {
         PackState::Draft | PackState::Checked { .. } if is_mine && proposes => {
             (acts.propose, acts.withdraw) = (Some(field()), true);
@@ -294,7 +304,9 @@ async fn history(site: &Site, pack: &PackVersion) -> Result<Vec<Happened>, Store
         said,
     };
     let drafted = match pack.origin {
-        PackOrigin::Person(by) => format!("{} drafted it; it was read, checked and proved.", name(site, Some(by)).await?),
+        PackOrigin::Person(by) => {
+            format!("{} drafted it; it was read, checked and proved.", name(site, Some(by)).await?)
+        }
         PackOrigin::Shipped => "It shipped with Scruple.".to_owned(),
         PackOrigin::Folder => "It was found in the folder of the configuration.".to_owned(),
     };
@@ -431,6 +443,12 @@ async fn act(site: &Site, signed: &Signed, version: &str, form: &Form, what: Do)
         Ok(None) => return unknown(signed.frame(site, Some(Area::Roles))),
         Err(_) => return broken(signed.frame(site, Some(Area::Roles))),
     };
+    if site.parts.policy_folder {
+        site.refused(what.route(), "policy_by_folder", Some(signed.person())).await;
+        let frame = signed.frame(site, Some(Area::Roles));
+        let next = [("/roles/versions", "Versions")];
+        return message(StatusCode::CONFLICT, frame, "Nothing was changed", &[BY_FOLDER], &next);
+    }
     if matches!(what, Do::Approve | Do::Refuse) && !signed.session.stepped_up {
         return to_confirm(&format!("/roles/versions/{}", pack.id));
     }

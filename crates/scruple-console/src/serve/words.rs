@@ -4,8 +4,8 @@ use crate::pages::parts::{Choice, Coded, Field, Pick, When};
 use scruple_app::DeskError;
 use scruple_core::Timestamp;
 use scruple_flow::{
-    AccessRequest, DeclaredReason, ElevationError, EmergencyReason, MappingError, PackError, RequestError, RequestState,
-    ReviewError, RoleCode, WeakReason,
+    AccessRequest, DeclaredReason, ElevationError, EmergencyReason, MappingError, PackError, RequestError,
+    RequestState, ReviewError, RoleCode, WeakReason,
 };
 use scruple_policy::{ADMINISTRATOR, Pack};
 

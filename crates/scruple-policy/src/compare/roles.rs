@@ -1,6 +1,6 @@
 //! Roles: which there are, what each sees, is left of segments, and what it is.
 
-use super::cells::{Way, view_covers, direction, ways, words};
+use super::cells::{Way, direction, view_covers, ways, words};
 use super::{About, Change, Direction, Side, the, the_upper};
 use crate::model::{Pack, Reach, Role, SegmentWord};
 use crate::spoken::{condition_labels, limit_words, lower_first};

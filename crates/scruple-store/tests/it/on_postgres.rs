@@ -22,12 +22,12 @@ mod keys;
 mod leaves;
 #[path = "cases/links.rs"]
 mod links;
+#[path = "cases/mappings.rs"]
+mod mappings;
 #[path = "cases/moves.rs"]
 mod moves;
 #[path = "cases/outbox.rs"]
 mod outbox;
-#[path = "cases/mappings.rs"]
-mod mappings;
 #[path = "cases/packs.rs"]
 mod packs;
 #[path = "cases/persons.rs"]

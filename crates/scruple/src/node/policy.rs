@@ -9,7 +9,7 @@ use crate::pack;
 use crate::state::SystemClock;
 use anyhow::{Context as _, Result};
 use scruple_app::Desk;
-use scruple_app::policy::{Found, install_pack, stored_pack};
+use scruple_app::policy::{Found, InstallError, install_pack, stored_pack};
 use scruple_core::{Clock, PackHash, Timestamp};
 use scruple_flow::PackOrigin;
 use scruple_gateway::Gateway;
@@ -17,7 +17,7 @@ use scruple_identity::{LEEWAY_SECONDS, Parties, Verifier};
 use scruple_policy::{ActivationError, Active, PackFiles, Relationships};
 use scruple_release::Policy;
 use scruple_seal::SystemRng;
-use scruple_store::{ShardLease, Store, active_pack_hash};
+use scruple_store::{ShardLease, Store, StoreError, active_pack_hash};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,8 @@ use tokio::sync::watch;
 
 /// How often a node looks which version is active.
 const ENACTED_EVERY: Duration = Duration::from_millis(250);
+/// How often it is tried to put what was found into the history.
+const INSTALL_ATTEMPTS: u32 = 3;
 /// How often it is looked for mappings whose year is over.
 const MAPPINGS_EVERY: Duration = Duration::from_secs(3_600);
 
@@ -75,16 +77,21 @@ impl PolicyFiles {
         Ok(Arc::new(active))
     }
 
-    async fn install(
-        &self,
-        of: (&Store, &ShardLease),
-        clock: &dyn Clock,
-        active: &Active,
-    ) -> Result<PackHash> {
+    async fn install(&self, of: (&Store, &ShardLease), clock: &dyn Clock, active: &Active) -> Result<PackHash> {
         let origin = if self.dir.is_some() { PackOrigin::Folder } else { PackOrigin::Shipped };
         let files = self.last.as_ref().context("no policy was read")?;
         let found = Found { pack: &active.pack, files };
-        Ok(install_pack(of, clock, &mut SystemRng, &found, origin).await?.0)
+        let mut attempts = INSTALL_ATTEMPTS;
+        loop {
+            attempts -= 1;
+            match install_pack(of, clock, &mut SystemRng, &found, origin).await {
+                Ok((hash, _)) => return Ok(hash),
+                // Another node has been first; what it has made active is there now.
+                Err(InstallError::Store(StoreError::Conflict(_) | StoreError::RowsAffected { .. })) if attempts > 0 => {
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// The files, if they are others than at the last look, or if they are `asked` for. A folder that cannot be read is

@@ -30,12 +30,15 @@ pub struct NodeArgs {
 pub struct Live {
     pub store: Store,
     pub ledger: PathBuf,
+    /// The folder by which the node decides, if its configuration names one.
+    pub folder: Option<PathBuf>,
 }
 
 impl Live {
     pub async fn open(args: &NodeArgs) -> Result<Self> {
         let config = Config::load(args.config.as_deref())?;
-        Ok(Self { store: existing_store(&config).await?, ledger: ledger_folder(&config)? })
+        let (ledger, folder) = (ledger_folder(&config)?, config.policy.dir.clone());
+        Ok(Self { store: existing_store(&config).await?, ledger, folder })
     }
 
     /// The version that is active now.

@@ -7,9 +7,7 @@ use crate::state::SystemClock;
 use crate::terminal::{say, tell};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use scruple_app::policy::{
-    KnownPacks, ProvedPack, Replay, Replayer, Unused, Used, mapping_states, read_accesses,
-};
+use scruple_app::policy::{KnownPacks, ProvedPack, Replay, Replayer, Unused, Used, mapping_states, read_accesses};
 use scruple_core::{Clock as _, Timestamp};
 use scruple_policy::{Held, Sprawl, sprawl, trim};
 use std::fmt::Write as _;
@@ -86,7 +84,7 @@ pub fn unused(args: &UnusedArgs) -> Result<ExitCode> {
         let (pack, known) = (live.active_pack().await?, live.known(period.0).await?);
         let held = live.held(SystemClock.now()).await?;
         live.store.close().await;
-        let mut used = Used::new(Arc::clone(&pack), known, period);
+        let mut used = Used::new(known);
         read_accesses(&live.ledger, period, &mut |access| used.take(access))
             .with_context(|| format!("the ledger in `{}`", live.ledger.display()))?;
         let unused = used.finish(&pack.active.pack, &held, period);
@@ -114,7 +112,9 @@ fn words(unused: &Unused, with_people: bool) -> String {
         let (unused, granted) = (role.unused.len(), role.granted);
         let _ = match role.accesses {
             0 => writeln!(out, "\n{}: no access in the period; it has {granted} kinds of information", role.role),
-            accesses => writeln!(out, "\n{}: {unused} of {granted} kinds of information in {accesses} accesses", role.role),
+            accesses => {
+                writeln!(out, "\n{}: {unused} of {granted} kinds of information in {accesses} accesses", role.role)
+            }
         };
         for kind in role.unused.iter().filter(|_| role.accesses > 0) {
             let _ = writeln!(out, "  {:<24} last used: never  {}", kind.category, kind.label);
@@ -175,7 +175,11 @@ fn sprawl_words(found: &Sprawl) -> String {
     }
     for one in &found.merges {
         let less = if one.same { "nobody sees less either" } else { "some see less" };
-        let _ = writeln!(out, "{} could give way to {}: nobody sees more, {less}; {} people", one.from, one.into, one.people);
+        let _ = writeln!(
+            out,
+            "{} could give way to {}: nobody sees more, {less}; {} people",
+            one.from, one.into, one.people
+        );
     }
     for (names, words) in [
         (&found.single_member, "held by one person"),

@@ -51,6 +51,12 @@ pub fn propose(args: &ProposeArgs) -> Result<ExitCode> {
     let period = last_days(args.days);
     let (version, case) = runtime()?.block_on(async {
         let live = Live::open(&args.node).await?;
+        if let Some(folder) = &live.folder {
+            bail!(
+                "this node decides by the folder `{}` of its configuration (`policy.dir`): change the policy there, or take the key out",
+                folder.display()
+            );
+        }
         let found = find_person_by_login(&mut live.store.begin_read().await?, &login).await?;
         let person = found.with_context(|| format!("nobody here has the login `{}`", args.by))?;
         let active = live.active_pack().await?;
@@ -193,7 +199,8 @@ pub struct AsOfArgs {
 
 /// Tells which version was active at an instant, and what a person could see under it.
 pub fn as_of(args: &AsOfArgs) -> Result<ExitCode> {
-    let at = Timestamp::parse(&args.at).map_err(|_| anyhow!("`{}`: write an instant as 2026-03-01T08:00:00Z", args.at))?;
+    let at =
+        Timestamp::parse(&args.at).map_err(|_| anyhow!("`{}`: write an instant as 2026-03-01T08:00:00Z", args.at))?;
     let (version, tables) = runtime()?.block_on(async {
         let live = Live::open(&args.node).await?;
         let found = active_pack_as_of(&mut live.store.begin_read().await?, at).await?;
@@ -278,7 +285,9 @@ async fn expected_lines(node: &NodeArgs) -> Result<BTreeSet<String>> {
     let mut lines = BTreeSet::new();
     let people = live.people(now).await?;
     for grant in live.grants(now).await? {
-        let (Some(subject), Some(role)) = (people.get(&grant.person), pack.roles.get(grant.role.as_str())) else { continue };
+        let (Some(subject), Some(role)) = (people.get(&grant.person), pack.roles.get(grant.role.as_str())) else {
+            continue;
+        };
         for permit in &role.permits {
             let conditions = pack.condition_names(permit.when).join(" ");
             for category in &permit.categories {

@@ -46,11 +46,18 @@ fn a_version_goes_from_a_folder_to_the_node_by_two_people_and_is_brought_back() 
     let told = policy(&world, &["diff", "active", "draft"]).ends(1);
     assert!(told.text().contains("narrower   The nurse no longer sees telephone"), "{}", told.text());
     let replay = policy(&world, &["replay", "draft", "--days", "1", "--json"]).ends(0).json();
-    assert_eq!((&replay["accesses"], &replay["refused"], &replay["less"]), (&1.into(), &0.into(), &1.into()), "{replay}");
+    assert_eq!(
+        (&replay["accesses"], &replay["refused"], &replay["less"]),
+        (&1.into(), &0.into(), &1.into()),
+        "{replay}"
+    );
     assert_eq!(replay["not_replayed"], 0, "{replay}");
-    policy(&world, &["propose", "draft", "--by", "megan.doyle", "--because", WORDS]).ends(2).tells(&["may not propose"]);
+    policy(&world, &["propose", "draft", "--by", "megan.doyle", "--because", WORDS])
+        .ends(2)
+        .tells(&["may not propose"]);
     policy(&world, &["propose", "draft", "--by", "ines.vogt", "--because", "test"]).ends(2);
-    let proposed = policy(&world, &["propose", "draft", "--by", "ines.vogt", "--because", WORDS, "--json"]).ends(0).json();
+    let proposed =
+        policy(&world, &["propose", "draft", "--by", "ines.vogt", "--because", WORDS, "--json"]).ends(0).json();
     assert_eq!((&proposed["state"], &proposed["replay"]["less"]), (&"proposed".into(), &1.into()), "{proposed}");
     let version = format!("/roles/versions/{}", proposed["version"].as_str().unwrap());
     let page = get(&version, &administrator).is(200).text();
@@ -85,7 +92,12 @@ fn a_version_goes_from_a_folder_to_the_node_by_two_people_and_is_brought_back() 
     let first = format!("/roles/versions/{}", versions[0]["version"].as_str().unwrap());
     let again = goes_to(&send(&node, &format!("{first}/back"), &administrator, "version=2"));
     let again = again.split('?').next().unwrap().to_owned();
-    goes_to(&send(&node, &format!("{again}/propose"), &administrator, "version=2&rationale=Nurses+of+the+home+team+call+patients"));
+    goes_to(&send(
+        &node,
+        &format!("{again}/propose"),
+        &administrator,
+        "version=2&rationale=Nurses+of+the+home+team+call+patients",
+    ));
     assert_eq!(send(&node, &format!("{again}/approve"), &administrator, "version=3").status, 422);
     goes_to(&send(&node, &format!("{again}/approve"), &officer, "version=3"));
     goes_to(&send(&node, &format!("{again}/activate"), &officer, "version=4"));
@@ -109,7 +121,9 @@ fn a_version_goes_from_a_folder_to_the_node_by_two_people_and_is_brought_back() 
 
     // Expected and actual: exactly what was changed by hand is found.
     let expected = policy(&world, &["expected"]).ends(0).text().to_owned();
-    assert!(expected.lines().count() > 50 && expected.contains("megan.doyle,nurse,medications,full,relationship,grant "));
+    assert!(
+        expected.lines().count() > 50 && expected.contains("megan.doyle,nurse,medications,full,relationship,grant ")
+    );
     let line = expected.lines().find(|line| line.starts_with("megan.doyle,nurse,labs,")).unwrap();
     let actual = expected.replace(&format!("{line}\n"), "") + "\nmegan.doyle,nurse,balance,full,,by hand\n";
     std::fs::write(world.path("actual.csv"), actual).unwrap();
@@ -134,7 +148,8 @@ fn a_node_starts_again_with_the_version_that_people_decided_on() {
     policy(&world, &["export", "draft"]).ends(0);
     edit(&world, "pack.toml", "relationships = \"resolved\"", "relationships = \"assumed\"");
     edit(&world, "roles/nurse.toml", "\"contact_telecom\", ", "");
-    let proposed = policy(&world, &["propose", "draft", "--by", "ines.vogt", "--because", WORDS, "--json"]).ends(0).json();
+    let proposed =
+        policy(&world, &["propose", "draft", "--by", "ines.vogt", "--because", WORDS, "--json"]).ends(0).json();
     let version = format!("/roles/versions/{}", proposed["version"].as_str().unwrap());
     goes_to(&send(&node, &format!("{version}/approve"), &administrator, "version=3"));
     goes_to(&send(&node, &format!("{version}/activate"), &administrator, "version=4"));

@@ -6,8 +6,8 @@ use crate::support::{TestLog, World, at, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::policy::{
-    Found, MAPPING_DAYS, OrganisationChange, ProvedPack, alignment, install_pack, made_case, mapping_states, pack_files,
-    role_holdings, stored_pack,
+    Found, MAPPING_DAYS, OrganisationChange, ProvedPack, alignment, install_pack, made_case, mapping_states,
+    pack_files, role_holdings, stored_pack,
 };
 use scruple_app::{Desk, DeskError, Who};
 use scruple_core::{Id, PackHash, Phi};
@@ -242,7 +242,8 @@ async fn what_ships_gives_way_to_what_people_decided_and_a_folder_rules_its_node
         assert_eq!(house.install(&SHIPPED, PackOrigin::Shipped).await, draft.hash(), "a new start, a new release");
         assert_eq!(house.install(&SHIPPED, PackOrigin::Folder).await, SHIPPED.hash());
         assert_eq!(house.active().await, Some(SHIPPED.hash()));
-        let bytes = find_pack_content(&mut world.store.begin_read().await.unwrap(), draft.hash()).await.unwrap().unwrap();
+        let bytes =
+            find_pack_content(&mut world.store.begin_read().await.unwrap(), draft.hash()).await.unwrap().unwrap();
         assert!(pack_files(&bytes, draft.hash()).is_ok());
         assert!(pack_files(&bytes, SHIPPED.hash()).is_err());
     })

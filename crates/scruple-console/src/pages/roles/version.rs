@@ -123,7 +123,8 @@ pub(crate) fn samples() -> Vec<Sample> {
         ..with(Acts { back: true, ..Acts::default() })
     };
     samples.push(sample("an older one", &page));
-    samples.push(sample("nothing to do", &with(Acts { waits: Some("Somebody else has to decide."), ..Acts::default() })));
+    samples
+        .push(sample("nothing to do", &with(Acts { waits: Some("Somebody else has to decide."), ..Acts::default() })));
     let refuse = Some(wrong("no", "Say in a sentence what has to be done and why: three words are too few."));
     let page = VersionPage {
         failed: Some("Nothing was changed.".to_owned()),

@@ -105,7 +105,14 @@ async fn the_table_itself_refuses_what_the_program_would_not_do() {
         for attempt in past_the_store {
             assert!(db.raw(attempt).await.is_err(), "{attempt}");
         }
-        assert!(db.raw_either("UPDATE pack_content SET files_sealed = x'00'", "UPDATE pack_content SET files_sealed = '\\x00'").await.is_err());
+        assert!(
+            db.raw_either(
+                "UPDATE pack_content SET files_sealed = x'00'",
+                "UPDATE pack_content SET files_sealed = '\\x00'"
+            )
+            .await
+            .is_err()
+        );
         // Nobody is skipped: what was drafted is no more than a draft, and the state that it leaves must be the one it has.
         let approved = one.clone().approve(&reviewer(ben), at(3)).unwrap();
         put(db, approved).await.unwrap();
