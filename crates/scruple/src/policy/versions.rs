@@ -46,6 +46,8 @@ pub struct ProposeArgs {
 
 /// Drafts, checks, replays and proposes a pack.
 pub fn propose(args: &ProposeArgs) -> Result<ExitCode> {
+    // Before anything is drafted: a proposal that does not say why would leave its draft behind.
+    scruple_flow::reason(&args.because, None).context("`--because`")?;
     let draft = of_folder(&args.dir)?;
     let login = args.by.parse().with_context(|| format!("`{}`", args.by))?;
     let period = last_days(args.days);

@@ -55,7 +55,7 @@ fn a_version_goes_from_a_folder_to_the_node_by_two_people_and_is_brought_back() 
     policy(&world, &["propose", "draft", "--by", "megan.doyle", "--because", WORDS])
         .ends(2)
         .tells(&["may not propose"]);
-    policy(&world, &["propose", "draft", "--by", "ines.vogt", "--because", "test"]).ends(2);
+    policy(&world, &["propose", "draft", "--by", "ines.vogt", "--because", "test"]).ends(2).tells(&["`--because`"]);
     let proposed =
         policy(&world, &["propose", "draft", "--by", "ines.vogt", "--because", WORDS, "--json"]).ends(0).json();
     assert_eq!((&proposed["state"], &proposed["replay"]["less"]), (&"proposed".into(), &1.into()), "{proposed}");
