@@ -176,7 +176,7 @@ impl<'a> Sight<'a> {
     fn overlap(&self, other: &Self) -> u32 {
         let same = self.cells.iter().filter(|(cell, ways)| other.cells.get(*cell) == Some(*ways)).count();
         let all = self.cells.len().max(other.cells.len());
-        if all == 0 { 0 } else { u32::try_from(same * 100 / all).unwrap_or(0) }
+        (same * 100).checked_div(all).and_then(|percent| u32::try_from(percent).ok()).unwrap_or(0)
     }
 
     fn within(&self, pack: &Pack, wide: &Self) -> bool {

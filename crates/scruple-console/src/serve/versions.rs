@@ -484,7 +484,8 @@ async fn carry_out(
         (Some(draft), Do::Propose) => {
             let active = active_pack_as_of(&mut site.parts.store.begin_read().await?, site.now()).await?;
             let base = active.map_or(pack.hash, |active| active.hash);
-            Some(made_case(&*proved(site, base).await?, draft, replay(site, draft).await?))
+            let active = proved(site, base).await?;
+            Some(made_case(&active, draft, replay(site, draft).await?))
         }
         _ => None,
     };

@@ -68,7 +68,6 @@ pub(super) fn direction(
 }
 
 /// Whether one view, by name, shows all that another does, by what either pack says of its masks.
-#[must_use]
 pub fn view_covers(packs: [&Pack; 2]) -> impl Fn(&str, &str) -> bool {
     let of = |pack: &Pack, name: &str| -> Option<View> {
         let name = name.strip_prefix("masked:")?;
