@@ -12,6 +12,7 @@
 //! * [`message`]: what people are told outside of the console, once, and again until it is taken.
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
 //! * [`directory`]: who is here, as HR tells it: joiners, movers, leaves, leavers, groups.
+//! * [`policy`]: versions of the policy, their replay, what nobody uses, reviews of mappings.
 //! * [`seed_workforce`]: persons, grants and links of a demo.
 //!
 //! What is deliberately not here: SQL (scruple-store), the log on disk (scruple-ledger), HTTP, and the reading of
@@ -29,6 +30,7 @@ mod feed;
 pub mod limits;
 mod link;
 pub mod message;
+pub mod policy;
 pub mod ports;
 mod record;
 mod sealer;

@@ -3,12 +3,12 @@
 use crate::message::{About, Receipt};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{
-    AccessRequest, CaseState, ChartCase, ChartQuestion, Elevation, ElevationKind, EmergencyReview, NewElevation,
-    PatientRef, RequestState, ReviewState, Revocation,
+    AccessRequest, CaseState, ChartCase, ChartQuestion, Elevation, ElevationKind, EmergencyReview, MappingReview,
+    NewElevation, PackCase, PackState, PackVersion, PatientRef, RequestState, ReviewState, Revocation,
 };
 use scruple_store::{
     Aggregate, Credential, CredentialKind, Enrolment, Event, Grant, GrantRequest, LinkEnd, LinkRequest, LogImport,
-    NewEvent, Person, PractitionerLink, Session, Subject, Subjects,
+    NewEvent, NewMappingReview, Person, PractitionerLink, Session, Subject, Subjects,
 };
 use serde_json::{Value, json};
 
@@ -329,6 +329,72 @@ impl Record {
             Some(at) => (2, "log_import_ended", at),
         };
         Self::new((Aggregate::new("log_import", import.id), version), kind, at, Subjects::none(), &body)
+    }
+
+    /// What has become of a version of the policy, with all that was decided on.
+    pub(crate) fn pack(pack: &PackVersion, version: i64, at: Timestamp, by: Option<Id<Person>>) -> Self {
+        let case: Option<&PackCase> = match &pack.state {
+            PackState::Proposed(case) | PackState::Approved(case, _) | PackState::Refused { case, .. } => Some(case),
+            PackState::Active(term) | PackState::Superseded { term, .. } => term.decided.as_ref().map(|(case, _)| case),
+            PackState::Draft | PackState::Checked { .. } | PackState::Withdrawn { .. } => None,
+        };
+        let comment = if let PackState::Refused { comment, .. } = &pack.state { Some(comment.expose()) } else { None };
+        let body = json!({
+            "pack_version": pack.id.to_string(),
+            "pack": pack.hash.to_string(),
+            "engine": pack.engine,
+            "origin": pack.origin.code(),
+            "state": pack.state.code(),
+            "by": by.map(|by| by.to_string()),
+            "rationale": pack.rationale.expose(),
+            "base": case.and_then(|case| case.base).map(|base| base.to_string()),
+            "changed": case.map(|case| case.changed.iter().collect::<Vec<_>>()),
+            "replay": case.map(|case| case.replay.as_str()),
+            "comment": comment,
+        });
+        let (kind, subjects) = match &pack.state {
+            PackState::Draft => ("policy_drafted", Subjects::none()),
+            PackState::Checked { .. } => ("policy_checked", Subjects::none()),
+            PackState::Proposed(_) => ("policy_proposed", Subjects::none()),
+            PackState::Approved(..) => ("policy_approved", Subjects::none()),
+            PackState::Refused { .. } => ("policy_refused", Subjects::none()),
+            PackState::Withdrawn { .. } => ("policy_withdrawn", Subjects::none()),
+            // What everybody sees may change.
+            PackState::Active(_) => ("policy_enacted", Subject::Everyone.into()),
+            PackState::Superseded { .. } => ("policy_superseded", Subject::Everyone.into()),
+        };
+        let aggregate = Aggregate::new("pack_version", pack.id);
+        Self { aggregate, version, at, kind, subjects, body: body.to_string().into_bytes() }
+    }
+
+    pub(crate) fn mapping_opened(new: &NewMappingReview) -> Self {
+        let body = json!({
+            "review": new.id.to_string(),
+            "role": new.role.as_str(),
+            "pack": new.pack.to_string(),
+            "cause": new.cause.code(),
+            "due_at": new.due_at.micros(),
+        });
+        let aggregate = (Aggregate::new("mapping_review", new.id), 1);
+        Self::new(aggregate, "mapping_review_opened", new.opened_at, Subjects::none(), &body)
+    }
+
+    pub(crate) fn mapping_closed(review: &MappingReview, version: i64) -> Self {
+        let verdict = review.verdict.as_ref();
+        let body = json!({
+            "review": review.id.to_string(),
+            "role": review.role.as_str(),
+            "pack": review.pack.to_string(),
+            "by": verdict.map(|verdict| verdict.by.to_string()),
+            "decisions": verdict.map(|verdict| {
+                let told = verdict.decisions.iter();
+                told.map(|(kind, decision)| (kind.clone(), decision.code())).collect::<std::collections::BTreeMap<_, _>>()
+            }),
+            "comment": verdict.map(|verdict| verdict.comment.expose()),
+        });
+        let at = verdict.map_or(review.opened_at, |verdict| verdict.at);
+        let aggregate = (Aggregate::new("mapping_review", review.id), version);
+        Self::new(aggregate, "mapping_review_closed", at, Subjects::none(), &body)
     }
 
     pub(crate) fn invited(

@@ -66,25 +66,7 @@ pub fn purpose(code: &str) -> &str {
 /// What a mask leaves.
 #[must_use]
 pub fn mask(name: &str) -> String {
-    match name {
-        "coded" => "Codes, numbers and dates only; nothing in a person's words",
-        "header" => "Type, status and dates only; no content",
-        "last4" => "The last four characters only",
-        "status" => "Whether and until when; not about what",
-        "icon" => "What to do, not why",
-        "total" => "The total only",
-        "visit_type" => "The class of visit only, never the reason",
-        "payer" | "payer_type" => "Who pays, without numbers",
-        "year" => "The year only",
-        "age" => "An age in place of the date",
-        "zip3" => "Three digits of the ZIP code only",
-        "zip5" => "The ZIP code only",
-        "token" => "A pseudonym in place of each value",
-        "shape" => "The shape of the values, none of them",
-        "count" => "Counts only",
-        other => return format!("In part, by the mask {other}"),
-    }
-    .to_owned()
+    scruple_policy::mask_words(name)
 }
 
 /// What a synthetic patient is there for.

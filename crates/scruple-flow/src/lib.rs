@@ -9,7 +9,9 @@ mod elevation;
 mod emergency;
 mod grant;
 pub mod limits;
+mod mapping;
 pub mod measure;
+mod pack;
 mod patient;
 mod person;
 mod reason;
@@ -25,6 +27,10 @@ pub use elevation::{
 };
 pub use emergency::{EmergencyReview, Finding, ReviewError, ReviewEvent, ReviewState, Reviewer, Verdict};
 pub use grant::{Grant, GrantError, GrantRequest, HeldGrant, NewGrant, Revocation, Window};
+pub use mapping::{MappingCause, MappingDecision, MappingError, MappingReview, MappingVerdict};
+pub use pack::{
+    PackApproval, PackCase, PackError, PackEvent, PackOrigin, PackReviewer, PackState, PackTerm, PackVersion,
+};
 pub use patient::{InvalidPatient, PatientRef};
 pub use person::{InvalidLogin, Login, NewPerson, Person};
 pub use reason::{WeakReason, reason};

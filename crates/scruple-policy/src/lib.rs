@@ -6,22 +6,29 @@
 mod active;
 mod cedar;
 mod check;
+mod compare;
 mod decide;
 mod explain;
 mod guardrail;
+mod impact;
 mod model;
 mod prove;
 mod read;
 mod show;
 mod source;
+mod spoken;
+mod sprawl;
+mod trim;
 mod words;
 
 pub use active::{ActivationError, Active, activate};
 pub use cedar::{Cedar, CedarError, CedarPolicy};
 pub use check::{Checked, check};
+pub use compare::{About, Change, Comparison, Direction, PackName, Side, compare, view_covers};
 pub use decide::{Decider, Question, Refusal, Rule, admit, explain, table};
 pub use explain::{ElementRow, ExplainError, TypeExplanation, explain_type};
 pub use guardrail::{GUARDRAILS_MAX, Guardrails};
+pub use impact::{Impact, Outcome, PastAccess, impact, used_kinds};
 pub use model::{
     ADMINISTRATOR, Act, ActScope, Approvals, Broad, Category, Condition, Console, LINE_MANAGER, Pack, Permit, Purpose,
     Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine, Segment, SegmentWord, Task, Timing,
@@ -29,9 +36,13 @@ pub use model::{
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;
 pub use show::{
-    Cell, ConditionLine, Matrix, MatrixRow, PermitLine, RoleSheet, SegmentLine, Show, TaskLine, UnknownRole, Wider,
+    Cell, ConditionLine, Determination, Matrix, MatrixRow, Need, PermitLine, PurposeLine, RoleSheet, SegmentLine,
+    SegmentNeed, Show, Standing, TaskLine, UnknownRole, Wider,
 };
 pub use source::{PackFiles, Problem, Severity};
+pub use spoken::mask_words;
+pub use sprawl::{Held, Merge, OVERLAP_PERCENT, Overlap, ROLES_PER_HUNDRED, Sprawl, UNTOUCHED_DAYS, is_within, sprawl};
+pub use trim::{Trimmed, trim};
 
 #[cfg(test)]
 mod tests;

@@ -336,11 +336,15 @@ pub enum Act {
     Exceptions,
     /// Asks who opened a chart, and handles complaints about it.
     Charts,
+    /// Drafts and proposes a version of the policy, and looks through the mappings of roles.
+    Propose,
+    /// Approves, refuses and activates a version of the policy.
+    Publish,
 }
 
 impl Act {
     /// All of them with their words in `console.csv`.
-    pub const ALL: [(Self, &'static str); 14] = [
+    pub const ALL: [(Self, &'static str); 16] = [
         (Self::Access, "access"),
         (Self::Ask, "ask"),
         (Self::Declare, "declare"),
@@ -355,6 +359,8 @@ impl Act {
         (Self::Roles, "roles"),
         (Self::Exceptions, "exceptions"),
         (Self::Charts, "charts"),
+        (Self::Propose, "propose"),
+        (Self::Publish, "publish"),
     ];
 
     pub(crate) fn of(word: &str) -> Option<Self> {

@@ -34,6 +34,7 @@ mod group;
 mod job;
 mod leave;
 mod link;
+mod mapping;
 mod measure;
 mod migrate;
 mod moved;
@@ -94,11 +95,15 @@ pub use link::{
     InvalidPractitioner, LinkEnd, LinkError, LinkRequest, LinkState, NewLink, PractitionerLink, PractitionerRef,
     confirm_link, end_link, end_links, find_link, find_open_link, list_links,
 };
+pub use mapping::{
+    NewMappingReview, close_mapping_review, find_mapping_review, insert_mapping_review, last_mapping_reviews,
+    list_open_mapping_reviews,
+};
 pub use measure::{EmergencyRow, RequestRow, emergencies_between, requests_between};
 pub use moved::{Move, NewMove, due_moves, insert_move, settle_move};
 pub use pack::{
-    NewPack, Pack, PackApproval, PackState, activate_pack, active_pack_as_of, approve_pack, find_pack, list_packs,
-    mark_pack_checked, propose_pack,
+    NewPackVersion, PackContent, active_pack_as_of, active_pack_hash, find_pack, find_pack_content, has_pack_content,
+    insert_pack, keep_pack_content, list_packs, update_pack,
 };
 pub use person::{
     find_person, find_person_by_login, insert_person, list_persons, lock_person, mark_person_left, revive_person,

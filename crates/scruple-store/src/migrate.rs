@@ -42,6 +42,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0007_chart_access.sql"),
         include_str!("../migrations/postgres/0007_chart_access.sql"),
     ),
+    (
+        8,
+        "pack_version",
+        include_str!("../migrations/sqlite/0008_pack_version.sql"),
+        include_str!("../migrations/postgres/0008_pack_version.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 35] = [
+pub const SEALED_COLUMNS: [&str; 39] = [
     crate::access_log::LINE,
     crate::chart_access::ACTOR,
     crate::chart_access::FACTS,
@@ -29,6 +29,10 @@ pub const SEALED_COLUMNS: [&str; 35] = [
     crate::group::DISPLAY,
     crate::group::EXTERNAL_ID,
     crate::job::PAYLOAD,
+    crate::mapping::COMMENT,
+    crate::pack::COMMENT,
+    crate::pack::FILES,
+    crate::pack::RATIONALE,
     crate::person::CONTACT,
     crate::person::LOGIN,
     crate::person::NAME,

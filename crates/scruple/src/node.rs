@@ -161,6 +161,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
             store.check_origin(shard, i64::try_from(last).unwrap_or(i64::MAX)).await.context("the database")?;
         }
     }
+    let active = policy.settle((&store, &lease), clock.as_ref(), active).await.context("the policy")?;
+    check_relationships(config, active.pack.relationships)?;
     seed(&store, &lease, clock.as_ref(), &plan.people).await.context("the people of the demo")?;
 
     let channels = messages::channels(&config.messages)?;
@@ -224,6 +226,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         provider: oidc::Organisation::of(&config.oidc, &console_url, &clock)?.map(|provider| Arc::new(provider) as _),
         host: origin(&console_url)?.to_owned(),
         help: config.console.help.clone(),
+        ledger: folders.ledger.clone(),
+        policy_folder: config.policy.dir.is_some(),
     };
     let drains = [drain, admin_drain];
     let state = Arc::new(ready::State::new(Arc::clone(&recorder), Arc::clone(&cache), drains, Arc::clone(&clock)));
@@ -246,9 +250,9 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         console: console_url.clone(),
     };
     running.spawn(messages::work(messenger, Arc::clone(&pipeline), stop.subscribe()));
-    running.spawn(tasks::hold_lease(store.clone(), lease, Arc::clone(&clock), stop.subscribe()));
     let size = Arc::clone(&pipeline);
     running.spawn(indexer.run(move || size.recorded(), stop.subscribe()));
+    running.spawn(tasks::hold_lease(store.clone(), lease.clone(), Arc::clone(&clock), stop.subscribe()));
     running.spawn(tasks::recover(Arc::clone(&recorder), stop.subscribe()));
     running.spawn(ready::keep_up(stop.subscribe()));
     running.spawn(policy::follow(policy::Following {
@@ -262,7 +266,12 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         allowed: relationships_allowed(config),
         stop: stop.subscribe(),
         hangup: signals.hangup,
+        store: store.clone(),
+        lease: lease.clone(),
+        refused: None,
     }));
+    let (own, looked) = (store.clone(), stop.subscribe());
+    running.spawn(policy::keep_mappings(own, lease, Arc::clone(&clock), Arc::clone(&gateway), looked));
 
     let addresses = Addresses {
         gateway: base,
@@ -463,6 +472,11 @@ async fn connect(address: &str, root: &RootKey) -> Result<Store> {
     let store = Store::connect(options, Box::new(keys)).await.context("the database of `store.address`")?;
     store.migrate().await.context("the database of `store.address`")?;
     Ok(store)
+}
+
+/// The folder of the ledger of a configuration.
+pub fn ledger_folder(config: &Config) -> Result<PathBuf> {
+    Ok(Folders::of(config)?.ledger)
 }
 
 /// The database of a node that has run already; it may be running.

@@ -1,4 +1,9 @@
-//! `scruple policy`: check, show, cedar.
+//! `scruple policy`: check, show, table, diff, replay, propose, versions.
+
+mod live;
+mod replay;
+mod table;
+mod versions;
 
 use crate::pack;
 use crate::state::SystemClock;
@@ -21,6 +26,50 @@ pub enum PolicyCommand {
   scruple policy show --role biller --role nurse
   scruple policy show --format markdown >access-policy.md")]
     Show(ShowArgs),
+    /// Prints one role as the determination of 45 CFR 164.514(d)(2), to be signed or handed out
+    #[command(after_help = "Examples:
+  scruple policy table coder
+  scruple policy table coder --format html >coder.html
+  scruple policy table coder --active --config scruple.toml")]
+    Table(table::TableArgs),
+    /// Prints the difference of two packs in plain words: what who sees more, less or otherwise
+    #[command(after_help = "Examples:
+  scruple policy diff shipped policy/
+  scruple policy diff active draft/ --config scruple.toml --json
+
+Exit codes: 0 no difference; 1 a difference; 2 a pack is refused.")]
+    Diff(table::DiffArgs),
+    /// Decides the recorded accesses of a period anew under a draft: which it would have refused
+    #[command(after_help = "Example: scruple policy replay draft/ --days 30 --config scruple.toml")]
+    Replay(replay::ReplayArgs),
+    /// Lists what roles and people may see and have not used, and drafts a policy without it
+    #[command(after_help = "Examples:
+  scruple policy unused --days 90 --config scruple.toml
+  scruple policy unused --days 90 --draft narrower/ --config scruple.toml")]
+    Unused(replay::UnusedArgs),
+    /// Tells whether the roles can still be looked through: overlaps, copies, roles of nobody
+    #[command(after_help = "Example: scruple policy sprawl --config scruple.toml
+
+Exit codes: 0 no finding; 1 a finding.")]
+    Sprawl(replay::SprawlArgs),
+    /// Proposes a draft to a second person, with its difference and its replay
+    #[command(after_help = "Example:
+  scruple policy propose draft/ --by ines.vogt --because 'The coder has not opened notes in 90 days' --config scruple.toml")]
+    Propose(versions::ProposeArgs),
+    /// Lists the versions of a node's policy: who drafted, who decided, active from when until when
+    Versions(versions::VersionsArgs),
+    /// Tells which version was active at an instant, and what a person could see under it
+    #[command(
+        after_help = "Example: scruple policy as-of 2026-03-01T08:00:00Z --person carl.moss --config scruple.toml"
+    )]
+    AsOf(versions::AsOfArgs),
+    /// Prints who is to see what now, a line for each, or how a list of what is differs from it
+    #[command(after_help = "Examples:
+  scruple policy expected --config scruple.toml >expected.csv
+  scruple policy expected --against actual.csv --config scruple.toml
+
+Exit codes: 0 no difference; 1 a difference, `+` before what is and should not be, `-` before what should be and is not.")]
+    Expected(versions::ExpectedArgs),
     /// Prints the pack compiled to Cedar
     Cedar(CedarArgs),
     /// Writes the shipped pack into a folder, to begin an own one
@@ -92,6 +141,15 @@ pub fn run(command: &PolicyCommand) -> Result<ExitCode> {
     match command {
         PolicyCommand::Check(args) => run_check(args),
         PolicyCommand::Show(args) => show(args),
+        PolicyCommand::Table(args) => table::table(args),
+        PolicyCommand::Diff(args) => table::diff(args),
+        PolicyCommand::Replay(args) => replay::replay(args),
+        PolicyCommand::Unused(args) => replay::unused(args),
+        PolicyCommand::Sprawl(args) => replay::look_through(args),
+        PolicyCommand::Propose(args) => versions::propose(args),
+        PolicyCommand::Versions(args) => versions::versions(args),
+        PolicyCommand::AsOf(args) => versions::as_of(args),
+        PolicyCommand::Expected(args) => versions::expected(args),
         PolicyCommand::Cedar(args) => {
             let pack = pack::activate(args.policy.as_deref())?.pack;
             let cedar = Cedar::compile(pack)?;
@@ -163,9 +221,9 @@ fn width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(110)
 }
 
-fn export(dir: &Path) -> Result<ExitCode> {
+/// Writes a pack into a new folder.
+fn write_files(dir: &Path, files: &PackFiles) -> Result<()> {
     anyhow::ensure!(!dir.exists(), "`{}` is there already; name a new folder", dir.display());
-    let files = PackFiles::embedded();
     for (name, text) in &files.0 {
         let path = dir.join(name);
         if let Some(parent) = path.parent() {
@@ -173,6 +231,12 @@ fn export(dir: &Path) -> Result<ExitCode> {
         }
         std::fs::write(path, text)?;
     }
+    Ok(())
+}
+
+fn export(dir: &Path) -> Result<ExitCode> {
+    let files = PackFiles::embedded();
+    write_files(dir, &files)?;
     say(&format!(
         "{} files in {}; edit, then `scruple policy check --policy {}`",
         files.0.len(),

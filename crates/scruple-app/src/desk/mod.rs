@@ -10,8 +10,8 @@ use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::{
-    ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, Person, RequestError, ReviewError,
-    RoleCode,
+    ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, MappingError, PackError, Person,
+    RequestError, ReviewError, RoleCode,
 };
 use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
@@ -140,6 +140,12 @@ pub enum DeskError {
     /// A case does not go on.
     #[error(transparent)]
     Case(#[from] CaseError),
+    /// A version of the policy does not go on.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// A review of a mapping does not go on.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
     /// A grant cannot be made.
     #[error(transparent)]
     Grant(#[from] GrantError),
@@ -177,6 +183,8 @@ impl DeskError {
             Self::Elevation(error) => error.code(),
             Self::Review(error) => error.code(),
             Self::Case(error) => error.code(),
+            Self::Pack(error) => error.code(),
+            Self::Mapping(error) => error.code(),
             Self::Grant(_) => "grant_invalid",
             Self::Store(_) => "store_failed",
         }
@@ -198,11 +206,11 @@ pub struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    async fn begin(&mut self) -> Result<(Tx, Timestamp), DeskError> {
+    pub(crate) async fn begin(&mut self) -> Result<(Tx, Timestamp), DeskError> {
         Ok((self.store.begin().await?, self.clock.now()))
     }
 
-    async fn commit<T>(&mut self, tx: Tx, records: &[Record], now: T) -> Result<Done<T>, DeskError> {
+    pub(crate) async fn commit<T>(&mut self, tx: Tx, records: &[Record], now: T) -> Result<Done<T>, DeskError> {
         let events: Vec<_> = records.iter().map(|record| record.event(new_id(record.at(), self.rng))).collect();
         let positions = tx.commit(self.lease, &events).await?;
         let position = positions.last().copied().ok_or(DeskError::Store(StoreError::NoEvent))?;
@@ -225,13 +233,13 @@ impl Desk<'_> {
     }
 
     /// Refuses whoever may not do it at all.
-    fn permits(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Result<(), DeskError> {
+    pub(crate) fn permits(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Result<(), DeskError> {
         self.rules.scope(act, roles).map(drop).ok_or(DeskError::Forbidden)
     }
 }
 
 /// The roles that a person who is here holds now.
-async fn roles_of(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<BTreeSet<RoleCode>, DeskError> {
+pub(crate) async fn roles_of(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<BTreeSet<RoleCode>, DeskError> {
     let here = find_person(tx, person).await?.filter(|person| person.left_at.is_none_or(|left| left > at));
     here.ok_or(DeskError::Gone)?;
     // relies on (leave-suspends)
@@ -254,7 +262,7 @@ async fn has_room(tx: &mut Tx, person: Id<Person>, more: usize, max: u64, at: Ti
 }
 
 /// Whether one of these people made the link by which a person came to what he signs in with: he may have it himself.
-async fn vouched_for_by(tx: &mut Tx, person: Id<Person>, people: &[Id<Person>]) -> Result<bool, DeskError> {
+pub(crate) async fn vouched_for_by(tx: &mut Tx, person: Id<Person>, people: &[Id<Person>]) -> Result<bool, DeskError> {
     Ok(inviters(tx, person).await?.iter().any(|by| people.contains(by)))
 }
 

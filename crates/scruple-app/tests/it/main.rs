@@ -16,4 +16,5 @@ mod on_sqlite;
 // The server of a test run is found and shared in one way.
 #[path = "../../../scruple-store/tests/it/postgres.rs"]
 mod postgres;
+mod replays;
 mod support;

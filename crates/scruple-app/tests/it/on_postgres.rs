@@ -20,6 +20,8 @@ mod feed;
 mod links;
 #[path = "cases/messages.rs"]
 mod messages;
+#[path = "cases/policies.rs"]
+mod policies;
 #[path = "cases/race.rs"]
 mod race;
 #[path = "cases/seed.rs"]

@@ -14,7 +14,7 @@ pub(crate) mod parts;
 pub(crate) mod people;
 pub(crate) mod plain;
 pub(crate) mod requests;
-mod roles;
+pub(crate) mod roles;
 mod samples;
 pub(crate) mod today;
 

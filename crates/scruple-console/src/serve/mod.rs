@@ -8,10 +8,13 @@ mod door;
 mod emergency;
 mod exceptions;
 mod figures;
+mod fit;
 mod people;
 mod provider;
 mod requests;
+mod roles;
 mod today;
+mod versions;
 mod words;
 
 use crate::lens::Lens;
@@ -35,6 +38,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand_core::CryptoRng;
 use scruple_app::charts::IndexHandle;
 use scruple_app::limits::RECORDED_WAIT_MAX;
+use scruple_app::policy::{ProvedPack, Unused};
 use scruple_app::ports::IdentityProvider;
 use scruple_app::{Desk, DeskError, Door, DoorError, DoorKeys, DrainHandle, Rules as _, SignedIn, Who};
 use scruple_core::{Clock, Id, Timestamp};
@@ -44,6 +48,7 @@ use scruple_policy::{Act, ActScope, Pack};
 use scruple_release::Pipeline;
 use scruple_store::{Position, ShardLease, Store, StoreError, find_open_leave, find_person, list_reports, open_grants};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -80,11 +85,19 @@ pub struct SiteParts {
     pub host: String,
     /// Whom to call, as people say it.
     pub help: String,
+    /// The folder of the ledger, over which drafts of the policy are replayed.
+    pub ledger: PathBuf,
+    /// The policy is that of a folder of the configuration: no version of the database takes its place.
+    pub policy_folder: bool,
 }
 
 /// The console.
 pub(crate) struct Site {
     parts: SiteParts,
+    /// Packs that pages compare, proved.
+    packs: tokio::sync::Mutex<Vec<Arc<ProvedPack>>>,
+    /// What nobody used, as it was last looked up: that reads months of the ledger.
+    unused: tokio::sync::Mutex<Option<(Timestamp, Arc<Unused>)>>,
 }
 
 impl Site {
@@ -219,6 +232,21 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/people/{id}/sessions", Asks::Act(Act::EndAccess)),
     ("GET", "/people/{id}/end/{kind}/{right}", Asks::Act(Act::EndAccess)),
     ("POST", "/people/{id}/end/{kind}/{right}", Asks::Act(Act::EndAccess)),
+    ("GET", "/roles", Asks::Act(Act::Roles)),
+    ("GET", "/roles/{role}", Asks::Act(Act::Roles)),
+    ("GET", "/roles/fit", Asks::Act(Act::Roles)),
+    ("POST", "/roles/fit/draft", Asks::Act(Act::Propose)),
+    ("POST", "/roles/organisation", Asks::Act(Act::Propose)),
+    ("GET", "/roles/mappings/{id}", Asks::Act(Act::Roles)),
+    ("POST", "/roles/mappings/{id}", Asks::Act(Act::Propose)),
+    ("GET", "/roles/versions", Asks::Act(Act::Roles)),
+    ("GET", "/roles/versions/{id}", Asks::Act(Act::Roles)),
+    ("POST", "/roles/versions/{id}/propose", Asks::Act(Act::Propose)),
+    ("POST", "/roles/versions/{id}/withdraw", Asks::Act(Act::Propose)),
+    ("POST", "/roles/versions/{id}/back", Asks::Act(Act::Propose)),
+    ("POST", "/roles/versions/{id}/approve", Asks::Act(Act::Publish)),
+    ("POST", "/roles/versions/{id}/refuse", Asks::Act(Act::Publish)),
+    ("POST", "/roles/versions/{id}/activate", Asks::Act(Act::Publish)),
 ];
 
 /// Every route of the pages of people: method, path, and what somebody must be allowed to do for it; none: anybody may come. For
@@ -234,7 +262,7 @@ pub fn routes() -> impl Iterator<Item = (&'static str, &'static str, Option<Act>
 /// The console: the pages of people, and the Lens at `/lens`. `beside`: what else is served at its address, such as SCIM.
 pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) -> Router {
     let host = parts.host.clone();
-    let site = Arc::new(Site { parts });
+    let site = Arc::new(Site { parts, packs: tokio::sync::Mutex::default(), unused: tokio::sync::Mutex::default() });
     let routes = Router::new()
         .route("/sign-in", get(auth::sign_in).post(auth::begin))
         .route("/sign-in/code", post(auth::code))
@@ -288,6 +316,20 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/people/{id}/enrol", post(people::enrol))
         .route("/people/{id}/sessions", post(people::end_sessions))
         .route("/people/{id}/end/{kind}/{right}", get(people::confirm_end).post(people::end))
+        .route("/roles", get(roles::list))
+        .route("/roles/{role}", get(roles::one))
+        .route("/roles/fit", get(fit::show))
+        .route("/roles/fit/draft", post(fit::draft))
+        .route("/roles/organisation", post(fit::organisation))
+        .route("/roles/mappings/{id}", get(fit::mapping).post(fit::close))
+        .route("/roles/versions", get(versions::list))
+        .route("/roles/versions/{id}", get(versions::one))
+        .route("/roles/versions/{id}/propose", post(versions::propose))
+        .route("/roles/versions/{id}/withdraw", post(versions::withdraw))
+        .route("/roles/versions/{id}/back", post(versions::back))
+        .route("/roles/versions/{id}/approve", post(versions::approve))
+        .route("/roles/versions/{id}/refuse", post(versions::refuse))
+        .route("/roles/versions/{id}/activate", post(versions::activate))
         .layer(from_fn_with_state(Arc::clone(&site), gate))
         .with_state(site);
     let routes = routes.merge(pages::lens_routes(lens));
@@ -330,6 +372,7 @@ impl Signed {
             (Area::People, Act::People),
             (Area::Requests, Act::Ask),
             (Area::Emergency, Act::Reviews),
+            (Area::Roles, Act::Roles),
         ];
         let open = areas.into_iter().filter(|(_, act)| self.may(&pack, *act)).map(|(area, _)| (area, 0));
         let labels = self.roles.iter().map(|role| words::role(&pack, role));

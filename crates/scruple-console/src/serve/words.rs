@@ -4,8 +4,8 @@ use crate::pages::parts::{Choice, Coded, Field, Pick, When};
 use scruple_app::DeskError;
 use scruple_core::Timestamp;
 use scruple_flow::{
-    AccessRequest, CaseError, DeclaredReason, ElevationError, EmergencyReason, RequestError, RequestState, ReviewError,
-    RoleCode, WeakReason,
+    AccessRequest, CaseError, DeclaredReason, ElevationError, EmergencyReason, MappingError, PackError, RequestError,
+    RequestState, ReviewError, RoleCode, WeakReason,
 };
 use scruple_policy::{ADMINISTRATOR, Pack};
 
@@ -173,6 +173,12 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "answered" => "Your answer is with the privacy office.",
         "case-decided" => "It is decided. The letter is next.",
         "lettered" => "The letter is made. It ends the case.",
+        "drafted" => "It is drafted and found good. It decides nothing until it is proposed, approved and activated.",
+        "proposed" => "It is proposed. A second person sees its difference and its replay now.",
+        "agreed" => "Approved. It decides nothing until it is activated.",
+        "activated" => "It is active. Every node takes it within a second.",
+        "mapped" => "The review of the mapping is closed, and its next day is set.",
+        "nothing" => "There is nothing to draft: all that is granted was used.",
         "confirmed" => "Thank you. Now do it once more.",
         _ => return None,
     })
@@ -212,8 +218,33 @@ pub(crate) fn sentence(error: &DeskError) -> String {
             "Somebody outside the reader's team has to review it.".to_owned()
         }
         DeskError::Review(_) => "The review has gone on meanwhile. Look at it again.".to_owned(),
+        DeskError::Pack(error) => policy(error),
+        DeskError::Mapping(error) => mapping(error),
         DeskError::Grant(_) => "The time that is asked for is over.".to_owned(),
         DeskError::Store(_) => "Something broke. Try again.".to_owned(),
+    }
+}
+
+fn policy(error: &PackError) -> String {
+    match error {
+        PackError::Transition { .. } => "The version has gone on meanwhile. Look at it again.".to_owned(),
+        PackError::OwnProposal => "Nobody decides on the policy that he has drafted. Somebody else has to.".to_owned(),
+        PackError::StepUp => "Confirm first that it is you.".to_owned(),
+        PackError::NotYours => "Only who drafted it can do that.".to_owned(),
+        PackError::BaseChanged => {
+            "Another policy became active since this one was proposed. Propose it anew, so that its difference is the right one."
+                .to_owned()
+        }
+        PackError::Reason(error) => weak(*error).to_owned(),
+    }
+}
+
+fn mapping(error: &MappingError) -> String {
+    match error {
+        MappingError::Closed => "The review is closed already.".to_owned(),
+        MappingError::Undecided(kind) => format!("Decide on each kind of information: {kind} is left."),
+        MappingError::NotOfRole(_) => "The role has changed meanwhile. Look at it again.".to_owned(),
+        MappingError::Reason(error) => weak(*error).to_owned(),
     }
 }
 

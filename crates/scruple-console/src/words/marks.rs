@@ -13,6 +13,9 @@ impl Mark {
     pub(crate) const MASKED: Self = Self::wait("Masked");
     pub(crate) const PART: Self = Self { class: "part", sign: "◒", word: "In part" };
     pub(crate) const WITHHELD: Self = Self::bad("Withheld");
+    pub(crate) const WIDER: Self = Self { class: "added", sign: "+", word: "Wider" };
+    pub(crate) const NARROWER: Self = Self::over("Narrower");
+    pub(crate) const OTHERWISE: Self = Self::wait("Otherwise");
     pub(crate) const ADDED: Self = Self { class: "added", sign: "+", word: "Added" };
 
     /// It is as it should be.

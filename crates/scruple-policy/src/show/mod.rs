@@ -4,9 +4,11 @@
 //! As text for a terminal, as Markdown, and as JSON. It shows the pack as it is written; what a condition that is not
 //! enforced yet would open is marked.
 
+mod determination;
 mod matrix;
 mod plain;
 
+pub use determination::{Determination, Need, PurposeLine, SegmentNeed, Standing};
 pub use matrix::{Cell, Matrix, MatrixRow, Wider};
 
 use crate::decide::rule_of;

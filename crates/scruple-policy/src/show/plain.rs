@@ -19,7 +19,7 @@ impl<'a> Column<'a> {
         Self { heading, wraps: false }
     }
 
-    const fn words(heading: &'a str) -> Self {
+    pub const fn words(heading: &'a str) -> Self {
         Self { heading, wraps: true }
     }
 }
@@ -60,7 +60,7 @@ pub(super) fn table(columns: &[Column<'_>], rows: &[Vec<String>], width: usize) 
 }
 
 /// The rows of a table one below the other, for a terminal that is too narrow for columns.
-fn stacked(headings: &[&str], rows: &[Vec<String>], width: usize) -> String {
+pub(super) fn stacked(headings: &[&str], rows: &[Vec<String>], width: usize) -> String {
     let label = headings.iter().map(|heading| heading.len()).max().unwrap_or(0) + GAP;
     let mut out = String::new();
     for row in rows {
@@ -73,7 +73,7 @@ fn stacked(headings: &[&str], rows: &[Vec<String>], width: usize) -> String {
 }
 
 /// A text after its label, wrapped below itself.
-fn labelled(out: &mut String, name: &str, text: &str, label: usize, width: usize) {
+pub(super) fn labelled(out: &mut String, name: &str, text: &str, label: usize, width: usize) {
     for (index, part) in wrap(text, width.saturating_sub(label + GAP).max(WORDS_MIN)).iter().enumerate() {
         let name = if index == 0 { name } else { "" };
         let _ = writeln!(out, "  {name:<label$}{part}");
@@ -199,7 +199,7 @@ pub(super) fn markdown(sheet: &RoleSheet) -> String {
     out
 }
 
-fn markdown_table(out: &mut String, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+pub(super) fn markdown_table(out: &mut String, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let _ = writeln!(out, "\n| {} |\n|{}", headings.join(" | "), "---|".repeat(headings.len()));
     for row in rows {
         let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();
@@ -207,6 +207,6 @@ fn markdown_table(out: &mut String, headings: &[&str], rows: impl Iterator<Item 
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('|', "\\|").replace('*', "\\*").replace('<', "&lt;")
 }

@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod compare;
 mod decisions;
+mod determination;
 mod exceptions;
 mod explain;
 mod faults;
 mod golden;
 mod guardrails;
 mod show;
+mod sprawl;
 
 use scruple_core::{CategoryId, ConditionMask, Timestamp, View};
 use scruple_policy::{Active, Pack, PackFiles, Question, activate, read};

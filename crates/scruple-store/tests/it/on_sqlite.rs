@@ -24,6 +24,8 @@ mod keys;
 mod leaves;
 #[path = "cases/links.rs"]
 mod links;
+#[path = "cases/mappings.rs"]
+mod mappings;
 #[path = "cases/moves.rs"]
 mod moves;
 #[path = "cases/outbox.rs"]

@@ -98,6 +98,8 @@ async fn both_engines_have_the_same_columns_and_the_same_unique_indexes() {
         "job",
         "log_import",
         "log_refusal",
+        "mapping_review",
+        "pack_content",
         "pack_version",
         "person",
         "person_leave",

@@ -1,21 +1,34 @@
-//! The policy of a running node: read again on SIGHUP and when a file changes. Where the new one has errors the last good
-//! one stays, and it is said: in the log, in `/readyz`, in the ledger.
+//! The policy of a running node. Without a folder, the active version of the database: every node looks four times a second and
+//! takes a new one at once. With a folder, its files: read again on SIGHUP and when one changes. Where a new one cannot be proved
+//! the last good one stays, and it is said: in the log, in `/readyz`, in the ledger (care-continues).
 
 use super::ready::State;
 use super::tasks::{Hangup, pause};
 use super::text;
 use crate::pack;
 use crate::state::SystemClock;
-use anyhow::Result;
-use scruple_core::{Clock, Timestamp};
+use anyhow::{Context as _, Result};
+use scruple_app::Desk;
+use scruple_app::policy::{Found, InstallError, install_pack, stored_pack};
+use scruple_core::{Clock, PackHash, Timestamp};
+use scruple_flow::PackOrigin;
 use scruple_gateway::Gateway;
 use scruple_identity::{LEEWAY_SECONDS, Parties, Verifier};
 use scruple_policy::{ActivationError, Active, PackFiles, Relationships};
 use scruple_release::Policy;
+use scruple_seal::SystemRng;
+use scruple_store::{ShardLease, Store, StoreError, active_pack_hash};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// How often a node looks which version is active.
+const ENACTED_EVERY: Duration = Duration::from_millis(250);
+/// How often it is tried to put what was found into the history.
+const INSTALL_ATTEMPTS: u32 = 3;
+/// How often it is looked for mappings whose year is over.
+const MAPPINGS_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Where a pack comes from, and what was read last.
 pub struct PolicyFiles {
@@ -42,6 +55,43 @@ impl PolicyFiles {
         let active = pack::activate_files(&files)?;
         self.last = Some(files);
         Ok(Arc::new(active))
+    }
+
+    /// Puts what was found into the history of the database, and takes the version that is active there: people may have decided
+    /// on another one. A folder of the configuration is what its node decides by.
+    pub async fn settle(
+        &mut self,
+        (store, lease): (&Store, &ShardLease),
+        clock: &dyn Clock,
+        found: Arc<Active>,
+    ) -> Result<Arc<Active>> {
+        let hash = self.install((store, lease), clock, &found).await?;
+        if hash == found.pack.hash {
+            return Ok(found);
+        }
+        let files = stored_pack(store, hash).await?;
+        let active = pack::activate_files(&files).with_context(|| {
+            format!("the active version of the policy, {hash}, does not stand under this release: start the earlier release, and propose a version that does")
+        })?;
+        self.last = Some(files);
+        Ok(Arc::new(active))
+    }
+
+    async fn install(&self, of: (&Store, &ShardLease), clock: &dyn Clock, active: &Active) -> Result<PackHash> {
+        let origin = if self.dir.is_some() { PackOrigin::Folder } else { PackOrigin::Shipped };
+        let files = self.last.as_ref().context("no policy was read")?;
+        let found = Found { pack: &active.pack, files };
+        let mut attempts = INSTALL_ATTEMPTS;
+        loop {
+            attempts -= 1;
+            match install_pack(of, clock, &mut SystemRng, &found, origin).await {
+                Ok((hash, _)) => return Ok(hash),
+                // Another node has been first; what it has made active is there now.
+                Err(InstallError::Store(StoreError::Conflict(_) | StoreError::RowsAffected { .. })) if attempts > 0 => {
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// The files, if they are others than at the last look, or if they are `asked` for. A folder that cannot be read is
@@ -76,11 +126,20 @@ pub struct Following {
     pub allowed: bool,
     pub stop: watch::Receiver<bool>,
     pub hangup: Hangup,
+    pub store: Store,
+    pub lease: ShardLease,
+    /// The version that was not taken: it is not tried four times a second.
+    pub refused: Option<PackHash>,
 }
 
 /// Follows until the end.
 pub async fn follow(mut following: Following) {
-    let every = Duration::from_millis(if following.watch_ms == 0 { 3_600_000 } else { following.watch_ms });
+    let is_folder = following.files.dir.is_some();
+    let every = match following.watch_ms {
+        _ if !is_folder => ENACTED_EVERY,
+        0 => Duration::from_secs(3_600),
+        millis => Duration::from_millis(millis),
+    };
     let mut stop = following.stop.clone();
     loop {
         let (stopped, asked) = tokio::select! {
@@ -93,7 +152,9 @@ pub async fn follow(mut following: Following) {
         if asked {
             following.keys();
         }
-        if asked || following.watch_ms > 0 {
+        if !is_folder {
+            following.look_at_versions(asked).await;
+        } else if asked || following.watch_ms > 0 {
             following.look(asked).await;
         }
     }
@@ -117,6 +178,36 @@ impl Following {
 
     async fn look(&mut self, asked: bool) {
         let Some(files) = self.files.look(asked) else { return };
+        if let Some(active) = self.take(files).await
+            && let Err(error) = self.files.install((&self.store, &self.lease), self.clock.as_ref(), &active).await
+        {
+            tracing::warn!(error = %format!("{error:#}"), "the policy decides, and does not stand in the history of versions");
+        }
+    }
+
+    /// Takes the version that is active in the database, if it is another.
+    async fn look_at_versions(&mut self, asked: bool) {
+        // Where the database does not answer the feed says so, and nothing is decided anyway.
+        let Ok(Some(hash)) = self.active_hash().await else { return };
+        if hash == self.gateway.pipeline().policy().pack().hash {
+            if self.refused.take().is_some() {
+                self.state.policy_is_good(true);
+            }
+            return;
+        }
+        if self.refused == Some(hash) && !asked {
+            return;
+        }
+        let files = stored_pack(&self.store, hash).await.map_err(anyhow::Error::from);
+        self.refused = if self.take(files).await.is_some() { None } else { Some(hash) };
+    }
+
+    async fn active_hash(&self) -> Result<Option<PackHash>> {
+        Ok(active_pack_hash(&mut self.store.begin_read().await?).await?)
+    }
+
+    /// Proves a pack and decides by it; the last good one stays where that fails.
+    async fn take(&mut self, files: Result<PackFiles>) -> Option<Arc<Active>> {
         let now = self.clock.now();
         let outcome = match files {
             // Proving a pack takes a while: not on a thread that serves.
@@ -130,16 +221,18 @@ impl Following {
         match outcome {
             Ok(active) => {
                 let hash = active.pack.hash.to_string();
-                self.gateway.set_policy(Policy::new(active), now);
+                self.gateway.set_policy(Policy::new(Arc::clone(&active)), now);
                 self.state.policy_is_good(true);
                 tracing::info!(pack.hash = %hash, "policy activated");
                 self.note(now, "policy_activated", ("policy", hash)).await;
+                Some(active)
             }
             Err(error) => {
                 self.state.policy_is_good(false);
                 tracing::error!(error = %format!("{error:#}"), "the policy was not taken; the last good one stays");
                 let hash = self.gateway.pipeline().policy().pack().hash.to_string();
                 self.note(now, "policy_refused", ("stays", hash)).await;
+                None
             }
         }
     }
@@ -167,5 +260,28 @@ impl Following {
             "its `relationships` cannot be served here"
         );
         Ok(Arc::new(active))
+    }
+}
+
+/// Opens reviews of the mappings whose year is over, until the end.
+pub async fn keep_mappings(
+    store: Store,
+    lease: ShardLease,
+    clock: Arc<dyn Clock>,
+    gateway: Arc<Gateway>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let pack = Arc::clone(gateway.pipeline().policy().pack());
+        let rng = &mut SystemRng;
+        let mut desk = Desk { store: &store, lease: &lease, clock: clock.as_ref(), rng, rules: pack.as_ref() };
+        match desk.open_due_mappings(&pack).await {
+            Ok((0, _)) => {}
+            Ok((opened, _)) => tracing::info!(opened, "mappings of roles are due to be looked at"),
+            Err(error) => tracing::warn!(error = %error, "it was not looked for mappings that are due"),
+        }
+        if pause(MAPPINGS_EVERY, &mut stop).await {
+            return;
+        }
     }
 }

@@ -32,3 +32,4 @@ mod serve;
 mod serve_canaries;
 mod serve_faults;
 mod support;
+mod versions;

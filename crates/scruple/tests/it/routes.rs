@@ -68,6 +68,7 @@ fn csrf(cookie: &str) -> String {
 /// Asks as somebody, with the token of his forms or without.
 fn ask(node: &Node, method: &str, path: &str, cookie: Option<&str>, with_token: bool) -> u16 {
     let target = path.replace("{id}", "0198c0de-0000-7000-8000-000000000000").replace("{kind}", "role");
+    let target = target.replace("{role}", "nurse");
     let target = target.replace("{right}", "0198c0de-0000-7000-8000-000000000001");
     let headers: Vec<(&str, &str)> = cookie.map(|cookie| ("Cookie", cookie)).into_iter().collect();
     let form = cookie.filter(|_| with_token).map(|cookie| format!("csrf={}", csrf(cookie))).unwrap_or_default();
