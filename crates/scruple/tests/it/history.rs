@@ -303,6 +303,27 @@ fn what_the_policy_only_assumed_is_explained_by_the_record_system_or_by_nothing(
     node.stops();
 }
 
+#[test]
+fn an_emergency_stands_in_the_history_and_its_review_lists_what_was_read() {
+    let world = World::new();
+    let (mut node, line) = demo(&world);
+    let patient = Hospital::patient_id(3);
+    let megan = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let ines = enrolled(&node, &line, "ines.vogt", "privacy_officer").cookie;
+    goes_to(&send(&node, "/door/emergency", &megan, &format!("about={patient}&reason=unresponsive")));
+    let there = goes_to(&send(&node, "/charts", &ines, &format!("patient={patient}&period=days&cause=incident")));
+    // It counts at the gateway within a second; each read from then on rests on it.
+    let shown = eventually("a read under the emergency", Duration::from_secs(20), || {
+        reads(&node, &line, "nurse", &format!("Patient/{patient}")).is(200);
+        let shown = page(&node, &there, &ines).is(200).text();
+        shown.contains("Opened it in an emergency: the patient cannot answer.").then_some(shown)
+    });
+    assert!(shown.contains("id=\"emergency\""), "{shown}");
+    let reviews = page(&node, "/emergency", &ines).is(200).text();
+    assert!(reviews.contains("name and identity") && reviews.contains("Each of the "), "{reviews}");
+    node.stops();
+}
+
 /// A new user, from a cold start of the demo, with a stop watch.
 #[test]
 fn who_opened_this_chart_and_why_is_answered_in_ninety_seconds() {

@@ -493,10 +493,13 @@ async fn build(
     })
 }
 
+/// Who only asked who opened a chart, or saw nothing of it, has not opened it.
+const fn asked(why: &Why) -> bool {
+    matches!(why, Why::Inquiry | Why::SawNothing)
+}
+
 /// `5 people opened this chart 31 times. Nothing explains what 1 of them did.` The office's own questions do not count.
 fn summary(history: &History) -> String {
-    // Who only asked who opened it has not opened it for himself.
-    let asked = |why: &Why| matches!(why, Why::Inquiry | Why::SawNothing);
     let readers = || history.readers.iter().filter(|reader| !reader.openings.iter().all(|one| asked(&one.why)));
     let people = readers().count();
     let unexplained = readers().filter(|reader| reader.standing() == Standing::Unexplained).count();
