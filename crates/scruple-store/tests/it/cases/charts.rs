@@ -246,10 +246,10 @@ async fn a_case_goes_from_complaint_to_letter_and_its_question_keeps_whose_chart
         assert_eq!(over.answer.as_ref().map(|(text, _)| text.expose().as_str()), Some(WORDS));
         assert_eq!(list_open_cases(&mut db.read().await).await.unwrap(), []);
         let of_question = list_cases_of_question(&mut db.read().await, over.question).await.unwrap();
-        assert_eq!(of_question, [over.clone()]);
+        assert_eq!(of_question, std::slice::from_ref(&over));
         let question = find_question(&mut db.read().await, over.question).await.unwrap().unwrap();
         assert_eq!(question.keys.expose(), &["Patient/p", "number:4471"]);
-        assert_eq!(list_questions(&mut db.read().await, None).await.unwrap(), [question.clone()]);
+        assert_eq!(list_questions(&mut db.read().await, None).await.unwrap(), std::slice::from_ref(&question));
         assert_eq!(list_questions(&mut db.read().await, Some(question.id)).await.unwrap(), []);
         assert_eq!(find_question(&mut db.read().await, db.id()).await.unwrap(), None);
         assert!(db.raw("UPDATE chart_question SET cause = 'other'").await.is_err());
