@@ -142,7 +142,7 @@ fn recent(length: usize, number: u32) -> Option<usize> {
 
 /// The version that was seen, which may be an older one.
 fn seen(version: i64, number: u32) -> i64 {
-    if number % 5 == 0 { version - 1 } else { version }
+    if number.is_multiple_of(5) { version - 1 } else { version }
 }
 
 fn words(model: &Model, by: usize, number: u32) -> String {
@@ -220,7 +220,7 @@ pub(crate) fn resolve(model: &Model, kind: Kind, numbers: [u32; 6], now: Timesta
 
 /// Mostly HR.
 fn acts_for_hr(model: &Model, number: u32) -> usize {
-    if number % 5 == 0 { small(number / 5, model.people.len()) } else { 0 }
+    if number.is_multiple_of(5) { small(number / 5, model.people.len()) } else { 0 }
 }
 
 /// Mostly somebody of whom it makes sense; never HR, which would be nobody then.
@@ -228,7 +228,7 @@ fn told_of(model: &Model, number: u32, makes_sense: impl Fn(&crate::model::Staff
     let others = model.people.len() - 1;
     let first = small(number, others);
     let fits = (0..others).map(|step| 1 + (first + step) % others).find(|one| makes_sense(&model.people[*one]));
-    fits.filter(|_| number / 7 % 4 > 0).unwrap_or(1 + first)
+    fits.filter(|_| !(number / 7).is_multiple_of(4)).unwrap_or(1 + first)
 }
 
 fn directory(

@@ -69,7 +69,7 @@ pub(crate) fn somebody(model: &Model, drawn: u32, now: Timestamp, make: impl Fn(
     let drawn = usize::try_from(drawn).unwrap_or(0);
     let first = drawn % count;
     // Two of three are people who may; the others are whoever it is.
-    if drawn / count % 3 > 0 {
+    if !(drawn / count).is_multiple_of(3) {
         let able = (0..count).map(|step| make((first + step) % count)).find(|deed| model.judge(deed, now).is_some());
         if let Some(deed) = able {
             return deed;

@@ -20,7 +20,5 @@ mod links;
 mod race;
 #[path = "cases/seed.rs"]
 mod seed;
-#[path = "cases/weeks.rs"]
-mod weeks;
 #[path = "cases/years.rs"]
 mod years;
