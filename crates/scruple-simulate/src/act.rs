@@ -265,7 +265,9 @@ fn directory(
         Kind::Create => Deed::Create { by, person: told_of(model, which, |one| !one.is_listed) },
         Kind::PlanLeave => Deed::PlanLeave { by, person: told_of(model, which, |one| one.is_listed), starts_at: later },
         Kind::EndLeave => Deed::EndLeave { by, person: told_of(model, which, |one| one.leave.is_some()) },
-        Kind::PlanMove => Deed::PlanMove { by, person: told_of(model, which, |one| one.is_listed), effective_at: later },
+        Kind::PlanMove => {
+            Deed::PlanMove { by, person: told_of(model, which, |one| one.is_listed), effective_at: later }
+        }
         _ => return None,
     })
 }

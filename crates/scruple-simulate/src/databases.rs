@@ -120,9 +120,7 @@ impl Databases {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         match &self.place {
             Place::Sqlite(_) => self.create("template", &format!("{number}.db")),
-            Place::Postgres { prefix, .. } => {
-                self.create(&format!("{prefix}_template"), &format!("{prefix}_{number}"))
-            }
+            Place::Postgres { prefix, .. } => self.create(&format!("{prefix}_template"), &format!("{prefix}_{number}")),
         }
     }
 }

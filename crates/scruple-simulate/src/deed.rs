@@ -24,16 +24,57 @@ pub(crate) enum Deed {
         ends_at: Option<Timestamp>,
         stepped_up: bool,
     },
-    Deny { by: usize, request: usize, version: i64, words: String, stepped_up: bool },
-    Cancel { by: usize, request: usize, version: i64 },
+    Deny {
+        by: usize,
+        request: usize,
+        version: i64,
+        words: String,
+        stepped_up: bool,
+    },
+    Cancel {
+        by: usize,
+        request: usize,
+        version: i64,
+    },
     Expire,
-    Declare { by: usize, role: &'static str, patient: usize, ends_at: Timestamp },
-    Emergency { by: usize, role: &'static str, patient: usize },
-    EndChart { by: usize, chart: usize, version: i64 },
-    EndGiven { by: usize, given: usize, version: i64 },
-    Tell { by: usize, review: usize, version: i64, words: String },
-    AskReader { by: usize, review: usize, version: i64 },
-    Close { by: usize, review: usize, version: i64, words: String },
+    Declare {
+        by: usize,
+        role: &'static str,
+        patient: usize,
+        ends_at: Timestamp,
+    },
+    Emergency {
+        by: usize,
+        role: &'static str,
+        patient: usize,
+    },
+    EndChart {
+        by: usize,
+        chart: usize,
+        version: i64,
+    },
+    EndGiven {
+        by: usize,
+        given: usize,
+        version: i64,
+    },
+    Tell {
+        by: usize,
+        review: usize,
+        version: i64,
+        words: String,
+    },
+    AskReader {
+        by: usize,
+        review: usize,
+        version: i64,
+    },
+    Close {
+        by: usize,
+        review: usize,
+        version: i64,
+        words: String,
+    },
     Replace {
         by: usize,
         person: usize,
@@ -43,17 +84,51 @@ pub(crate) enum Deed {
         on_leave: Option<bool>,
         effective_at: Option<Timestamp>,
     },
-    LeavesNow { by: usize, person: usize },
-    Delete { by: usize, person: usize },
-    Create { by: usize, person: usize },
-    PlanLeave { by: usize, person: usize, starts_at: Timestamp },
-    EndLeave { by: usize, person: usize },
-    ConfirmReturn { by: usize, person: usize },
-    PlanMove { by: usize, person: usize, effective_at: Timestamp },
+    LeavesNow {
+        by: usize,
+        person: usize,
+    },
+    Delete {
+        by: usize,
+        person: usize,
+    },
+    Create {
+        by: usize,
+        person: usize,
+    },
+    PlanLeave {
+        by: usize,
+        person: usize,
+        starts_at: Timestamp,
+    },
+    EndLeave {
+        by: usize,
+        person: usize,
+    },
+    ConfirmReturn {
+        by: usize,
+        person: usize,
+    },
+    PlanMove {
+        by: usize,
+        person: usize,
+        effective_at: Timestamp,
+    },
     SettleMoves,
-    Members { by: usize, group: usize, members: BTreeSet<usize> },
-    MapGroup { by: usize, group: usize, role: Option<&'static str> },
-    DeleteGroup { by: usize, group: usize },
+    Members {
+        by: usize,
+        group: usize,
+        members: BTreeSet<usize>,
+    },
+    MapGroup {
+        by: usize,
+        group: usize,
+        role: Option<&'static str>,
+    },
+    DeleteGroup {
+        by: usize,
+        group: usize,
+    },
 }
 
 impl Deed {
@@ -63,17 +138,35 @@ impl Deed {
     }
 }
 
-/// Somebody for whom the deed that `make` makes of him is permitted; nobody: whoever is drawn.
+/// The model without one of its rules.
+fn without_a_rule(model: &Model, which: usize) -> Model {
+    const YEAR: i64 = 366 * 24 * 3_600_000_000;
+    let mut model = model.clone();
+    match which % 5 {
+        0 => model.people.iter_mut().for_each(|one| one.invited_by.clear()),
+        1 => model.people.iter_mut().for_each(|one| one.leave = None),
+        2 => model.people.iter_mut().for_each(|one| one.manager = None),
+        3 => model.asked.iter_mut().for_each(|one| one.by = usize::MAX),
+        _ => model.given.iter_mut().for_each(|one| (one.ended, one.until) = (None, one.until.plus_micros(YEAR))),
+    }
+    model
+}
+
+/// Mostly somebody for whom the deed that `make` makes of him is permitted; often somebody who is refused by one rule alone; else
+/// whoever is drawn.
 pub(crate) fn somebody(model: &Model, drawn: u32, now: Timestamp, make: impl Fn(usize) -> Deed) -> Deed {
     let count = model.people.len();
     let drawn = usize::try_from(drawn).unwrap_or(0);
     let first = drawn % count;
-    // Two of three are people who may; the others are whoever it is.
-    if !(drawn / count).is_multiple_of(3) {
-        let able = (0..count).map(|step| make((first + step) % count)).find(|deed| model.judge(deed, now).is_some());
-        if let Some(deed) = able {
-            return deed;
+    let mut everybody = (0..count).map(|step| make((first + step) % count));
+    let (way, rule) = (drawn / count % 8, drawn / count / 8);
+    let found = match way {
+        0 => None,
+        1 | 2 => {
+            let without = without_a_rule(model, rule);
+            everybody.find(|deed| model.judge(deed, now).is_none() && without.judge(deed, now).is_some())
         }
-    }
-    make(first)
+        _ => everybody.find(|deed| model.judge(deed, now).is_some()),
+    };
+    found.unwrap_or_else(|| make(first))
 }

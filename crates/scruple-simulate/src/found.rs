@@ -1,7 +1,7 @@
 //! An organisation as it is founded: drawn by its seed, written in one transaction.
 
 use crate::draw::Draw;
-use crate::error::{Sound, SimulateError, failed};
+use crate::error::{SimulateError, Sound, failed};
 use crate::model::{Given, Group, Model, Staff};
 use crate::node::World;
 use crate::perform::{attributes, group_name, name};
@@ -42,11 +42,12 @@ fn people(draw: &mut Draw, now: Timestamp, ids: &mut impl rand_core::Rng) -> Mod
         asked: Vec::new(),
         reviews: Vec::new(),
         planned: Vec::new(),
+        moved: Vec::new(),
         groups: Vec::new(),
     };
     for person in 0..count {
         let manager = (person >= FOUNDERS && !draw.one_in(4)).then(|| draw.below(count)).filter(|one| *one != person);
-        let invited_by = (person >= FOUNDERS && draw.one_in(3)).then(|| draw.below(count)).filter(|one| *one != person);
+        let invited_by = (person >= FOUNDERS && draw.one_in(2)).then(|| draw.below(count)).filter(|one| *one != person);
         let sessions = if draw.one_in(2) { vec![[u8::try_from(person).unwrap_or(0); 32]] } else { Vec::new() };
         model.people.push(Staff {
             id: new_id(now, ids),
@@ -81,7 +82,17 @@ fn people(draw: &mut Draw, now: Timestamp, ids: &mut impl rand_core::Rng) -> Mod
             let id = new_id::<()>(now, ids).uuid();
             let involved = BTreeSet::from([person, 0, 1]);
             let until = now.plus_micros(lasts);
-            model.given.push(Given { id, person, role, from: now, until, granted_at: now, involved, ended: None, version: 1 });
+            model.given.push(Given {
+                id,
+                person,
+                role,
+                from: now,
+                until,
+                granted_at: now,
+                involved,
+                ended: None,
+                version: 1,
+            });
         }
     }
     for number in 0..draw.below(3) {
@@ -121,7 +132,8 @@ pub(crate) async fn found(world: &World, draw: &mut Draw) -> Sound<Model> {
         });
         bodies.push(("grant", one.id, "role_granted", body));
     }
-    let bodies: Vec<Told> = bodies.into_iter().map(|(kind, id, event, body)| (kind, id, event, body.to_string())).collect();
+    let bodies: Vec<Told> =
+        bodies.into_iter().map(|(kind, id, event, body)| (kind, id, event, body.to_string())).collect();
     let events: Vec<_> = bodies.iter().map(|told| event(told, now)).collect();
     tx.commit(&node.lease, &events).await.map_err(&store)?;
     Ok(model)

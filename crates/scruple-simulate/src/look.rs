@@ -76,7 +76,12 @@ pub(crate) async fn is_silent(node: &Node, model: &Model, now: Timestamp) -> Sou
     for (person, staff) in model.people.iter().enumerate() {
         let told = node.cache.try_held(&staff.login, now).is_some();
         let stale = matches!(node.cache.held(&staff.login, now).await, Err(AccessError::Stale));
-        same("default-deny", &format!("person {person} from a cache that has not looked"), &(told, stale), &(false, true))?;
+        same(
+            "default-deny",
+            &format!("person {person} from a cache that has not looked"),
+            &(told, stale),
+            &(false, true),
+        )?;
     }
     Ok(())
 }
@@ -117,7 +122,12 @@ pub(crate) async fn states(world: &World, model: &Model) -> Sound<()> {
         let wanted = &found.wanted;
         let patients: BTreeSet<String> = wanted.patients.iter().map(|one| one.id().to_owned()).collect();
         let expected: BTreeSet<String> = asked.patients.iter().map(|one| crate::model::patient(*one)).collect();
-        same("never-wider", &format!("request {number}"), &(patients, wanted.window.ends_at()), &(expected, asked.until))?;
+        same(
+            "never-wider",
+            &format!("request {number}"),
+            &(patients, wanted.window.ends_at()),
+            &(expected, asked.until),
+        )?;
         let state = (found.state.code(), found.version);
         same("no-silence-is-yes", &format!("request {number}"), &state, &(asked.outcome.code(), asked.version))?;
         if let scruple_flow::RequestState::Approved { approvals, .. } = &found.state {

@@ -1,6 +1,6 @@
 //! The real things: database, ledger on a simulated disk, drainers, a cache on each node; and how they are killed and opened anew.
 
-use crate::error::{Sound, SimulateError, broken, failed};
+use crate::error::{SimulateError, Sound, broken, failed};
 use crate::model::Seen;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
@@ -230,7 +230,10 @@ impl World {
             while let Err(error) = drainer.drain().await {
                 tries -= 1;
                 if !error.is_passing() || tries == 0 {
-                    return broken("one-entry", format!("events do not reach the ledger: {}", failed("draining")(error)));
+                    return broken(
+                        "one-entry",
+                        format!("events do not reach the ledger: {}", failed("draining")(error)),
+                    );
                 }
                 // Entries of a drainer that was killed are on their way.
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;

@@ -24,6 +24,8 @@ struct Replay {
     charts: BTreeMap<String, Span>,
     /// Whose, what was given until when, and when it is lost.
     moves: Vec<(String, i64, i64)>,
+    /// The same of charts, of one role if that is said.
+    taken: Vec<(String, Option<String>, i64, i64)>,
 }
 
 /// What everybody had, by the ids of persons: roles, and charts as `role/patient`.
@@ -45,6 +47,7 @@ fn micros(seen: &Seen, field: &str) -> i64 {
 impl Replay {
     fn take(&mut self, seen: &Seen) {
         let person = seen.text("person").to_owned();
+        self.lose_charts(seen);
         match seen.kind.as_str() {
             "role_granted" => {
                 let role = seen.text("role").to_owned();
@@ -73,6 +76,20 @@ impl Replay {
         }
     }
 
+    /// What was opened by the old place is lost with it.
+    fn lose_charts(&mut self, seen: &Seen) {
+        let at = seen.at.micros();
+        let role = if seen.kind == "group_mapped" { seen.text("role_before") } else { seen.text("role") };
+        let losers = seen.body.get("lost_by").and_then(Value::as_array).into_iter().flatten();
+        for loser in losers.filter_map(Value::as_str) {
+            self.taken.push((loser.to_owned(), Some(role.to_owned()), at, at));
+        }
+        if seen.kind == "person_moved" {
+            let effective_at = micros(seen, "effective_at");
+            self.taken.push((seen.text("person").to_owned(), None, at, effective_at.max(at)));
+        }
+    }
+
     fn lose(&mut self, seen: &Seen) {
         let grants = seen.body.get("grants").and_then(Value::as_array).into_iter().flatten();
         for grant in grants.filter_map(|grant| grant.get("grant")?.as_str()) {
@@ -88,6 +105,14 @@ impl Replay {
             let moved = |(person, given, lost): &(String, i64, i64)| {
                 !is_chart && *person == one.person && *given >= one.given_at && *lost <= at
             };
+            let taken = |(person, role, given, lost): &(String, Option<String>, i64, i64)| {
+                is_chart
+                    && *person == one.person
+                    && role.as_ref().is_none_or(|role| *role == one.role)
+                    && *given >= one.given_at
+                    && *lost <= at
+            };
+            let out = out || self.taken.iter().any(taken);
             if !out && one.from <= at && at < one.until && !self.moves.iter().any(moved) {
                 had.entry(one.person.clone()).or_default().insert(one.what.clone());
             }

@@ -38,7 +38,8 @@ impl House {
     pub fn draw(draw: &mut Draw) -> Self {
         use Need::{Line, Role};
         let of_patients = [vec![Role(MANAGER)], vec![Line], vec![Role(MANAGER), Role(PRIVACY)]];
-        let of_role = [vec![Role(MANAGER), Role(PRIVACY)], vec![Line, Role(PRIVACY)], vec![Role(MANAGER), Role(MANAGER)]];
+        let of_role =
+            [vec![Role(MANAGER), Role(PRIVACY)], vec![Line, Role(PRIVACY)], vec![Role(MANAGER), Role(MANAGER)]];
         Self {
             of_patients: of_patients[draw.below(3)].clone(),
             of_role: of_role[draw.below(3)].clone(),

@@ -86,7 +86,8 @@ impl Life {
         let model = found(&world, &mut draw).await?;
         let ids = [draw.generator(), draw.generator()];
         let (counts, looked) = (Counts::default(), Looked::default());
-        let mut life = Self { world, model, ids, looked, events: Vec::new(), notes: Vec::new(), told: Vec::new(), counts };
+        let mut life =
+            Self { world, model, ids, looked, events: Vec::new(), notes: Vec::new(), told: Vec::new(), counts };
         for news in life.world.news().await? {
             life.events.extend(news);
         }

@@ -1,6 +1,6 @@
 //! What a deed that was done changes. Ids come from the entries, which must tell of the same people.
 
-use super::{Asked, Chart, Given, Leave, Look, Model, Outcome, Planned, Review};
+use super::{Asked, Chart, Given, Leave, Look, Model, Moved, Outcome, Planned, Review};
 use crate::deed::Deed;
 use crate::error::{Sound, broken};
 use scruple_core::Timestamp;
@@ -71,10 +71,7 @@ impl Model {
                 }
             }
             Deed::Declare { by, role, patient, ends_at } => {
-                self.charts.push(Chart {
-                    until: *ends_at,
-                    ..opened(first, *by, role, *patient, now)
-                });
+                self.charts.push(Chart { until: *ends_at, ..opened(first, *by, role, *patient, now) });
             }
             Deed::Emergency { by, role, patient } => {
                 let chart = seen.get(1).map(Seen::id).unwrap_or_default();
@@ -173,7 +170,17 @@ impl Model {
             let involved = BTreeSet::from([asked.person, asked.by, by]);
             let (person, role, until) = (asked.person, asked.role, asked.until);
             let id = asked.id;
-            self.given.push(Given { id, person, role, from, until, granted_at: now, involved, ended: None, version: 1 });
+            self.given.push(Given {
+                id,
+                person,
+                role,
+                from,
+                until,
+                granted_at: now,
+                involved,
+                ended: None,
+                version: 1,
+            });
             return;
         }
         let approvers = asked.approvals.iter().map(|(by, _)| *by);
@@ -183,7 +190,7 @@ impl Model {
             let number = number.copied().unwrap_or(usize::MAX);
             let involved = involved.clone();
             let chart = opened(one.id(), asked.person, asked.role, number, from);
-            self.charts.push(Chart { until: asked.until, involved, ..chart });
+            self.charts.push(Chart { granted_at: now, until: asked.until, involved, ..chart });
         }
     }
 
@@ -260,10 +267,15 @@ impl Model {
     }
 
     fn moves(&mut self, person: usize, id: Uuid, effective_at: Timestamp, now: Timestamp) {
+        let effective_at = effective_at.max(now);
+        self.moved.push(Moved { person, role: None, covers_until: now, effective_at });
         if effective_at > now {
             self.planned.push(Planned { id, person, covers_until: now, effective_at, is_settled: false });
         } else {
-            self.given.iter_mut().filter(|one| one.person == person && one.until > now).for_each(|one| end_given(one, now));
+            self.given
+                .iter_mut()
+                .filter(|one| one.person == person && one.until > now)
+                .for_each(|one| end_given(one, now));
         }
     }
 
@@ -297,6 +309,7 @@ impl Model {
             if role.is_none() || !self.is_here(*person) || self.groups.iter().any(stands) {
                 continue;
             }
+            self.moved.push(Moved { person: *person, role, covers_until: now, effective_at: now });
             let lost = |one: &&mut Given| one.person == *person && Some(one.role) == role && one.until > now;
             self.given.iter_mut().filter(lost).for_each(|one| end_given(one, now));
         }
@@ -305,7 +318,20 @@ impl Model {
 
 fn opened(id: Uuid, person: usize, role: &'static str, patient: usize, from: Timestamp) -> Chart {
     let involved = BTreeSet::from([person]);
-    Chart { id, person, role, patient, is_emergency: false, from, until: from, involved, ended: None, version: 1 }
+    let granted_at = from;
+    Chart {
+        id,
+        person,
+        role,
+        patient,
+        is_emergency: false,
+        granted_at,
+        from,
+        until: from,
+        involved,
+        ended: None,
+        version: 1,
+    }
 }
 
 fn end_chart(chart: &mut Chart, at: Timestamp) {

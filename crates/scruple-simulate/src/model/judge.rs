@@ -218,7 +218,8 @@ impl Model {
                 if !self.is_here(*by) || !self.people[*person].is_listed || !self.is_here(*person) {
                     return None;
                 }
-                let goes_on = |leave: super::Leave| !leave.is_said_to_be_over && leave.starts_at <= (*starts_at).max(now);
+                let goes_on =
+                    |leave: super::Leave| !leave.is_said_to_be_over && leave.starts_at <= (*starts_at).max(now);
                 let is_same = self.people[*person].leave.is_some_and(goes_on);
                 Some(if is_same { Vec::new() } else { vec!["leave_started"] })
             }

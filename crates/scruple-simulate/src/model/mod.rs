@@ -61,6 +61,7 @@ pub(crate) struct Chart {
     pub role: &'static str,
     pub patient: usize,
     pub is_emergency: bool,
+    pub granted_at: Timestamp,
     pub from: Timestamp,
     pub until: Timestamp,
     pub involved: BTreeSet<usize>,
@@ -133,6 +134,16 @@ pub(crate) struct Review {
     pub version: i64,
 }
 
+/// What somebody loses of what was given him until then.
+#[derive(Clone, Debug)]
+pub(crate) struct Moved {
+    pub person: usize,
+    /// The role; none: everything.
+    pub role: Option<&'static str>,
+    pub covers_until: Timestamp,
+    pub effective_at: Timestamp,
+}
+
 /// A move that counts later than it was told.
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
@@ -162,6 +173,7 @@ pub(crate) struct Model {
     pub asked: Vec<Asked>,
     pub reviews: Vec<Review>,
     pub planned: Vec<Planned>,
+    pub moved: Vec<Moved>,
     pub groups: Vec<Group>,
 }
 
@@ -189,7 +201,11 @@ impl Model {
             return BTreeSet::new();
         }
         let holds = |one: &&Given| {
-            one.person == person && one.ended.is_none() && one.from <= now && now < one.until && !self.is_taken(one, now)
+            one.person == person
+                && one.ended.is_none()
+                && one.from <= now
+                && now < one.until
+                && !self.is_taken(one, now)
         };
         self.given.iter().filter(holds).map(|one| one.role).collect()
     }
@@ -199,8 +215,15 @@ impl Model {
         if !self.is_in(person, now) {
             return BTreeSet::new();
         }
+        let takes = |moved: &Moved, one: &Chart| {
+            moved.person == person
+                && moved.role.is_none_or(|role| role == one.role)
+                && moved.covers_until >= one.granted_at
+                && moved.effective_at <= now
+        };
         let opens = |one: &&Chart| {
             one.person == person
+                && !self.moved.iter().any(|moved| takes(moved, one))
                 && one.role == role
                 && one.ended.is_none()
                 && one.from <= now
