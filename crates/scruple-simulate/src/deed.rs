@@ -138,11 +138,14 @@ impl Deed {
     }
 }
 
+/// Rules that the model can be without.
+const RULES: usize = 5;
+
 /// The model without one of its rules.
 fn without_a_rule(model: &Model, which: usize) -> Model {
     const YEAR: i64 = 366 * 24 * 3_600_000_000;
     let mut model = model.clone();
-    match which % 5 {
+    match which % RULES {
         0 => model.people.iter_mut().for_each(|one| one.invited_by.clear()),
         1 => model.people.iter_mut().for_each(|one| one.leave = None),
         2 => model.people.iter_mut().for_each(|one| one.manager = None),
@@ -163,8 +166,12 @@ pub(crate) fn somebody(model: &Model, drawn: u32, now: Timestamp, make: impl Fn(
     let found = match way {
         0 => None,
         1 | 2 => {
-            let without = without_a_rule(model, rule);
-            everybody.find(|deed| model.judge(deed, now).is_none() && without.judge(deed, now).is_some())
+            let refused: Vec<Deed> = everybody.filter(|deed| model.judge(deed, now).is_none()).collect();
+            let by_one_rule = (0..RULES).find_map(|step| {
+                let without = without_a_rule(model, rule + step);
+                refused.iter().find(|deed| without.judge(deed, now).is_some())
+            });
+            by_one_rule.cloned()
         }
         _ => everybody.find(|deed| model.judge(deed, now).is_some()),
     };
