@@ -11,7 +11,9 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::args::Args;
+use crate::postgres::{Durability, Postgres};
 use crate::shell;
+use crate::test::POSTGRES_VARIABLE;
 use crate::upstream::{self, HELIOS_VARIABLE, MEDPLUM_VARIABLE, Upstream};
 
 pub const HELP: &str = "
@@ -34,6 +36,7 @@ Runs one of these in release, and adds a row to docs/long-runs.md:
   http-crash       power cuts under the gateway: every released answer has its record (1,000 cases)
   http-kill        SIGKILL of the gateway under load, then verify (50 cases)
   reserve-crash    power cuts while the reserve is written and merged (1,000 cases)
+  simulate         organisations against a plain model: races, clock jumps, crashes, on both engines (30 minutes)
 
   --seed S       repeats an earlier run; default: from the clock
   --minutes N    how long
@@ -63,6 +66,7 @@ const RUNS: &[(&str, Limit)] = &[
     ("http-crash", Limit::Cases(1_000)),
     ("http-kill", Limit::Cases(50)),
     ("reserve-crash", Limit::Cases(1_000)),
+    ("simulate", Limit::Minutes(30)),
 ];
 
 /// The last line of a run.
@@ -100,13 +104,16 @@ pub fn run(mut args: Args) -> Result<()> {
     let bench = ["--release", "--quiet", "-p", "scruple-bench", "--bin", "long"];
     shell::run(shell::cargo().arg("build").args(bench))?;
     let servers = if matches!(name.as_str(), "pairs" | "pairs-others" | "bare") { of_others()? } else { Vec::new() };
+    let is_given = shell::given(POSTGRES_VARIABLE).is_some();
+    let postgres = (name == "simulate" && !is_given).then(|| Postgres::start(Durability::Off)).transpose()?;
     let began = Instant::now();
     let mut command = shell::cargo();
+    command.envs(postgres.iter().map(|server| (POSTGRES_VARIABLE, server.url())));
     command.envs(servers.iter().map(|(variable, server)| (variable, &server.base)));
     command.arg("run").args(bench).args(["--", &name, "--seed", &seed.to_string()]).args(&limit);
     let out = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start `cargo`")?;
     let duration = began.elapsed().as_secs();
-    drop(servers);
+    drop((servers, postgres));
     let said = String::from_utf8_lossy(&out.stdout);
     print!("{said}");
 

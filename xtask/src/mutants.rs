@@ -3,6 +3,7 @@
 //! It works on a copy of the tree, so that the tree itself is never without a defence. What fails to compile shows nothing,
 //! and is an error of the mutant. Too slow for every change: there, a test looks only whether each patch still applies.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -16,11 +17,12 @@ use crate::shell;
 pub const HELP: &str = "
 usage: cargo xtask mutants [--target-dir DIR] [NAME...]
 
-For each patch in tests/mutants (or for those that are named, as l02): copies the tree to target/mutants/tree, applies
-the patch there, and runs the one test that README.md beside it names. The test must fail. One that passes lets the
+For each patch in tests/mutants (or for those that are named, as l02; `gateway` and `simulate` name those of a crate):
+copies the tree to target/mutants/tree, applies the patch there, and runs the one test that README.md beside it names. The test must fail. One that passes lets the
 command fail, as does a patch that does not apply or compile, and a test that fails without the patch.
 
-  --target-dir DIR   where the copies are compiled; default target/mutants/build";
+  --target-dir DIR   where the copies are compiled; default target/mutants/build. Not the target folder of the tree itself:
+                     cargo would take what was made of one for what was made of the other";
 
 const FOLDER: &str = "tests/mutants";
 
@@ -37,6 +39,11 @@ struct Mutant {
 }
 
 impl Mutant {
+    /// By its own name, or by that of the crate whose test finds it.
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.package.strip_prefix("scruple-") == Some(name)
+    }
+
     fn patch(&self) -> PathBuf {
         shell::root().join(FOLDER).join(format!("{}.patch", self.name))
     }
@@ -80,10 +87,11 @@ pub fn run(mut args: Args) -> Result<()> {
 }
 
 fn chosen(all: Vec<Mutant>, names: &[String]) -> Result<Vec<Mutant>> {
-    if let Some(unknown) = names.iter().find(|name| all.iter().all(|mutant| mutant.name != **name)) {
+    if let Some(unknown) = names.iter().find(|name| all.iter().all(|mutant| !mutant.is_called(name))) {
         bail!("there is no mutant `{unknown}`");
     }
-    Ok(all.into_iter().filter(|mutant| names.is_empty() || names.contains(&mutant.name)).collect())
+    let is_asked = |mutant: &Mutant| names.is_empty() || names.iter().any(|name| mutant.is_called(name));
+    Ok(all.into_iter().filter(is_asked).collect())
 }
 
 /// The mutants, as the table names them.
@@ -164,7 +172,8 @@ impl Place {
 
     /// The first of the tests that fails as things are.
     fn failing<'a>(&self, mutants: &'a [Mutant]) -> Result<Option<&'a str>> {
-        for mutant in mutants {
+        let mut seen = BTreeSet::new();
+        for mutant in mutants.iter().filter(|mutant| seen.insert((&mutant.package, &mutant.test))) {
             self.compile(mutant)?;
             if self.fails(mutant)? {
                 return Ok(Some(&mutant.test));
@@ -201,7 +210,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fs;
 
-    use super::{FOLDER, mutants, rows};
+    use super::{FOLDER, chosen, mutants, rows};
     use crate::shell;
 
     #[test]
@@ -220,6 +229,20 @@ mod tests {
         let files: BTreeSet<String> =
             files.filter_map(|file| Some(file.to_str()?.strip_suffix(".patch")?.to_owned())).collect();
         assert_eq!(files, mutants.into_iter().map(|mutant| mutant.name).collect(), "each patch has its row");
+    }
+
+    #[test]
+    fn mutants_are_called_by_their_names_or_by_their_crate() {
+        let all = || mutants().unwrap();
+        let names = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            chosen(all(), &names).map(|chosen| chosen.len())
+        };
+        assert_eq!(names(&[]).unwrap(), all().len());
+        assert_eq!(names(&["l02"]).unwrap(), 1);
+        assert!(names(&["simulate"]).unwrap() >= 10);
+        assert_eq!(names(&["simulate", "gateway"]).unwrap(), all().len());
+        assert!(names(&["simulat"]).is_err());
     }
 
     #[test]
@@ -242,7 +265,8 @@ mod tests {
                 drawn.push(line);
             }
         }
-        let ours: BTreeSet<String> = mutants().unwrap().into_iter().map(|mutant| mutant.name).collect();
+        let names = mutants().unwrap().into_iter().map(|mutant| mutant.name);
+        let ours: BTreeSet<String> = names.filter(|name| name.starts_with('l')).collect();
         assert_eq!(ours, drawn.into_iter().filter(|line| line != "l30").collect());
     }
 }

@@ -45,6 +45,25 @@ impl HeldRow {
     }
 }
 
+row! { struct OpenRow {
+    id: Uuid, person: Uuid, role: String, purpose: Option<String>, patient_sealed: Vec<u8>, kind: String,
+    reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, starts_at: i64, ends_at: i64,
+    moved_at: Option<i64>,
+} }
+
+impl OpenRow {
+    /// The elevation until it ends or a move takes it; `None` if that is before it begins.
+    fn into_held(self, tx: &Tx) -> Result<Option<HeldElevation>, StoreError> {
+        let Self { id, person, role, purpose, patient_sealed, kind, reason, request, review, .. } = self;
+        let (starts_at, ends_at) = (self.starts_at, self.ends_at);
+        let row =
+            HeldRow { id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at };
+        let held = row.into_held(tx)?;
+        let ends_at = held.window.ends_at().min(self.moved_at.map_or(held.window.ends_at(), Timestamp::from_micros));
+        Ok(Window::new(held.window.starts_at(), ends_at).ok().map(|window| HeldElevation { window, ..held }))
+    }
+}
+
 row! { struct ElevationRow {
     id: Uuid, person: Uuid, role: String, purpose: Option<String>, patient_sealed: Vec<u8>, kind: String,
     reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, starts_at: i64, ends_at: i64, granted_at: i64,
@@ -182,19 +201,24 @@ pub async fn find_elevation(tx: &mut Tx, id: Id<Elevation>) -> Result<Option<Ele
     row.map(|row| row.into_elevation(tx)).transpose()
 }
 
-/// The elevations of a person that are neither ended nor over, those that have not begun included.
+/// The elevations of a person that are neither ended nor over, those that have not begun included. What a move takes ends with
+/// it, as grants do: a record that the old place opened does not come back with a role that the new one approves.
 ///
 /// # Errors
 /// The database failed, a row is inconsistent, or there are more than [`OPEN_ELEVATIONS_MAX`].
+// relies on (move-takes)
 pub async fn open_elevations(
     tx: &mut Tx,
     person: Id<Person>,
     now: Timestamp,
 ) -> Result<Vec<HeldElevation>, StoreError> {
     const SQL: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at,
+                              (SELECT MIN(effective_at) FROM person_move
+                               WHERE person_move.person = elevation.person AND covers_until >= elevation.granted_at
+                                 AND (person_move.role IS NULL OR person_move.role = elevation.role)) AS moved_at
                        FROM elevation WHERE person = $1 AND ends_at > $2 AND ended_at IS NULL ORDER BY id LIMIT $3";
-    let rows: Vec<HeldRow> = on_engine!(tx, |conn| {
+    let rows: Vec<OpenRow> = on_engine!(tx, |conn| {
         let limit = OPEN_ELEVATIONS_MAX.saturating_add(1);
         sqlx::query_as(SQL).bind(person.uuid()).bind(now.micros()).bind(limit).fetch_all(conn).await?
     });
@@ -204,7 +228,10 @@ pub async fn open_elevations(
             max: OPEN_ELEVATIONS_MAX.unsigned_abs(),
         });
     }
-    rows.into_iter().map(|row| row.into_held(tx)).collect()
+    let open = rows.into_iter().filter_map(|row| row.into_held(tx).transpose());
+    let mut open = open.collect::<Result<Vec<_>, _>>()?;
+    open.retain(|elevation| elevation.window.ends_at() > now);
+    Ok(open)
 }
 
 /// The elevations of a person, newest first, one page of at most [`PAGE_ROWS_MAX`] before one.

@@ -66,13 +66,16 @@ impl TryFrom<MoveRow> for Move {
     }
 }
 
-/// Stores a move, at version 1, and answers with it. It covers every grant that is there, also one that a node whose
+/// Stores a move, at version 1, and answers with it. It covers every grant and elevation that is there, also one that a node whose
 /// clock is ahead has made: the row of the person must be locked ([`crate::lock_person`]).
 ///
 /// # Errors
 /// [`StoreError::Refused`]: it would take effect before it was noted.
 pub async fn insert_move(tx: &mut Tx, new: &NewMove) -> Result<Move, StoreError> {
-    const SQL_LATEST: &str = "SELECT MAX(granted_at) FROM role_grant WHERE person = $1 AND revoked_at IS NULL";
+    const SQL_LATEST: &str = "SELECT MAX(granted_at)
+                              FROM (SELECT granted_at FROM role_grant WHERE person = $1 AND revoked_at IS NULL
+                                    UNION ALL
+                                    SELECT granted_at FROM elevation WHERE person = $1 AND ended_at IS NULL) AS given";
     const SQL: &str =
         "INSERT INTO person_move (id, person, role, noted_by, noted_at, covers_until, effective_at, version)
                        VALUES ($1, $2, $3, $4, $5, $6, $7, 1)";

@@ -30,7 +30,15 @@ pub struct GroupOrder {
 struct Touched {
     subjects: Subjects,
     revoked: Vec<HeldGrant>,
+    /// Who lost the role.
+    losers: Vec<Id<Person>>,
     changes: Vec<Change>,
+}
+
+impl Touched {
+    fn told(&self) -> Vec<String> {
+        self.losers.iter().map(ToString::to_string).collect()
+    }
 }
 
 impl Directory<'_> {
@@ -48,7 +56,7 @@ impl Directory<'_> {
             self.join(&mut tx, id, *person, at).await?;
         }
         let added: Vec<_> = order.members.iter().copied().collect();
-        let record = self.group_record((id, 1), "group_added", at, (&added, &[]), &Touched::default());
+        let record = self.group_record((id, 1), "group_added", at, (&added, &[]), (None, &Touched::default()));
         self.finish_group(tx, id, record, Touched::default()).await
     }
 
@@ -84,7 +92,8 @@ impl Directory<'_> {
         let role = group.mapping.map(|mapping| mapping.role);
         let touched = self.out_of(&mut tx, role.as_ref(), &removed, at).await?;
         let version = group.version.saturating_add(1);
-        let record = self.group_record((id, version), "group_changed", at, (&added, &removed), &touched);
+        let record =
+            self.group_record((id, version), "group_changed", at, (&added, &removed), (role.as_ref(), &touched));
         self.finish_group(tx, id, record, touched).await
     }
 
@@ -119,6 +128,7 @@ impl Directory<'_> {
             "role_before": before.as_ref().map(RoleCode::as_str),
             "by": self.by.to_string(),
             "grants": grants(&touched.revoked),
+            "lost_by": touched.told(),
         });
         let aggregate = (Aggregate::new("group", id), group.version.saturating_add(1));
         let record = Record::new(aggregate, "group_mapped", at, touched.subjects.clone(), &body);
@@ -139,7 +149,7 @@ impl Directory<'_> {
         let role = group.mapping.map(|mapping| mapping.role);
         let touched = self.out_of(&mut tx, role.as_ref(), &removed, at).await?;
         let version = group.version.saturating_add(1);
-        let record = self.group_record((id, version), "group_removed", at, (&[], &removed), &touched);
+        let record = self.group_record((id, version), "group_removed", at, (&[], &removed), (role.as_ref(), &touched));
         let position = self.commit(tx, &[record]).await?;
         Ok(Done { value: (), changes: touched.changes, position })
     }
@@ -178,6 +188,7 @@ impl Directory<'_> {
             for (_, revoked) in self.moves(tx, about, &lost).await? {
                 touched.revoked.extend(revoked);
             }
+            touched.losers.push(*person);
             touched.subjects = union(&touched.subjects, &Subject::Person(*person).into());
             touched.changes.push(Change::Mover(lost));
         }
@@ -190,7 +201,7 @@ impl Directory<'_> {
         kind: &'static str,
         at: Timestamp,
         (added, removed): (&[Id<Person>], &[Id<Person>]),
-        touched: &Touched,
+        (role, touched): (Option<&RoleCode>, &Touched),
     ) -> Record {
         let ids = |persons: &[Id<Person>]| persons.iter().map(ToString::to_string).collect::<Vec<_>>();
         let body = json!({
@@ -199,6 +210,8 @@ impl Directory<'_> {
             "added": ids(added),
             "removed": ids(removed),
             "grants": grants(&touched.revoked),
+            "role": role.map(RoleCode::as_str),
+            "lost_by": touched.told(),
         });
         Record::new((Aggregate::new("group", id), version), kind, at, touched.subjects.clone(), &body)
     }

@@ -6,6 +6,8 @@ pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Postgres;
 mod access;
 #[path = "cases/charts.rs"]
 mod charts;
+#[path = "cases/at_once.rs"]
+mod at_once;
 #[path = "cases/desk.rs"]
 mod desk;
 #[path = "cases/directory.rs"]
@@ -26,7 +28,5 @@ mod policies;
 mod race;
 #[path = "cases/seed.rs"]
 mod seed;
-#[path = "cases/weeks.rs"]
-mod weeks;
 #[path = "cases/years.rs"]
 mod years;

@@ -17,6 +17,7 @@ use scruple_bench::long::page::FuzzPage;
 use scruple_bench::long::pairs::pairs;
 use scruple_bench::long::projector::FuzzProjector;
 use scruple_bench::long::reserve::ReserveCrash;
+use scruple_bench::long::simulate::Simulate;
 use scruple_bench::long::{Limit, Settings, fuzz};
 use scruple_bench::workspace;
 use scruple_pairs::Behind;
@@ -78,6 +79,8 @@ enum Name {
     HttpKill,
     /// Power cuts while the reserve is written and merged
     ReserveCrash,
+    /// Organisations against a plain model: races, clock jumps, crashes
+    Simulate,
 }
 
 fn main() -> Result<()> {
@@ -118,6 +121,7 @@ fn main() -> Result<()> {
         Name::HttpCrash => fuzz(&HttpCrash::new()?, &settings)?,
         Name::HttpKill => http_kill(&std::env::current_exe()?, &settings)?,
         Name::ReserveCrash => fuzz(&ReserveCrash, &settings)?,
+        Name::Simulate => fuzz(&Simulate::new()?, &settings)?,
     };
     println!("{}", serde_json::to_string(&report)?);
     Ok(())

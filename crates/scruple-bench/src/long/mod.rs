@@ -17,6 +17,7 @@ pub mod pairs;
 pub mod projector;
 pub mod reserve;
 mod run;
+pub mod simulate;
 mod standing;
 mod tree;
 

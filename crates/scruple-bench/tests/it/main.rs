@@ -13,6 +13,7 @@ use scruple_bench::long::pack::FuzzPack;
 use scruple_bench::long::page::FuzzPage;
 use scruple_bench::long::pairs::pairs;
 use scruple_bench::long::projector::FuzzProjector;
+use scruple_bench::long::simulate::Simulate;
 use scruple_bench::long::{Fuzz, Limit, Report, Settings, fuzz, replay};
 use scruple_bench::workspace;
 use scruple_pairs::Behind;
@@ -105,6 +106,13 @@ fn under_load_with_faults_every_answer_is_the_reference_servers_or_a_listed_refu
 #[test]
 fn what_a_gateway_answered_survives_power_cuts() {
     run(&HttpCrash::new().unwrap(), 6);
+}
+
+#[test]
+fn organisations_keep_every_invariant_at_length() {
+    let target = Simulate::new().unwrap();
+    replays(&target, 0);
+    run(&target, 6);
 }
 
 #[test]

@@ -23,6 +23,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+/// Looks at the names of a ledger in use, until one was not disturbed.
+const LISTS_MAX: usize = 16;
+
 /// A caller's check of one payload.
 pub type Validator<'a> = dyn FnMut(u64, &[u8]) -> Result<(), String> + 'a;
 
@@ -140,9 +143,9 @@ impl Check<'_, '_> {
         self.outside_checkpoint(&verifier, outside);
         // The write-ahead log first: in a ledger that is in use, what is dropped from it later is in the tree by then.
         let (frames, torn_index) = self.frames(&verifier);
-        self.list("", 0);
+        let bytes = self.list_under_checkpoint();
         self.file_kinds();
-        let checkpoint = self.checkpoint(&verifier);
+        let checkpoint = bytes.and_then(|bytes| self.checkpoint(&verifier, &bytes));
         let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
         self.required_tiles(size);
         self.read_origins(size);
@@ -253,6 +256,21 @@ impl Check<'_, '_> {
 
     // --- files
 
+    /// Lists the folder, and answers with the checkpoint that it was listed under: in a ledger that is in use a newer one may
+    /// have come meanwhile, whose tiles were not seen.
+    fn list_under_checkpoint(&mut self) -> Option<Vec<u8>> {
+        let mut attempts = LISTS_MAX;
+        loop {
+            let before = self.read(CHECKPOINT);
+            self.files.clear();
+            self.list("", 0);
+            attempts -= 1;
+            if !self.report.live || attempts == 0 || self.read(CHECKPOINT) == before {
+                return before;
+            }
+        }
+    }
+
     fn list(&mut self, dir: &str, depth: usize) {
         /// `tile/<level>/xNNN/.../NNN.p`: a number of 20 digits has seven groups.
         const DEPTH_MAX: usize = 12;
@@ -312,9 +330,8 @@ impl Check<'_, '_> {
         }
     }
 
-    fn checkpoint(&mut self, verifier: &NoteVerifier) -> Option<Checkpoint> {
-        let bytes = self.read(CHECKPOINT)?;
-        match verifier.open(&bytes) {
+    fn checkpoint(&mut self, verifier: &NoteVerifier, bytes: &[u8]) -> Option<Checkpoint> {
+        match verifier.open(bytes) {
             Ok(checkpoint) => {
                 self.report.checkpoint_size = checkpoint.size;
                 self.report.root = checkpoint.root;

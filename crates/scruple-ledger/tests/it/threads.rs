@@ -3,11 +3,14 @@
 use crate::support::{DIR, chain, check, clock, open, options, options_at, payload};
 use scruple_ledger::simulate::SimStorage;
 use scruple_ledger::{
-    AppendError, FileSystem, Ledger, LedgerError, OpenOptions, Origin, Payload, SEGMENT_BYTES_MIN, Trust,
-    VerifyOptions, check_consistency, check_inclusion, entries, prove_consistency, prove_inclusion, verify,
+    AppendError, File, FileSystem, Item, Ledger, LedgerError, Lock, Mode, OpenOptions, Origin, Payload,
+    SEGMENT_BYTES_MIN, Storage, Trust, VerifyOptions, check_consistency, check_inclusion, entries, prove_consistency,
+    prove_inclusion, verify,
 };
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn read_all(storage: &SimStorage, from: u64) -> Vec<(u64, Payload)> {
     let read = entries(Path::new(DIR), Arc::new(storage.clone()), None, from).unwrap();
@@ -161,6 +164,87 @@ fn an_erased_key_takes_the_payloads_and_leaves_the_proof() {
     let report = check(&storage, Some(&kept));
     assert!(report.is_good(), "{report}");
     assert_eq!((report.erased, report.opened), (1, 1));
+}
+
+/// A disk on which the ledger grows by an entry and a checkpoint at one moment of a verification.
+struct Growing {
+    disk: SimStorage,
+    ledger: Ledger,
+    at: &'static str,
+    left: AtomicUsize,
+}
+
+impl Growing {
+    fn grow(&self, at: &str) {
+        if at == self.at && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.ledger.append(&payload(900), None).unwrap();
+            self.ledger.integrate_now().unwrap();
+        }
+    }
+}
+
+impl Storage for Growing {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.disk.create_dir(dir)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<Item>> {
+        let listed = self.disk.list(dir);
+        if dir.ends_with("tile/0") {
+            self.grow("names");
+        }
+        listed
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if path.ends_with("checkpoint") {
+            self.grow("checkpoint");
+        }
+        self.disk.read(path)
+    }
+    fn create(&self, path: &Path, mode: Mode) -> io::Result<Box<dyn File>> {
+        self.disk.create(path, mode)
+    }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.disk.open(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_file(path)
+    }
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        self.disk.remove_dir(dir)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.disk.sync_dir(dir)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        self.disk.lock(path)
+    }
+}
+
+#[test]
+fn a_checkpoint_that_comes_while_the_names_are_read_is_no_finding() {
+    for (at, left) in [("checkpoint", 1), ("checkpoint", 2), ("names", 1), ("names", 2)] {
+        for entries in [1, 21, 255, 256, 300] {
+            let disk = SimStorage::new();
+            let ledger = open(&disk);
+            for number in 0..entries {
+                ledger.append(&payload(number), None).unwrap();
+            }
+            ledger.integrate_now().unwrap();
+            let kept = ledger.checkpoint();
+            let growing = Growing { disk, ledger, at, left: AtomicUsize::new(left) };
+            let options = VerifyOptions {
+                storage: Arc::new(growing),
+                outside_checkpoint: Some(kept),
+                ..VerifyOptions::default()
+            };
+            let report = verify(Path::new(DIR), options).unwrap();
+            assert!(report.is_good() && report.live, "{at} {left}, {entries} entries: {report}");
+            assert!(report.checkpoint_size >= entries, "{report}");
+        }
+    }
 }
 
 #[test]

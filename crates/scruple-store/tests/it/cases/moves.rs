@@ -2,10 +2,12 @@
 
 use super::ENGINE;
 use crate::support::{TestDb, at, with_db};
-use scruple_core::{Id, Timestamp};
+use scruple_core::{Id, Phi, Timestamp};
+use scruple_flow::{DeclaredReason, NewElevation, Opening};
 use scruple_store::{
-    Grant, Move, NewGrant, NewMove, Person, Revocation, StoreError, Subject, due_moves, grants_as_of, holders,
-    insert_grant, insert_move, left_over_grants, load_access, lock_person, revoke_grants, settle_move,
+    Grant, Move, NewGrant, NewMove, Person, Revocation, StoreError, Subject, Window, due_moves, grants_as_of, holders,
+    insert_elevation, insert_grant, insert_move, left_over_grants, load_access, lock_person, revoke_grants,
+    settle_move,
 };
 
 /// Notes a move at second `noted` that takes effect at second `effective`.
@@ -67,6 +69,63 @@ async fn a_mover_loses_what_he_held_at_the_effective_instant_unless_it_is_approv
         let access = load_access(&mut db.read().await, people[0], at(21)).await.unwrap().unwrap();
         let ends: Vec<_> = access.grants.iter().map(|grant| grant.window.ends_at()).collect();
         assert_eq!(ends.iter().filter(|end| **end == at(50)).count(), 2, "whoever caches it knows when it ends");
+    })
+    .await;
+}
+
+/// The patients whose records are open to somebody.
+async fn opened(db: &TestDb, person: Id<Person>, second: i64) -> Vec<String> {
+    let access = load_access(&mut db.read().await, person, at(second)).await.unwrap().unwrap();
+    let open = access.elevations.iter().filter(|one| one.window.contains(at(second)));
+    let mut patients: Vec<_> = open.map(|one| one.patient.id().to_owned()).collect();
+    patients.sort_unstable();
+    patients
+}
+
+/// Opens a record to somebody at second `from`.
+async fn declare(db: &TestDb, person: Id<Person>, role: &str, patient: &str, from: i64) {
+    let opening = Opening {
+        id: db.id(),
+        person,
+        role: role.parse().unwrap(),
+        purpose: None,
+        patient: patient.parse().unwrap(),
+        window: Window::new(at(from), at(1_000)).unwrap(),
+        justification: Phi::new("covers the ward tonight".to_owned()),
+    };
+    let new = NewElevation::declared(opening, DeclaredReason::Covering, at(from)).unwrap();
+    let mut tx = db.begin().await;
+    insert_elevation(&mut tx, &new).await.unwrap();
+    db.commit(tx, Subject::Person(person)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_record_that_the_old_place_opened_does_not_come_back_with_the_role() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        for (role, patient) in [("nurse", "a"), ("coder", "b")] {
+            declare(db, people[0], role, patient, 1).await;
+        }
+        // Out of a group that stood for one role; later, and elsewhere, everything; what is opened between them is lost then.
+        note(db, people, Some("nurse"), 5, 5).await;
+        assert_eq!(opened(db, people[0], 5).await, ["b"]);
+        approve(db, people, "nurse", at(6)).await;
+        declare(db, people[0], "nurse", "c", 7).await;
+        let planned = note(db, people, None, 8, 50).await;
+        declare(db, people[0], "nurse", "d", 9).await;
+        for settled in [false, true] {
+            for (second, expected) in [(10, &["b", "c", "d"][..]), (49, &["b", "c", "d"]), (50, &["d"]), (99, &["d"])] {
+                assert_eq!(opened(db, people[0], second).await, expected, "{second}, settled: {settled}");
+            }
+            if !settled {
+                let mut tx = db.begin().await;
+                settle_move(&mut tx, planned.id, planned.version, at(60)).await.unwrap();
+                db.commit(tx, Subject::Person(people[0])).await.unwrap();
+            }
+        }
+        let access = load_access(&mut db.read().await, people[0], at(10)).await.unwrap().unwrap();
+        let ends = access.elevations.iter().filter(|one| one.window.ends_at() == at(50)).count();
+        assert_eq!(ends, 2, "whoever caches it knows when it ends");
     })
     .await;
 }

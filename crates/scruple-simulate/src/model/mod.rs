@@ -1,0 +1,261 @@
+//! What should be: who is here, who holds what, what was asked for, in plain lists that nothing is ever taken from.
+//!
+//! It is written from the rules and not from the code that it judges: no SQL, no cache, no state machine of scruple-flow.
+
+mod apply;
+mod judge;
+
+pub(crate) use apply::{Seen, patient};
+
+use crate::rules::{House, MANAGER, Need, PRIVACY};
+use scruple_core::{Id, Timestamp};
+use scruple_flow::Person;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// Somebody, by the number under which he is told of.
+#[derive(Clone, Debug)]
+pub(crate) struct Staff {
+    pub id: Id<Person>,
+    pub login: String,
+    pub left: Option<Timestamp>,
+    pub leave: Option<Leave>,
+    pub department: usize,
+    pub manager: Option<usize>,
+    /// Who made the links by which he came to what he signs in with.
+    pub invited_by: BTreeSet<usize>,
+    /// Whether the directory tells of him now.
+    pub is_listed: bool,
+    /// Sessions of the console that are open.
+    pub sessions: Vec<[u8; 32]>,
+    /// What he wrote in his last request.
+    pub last_words: Option<String>,
+}
+
+/// A leave that is not closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Leave {
+    pub starts_at: Timestamp,
+    pub is_said_to_be_over: bool,
+}
+
+/// A role that somebody was given.
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    pub id: Uuid,
+    pub person: usize,
+    pub role: &'static str,
+    pub from: Timestamp,
+    pub until: Timestamp,
+    pub granted_at: Timestamp,
+    pub involved: BTreeSet<usize>,
+    pub ended: Option<Timestamp>,
+    pub version: i64,
+}
+
+/// A record of a patient that was opened to somebody.
+#[derive(Clone, Debug)]
+pub(crate) struct Chart {
+    pub id: Uuid,
+    pub person: usize,
+    pub role: &'static str,
+    pub patient: usize,
+    pub is_emergency: bool,
+    pub granted_at: Timestamp,
+    pub from: Timestamp,
+    pub until: Timestamp,
+    pub involved: BTreeSet<usize>,
+    pub ended: Option<Timestamp>,
+    pub version: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    Pending,
+    Approved,
+    Denied,
+    Expired,
+    Cancelled,
+}
+
+impl Outcome {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What somebody asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub id: Uuid,
+    pub person: usize,
+    pub by: usize,
+    pub role: &'static str,
+    pub patients: BTreeSet<usize>,
+    pub from: Timestamp,
+    pub until: Timestamp,
+    pub decide_by: Timestamp,
+    pub needs: Vec<Need>,
+    pub approvals: Vec<(usize, Need)>,
+    pub outcome: Outcome,
+    pub version: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Look {
+    Open,
+    Asked,
+    Justified,
+}
+
+impl Look {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Asked => "asked",
+            Self::Justified => "justified",
+        }
+    }
+}
+
+/// The review of an emergency.
+#[derive(Clone, Debug)]
+pub(crate) struct Review {
+    pub id: Uuid,
+    pub reader: usize,
+    pub look: Look,
+    pub account: Option<String>,
+    pub version: i64,
+}
+
+/// What somebody loses of what was given him until then.
+#[derive(Clone, Debug)]
+pub(crate) struct Moved {
+    pub person: usize,
+    /// The role; none: everything.
+    pub role: Option<&'static str>,
+    pub covers_until: Timestamp,
+    pub effective_at: Timestamp,
+}
+
+/// A move that counts later than it was told.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    pub id: Uuid,
+    pub person: usize,
+    pub covers_until: Timestamp,
+    pub effective_at: Timestamp,
+    pub is_settled: bool,
+}
+
+/// A group of the directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub id: Uuid,
+    pub role: Option<&'static str>,
+    pub members: BTreeSet<usize>,
+    pub is_deleted: bool,
+}
+
+/// What should be.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    pub house: House,
+    pub people: Vec<Staff>,
+    pub given: Vec<Given>,
+    pub charts: Vec<Chart>,
+    pub asked: Vec<Asked>,
+    pub reviews: Vec<Review>,
+    pub planned: Vec<Planned>,
+    pub moved: Vec<Moved>,
+    pub groups: Vec<Group>,
+}
+
+impl Model {
+    pub fn is_here(&self, person: usize) -> bool {
+        self.people[person].left.is_none()
+    }
+
+    /// Whether he is here and not on leave.
+    pub fn is_in(&self, person: usize, now: Timestamp) -> bool {
+        self.is_here(person) && self.people[person].leave.is_none_or(|leave| leave.starts_at > now)
+    }
+
+    /// Whether a move has taken a grant by then.
+    fn is_taken(&self, given: &Given, now: Timestamp) -> bool {
+        let takes = |one: &Planned| {
+            one.person == given.person && one.covers_until >= given.granted_at && one.effective_at <= now
+        };
+        self.planned.iter().any(takes)
+    }
+
+    /// The roles that somebody holds.
+    pub fn roles(&self, person: usize, now: Timestamp) -> BTreeSet<&'static str> {
+        if !self.is_in(person, now) {
+            return BTreeSet::new();
+        }
+        let holds = |one: &&Given| {
+            one.person == person
+                && one.ended.is_none()
+                && one.from <= now
+                && now < one.until
+                && !self.is_taken(one, now)
+        };
+        self.given.iter().filter(holds).map(|one| one.role).collect()
+    }
+
+    /// The patients whose records are opened to somebody in a role; those of his emergencies alone, or all.
+    pub fn charts(&self, person: usize, role: &str, emergencies: bool, now: Timestamp) -> BTreeSet<usize> {
+        if !self.is_in(person, now) {
+            return BTreeSet::new();
+        }
+        let takes = |moved: &Moved, one: &Chart| {
+            moved.person == person
+                && moved.role.is_none_or(|role| role == one.role)
+                && moved.covers_until >= one.granted_at
+                && moved.effective_at <= now
+        };
+        let opens = |one: &&Chart| {
+            one.person == person
+                && !self.moved.iter().any(|moved| takes(moved, one))
+                && one.role == role
+                && one.ended.is_none()
+                && one.from <= now
+                && now < one.until
+                && (one.is_emergency || !emergencies)
+        };
+        self.charts.iter().filter(opens).map(|one| one.patient).collect()
+    }
+
+    pub fn decides(&self, person: usize, now: Timestamp) -> bool {
+        let roles = self.roles(person, now);
+        roles.contains(MANAGER) || roles.contains(PRIVACY)
+    }
+
+    /// The needs of a request that nobody has met.
+    pub fn open_needs(asked: &Asked) -> Vec<Need> {
+        let mut open = asked.needs.clone();
+        for (_, met) in &asked.approvals {
+            if let Some(place) = open.iter().position(|need| need == met) {
+                open.remove(place);
+            }
+        }
+        open
+    }
+
+    /// The instants at which something begins or ends by itself, from `now` on.
+    pub fn instants(&self, now: Timestamp) -> BTreeSet<Timestamp> {
+        let given = self.given.iter().flat_map(|one| [one.from, one.until]);
+        let charts = self.charts.iter().flat_map(|one| [one.from, one.until]);
+        let asked = self.asked.iter().filter(|one| one.outcome == Outcome::Pending).map(|one| one.decide_by);
+        let leaves = self.people.iter().filter_map(|one| one.leave).map(|leave| leave.starts_at);
+        let moves = self.planned.iter().map(|one| one.effective_at);
+        given.chain(charts).chain(asked).chain(leaves).chain(moves).filter(|at| *at > now).collect()
+    }
+}
