@@ -3,10 +3,12 @@
 //! What is here now:
 //! * [`AccessCache`]: what each person holds, in memory, never older than the feed allows; [`select_role`] picks the one
 //!   role that a request acts in.
+//! * [`acting`]: somebody as a decision takes him, the same for whoever asks for one.
 //! * [`FeedFollower`]: tells the cache whose access has changed, and keeps it fresh.
 //! * [`Drainer`]: takes committed events to the ledger, each exactly once.
 //! * [`StoreKeys`]: seals the store's columns under keys of one root.
 //! * [`Desk`]: access beyond a role, asked for, given, ended, looked at.
+//! * [`Viewer`]: what somebody may read of requests, elevations, reviews and people.
 //! * [`Door`]: who is signed in to the console.
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
 //! * [`directory`]: who is here, as HR tells it: joiners, movers, leaves, leavers, groups.
@@ -30,8 +32,9 @@ mod record;
 mod sealer;
 mod seed;
 mod stop;
+mod viewer;
 
-pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, select_role};
+pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, acting, select_role};
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
 pub use desk::{Ask, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, Who};
 pub use door::{
@@ -42,4 +45,5 @@ pub use drain::{DrainError, DrainHandle, DrainState, Drainer, WaitError};
 pub use feed::FeedFollower;
 pub use link::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};
 pub use sealer::StoreKeys;
+pub use viewer::{Page, PersonView, Spot, Viewer, Whose};
 pub use seed::{DEMO_APPROVER, DEMO_REQUESTER, SeedError, SeedPerson, Seeded, program_person, seed_workforce};

@@ -24,7 +24,7 @@ pub use explain::{ElementRow, ExplainError, TypeExplanation, explain_type};
 pub use guardrail::{GUARDRAILS_MAX, Guardrails};
 pub use model::{
     ADMINISTRATOR, Act, ActScope, Approvals, Broad, Category, Condition, Console, LINE_MANAGER, Pack, Permit, Purpose,
-    Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine, Segment, SegmentWord, Task, Timing,
+    Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine, SERVICE_ACCOUNT, Segment, SegmentWord, Task, Timing,
 };
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;

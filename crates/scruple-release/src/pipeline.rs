@@ -5,12 +5,14 @@
 
 mod attachment;
 mod collection;
+mod evaluate;
 mod everything;
 mod read;
 mod search;
 mod sight;
 mod versions;
 
+pub use evaluate::{Asking, ElementShown, Evaluation, Ruling, Shown, Thing};
 pub use search::Scope;
 pub(crate) use search::Spot;
 pub use sight::Link;

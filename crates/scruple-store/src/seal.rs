@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 24] = [
+pub const SEALED_COLUMNS: [&str; 25] = [
     crate::commit::BODY,
     crate::credential::SECRET,
     crate::directory::DEPARTMENT,
@@ -17,6 +17,7 @@ pub const SEALED_COLUMNS: [&str; 24] = [
     crate::grant::JUSTIFICATION,
     crate::group::DISPLAY,
     crate::group::EXTERNAL_ID,
+    crate::idempotency::ANSWER,
     crate::job::PAYLOAD,
     crate::person::CONTACT,
     crate::person::LOGIN,
