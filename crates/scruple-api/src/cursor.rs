@@ -9,8 +9,8 @@ use rand_core::CryptoRng;
 use scruple_core::Id;
 use scruple_flow::Person;
 use scruple_seal::ColumnKey;
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Bytes to which a cursor is filled up, or a multiple of them: its length tells nothing of what is in it.
 const FILLED_BYTES: usize = 128;

@@ -58,28 +58,34 @@ impl Fail {
         "the access token has not the scope that this needs",
         "Bearer error=\"insufficient_scope\"",
     );
-    pub const ACT: Self = fail(StatusCode::FORBIDDEN, "act_not_permitted", "the policy does not let the caller do this");
+    pub const ACT: Self =
+        fail(StatusCode::FORBIDDEN, "act_not_permitted", "the policy does not let the caller do this");
     pub const NOT_FOUND: Self = fail(StatusCode::NOT_FOUND, "not_found", "there is no such thing here");
-    pub const METHOD: Self = fail(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this does not take the method");
+    pub const METHOD: Self =
+        fail(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this does not take the method");
     pub const MEDIA: Self = fail(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", "the body is not application/json");
     pub const MEDIA_400: Self = fail(StatusCode::BAD_REQUEST, "media_type", "the body is not application/json");
     pub const TOO_LARGE: Self = fail(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is too large");
     pub const BODY: Self = fail(StatusCode::BAD_REQUEST, "body_broken", "the body did not arrive");
-    pub const MALFORMED: Self = fail(StatusCode::BAD_REQUEST, "malformed", "the request is not what the schema asks for");
+    pub const MALFORMED: Self =
+        fail(StatusCode::BAD_REQUEST, "malformed", "the request is not what the schema asks for");
     pub const QUERY: Self =
         fail(StatusCode::BAD_REQUEST, "query_malformed", "a parameter is unknown, stands twice, or has a wrong value");
-    pub const TIME: Self =
-        fail(StatusCode::UNPROCESSABLE_ENTITY, "time_malformed", "a time is an instant of RFC 3339 that a clock can show");
+    pub const TIME: Self = fail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "time_malformed",
+        "a time is an instant of RFC 3339 that a clock can show",
+    );
     pub const CURSOR: Self =
         fail(StatusCode::BAD_REQUEST, "cursor_invalid", "the cursor is not of this list, or of this caller");
-    pub const TOO_MANY: Self = fail(StatusCode::BAD_REQUEST, "evaluations_too_many", "too many evaluations in one request");
+    pub const TOO_MANY: Self =
+        fail(StatusCode::BAD_REQUEST, "evaluations_too_many", "too many evaluations in one request");
     pub const NO_VERSION: Self = fail(
         StatusCode::PRECONDITION_REQUIRED,
         "version_missing",
         "what is changed is named by its version: If-Match with the ETag that was read",
     );
-    pub const OLD_VERSION: Self =
-        fail(StatusCode::PRECONDITION_FAILED, "changed", "it has changed since it was read");
+    pub const OLD_VERSION: Self = fail(StatusCode::PRECONDITION_FAILED, "changed", "it has changed since it was read");
     pub const BAD_KEY: Self =
         fail(StatusCode::BAD_REQUEST, "idempotency_key_invalid", "Idempotency-Key is no text of at most 255 letters");
     pub const OTHER_BODY: Self = fail(
@@ -105,8 +111,7 @@ impl Fail {
         kind: Some(DENIAL_OVER),
         ..fail(StatusCode::UNPROCESSABLE_ENTITY, "expired_denial", "the denial is too old: ask for the decision again")
     };
-    pub const OWN: Self =
-        fail(StatusCode::FORBIDDEN, "own_leaving", "nobody tells of himself that he leaves");
+    pub const OWN: Self = fail(StatusCode::FORBIDDEN, "own_leaving", "nobody tells of himself that he leaves");
     pub const UNRECORDED: Self = fail(
         StatusCode::SERVICE_UNAVAILABLE,
         "not_recorded",

@@ -148,7 +148,11 @@ fn key(headers: &HeaderMap) -> Result<Option<&[u8]>, Fail> {
         _ => return Err(Fail::BAD_KEY),
     };
     let is_plain = value.iter().all(|byte| (0x20..0x7f).contains(byte));
-    if value.is_empty() || value.len() > IDEMPOTENCY_KEY_BYTES_MAX || !is_plain { Err(Fail::BAD_KEY) } else { Ok(Some(value)) }
+    if value.is_empty() || value.len() > IDEMPOTENCY_KEY_BYTES_MAX || !is_plain {
+        Err(Fail::BAD_KEY)
+    } else {
+        Ok(Some(value))
+    }
 }
 
 fn hash(parts: &[&[u8]]) -> [u8; 32] {

@@ -45,5 +45,5 @@ pub use drain::{DrainError, DrainHandle, DrainState, Drainer, WaitError};
 pub use feed::FeedFollower;
 pub use link::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};
 pub use sealer::StoreKeys;
-pub use viewer::{Page, PersonView, Spot, Viewer, Whose};
 pub use seed::{DEMO_APPROVER, DEMO_REQUESTER, SeedError, SeedPerson, Seeded, program_person, seed_workforce};
+pub use viewer::{Page, PersonView, Spot, Viewer, Whose};

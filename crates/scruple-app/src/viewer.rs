@@ -334,8 +334,8 @@ impl Viewer {
                     return Ok(Page { rows, next });
                 }
                 (next, looked) = (Some(person.id), looked + 1);
-                let is_found = person.name.expose().to_lowercase().contains(&search)
-                    || person.login.expose().contains(&search);
+                let is_found =
+                    person.name.expose().to_lowercase().contains(&search) || person.login.expose().contains(&search);
                 if is_found {
                     rows.push(whole(&mut tx, person, now).await?);
                 }
@@ -351,7 +351,9 @@ impl Viewer {
     ) -> Result<Vec<Person>, StoreError> {
         let one = match rules.scope(Act::People, &self.roles) {
             Some(ActScope::All) => return list_persons(tx, after).await,
-            Some(ActScope::Team) => self.reports.iter().copied().find(|report| after.is_none_or(|after| *report > after)),
+            Some(ActScope::Team) => {
+                self.reports.iter().copied().find(|report| after.is_none_or(|after| *report > after))
+            }
             Some(ActScope::Own) => Some(self.person).filter(|_| after.is_none()),
             None => None,
         };

@@ -2,7 +2,8 @@
 
 use crate::release::sha256;
 use scruple_core::{
-    CATEGORIES_MAX, ConditionMask, DecisionFacts, DecisionTable, Relationship, SEGMENTS_MAX, SegmentLimit, Timestamp, View,
+    CATEGORIES_MAX, ConditionMask, DecisionFacts, DecisionTable, Relationship, SEGMENTS_MAX, SegmentLimit, Timestamp,
+    View,
 };
 use scruple_fhir::search::{NotPermitted, Reads};
 use scruple_fhir::{Asks, Memory, Projection, TypeId};

@@ -60,8 +60,7 @@ impl Store {
     /// The database failed, or a kept answer does not open.
     pub async fn claim_key(&self, claim: &NewClaim) -> Result<Claimed, StoreError> {
         const SQL_OVER: &str = "DELETE FROM idempotency_key WHERE ends_at <= $1";
-        const SQL_INSERT: &str =
-            "INSERT INTO idempotency_key (id, person, key_hash, request_hash, claimed_at, ends_at)
+        const SQL_INSERT: &str = "INSERT INTO idempotency_key (id, person, key_hash, request_hash, claimed_at, ends_at)
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (person, key_hash) DO NOTHING";
         const SQL_FIND: &str = "SELECT id, request_hash, claimed_at, answer_sealed FROM idempotency_key
                                 WHERE person = $1 AND key_hash = $2";

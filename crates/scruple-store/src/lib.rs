@@ -88,8 +88,8 @@ pub use person::{
     update_person,
 };
 pub use request::{
-    find_request, insert_request, list_overdue_requests, list_pending_requests, list_pending_requests_after, list_requests_of,
-    update_request,
+    find_request, insert_request, list_overdue_requests, list_pending_requests, list_pending_requests_after,
+    list_requests_of, update_request,
 };
 pub use review::{NewReview, find_review, insert_review, list_open_reviews, list_open_reviews_after, update_review};
 pub use seal::{BLIND_COLUMNS, SEALED_COLUMNS, SealError, Sealer};

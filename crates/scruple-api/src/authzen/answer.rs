@@ -68,7 +68,13 @@ impl Askable {
     }
 
     /// What a no about a patient leads to: the same whether or not there is such a patient.
-    pub fn of_patient(pack: &Pack, person: Id<Person>, role: &str, purpose: &str, patient: &PatientRef) -> Option<Self> {
+    pub fn of_patient(
+        pack: &Pack,
+        person: Id<Person>,
+        role: &str,
+        purpose: &str,
+        patient: &PatientRef,
+    ) -> Option<Self> {
         pack.approval(role, true)?;
         let role = role.parse().ok()?;
         // An emergency is not asked for; it has a door of its own.

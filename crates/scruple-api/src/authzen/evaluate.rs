@@ -4,11 +4,11 @@ use super::answer::{About, Askable, OBLIGATION_TYPE, decision};
 use super::question::{Early, action, are_short, asked, nobody, purpose, someone, text, what};
 use super::wire::{Decision, Decisions, EvaluationRequest, EvaluationsRequest, Semantic};
 use crate::body;
+use crate::body::Json;
 use crate::caller::Caller;
 use crate::fail::Fail;
 use crate::limits::EVALUATIONS_MAX;
 use crate::service::Service;
-use crate::body::Json;
 use axum::extract::{Request, State};
 use rand_core::CryptoRng;
 use scruple_core::new_id;
@@ -122,8 +122,11 @@ fn whole(top: &Value, item: Value) -> Option<EvaluationRequest> {
 
 /// The answer to an item that is no question.
 async fn incomplete(service: &Service, caller: &Caller, rng: &mut (dyn CryptoRng + Send)) -> Result<Decision, Fail> {
-    let early =
-        Early { code: "evaluation_malformed", words: "A question has a subject, an action and a resource.", role: None };
+    let early = Early {
+        code: "evaluation_malformed",
+        words: "A question has a subject, an action and a resource.",
+        role: None,
+    };
     let now = service.now();
     let evaluation = new_id::<Decision>(now, rng).to_string();
     let ruling = early.ruling();
@@ -137,8 +140,7 @@ async fn incomplete(service: &Service, caller: &Caller, rng: &mut (dyn CryptoRng
     };
     let record = service.parts.pipeline.ruled(asking, &nobody("nobody", None, None), &ruling, Vec::new(), now).await;
     record.map_err(|no| undecided(&no))?;
-    let about =
-        About { evaluation, caller: caller.person(), role: None, purpose: None, holds_until: None, now };
+    let about = About { evaluation, caller: caller.person(), role: None, purpose: None, holds_until: None, now };
     let mut answer = decision(service, &about, &ruling, None, rng)?;
     answer.context.insert("error".to_owned(), json!({ "status": 400, "message": ruling.words }));
     Ok(answer)

@@ -17,8 +17,8 @@ pub(crate) use search::{
     __path_search_action, __path_search_resource, __path_search_subject, search_action, search_resource, search_subject,
 };
 
-use crate::service::Service;
 use crate::body::Json;
+use crate::service::Service;
 use axum::extract::State;
 use std::sync::Arc;
 use wire::Metadata;

@@ -85,7 +85,12 @@ pub(super) async fn someone(service: &Service, subject: &Subject) -> Result<Resu
 }
 
 /// Somebody in the role that is named, or in the only one that is held.
-pub(super) fn in_role(service: &Service, held: Arc<Held>, role: Option<&str>, now: Timestamp) -> Result<Someone, Early> {
+pub(super) fn in_role(
+    service: &Service,
+    held: Arc<Held>,
+    role: Option<&str>,
+    now: Timestamp,
+) -> Result<Someone, Early> {
     let named: Vec<String> = role.map(str::to_owned).into_iter().collect();
     match select_role(&held, &named, now) {
         Ok(selected) => Ok(Someone { held, selected }),
@@ -94,7 +99,8 @@ pub(super) fn in_role(service: &Service, held: Arc<Held>, role: Option<&str>, no
         }
         Err(RoleError::NotGranted) => {
             let code = role.and_then(|role| role.parse::<RoleCode>().ok());
-            let askable = code.filter(|code| service.pack().approval(code.as_str(), false).is_some() && !held.has_left(now));
+            let askable =
+                code.filter(|code| service.pack().approval(code.as_str(), false).is_some() && !held.has_left(now));
             let role = askable.map(|code| (code, held.person()));
             Err(Early { role, ..early("role_not_selected", "The role that is named is not granted, or none is.") })
         }

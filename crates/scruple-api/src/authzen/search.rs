@@ -4,12 +4,12 @@
 use super::evaluate::{as_supported, message, of, undecided};
 use super::question::{Early, Someone, action, are_short, asked, in_role, nobody, purpose, someone, text, what};
 use super::wire::{ActionSearch, Entity, Found, PageAnswer, PageRequest, Resource, ResourceSearch, SubjectSearch};
+use crate::body::Json;
 use crate::caller::Caller;
 use crate::cursor;
 use crate::fail::Fail;
 use crate::limits::{RESULTS_DEFAULT, RESULTS_MAX, SUBJECTS_SCANNED_MAX};
 use crate::service::Service;
-use crate::body::Json;
 use axum::extract::{Request, State};
 use rand_core::CryptoRng;
 use scruple_core::{Id, Timestamp, new_id};
@@ -42,7 +42,13 @@ struct Paging {
 
 impl Paging {
     /// The page that is asked for. A token is good for the same search by the same system alone.
-    fn of(service: &Service, caller: &Caller, kind: &str, said: &Value, page: Option<&PageRequest>) -> Result<Self, Fail> {
+    fn of(
+        service: &Service,
+        caller: &Caller,
+        kind: &str,
+        said: &Value,
+        page: Option<&PageRequest>,
+    ) -> Result<Self, Fail> {
         let mut same = said.clone();
         if let Value::Object(fields) = &mut same {
             fields.remove("page");
@@ -206,7 +212,8 @@ async fn subjects(service: &Service, search: &SubjectSearch, place: &Place) -> R
             for role in roles {
                 let Ok(someone) = in_role(service, Arc::clone(&held), Some(&role), now) else { continue };
                 let who = asked(&pack, &someone, &login, purpose.clone(), now);
-                let ruling = ruled(service, &who, (what.thing, what.labels, whole), search.context.as_ref(), now).await?;
+                let ruling =
+                    ruled(service, &who, (what.thing, what.labels, whole), search.context.as_ref(), now).await?;
                 if ruling.permitted {
                     results.first.get_or_insert(ruling);
                     may.push(role);
@@ -297,7 +304,8 @@ async fn resources(service: &Service, search: &ResourceSearch, place: &Place) ->
             Ok(what) => what,
             Err(early) => return Ok(nothing(results.who, Some(early))),
         };
-        let ruling = ruled(service, &results.who, (what.thing, what.labels, whole), search.context.as_ref(), now).await?;
+        let ruling =
+            ruled(service, &results.who, (what.thing, what.labels, whole), search.context.as_ref(), now).await?;
         if ruling.permitted {
             let view = ruling.shown.as_ref().and_then(|shown| shown.categories.get(&resource.id)).cloned();
             let properties = view.map(|view| ("view".to_owned(), json!(view))).into_iter().collect();
@@ -344,13 +352,17 @@ fn offered(pack: &Pack, someone: &Someone, context: Option<&Map<String, Value>>)
         Some(named) => vec![named.to_owned()],
         None => role.map_or_else(Vec::new, |role| role.purposes().into_iter().map(str::to_owned).collect()),
     };
-    ["read", "search"].into_iter().flat_map(|name| purposes.iter().map(move |purpose| (name, purpose.clone()))).collect()
+    ["read", "search"]
+        .into_iter()
+        .flat_map(|name| purposes.iter().map(move |purpose| (name, purpose.clone())))
+        .collect()
 }
 
 async fn actions(service: &Service, search: &ActionSearch, place: &Place) -> Result<Results, Fail> {
     let pack = service.pack();
     let role = text(search.subject.properties.as_ref(), "role");
-    let nobody = || nobody(&search.subject.id, role, text(search.context.as_ref(), "purpose_of_use").map(str::to_owned));
+    let nobody =
+        || nobody(&search.subject.id, role, text(search.context.as_ref(), "purpose_of_use").map(str::to_owned));
     let someone = match someone(service, &search.subject).await? {
         Ok(someone) => someone,
         Err(early) => return Ok(nothing(nobody(), Some(early))),

@@ -2,10 +2,10 @@
 
 use super::requests::viewer;
 use super::shown::{self, ElevationShown, GrantShown, PersonRef};
+use crate::body::Json;
 use crate::caller::Caller;
 use crate::fail::Fail;
 use crate::service::Service;
-use crate::body::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
 use std::sync::Arc;

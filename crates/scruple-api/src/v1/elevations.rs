@@ -3,11 +3,11 @@
 use super::query::Query;
 use super::requests::viewer;
 use super::shown::{self, ElevationShown, GrantShown};
+use crate::body::Json;
 use crate::caller::Caller;
 use crate::fail::Fail;
 use crate::replay::{self, Done};
 use crate::service::Service;
-use crate::body::Json;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::Response;
 use scruple_core::Id;

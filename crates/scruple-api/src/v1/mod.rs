@@ -60,7 +60,8 @@ impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
         let content = || ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let one = |(status, description): (u16, &str)| {
-            let response = ResponseBuilder::new().description(description).content("application/problem+json", content());
+            let response =
+                ResponseBuilder::new().description(description).content("application/problem+json", content());
             (status.to_string(), RefOr::T(response.build()))
         };
         REFUSALS.into_iter().map(one).collect()

@@ -47,14 +47,20 @@ impl Query {
 
     /// What a cursor is bound to: the list with its filters.
     fn bound(&self, caller: &Caller, list: &str) -> Vec<u8> {
-        let mut same: Vec<&(String, String)> = self.0.iter().filter(|(name, _)| name != "cursor" && name != "limit").collect();
+        let mut same: Vec<&(String, String)> =
+            self.0.iter().filter(|(name, _)| name != "cursor" && name != "limit").collect();
         same.sort();
         let same = format!("{same:?}");
         cursor::bound(caller.person(), &[b"list 1", list.as_bytes(), same.as_bytes()])
     }
 
     /// Where the list goes on.
-    pub fn place<T: DeserializeOwned>(&self, service: &Service, caller: &Caller, list: &str) -> Result<Option<T>, Fail> {
+    pub fn place<T: DeserializeOwned>(
+        &self,
+        service: &Service,
+        caller: &Caller,
+        list: &str,
+    ) -> Result<Option<T>, Fail> {
         let Some(text) = self.text("cursor") else { return Ok(None) };
         cursor::open(&service.parts.seal, &self.bound(caller, list), text).map(Some).ok_or(Fail::CURSOR)
     }

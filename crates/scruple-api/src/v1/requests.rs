@@ -4,11 +4,11 @@ use super::query::Query;
 use super::shown::{self, RequestShown, Spot, parse_time};
 use crate::authzen::Denial;
 use crate::body;
+use crate::body::Json;
 use crate::caller::Caller;
 use crate::fail::Fail;
 use crate::replay::{self, Done};
 use crate::service::Service;
-use crate::body::Json;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::Response;
 use scruple_app::{Ask, Narrower, Viewer, Whose};
@@ -197,7 +197,8 @@ pub(crate) async fn create(
     replay::once(&service, &caller, said, async |attempt| {
         let viewer = viewer(&service, &caller).await?;
         let id: Id<AccessRequest> = Id::from_uuid(attempt.id);
-        let before = if attempt.again { viewer.request(&service.parts.store, &*service.pack(), id).await? } else { None };
+        let before =
+            if attempt.again { viewer.request(&service.parts.store, &*service.pack(), id).await? } else { None };
         let made = match before {
             Some(made) => made,
             None => {

@@ -2,10 +2,10 @@
 
 use super::query::Query;
 use super::shown::{parse_time, time};
+use crate::body::Json;
 use crate::caller::Caller;
 use crate::fail::Fail;
 use crate::service::Service;
-use crate::body::Json;
 use axum::extract::{Path, RawQuery, State};
 use scruple_core::{Id, Timestamp};
 use scruple_policy::Role;

@@ -7,7 +7,13 @@ use scruple_release::Asked;
 
 /// Somebody with the role that was selected, for a purpose, as a decision under `pack` takes him.
 #[must_use]
-pub fn acting(held: &Held, selected: &Selected, (subject, purpose): (&str, String), pack: &Pack, now: Timestamp) -> Asked {
+pub fn acting(
+    held: &Held,
+    selected: &Selected,
+    (subject, purpose): (&str, String),
+    pack: &Pack,
+    now: Timestamp,
+) -> Asked {
     let (conditions, relationship) = match pack.relationships {
         Relationships::Resolved => (ConditionMask::NONE, Relationship::Resolved),
         Relationships::Assumed => {

@@ -7,8 +7,8 @@ use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::directory::{Attributes, Change, Place, Presence, Standing, changes};
 use scruple_store::{
-    Aggregate, DirectoryRecord, Login, NewDirectoryRecord, NewPerson, Person, Position, StoreError, Subject, Tx, find_directory,
-    find_open_leave, find_person, find_person_by_login, groups_of, insert_directory, insert_person,
+    Aggregate, DirectoryRecord, Login, NewDirectoryRecord, NewPerson, Person, Position, StoreError, Subject, Tx,
+    find_directory, find_open_leave, find_person, find_person_by_login, groups_of, insert_directory, insert_person,
     mark_directory_deleted, remove_member, update_directory, update_person,
 };
 use serde_json::json;

@@ -24,7 +24,12 @@ impl Reader<'_> {
             };
             if !known {
                 let what = format!("`{who}` is no role and no tier");
-                self.at(&table, row, what, "write a role of roles/, `administrator`, `service_account`, or `tier:` and a risk tier");
+                self.at(
+                    &table,
+                    row,
+                    what,
+                    "write a role of roles/, `administrator`, `service_account`, or `tier:` and a risk tier",
+                );
             }
             let of_patients = match row.field(1) {
                 "role" => Some(false),

@@ -252,13 +252,16 @@ fn judged(pack: &Pack, decided: &Decided, evaluation: &Evaluation<'_>) -> Ruling
     }
     if !shows {
         return match evaluation.thing {
-            Thing::Category(category) => {
-                denied("category_withheld", format!("Role {role} has no {} for this purpose.", pack.category_name(category)))
-            }
+            Thing::Category(category) => denied(
+                "category_withheld",
+                format!("Role {role} has no {} for this purpose.", pack.category_name(category)),
+            ),
             Thing::Type(id) => {
                 denied("type_withheld", format!("Role {role} has no {} for this purpose.", dictionary().get(id).name))
             }
-            Thing::Record => denied("record_withheld", format!("Role {role} has nothing of patients for this purpose.")),
+            Thing::Record => {
+                denied("record_withheld", format!("Role {role} has nothing of patients for this purpose."))
+            }
         };
     }
     if evaluation.whole && !is_full {

@@ -5,7 +5,7 @@ use scruple_core::{Id, Phi};
 use scruple_flow::{EmergencyReason, EmergencyReview, Finding, NewElevation, ReviewState, Reviewer, Verdict};
 use scruple_store::{
     NewReview, Person, StoreError, Subject, find_review, insert_elevation, insert_review, list_open_reviews,
-    update_review,
+    list_open_reviews_after, update_review,
 };
 
 const WORDS: &str = "Resuscitation in room four, allergies were needed";
@@ -77,6 +77,12 @@ async fn what_is_due_first_stands_first_until_it_is_closed() {
             list_open_reviews(&mut db.read().await).await.unwrap().iter().map(|review| review.id).collect()
         };
         assert_eq!(open().await, [sooner.id, later.id]);
+        let after = async |spot| -> Vec<Id<EmergencyReview>> {
+            list_open_reviews_after(&mut db.read().await, spot).await.unwrap().iter().map(|review| review.id).collect()
+        };
+        assert_eq!(after(None).await, [sooner.id, later.id]);
+        assert_eq!(after(Some((at(100), sooner.id))).await, [later.id]);
+        assert_eq!(after(Some((at(200), later.id))).await, []);
         let reviewer = Reviewer { person: people[2], is_of_the_same_line: false };
         let closed = sooner.close(reviewer, Finding::Justified, Phi::new(WORDS.to_owned()), at(9)).unwrap();
         changed(db, &closed, 1).await.unwrap();
