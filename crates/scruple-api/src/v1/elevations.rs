@@ -88,7 +88,7 @@ pub(crate) async fn one(
     tag = "Access",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\""),
+        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
         ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
     ),
     responses(
@@ -126,7 +126,7 @@ pub(crate) async fn end(
     tag = "Access",
     params(
         ("id" = String, Path, description = "The grant's id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\""),
+        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
         ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
     ),
     responses(

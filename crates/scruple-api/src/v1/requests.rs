@@ -292,7 +292,7 @@ fn bind(service: &Service, caller: &Caller, ask: &mut Ask, shown: &DenialRef) ->
     tag = "Access requests",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\""),
+        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
         ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
     ),
     request_body = Approval,
@@ -344,7 +344,7 @@ pub(crate) async fn approve(
     tag = "Access requests",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\""),
+        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
         ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
     ),
     request_body = Refusal,
@@ -386,7 +386,7 @@ pub(crate) async fn refuse(
     tag = "Access requests",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\""),
+        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
         ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
     ),
     responses(

@@ -156,7 +156,7 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     };
     let tokens = ServiceTokens {
         api: scoped("ines.vogt", "scruple.read scruple.write", true)?,
-        authzen: scoped(&service, "scruple.evaluate scruple.search", false)?,
+        authzen: scoped(&service, "scruple.evaluate scruple.search scruple.write", false)?,
         scim: SessionToken::generate(&mut SystemRng).expose().to_string(),
     };
     let scim_token = tokens.scim.clone();
