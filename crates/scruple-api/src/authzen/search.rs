@@ -22,6 +22,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
+/// The greatest number that a page may ask for.
+const LIMIT_MAX: i64 = 1_000_000;
+
 /// Where a search goes on.
 #[derive(Serialize, Deserialize, Default)]
 struct Place {
@@ -55,7 +58,11 @@ impl Paging {
         }
         same.sort_all_objects();
         let bound = cursor::bound(caller.person(), &[b"search 1", kind.as_bytes(), same.to_string().as_bytes()]);
-        let limit = page.and_then(|page| page.limit).map(|limit| (limit as usize).min(RESULTS_MAX));
+        let limit = match page.and_then(|page| page.limit) {
+            None => None,
+            Some(limit) if limit > LIMIT_MAX => return Err(Fail::MALFORMED),
+            Some(limit) => Some(usize::try_from(limit).map_err(|_| Fail::MALFORMED)?.min(RESULTS_MAX)),
+        };
         let token = page.and_then(|page| page.token.as_deref()).filter(|token| !token.is_empty());
         let place = match token {
             None => Place { limit: limit.unwrap_or(RESULTS_DEFAULT), ..Place::default() },

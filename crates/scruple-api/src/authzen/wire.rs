@@ -139,7 +139,8 @@ pub(crate) struct PageRequest {
     /// `next_token` of the page before.
     pub token: Option<String>,
     /// At most so many; more than 100 are 100.
-    pub limit: Option<u32>,
+    #[schema(minimum = 0, maximum = 1000000)]
+    pub limit: Option<i64>,
 }
 
 /// An answer.

@@ -89,7 +89,7 @@ pub(crate) async fn one(
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
         ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
     ),
     responses(
         (status = 200, description = "The elevation as it is now", body = ElevationShown, headers(("etag" = String, description = "Its version"))),
@@ -127,7 +127,7 @@ pub(crate) async fn end(
     params(
         ("id" = String, Path, description = "The grant's id", format = Uuid),
         ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
     ),
     responses(
         (status = 200, description = "The grant as it is now", body = GrantShown, headers(("etag" = String, description = "Its version"))),

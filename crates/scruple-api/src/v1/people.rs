@@ -152,7 +152,7 @@ pub(crate) async fn grants(
     tag = "People",
     params(
         ("id" = String, Path, description = "The person's id", format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
     ),
     responses((status = 200, description = "The person as he is now", body = PersonShown), super::Refusals)
 )]

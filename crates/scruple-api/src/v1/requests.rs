@@ -16,6 +16,7 @@ use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{AccessRequest, PatientRef, Person};
 use scruple_policy::Act;
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -73,8 +74,8 @@ pub(crate) struct DenialRef {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Approval {
     /// The patients that stay, by their places in the request.
-    #[schema(max_items = 25)]
-    pub patients: Option<Vec<usize>>,
+    #[schema(max_items = 25, value_type = Option<Vec<u64>>)]
+    pub patients: Option<Vec<Number>>,
     /// Until when.
     #[schema(format = DateTime)]
     pub ends_at: Option<String>,
@@ -179,7 +180,7 @@ pub(crate) async fn one(
     path = "/api/v1/access-requests",
     operation_id = "create_access_request",
     tag = "Access requests",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$")),
     request_body = NewAccessRequest,
     responses(
         (status = 201, description = "It was handed in", body = RequestShown, headers(("etag" = String, description = "Its version"), ("location" = String, description = "Its place"))),
@@ -293,7 +294,7 @@ fn bind(service: &Service, caller: &Caller, ask: &mut Ask, shown: &DenialRef) ->
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
         ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
     ),
     request_body = Approval,
     responses(
@@ -317,8 +318,9 @@ pub(crate) async fn approve(
         let mut narrower = Narrower::default();
         if let Some(places) = &approval.patients {
             let all: Vec<&PatientRef> = found.wanted.patients.iter().collect();
+            let of = |place: &Number| all.get(usize::try_from(place.as_u64()?).ok()?);
             let stays: Option<BTreeSet<PatientRef>> =
-                places.iter().map(|place| all.get(*place).map(|patient| (*patient).clone())).collect();
+                places.iter().map(|place| of(place).map(|patient| (*patient).clone())).collect();
             narrower.patients = Some(stays.filter(|stays| !stays.is_empty()).ok_or(Fail::NOBODY_STAYS)?);
         }
         if let Some(text) = &approval.ends_at {
@@ -345,7 +347,7 @@ pub(crate) async fn approve(
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
         ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
     ),
     request_body = Refusal,
     responses(
@@ -387,7 +389,7 @@ pub(crate) async fn refuse(
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
         ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
     ),
     responses(
         (status = 200, description = "The request as it is now", body = RequestShown, headers(("etag" = String, description = "Its version"))),

@@ -122,7 +122,7 @@ pub(crate) async fn one(
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
         ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
     ),
     request_body = Closing,
     responses(

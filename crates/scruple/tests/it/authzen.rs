@@ -199,6 +199,8 @@ fn errors(here: &Scenario) {
         answer.status
     };
     let whole = ours(&json!({ "subject": user("alice"), "action": { "name": "read" }, "resource": record(1) }));
+    let mut whole = whole;
+    whole["subject"]["properties"] = json!({});
     assert_eq!(raw(&whole.to_string(), "application/json"), 200);
     assert_eq!(raw(&whole.to_string(), "application/json; charset=utf-8"), 200);
     for kind in ["text/plain", "application/xml", "application/x-www-form-urlencoded", ""] {
@@ -340,7 +342,9 @@ fn the_same_decision_as_the_gateway_before_and_after_a_request_that_the_denial_l
     let mut api = Api::serve(&world, &people, false);
     let pep = api.token("crm", EVERY_SCOPE);
     let bearer = token(&api.keys, "nia.nurse", "nurse", "TREAT");
-    let patients: Vec<String> = (0..3).map(Hospital::patient_id).collect();
+    // Whom the hospital labels as specially protected is closed to the nurse at the gateway, which reads labels; a system that asks
+    // says itself which labels its data carries.
+    let patients: Vec<String> = [1, 2, 3].map(Hospital::patient_id).to_vec();
     let decided = |patient: &str| {
         let of = json!({ "type": "Patient", "id": patient });
         api.post(EVALUATION, &pep, &reads("nia.nurse", of), &[]).is(200).json()
