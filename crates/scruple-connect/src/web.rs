@@ -8,7 +8,7 @@ use crate::options::{Options, Roots};
 use crate::pool::Pool;
 use crate::room::Room;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH};
 use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use scruple_release::UpstreamError;
@@ -60,6 +60,29 @@ impl Web {
         Ok(self.call(Method::POST, address, authorization, body).await?.1)
     }
 
+    /// Calls an API with a bearer token: reads, or where there is a body sends it as JSON. Answers with the status and the text.
+    ///
+    /// # Errors
+    /// The server cannot be reached in time, or answers with no text.
+    pub async fn call_api(
+        &self,
+        method: Method,
+        address: &str,
+        bearer: &SecretString,
+        (version, body): (Option<i64>, Option<String>),
+    ) -> Result<(u16, String), UpstreamError> {
+        let token = SecretString::from(format!("Bearer {}", bearer.expose_secret()));
+        let mut headers = Vec::new();
+        if body.is_some() {
+            headers.push((CONTENT_TYPE, "application/json".to_owned()));
+        }
+        headers.extend(version.map(|version| (IF_MATCH, format!("\"{version}\""))));
+        let limit_ms = WEB_MS;
+        let body = Bytes::from(body.unwrap_or_default());
+        let answer = self.send(method, address, (Some(&token), headers), body);
+        timeout(Duration::from_millis(limit_ms), answer).await.unwrap_or(Err(UpstreamError::Timeout { limit_ms }))
+    }
+
     async fn call(
         &self,
         method: Method,
@@ -68,7 +91,9 @@ impl Web {
         body: Bytes,
     ) -> Result<(u16, String), UpstreamError> {
         let limit_ms = WEB_MS;
-        let answer = self.send(method, address, authorization, body);
+        let form = (CONTENT_TYPE, "application/x-www-form-urlencoded".to_owned());
+        let headers = if method == Method::POST { vec![form] } else { Vec::new() };
+        let answer = self.send(method, address, (authorization, headers), body);
         timeout(Duration::from_millis(limit_ms), answer).await.unwrap_or(Err(UpstreamError::Timeout { limit_ms }))
     }
 
@@ -76,7 +101,7 @@ impl Web {
         &self,
         method: Method,
         address: &str,
-        authorization: Option<&SecretString>,
+        (authorization, headers): (Option<&SecretString>, Vec<(HeaderName, String)>),
         body: Bytes,
     ) -> Result<(u16, String), UpstreamError> {
         let uri = Uri::try_from(address).map_err(|_| UpstreamError::Unreachable)?;
@@ -91,8 +116,8 @@ impl Web {
             .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
             .header(HOST, authority)
             .header(ACCEPT, "application/json");
-        if method == Method::POST {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(name, value);
         }
         if let Some(secret) = authorization {
             let mut value = HeaderValue::try_from(secret.expose_secret()).map_err(|_| UpstreamError::Unreachable)?;

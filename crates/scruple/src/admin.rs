@@ -1,5 +1,8 @@
 //! `scruple admin`: changes of a node's database, beside the node that runs on it. Each is an event, which the node takes to
-//! the ledger: at once, or at its next start.
+//! the ledger: at once, or at its next start. Requests, access and people go by the API of a node that runs ([`remote`]): as somebody
+//! who may, and never past the policy.
+
+mod remote;
 
 use crate::config::Config;
 use crate::node::{ADMIN_SHARD, existing_store};
@@ -38,6 +41,15 @@ adds people and ends their access, and sees no record. It works while nobody is 
     /// Tells who a person is in the record system
     #[command(subcommand)]
     Link(LinkCommand),
+    /// Reads and decides requests for access, as the person of a token
+    #[command(subcommand)]
+    Requests(remote::RequestsCommand),
+    /// Reads and ends access, as the person of a token
+    #[command(subcommand)]
+    Access(remote::AccessCommand),
+    /// Reads who is here, and ends their work here, as the person of a token
+    #[command(subcommand)]
+    People(remote::PeopleCommand),
 }
 
 /// Tells who a person is in the record system.
@@ -132,6 +144,9 @@ pub struct ListArgs {
 pub fn run(command: &AdminCommand) -> Result<ExitCode> {
     let command = match command {
         AdminCommand::Link(command) => command,
+        AdminCommand::Requests(command) => return remote::requests(command),
+        AdminCommand::Access(command) => return remote::access(command),
+        AdminCommand::People(command) => return remote::people(command),
         AdminCommand::Bootstrap(args) => {
             runtime()?.block_on(first_two(args))?;
             return Ok(ExitCode::SUCCESS);
