@@ -32,8 +32,8 @@ environment:
   CARGO_TARGET_DIR        artefacts; default: target/, as for cargo itself
 
 The tests find these variables set, and beside them SCRUPLE_TEST_BROWSER, the folder whose node_modules hold the packages
-of the browser's tests, and SCRUPLE_TEST_SCIM2, the folder of Python's packages for the tests of SCIM. Without them they
-say that they are skipped.";
+of the browser's tests, and SCRUPLE_TEST_SCIM2 and SCRUPLE_TEST_SCHEMATHESIS, the folders of Python's packages for the tests
+of SCIM and of the API. Without them they say that they are skipped.";
 
 /// How tests are told where PostgreSQL is.
 pub const POSTGRES_VARIABLE: &str = "SCRUPLE_TEST_POSTGRES";
@@ -41,9 +41,13 @@ const CHROMIUM_VARIABLE: &str = "SCRUPLE_TEST_CHROMIUM";
 const BROWSER_VARIABLE: &str = "SCRUPLE_TEST_BROWSER";
 
 const SCIM_VARIABLE: &str = "SCRUPLE_TEST_SCIM2";
+const SCHEMATHESIS_VARIABLE: &str = "SCRUPLE_TEST_SCHEMATHESIS";
 
 /// The folder that asks for the packages of the tests of SCIM.
 const SCIM_PACKAGES: &str = "crates/scruple-api/tests/scim2";
+
+/// The folder that asks for the packages of the tests of the API.
+const SCHEMATHESIS_PACKAGES: &str = "crates/scruple-api/tests/schemathesis";
 
 /// The folder that asks for the packages of the browser's tests.
 const BROWSER_PACKAGES: &str = "crates/scruple-console/tests/browser";
@@ -105,9 +109,11 @@ impl Surroundings {
         if npm::asks(&packages) {
             this.variables.push((BROWSER_VARIABLE, npm::packages(&packages)?.into()));
         }
-        let packages = shell::root().join(SCIM_PACKAGES);
-        if pip::asks(&packages) {
-            this.variables.push((SCIM_VARIABLE, pip::packages(&packages)?.into()));
+        for (variable, packages) in [(SCIM_VARIABLE, SCIM_PACKAGES), (SCHEMATHESIS_VARIABLE, SCHEMATHESIS_PACKAGES)] {
+            let packages = shell::root().join(packages);
+            if pip::asks(&packages) {
+                this.variables.push((variable, pip::packages(&packages)?.into()));
+            }
         }
         if asked == Some(Asked::Helios) {
             let helios = match shell::given(HELIOS_VARIABLE) {

@@ -3,11 +3,13 @@
 //! What is here now:
 //! * [`AccessCache`]: what each person holds, in memory, never older than the feed allows; [`select_role`] picks the one
 //!   role that a request acts in.
+//! * [`acting`]: somebody as a decision takes him, the same for whoever asks for one.
 //! * [`FeedFollower`]: tells the cache whose access has changed, and keeps it fresh.
 //! * [`Drainer`]: takes committed events to the ledger, each exactly once.
 //! * [`StoreKeys`]: seals the store's columns under keys of one root.
 //! * [`Desk`]: access beyond a role, asked for, given, ended, looked at.
 //! * [`charts`]: who opened a chart, and why: the index of the ledger, histories, logs of other systems.
+//! * [`Viewer`]: what somebody may read of requests, elevations, reviews and people.
 //! * [`Door`]: who is signed in to the console.
 //! * [`message`]: what people are told outside of the console, once, and again until it is taken.
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
@@ -36,8 +38,9 @@ mod record;
 mod sealer;
 mod seed;
 mod stop;
+mod viewer;
 
-pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, select_role};
+pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, acting, select_role};
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
 pub use desk::{Alike, Ask, CaseAsk, ChartAsk, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, Who};
 pub use door::{
@@ -49,3 +52,4 @@ pub use feed::FeedFollower;
 pub use link::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};
 pub use sealer::StoreKeys;
 pub use seed::{DEMO_APPROVER, DEMO_REQUESTER, SeedError, SeedPerson, Seeded, program_person, seed_workforce};
+pub use viewer::{Page, PersonView, Spot, Viewer, Whose};

@@ -8,7 +8,7 @@ use crate::options::{Options, Roots};
 use crate::pool::Pool;
 use crate::room::Room;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH};
 use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -82,6 +82,27 @@ impl Web {
         Ok(answer.status().as_u16())
     }
 
+    /// Calls an API with a bearer token: reads, or where there is a body sends it as JSON. Answers with the status and the text.
+    ///
+    /// # Errors
+    /// The server cannot be reached in time, or answers with no text.
+    pub async fn call_api(
+        &self,
+        method: Method,
+        address: &str,
+        bearer: &SecretString,
+        (version, body): (Option<i64>, Option<String>),
+    ) -> Result<(u16, String), UpstreamError> {
+        let mut headers = vec![(AUTHORIZATION, header(&format!("Bearer {}", bearer.expose_secret()))?)];
+        if body.is_some() {
+            headers.push((CONTENT_TYPE, JSON));
+        }
+        if let Some(version) = version {
+            headers.push((IF_MATCH, header(&format!("\"{version}\""))?));
+        }
+        self.read(method, address, headers, Bytes::from(body.unwrap_or_default())).await
+    }
+
     async fn call(
         &self,
         method: Method,
@@ -96,6 +117,16 @@ impl Web {
         if let Some(secret) = authorization {
             headers.push((AUTHORIZATION, header(secret.expose_secret())?));
         }
+        self.read(method, address, headers, body).await
+    }
+
+    async fn read(
+        &self,
+        method: Method,
+        address: &str,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: Bytes,
+    ) -> Result<(u16, String), UpstreamError> {
         in_time(async {
             let answer = self.open(method, address, headers, body).await?;
             let status = answer.status().as_u16();

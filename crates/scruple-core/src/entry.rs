@@ -189,6 +189,43 @@ pub enum EntryBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<RequestFacts>,
     },
+    /// A decision that another system asked for (AuthZEN), before that system was told. It holds no record, and what of a
+    /// record the system then shows is its own to record.
+    Evaluation {
+        /// Id of the evaluation, as it was told.
+        evaluation: String,
+        /// The system that asked, by its login.
+        caller: String,
+        /// Whom it was about, and in which role.
+        actor: Actor,
+        /// What was to be done: `read`, or `search/subject`, `search/resource`, `search/action`.
+        action: String,
+        /// What it was to be done to: `category/labs`, `fhir/Observation`, `Patient/id`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resource: Option<String>,
+        /// The patient whom it concerned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        patient: Option<String>,
+        /// The purpose as it was given, when it is a known one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        purpose: Option<String>,
+        /// Whether it was permitted.
+        permitted: bool,
+        /// Stable code of the reason.
+        code: String,
+        /// Under which decision; every permit has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decision: Option<DecisionFacts>,
+        /// What the relationship to the patient rests on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        relations: Vec<String>,
+        /// What a search found, by name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        found: Vec<String>,
+        /// The id of the HTTP request, as in the logs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+    },
     /// Something that Scruple itself did or met: a start, a policy that was not taken, a reserve that was merged.
     Notice {
         /// Stable code.
@@ -273,9 +310,14 @@ impl Entry {
     /// # Errors
     /// Names the field that is missing.
     pub fn validate(&self) -> Result<(), EntryError> {
-        let (EntryBody::Release { actor, decision, .. } | EntryBody::ReleaseOpen { actor, decision, .. }) = &self.body
-        else {
-            return Ok(());
+        let (actor, decision) = match &self.body {
+            EntryBody::Release { actor, decision, .. } | EntryBody::ReleaseOpen { actor, decision, .. } => {
+                (actor, decision)
+            }
+            EntryBody::Evaluation { actor, permitted: true, decision, .. } => {
+                (actor, decision.as_ref().ok_or(EntryError::Incomplete("element set"))?)
+            }
+            _ => return Ok(()),
         };
         if actor.subject.is_empty() {
             return Err(EntryError::Incomplete("subject"));
@@ -344,5 +386,34 @@ mod tests {
         check(|_, decision| decision.table.clear(), "element set");
         check(|_, decision| decision.valid_until = Timestamp::from_micros(0), "time bound");
         check(|_, decision| decision.justification = " ".to_owned(), "justification");
+    }
+
+    #[test]
+    fn a_permit_that_was_told_to_another_system_has_the_same_four_fields() {
+        let EntryBody::ReleaseOpen { actor, decision, .. } = permit().body else { panic!("no permit") };
+        let told = |permitted: bool, decision: Option<DecisionFacts>| {
+            let body = EntryBody::Evaluation {
+                evaluation: "e".to_owned(),
+                caller: "crm".to_owned(),
+                actor: actor.clone(),
+                action: "read".to_owned(),
+                resource: Some("category/claims".to_owned()),
+                patient: None,
+                purpose: Some("HPAYMT".to_owned()),
+                permitted,
+                code: "permitted".to_owned(),
+                decision,
+                relations: Vec::new(),
+                found: Vec::new(),
+                request_id: None,
+            };
+            Entry::new(permit().at, body)
+        };
+        let bytes = told(true, Some(decision.clone())).to_bytes().unwrap();
+        assert_eq!(Entry::from_bytes(&bytes).unwrap(), told(true, Some(decision.clone())));
+        assert!(told(false, None).to_bytes().is_ok());
+        assert_eq!(told(true, None).to_bytes().unwrap_err().to_string(), "permit lacks its element set");
+        let over = DecisionFacts { valid_until: Timestamp::from_micros(0), ..decision };
+        assert_eq!(told(true, Some(over)).to_bytes().unwrap_err().to_string(), "permit lacks its time bound");
     }
 }

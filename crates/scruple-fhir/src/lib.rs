@@ -25,7 +25,9 @@ pub mod search;
 pub use annotation::{Annotation, Discriminator, KnownExtension, Mask, MaskFunction, Place};
 pub use attachment::{is_binary, with_links};
 pub use codes::{CodeIndex, Form};
-pub use describe::{ElementView, Inspector, TypeView, categories, classes, describe, mask_carries, mask_covers};
+pub use describe::{
+    ElementView, Inspector, TypeView, categories, classes, describe, mask_carries, mask_covers, under_labels,
+};
 pub use dictionary::{Dictionary, Element, ObjectType, SearchParameter, Target, TypeId, dictionary};
 pub use json::{Fault, FaultKind};
 pub use plan::{Asks, Finding};

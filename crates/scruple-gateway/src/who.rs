@@ -1,10 +1,10 @@
 //! Who asks: the token, the role that it selects among those that the store grants, and the purpose. No header but
 //! `Authorization` has a say.
 
-use scruple_app::{AccessCache, AccessError, RoleError, select_role};
+use scruple_app::{AccessCache, AccessError, RoleError, acting, select_role};
 use scruple_core::{ConditionMask, Relationship, Timestamp};
 use scruple_identity::{Token, TokenCache, Verifier, bearer};
-use scruple_policy::{Pack, Question, Relationships};
+use scruple_policy::{Pack, Question};
 use scruple_release::{Asked, No};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -77,31 +77,7 @@ pub(crate) async fn caller(
         };
         refused(known(), 403, "role_not_selected", words)
     })?;
-    let (conditions, relationship) = match pack.relationships {
-        Relationships::Resolved => (ConditionMask::NONE, Relationship::Resolved),
-        Relationships::Assumed => {
-            let assumed = pack.condition("relationship").map_or(ConditionMask::NONE, |id| ConditionMask::NONE.with(id));
-            (assumed, Relationship::Assumed)
-        }
-        // Nobody is there who could say so.
-        Relationships::Asserted => (ConditionMask::NONE, Relationship::None),
-    };
-    let asked = |purpose: String| {
-        let opened = held.opened(&selected.role, &purpose, now);
-        let elevation = pack.condition("emergency_elevation").filter(|_| purpose == "BTG" && !opened.is_empty());
-        // An emergency opens the records that it names, also where a relationship is assumed.
-        let (conditions, relationship) =
-            if purpose == "BTG" { (ConditionMask::NONE, Relationship::Resolved) } else { (conditions, relationship) };
-        let conditions = elevation.map_or(conditions, |id| conditions.with(id));
-        Asked {
-            subject: token.subject().to_owned(),
-            question: Question { role: selected.role.to_string(), purpose, conditions },
-            relationship,
-            grant: Some(selected.grant.to_string()),
-            practitioners: held.practitioners().iter().map(ToString::to_string).collect(),
-            opened,
-        }
-    };
+    let asked = |purpose: String| acting(&held, &selected, (token.subject(), purpose), pack, now);
     match token.purpose() {
         Some(purpose) => Ok(asked(purpose.to_owned())),
         None => Err(refused(

@@ -12,6 +12,8 @@ use std::fmt;
 pub const NAME_BYTES_MAX: usize = 255;
 /// Entries of `roles`.
 pub const ROLES_MAX: usize = 64;
+/// Names of `scope` that are looked at.
+const SCOPES_MAX: usize = 64;
 
 /// Bytes of a purpose: ActReason codes have at most 10.
 const PURPOSE_BYTES_MAX: usize = 64;
@@ -31,6 +33,9 @@ pub struct Token {
     expires_at: Timestamp,
     roles: Vec<String>,
     purpose: Option<String>,
+    scopes: Vec<String>,
+    authenticated_at: Option<Timestamp>,
+    several_factors: bool,
 }
 
 impl Token {
@@ -71,6 +76,20 @@ impl Token {
         self.purpose.as_deref()
     }
 
+    /// Whether the claim `scope` (RFC 9068, 2.2.3) names this scope.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|known| known == scope)
+    }
+
+    /// Whether the person has shown several factors (`amr` has `mfa`, RFC 8176) at `auth_time`, and that is no longer ago
+    /// than `seconds` (RFC 9470). A token that does not say so has not.
+    #[must_use]
+    pub fn is_confirmed_within(&self, seconds: u32, now: Timestamp) -> bool {
+        let since = now.plus_micros(-i64::from(seconds) * 1_000_000);
+        self.several_factors && self.authenticated_at.is_some_and(|at| since <= at && at <= now)
+    }
+
     /// Whether the time is right: from the later of `iat` and `nbf` until before `exp`, both ends wider by the leeway.
     pub(crate) fn check_time(&self, now: Timestamp, leeway_micros: i64) -> Result<(), TokenError> {
         if now >= self.expires_at.plus_micros(leeway_micros) {
@@ -93,7 +112,8 @@ impl fmt::Debug for Token {
             .field("expires_at", &self.expires_at)
             .field("roles", &self.roles)
             .field("purpose", &self.purpose)
-            .finish()
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,6 +132,12 @@ struct Payload<'a> {
     roles: Vec<String>,
     #[serde(borrow)]
     extensions: Option<&'a RawValue>,
+    #[serde(borrow)]
+    scope: Option<&'a RawValue>,
+    #[serde(borrow)]
+    auth_time: Option<&'a RawValue>,
+    #[serde(borrow)]
+    amr: Option<&'a RawValue>,
 }
 
 /// Reads the claims of a token whose signature is good. The caller checks the time.
@@ -136,7 +162,19 @@ pub fn read(json: &[u8], parties: &Parties) -> Result<Token, TokenError> {
         expires_at: time(payload.exp.as_ref(), "exp")?,
         roles: payload.roles,
         purpose: purpose(payload.extensions),
+        scopes: scopes(payload.scope),
+        authenticated_at: payload.auth_time.and_then(|time| seconds(&serde_json::from_str(time.get()).ok()?)),
+        several_factors: payload.amr.is_some_and(|amr| {
+            serde_json::from_str::<Vec<String>>(amr.get()).is_ok_and(|amr| amr.iter().any(|one| one == "mfa"))
+        }),
     })
+}
+
+/// The names of the claim `scope`, one blank between them (RFC 6749, 3.3). What cannot be read names none.
+fn scopes(scope: Option<&RawValue>) -> Vec<String> {
+    let text: Option<String> = scope.and_then(|scope| serde_json::from_str(scope.get()).ok());
+    let text = text.unwrap_or_default();
+    text.split(' ').filter(|name| is_name(name)).take(SCOPES_MAX).map(str::to_owned).collect()
 }
 
 /// Whether a name is of a length to be kept and prints as one line.

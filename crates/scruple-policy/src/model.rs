@@ -282,6 +282,11 @@ impl Relationships {
 
 /// The role of who runs Scruple: it has no file, no permit and no purpose, so that no record shows to it (RB-12).
 pub const ADMINISTRATOR: &str = "administrator";
+/// The role of a system that asks for decisions on people (AuthZEN). It has no file, no permit and no purpose either: who
+/// asks about others sees nothing.
+pub const SERVICE_ACCOUNT: &str = "service_account";
+/// The roles that have no file.
+pub(crate) const BUILT_IN: [&str; 2] = [ADMINISTRATOR, SERVICE_ACCOUNT];
 /// In `approvals.csv`: who is named as the line manager of the one who would get the access.
 pub const LINE_MANAGER: &str = "line_manager";
 /// In `console.csv`: whoever has signed in.
@@ -340,11 +345,13 @@ pub enum Act {
     Propose,
     /// Approves, refuses and activates a version of the policy.
     Publish,
+    /// Asks what others may see: a system that enforces the answer.
+    Evaluate,
 }
 
 impl Act {
     /// All of them with their words in `console.csv`.
-    pub const ALL: [(Self, &'static str); 16] = [
+    pub const ALL: [(Self, &'static str); 17] = [
         (Self::Access, "access"),
         (Self::Ask, "ask"),
         (Self::Declare, "declare"),
@@ -361,6 +368,7 @@ impl Act {
         (Self::Charts, "charts"),
         (Self::Propose, "propose"),
         (Self::Publish, "publish"),
+        (Self::Evaluate, "evaluate"),
     ];
 
     pub(crate) fn of(word: &str) -> Option<Self> {
@@ -438,7 +446,7 @@ impl Pack {
         let tier = match self.roles.get(role) {
             Some(role) if role.is_profile => return None,
             Some(role) => format!("tier:{}", role.risk_tier),
-            None if role == ADMINISTRATOR && !of_patients => String::new(),
+            None if BUILT_IN.contains(&role) && !of_patients => String::new(),
             None => return None,
         };
         let lines = &self.approvals.0;

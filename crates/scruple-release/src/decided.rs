@@ -2,7 +2,8 @@
 
 use crate::release::sha256;
 use scruple_core::{
-    CATEGORIES_MAX, DecisionFacts, DecisionTable, Relationship, SEGMENTS_MAX, SegmentLimit, Timestamp, View,
+    CATEGORIES_MAX, ConditionMask, DecisionFacts, DecisionTable, Relationship, SEGMENTS_MAX, SegmentLimit, Timestamp,
+    View,
 };
 use scruple_fhir::search::{NotPermitted, Reads};
 use scruple_fhir::{Asks, Memory, Projection, TypeId};
@@ -63,6 +64,15 @@ impl Policy {
         }
         all.insert(question.clone(), Arc::clone(&decided));
         Ok(decided)
+    }
+
+    /// What a role opens for a purpose where there is a relationship: each kind of information as `full`, or `masked:` and the
+    /// mask. What does not show is not named.
+    #[must_use]
+    pub fn opens(&self, role: &str, purpose: &str) -> BTreeMap<String, String> {
+        let (role, purpose) = (role.to_owned(), purpose.to_owned());
+        let question = Question { role, purpose, conditions: ConditionMask::NONE };
+        self.decide(&question, true).map(|decided| decided.views.clone()).unwrap_or_default()
     }
 
     /// A projection that hides nothing, for the labels of what is looked at. Nothing that it shows leaves.

@@ -27,7 +27,8 @@ pub use judge::{Judged, judge, withheld_because};
 pub use lens::{LookOptions, Looked, look};
 pub use outcome::No;
 pub use pipeline::{
-    Answer, Holding, Holds, Link, Parts, Pipeline, Request, RequestRng, Scope, holding, patients_of, urgency_of,
+    Answer, Asking, ElementShown, Evaluation, Holding, Holds, Link, Parts, Pipeline, Request, RequestRng, Ruling,
+    Scope, Shown, Thing, holding, patients_of, urgency_of,
 };
 pub use relation::relationship_searches;
 pub use release::{Asked, ReleaseError, ReleaseStream, Released};

@@ -6,6 +6,7 @@
 mod attachment;
 mod chart;
 mod collection;
+mod evaluate;
 mod everything;
 mod read;
 mod search;
@@ -13,6 +14,7 @@ mod sight;
 mod versions;
 
 pub use chart::patients_of;
+pub use evaluate::{Asking, ElementShown, Evaluation, Ruling, Shown, Thing};
 pub use search::Scope;
 pub(crate) use search::Spot;
 pub use sight::Link;

@@ -31,6 +31,7 @@ mod feed;
 mod finding;
 mod grant;
 mod group;
+mod idempotency;
 mod job;
 mod leave;
 mod link;
@@ -89,6 +90,7 @@ pub use group::{
     find_groups_by_external_id, group_place, groups_of, insert_group, list_groups, list_members, map_group,
     mark_group_deleted, remove_member, update_group,
 };
+pub use idempotency::{Claimed, IdempotencyKey, NewClaim};
 pub use job::{Job, JobCounts, JobFailure, JobLease, LeasedJob, NewJob, Outcome, enqueue, finish_job};
 pub use leave::{find_open_leave, insert_leave, update_leave};
 pub use link::{
@@ -110,9 +112,13 @@ pub use person::{
     update_person,
 };
 pub use request::{
-    find_request, insert_request, list_overdue_requests, list_pending_requests, list_requests_of, update_request,
+    find_request, insert_request, list_overdue_requests, list_pending_requests, list_pending_requests_after,
+    list_requests_of, update_request,
 };
-pub use review::{NewReview, find_review, insert_review, list_closed_reviews, list_open_reviews, update_review};
+pub use review::{
+    NewReview, find_review, insert_review, list_closed_reviews, list_open_reviews, list_open_reviews_after,
+    update_review,
+};
 pub use seal::{BLIND_COLUMNS, SEALED_COLUMNS, SealError, Sealer};
 pub use session::{
     Ceremony, NewSession, Session, WaitingCeremony, clear_sign_in_failures, confirm_session, count_sign_in_failure,

@@ -37,6 +37,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/postgres/0005_sign_in.sql"),
     ),
     (
+        6,
+        "idempotency",
+        include_str!("../migrations/sqlite/0006_idempotency.sql"),
+        include_str!("../migrations/postgres/0006_idempotency.sql"),
+    ),
+    (
         7,
         "chart_access",
         include_str!("../migrations/sqlite/0007_chart_access.sql"),

@@ -280,6 +280,29 @@ pub async fn list_pending_requests(tx: &mut Tx, now: Timestamp) -> Result<Vec<Ac
     all(tx, rows).await
 }
 
+/// The same, one page behind a request, by when it is to be decided and its id.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_pending_requests_after(
+    tx: &mut Tx,
+    now: Timestamp,
+    after: Option<(Timestamp, Id<AccessRequest>)>,
+) -> Result<Vec<AccessRequest>, StoreError> {
+    const SQL: &str =
+        "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
+                hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
+                version
+         FROM access_request
+         WHERE state = 'pending' AND decide_by > $1 AND (decide_by > $2 OR (decide_by = $2 AND id > $3))
+         ORDER BY decide_by, id LIMIT $4";
+    let (by, id) = after.map_or((i64::MIN, Uuid::nil()), |(by, id)| (by.micros(), id.uuid()));
+    let rows: Vec<RequestRow> = on_engine!(tx, |conn| {
+        sqlx::query_as(SQL).bind(now.micros()).bind(by).bind(id).bind(PAGE_ROWS_MAX).fetch_all(conn).await?
+    });
+    all(tx, rows).await
+}
+
 /// The requests that are pending and over, for the job that writes it down; at most [`PAGE_ROWS_MAX`].
 ///
 /// # Errors

@@ -152,3 +152,24 @@ pub async fn list_closed_reviews(tx: &mut Tx, before: Timestamp) -> Result<Vec<E
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(before.micros()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
     rows.into_iter().map(|row| row.into_review(tx)).collect()
 }
+
+/// The same, one page behind a review, by when it is due and its id.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_open_reviews_after(
+    tx: &mut Tx,
+    after: Option<(Timestamp, Id<EmergencyReview>)>,
+) -> Result<Vec<EmergencyReview>, StoreError> {
+    const SQL: &str =
+        "SELECT emergency_review.id, elevation.id AS elevation, reader, opened_at, due_at, account_sealed, state,
+                              moved_by, moved_at, rationale_sealed, emergency_review.version
+                       FROM emergency_review JOIN elevation ON elevation.review = emergency_review.id
+                       WHERE state IN ('open', 'asked')
+                         AND (due_at > $1 OR (due_at = $1 AND emergency_review.id > $2))
+                       ORDER BY due_at, emergency_review.id LIMIT $3";
+    let (due, id) = after.map_or((i64::MIN, Uuid::nil()), |(due, id)| (due.micros(), id.uuid()));
+    let rows: Vec<ReviewRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(due).bind(id).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
+    rows.into_iter().map(|row| row.into_review(tx)).collect()
+}

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 39] = [
+pub const SEALED_COLUMNS: [&str; 40] = [
     crate::access_log::LINE,
     crate::chart_access::ACTOR,
     crate::chart_access::FACTS,
@@ -28,6 +28,7 @@ pub const SEALED_COLUMNS: [&str; 39] = [
     crate::grant::JUSTIFICATION,
     crate::group::DISPLAY,
     crate::group::EXTERNAL_ID,
+    crate::idempotency::ANSWER,
     crate::job::PAYLOAD,
     crate::mapping::COMMENT,
     crate::pack::COMMENT,

@@ -1,5 +1,8 @@
 //! `scruple admin`: changes of a node's database, beside the node that runs on it. Each is an event, which the node takes to
-//! the ledger: at once, or at its next start.
+//! the ledger: at once, or at its next start. Requests, access and people go by the API of a node that runs ([`remote`]): as somebody
+//! who may, and never past the policy.
+
+mod remote;
 
 use crate::config::Config;
 use crate::node::{ADMIN_SHARD, existing_store};
@@ -53,6 +56,15 @@ in docs/history.md.")]
 
 What the logs of other systems told stays.")]
     RebuildHistory(WhereArgs),
+    /// Reads and decides requests for access, as the person of a token
+    #[command(subcommand)]
+    Requests(remote::RequestsCommand),
+    /// Reads and ends access, as the person of a token
+    #[command(subcommand)]
+    Access(remote::AccessCommand),
+    /// Reads who is here, and ends their work here, as the person of a token
+    #[command(subcommand)]
+    People(remote::PeopleCommand),
 }
 
 /// Tells who a person is in the record system.
@@ -147,6 +159,9 @@ pub struct ListArgs {
 pub fn run(command: &AdminCommand) -> Result<ExitCode> {
     let command = match command {
         AdminCommand::Link(command) => command,
+        AdminCommand::Requests(command) => return remote::requests(command),
+        AdminCommand::Access(command) => return remote::access(command),
+        AdminCommand::People(command) => return remote::people(command),
         AdminCommand::Bootstrap(args) => {
             runtime()?.block_on(first_two(args))?;
             return Ok(ExitCode::SUCCESS);

@@ -190,6 +190,12 @@ pub const KEYS: &[Key] = &[
         "PEM file with the authorities that the certificates of both are checked against.",
     ),
     key(
+        "api",
+        "audience",
+        "`tokens.audience`",
+        "Audience of the access tokens that are shown at `/api/v1` and `/access/v1` of the console's address (claim `aud`). Issuer and keys are those of `tokens`.",
+    ),
+    key(
         "scim",
         "token_file",
         "none: no SCIM",
@@ -237,6 +243,7 @@ pub struct Config {
     pub console: ConsoleConfig,
     pub oidc: OidcConfig,
     pub messages: MessagesConfig,
+    pub api: ApiConfig,
     pub scim: ScimConfig,
     pub embedded: Embedded,
     pub tokens: Tokens,
@@ -268,6 +275,12 @@ pub struct GatewayConfig {
     pub public_url: Option<String>,
     pub allow_assumed_relationships: bool,
     pub timing: Timing,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiConfig {
+    pub audience: Option<String>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -182,6 +182,15 @@ fn sentence(entry: &Entry) -> String {
             let facts: Vec<String> = facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
             format!("{at}  {code}: {}", facts.join(", "))
         }
+        Body::Evaluation { caller, actor, action, resource, permitted, code, found, .. } => {
+            let what = resource.as_ref().map(|resource| format!(" {resource}")).unwrap_or_default();
+            let found = if found.is_empty() { String::new() } else { format!(", found {}", found.len()) };
+            let answer = if *permitted { "permitted" } else { "denied" };
+            format!(
+                "{at}  {caller} asked whether {} as {} may {action}{what}: {answer} ({code}){found}",
+                actor.subject, actor.role
+            )
+        }
         Body::Event { event, aggregate, version, .. } => format!("{at}  {event} on {aggregate}, version {version}"),
     }
 }

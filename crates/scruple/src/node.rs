@@ -19,6 +19,7 @@ use crate::state::{self, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use credential::CredentialFile;
 use policy::PolicyFiles;
+use scruple_api::{ApiParts, Tokens};
 use scruple_app::charts::Indexer;
 use scruple_app::message::Messenger;
 use scruple_app::{
@@ -91,6 +92,8 @@ pub struct Addresses {
     pub ledger: PathBuf,
     /// The base of SCIM, if it is served.
     pub scim: Option<String>,
+    /// The address below which API and decisions are.
+    pub api: String,
     /// Logins with their one-time links.
     pub links: Vec<(String, String)>,
 }
@@ -151,6 +154,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let base = config.gateway.public_url.clone();
     let base = base.unwrap_or_else(|| format!("{scheme}://{}/fhir", gateway_listener.local_addr()));
     let parties = parties(config, &base);
+    let api_parties = api_parties(config, &parties);
+    let api_tokens = Arc::new(Tokens::new(verifier(config, plan.jwks.as_deref(), &api_parties)?));
     let verifier = verifier(config, plan.jwks.as_deref(), &parties)?;
 
     let recorder = Arc::new(open_recorder(&folders)?);
@@ -199,6 +204,18 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         base: &console_url,
     })
     .await?;
+    let api = scruple_api::api_router(ApiParts {
+        store: store.clone(),
+        lease: lease.clone(),
+        clock: Arc::clone(&clock),
+        rng: || Box::new(SystemRng),
+        pipeline: Arc::clone(&pipeline),
+        access: Arc::clone(&cache),
+        tokens: Arc::clone(&api_tokens),
+        drain: drain.clone(),
+        seal: root.column("api.seal")?,
+        base: console_url.clone(),
+    });
     let (admin_drainer, admin_drain) = Drainer::new(store.clone(), log, ADMIN_SHARD, wake)?;
     let gateway = Arc::new(Gateway::new(scruple_gateway::Parts {
         pipeline: Arc::clone(&pipeline),
@@ -260,6 +277,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         watch_ms: config.policy.watch_ms,
         jwks: config.tokens.jwks_file.clone().filter(|_| plan.jwks.is_none()),
         parties,
+        api: (Arc::clone(&api_tokens), api_parties),
         gateway: Arc::clone(&gateway),
         state: Arc::clone(&state),
         clock: Arc::clone(&clock),
@@ -283,6 +301,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         health: format!("http://{}/", health_listener.local_addr()),
         ledger: folders.ledger.clone(),
         scim: scim.as_ref().map(|_| format!("{console_url}/scim/v2")),
+        api: console_url.clone(),
         links,
     };
     let limits = Limits::default();
@@ -296,7 +315,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         stopped(stop.subscribe()),
     )));
     let lens = lens(&pipeline, &recorder, &hospital, &clock, &root)?;
-    let console = scruple_console::console(site, lens, scim);
+    let beside = scim.map_or_else(|| api.clone(), |scim| api.clone().merge(scim));
+    let console = scruple_console::console(site, lens, Some(beside));
     let console = hyper_util::service::TowerToHyperService::new(console);
     running.spawn(discard(console_listener.serve(console, limits, stopped(stop.subscribe()))));
     let health = Health::new(Arc::clone(&state) as Arc<dyn scruple_http::health::Readiness>, ready::metrics());
@@ -362,6 +382,12 @@ fn tls(config: &Config) -> Result<Option<Tls>> {
 fn parties(config: &Config, base: &str) -> Parties {
     let or_base = |name: &Option<String>| name.clone().unwrap_or_else(|| base.to_owned());
     Parties { issuer: or_base(&config.tokens.issuer), audience: or_base(&config.tokens.audience) }
+}
+
+/// The names that tokens of the API must carry.
+fn api_parties(config: &Config, gateway: &Parties) -> Parties {
+    let audience = config.api.audience.clone().unwrap_or_else(|| gateway.audience.clone());
+    Parties { issuer: gateway.issuer.clone(), audience }
 }
 
 /// What verifies tokens: with the keys that are given, else with those of the configuration's file.

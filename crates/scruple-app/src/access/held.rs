@@ -75,11 +75,16 @@ impl Held {
         &self.access.vector
     }
 
+    /// Whether he has left.
+    #[must_use]
+    pub fn has_left(&self, now: Timestamp) -> bool {
+        self.access.left_at.is_some_and(|at| at <= now)
+    }
+
     /// Whether he has left, or is on leave.
     fn is_out(&self, now: Timestamp) -> bool {
         // relies on (leave-suspends)
-        self.access.left_at.is_some_and(|at| at <= now)
-            || self.access.suspended.iter().any(|suspension| suspension.contains(now))
+        self.has_left(now) || self.access.suspended.iter().any(|suspension| suspension.contains(now))
     }
 
     /// The roles that are held at `now`, each once, in the order of their codes. Of a person who has left or is on leave:

@@ -2,10 +2,12 @@
 //!
 //! Nothing here grants: what is held comes from the store, and what a token says selects among it.
 
+mod acting;
 mod cache;
 mod held;
 mod role;
 
+pub use acting::acting;
 pub use cache::{AccessCache, AccessError};
 pub use held::{ActiveRole, Held};
 pub use role::{RoleError, Selected, select_role};

@@ -239,7 +239,8 @@ impl Indexer {
                     drafts(&context, Some((references, patients, relations)))
                 }
                 EntryBody::Refusal { actor, request, .. } => drafts(&context(actor, None, request.as_ref()), None),
-                EntryBody::Notice { .. } | EntryBody::Event { .. } => continue,
+                // What another system showed after a decision stands in its own log.
+                EntryBody::Notice { .. } | EntryBody::Event { .. } | EntryBody::Evaluation { .. } => continue,
             };
             for draft in drafts {
                 accesses.push(self.access(source, (index, entry.at), draft).await?);

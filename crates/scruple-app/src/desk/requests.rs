@@ -51,6 +51,20 @@ impl Desk<'_> {
     /// # Errors
     /// See [`DeskError`].
     pub async fn submit(&mut self, who: Who, ask: Ask) -> Result<Done<AccessRequest>, DeskError> {
+        let id = new_id(self.clock.now(), self.rng);
+        self.submit_as(who, id, ask).await
+    }
+
+    /// The same under an id that was drawn before: whoever does not know whether it was handed in asks for the request of that id.
+    ///
+    /// # Errors
+    /// See [`DeskError`]. Under an id that is taken: [`DeskError::Changed`].
+    pub async fn submit_as(
+        &mut self,
+        who: Who,
+        id: Id<AccessRequest>,
+        ask: Ask,
+    ) -> Result<Done<AccessRequest>, DeskError> {
         let (mut tx, at) = self.begin().await?;
         let own = roles_of(&mut tx, who.person, at).await?;
         self.permits(Act::Ask, &own)?;
@@ -65,7 +79,7 @@ impl Desk<'_> {
         let last = list_requests_of(&mut tx, who.person, None).await?.into_iter();
         let last = last.filter(|last| last.requested_by == who.person).map(|last| last.justification).next();
         let draft = AccessRequest {
-            id: new_id(at, self.rng),
+            id,
             person,
             requested_by: who.person,
             wanted: Wanted {

@@ -7,8 +7,8 @@ use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::directory::{Attributes, Change, Place, Presence, Standing, changes};
 use scruple_store::{
-    Aggregate, DirectoryRecord, Login, NewDirectoryRecord, NewPerson, Person, StoreError, Subject, Tx, find_directory,
-    find_open_leave, find_person, find_person_by_login, groups_of, insert_directory, insert_person,
+    Aggregate, DirectoryRecord, Login, NewDirectoryRecord, NewPerson, Person, Position, StoreError, Subject, Tx,
+    find_directory, find_open_leave, find_person, find_person_by_login, groups_of, insert_directory, insert_person,
     mark_directory_deleted, remove_member, update_directory, update_person,
 };
 use serde_json::json;
@@ -147,6 +147,31 @@ impl Directory<'_> {
         let value = view(&mut tx, person, at).await?.ok_or(DirectoryError::NoPerson)?;
         let position = self.commit(tx, &records).await?;
         Ok(Done { value, changes, position })
+    }
+
+    /// "Leaves now" for whoever is here, also one of whom HR does not tell. Nobody says it of himself; of one who has left nothing is
+    /// to be done.
+    ///
+    /// # Errors
+    /// See [`DirectoryError`].
+    pub async fn ends_now(&mut self, person: Id<Person>) -> Result<Option<Position>, DirectoryError> {
+        if person == self.by {
+            return Err(DirectoryError::Own);
+        }
+        match self.leaves_now(person).await {
+            Ok(done) => return Ok(done.position),
+            Err(DirectoryError::NoPerson) => {}
+            Err(error) => return Err(error),
+        }
+        let mut tx = self.store.begin().await?;
+        let at = self.clock.now();
+        self.check_by(&mut tx, at).await?;
+        let known = find_person(&mut tx, person).await?.ok_or(DirectoryError::NoPerson)?;
+        if known.left_at.is_some_and(|left| left <= at) {
+            return Ok(None);
+        }
+        let records = self.apply(&mut tx, about(&known, at, None), &[Change::Leaver]).await?;
+        self.commit(tx, &records).await
     }
 
     /// The directory takes somebody out: he leaves, if he has not, and is in no group any more.

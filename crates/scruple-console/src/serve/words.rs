@@ -7,7 +7,7 @@ use scruple_flow::{
     AccessRequest, CaseError, DeclaredReason, ElevationError, EmergencyReason, MappingError, PackError, RequestError,
     RequestState, ReviewError, RoleCode, WeakReason,
 };
-use scruple_policy::{ADMINISTRATOR, Pack};
+use scruple_policy::{ADMINISTRATOR, Pack, SERVICE_ACCOUNT};
 
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -66,6 +66,7 @@ pub(crate) fn role(pack: &Pack, code: &RoleCode) -> String {
     match pack.roles.get(code.as_str()) {
         Some(role) => role.label.clone(),
         None if code.as_str() == ADMINISTRATOR => "Administrator of Scruple".to_owned(),
+        None if code.as_str() == SERVICE_ACCOUNT => "A system that asks for decisions".to_owned(),
         None => code.to_string(),
     }
 }

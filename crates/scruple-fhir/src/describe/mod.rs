@@ -75,6 +75,16 @@ pub fn categories(annotation: &Annotation, id: TypeId) -> BTreeSet<CategoryId> {
     named.chain(chosen.map(|line| line.category)).collect()
 }
 
+/// A decision for what carries these labels: the views that they leave, and whether anything passes as it is.
+#[must_use]
+pub fn under_labels(annotation: &Annotation, table: &DecisionTable, labels: SegmentSet) -> DecisionTable {
+    DecisionTable {
+        views: crate::plan::effective(table, annotation, labels),
+        passes_full_types: crate::plan::may_pass(table, labels),
+        ..table.clone()
+    }
+}
+
 /// Describes a resource type under a decision. `class` is the class of a type with discriminators: one of [`classes`].
 #[must_use]
 pub fn describe(annotation: &Annotation, table: &DecisionTable, id: TypeId, class: Option<CategoryId>) -> TypeView {

@@ -2,7 +2,7 @@
 //! (`console.csv`).
 
 use super::Reader;
-use crate::model::{ADMINISTRATOR, Act, ActScope, Approvals, Console, EVERYONE, LINE_MANAGER, Role, Rule};
+use crate::model::{Act, ActScope, Approvals, BUILT_IN, Console, EVERYONE, LINE_MANAGER, Role, Rule};
 use crate::source::{Row, Table};
 use std::collections::BTreeMap;
 
@@ -24,7 +24,12 @@ impl Reader<'_> {
             };
             if !known {
                 let what = format!("`{who}` is no role and no tier");
-                self.at(&table, row, what, "write a role of roles/, `administrator`, or `tier:` and a risk tier");
+                self.at(
+                    &table,
+                    row,
+                    what,
+                    "write a role of roles/, `administrator`, `service_account`, or `tier:` and a risk tier",
+                );
             }
             let of_patients = match row.field(1) {
                 "role" => Some(false),
@@ -80,7 +85,7 @@ impl Reader<'_> {
             };
             if who != EVERYONE && !self.is_role(roles, who) {
                 let what = format!("`{who}` is no role");
-                self.at(&table, row, what, "write a role of roles/, `administrator` or `everyone`");
+                self.at(&table, row, what, "write a role of roles/, `administrator`, `service_account` or `everyone`");
             }
             let (Some(act), Some(scope)) = (act, scope) else {
                 let what = format!("`act` is `{}`, `scope` is `{}`", row.field(0), row.field(2));
@@ -96,7 +101,7 @@ impl Reader<'_> {
 
     /// Whether a role has a file, whatever is wrong in it.
     fn is_role(&self, roles: &BTreeMap<String, Role>, name: &str) -> bool {
-        name == ADMINISTRATOR
+        BUILT_IN.contains(&name)
             || roles.get(name).is_some_and(|role| !role.is_profile)
             || self.files.0.contains_key(&format!("roles/{name}.toml"))
     }

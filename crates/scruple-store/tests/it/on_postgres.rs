@@ -16,6 +16,8 @@ mod feed;
 mod grants;
 #[path = "cases/groups.rs"]
 mod groups;
+#[path = "cases/idempotency.rs"]
+mod idempotency;
 #[path = "cases/jobs.rs"]
 mod jobs;
 #[path = "cases/keys.rs"]

@@ -43,7 +43,7 @@ const PERSONAS: [(&str, &str); 6] = [
     after_help = "Examples:\n  scruple demo\n  scruple demo --upstream http://127.0.0.1:8080/fhir\n  scruple demo --json --listen 127.0.0.1:0 --data try\n  scruple demo --files --dir try-files"
 )]
 pub struct DemoArgs {
-    /// Prints one JSON line when ready: {"console","gateway","health","ledger","personas":[{"name","role","purpose","token"}],"sign_in":[{"login","link"}],"scim","scim_token"}
+    /// Prints one JSON line when ready: {"console","gateway","health","ledger","personas":[{"name","role","purpose","token"}],"sign_in":[{"login","link"}],"scim","scim_token","api","api_token","authzen","authzen_token"}
     #[arg(long)]
     json: bool,
     /// Address of the gateway; console and health take ports of their own on it [default: 127.0.0.1:8480, or a free port]
@@ -75,6 +75,15 @@ struct Persona {
     role: &'static str,
     purpose: &'static str,
     token: String,
+}
+
+/// Tokens for programs.
+struct ServiceTokens {
+    /// Of the privacy officer, who has just confirmed that it is she.
+    api: String,
+    /// Of a system that asks for decisions.
+    authzen: String,
+    scim: String,
 }
 
 /// Runs the command.
@@ -128,7 +137,29 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
         invited.push(login.clone());
         people.push(Someone { login, name: name.to_owned(), role: role.to_owned(), practitioners: Vec::new() });
     }
-    let scim_token = SessionToken::generate(&mut SystemRng).expose().to_string();
+    let service = "demo-crm".to_owned();
+    people.push(Someone {
+        login: service.clone(),
+        name: "A system that asks for decisions".to_owned(),
+        role: scruple_policy::SERVICE_ACCOUNT.to_owned(),
+        practitioners: Vec::new(),
+    });
+    let scoped = |subject: &str, scope: &str, confirmed| {
+        let claims = Claims {
+            subject: subject.to_owned(),
+            client_id: "scruple-demo".to_owned(),
+            roles: Vec::new(),
+            purpose: None,
+            lifetime_seconds: TOKEN_SECONDS,
+        };
+        issuer.issue_scoped(&claims, (scope, confirmed), node::now(), &mut SystemRng)
+    };
+    let tokens = ServiceTokens {
+        api: scoped("ines.vogt", "scruple.read scruple.write", true)?,
+        authzen: scoped(&service, "scruple.evaluate scruple.search scruple.write", false)?,
+        scim: SessionToken::generate(&mut SystemRng).expose().to_string(),
+    };
+    let scim_token = tokens.scim.clone();
     let (with_json, patients) = (args.json, config.embedded.patients);
     let embedded = args.upstream.is_none();
     let mut log = config.log;
@@ -137,11 +168,10 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     if !args.json && embedded {
         tell(&format!("Making a synthetic hospital of {patients} patients and proving the policy ..."));
     }
-    let token = scim_token.clone();
     let plan = Plan { config, jwks: Some(issuer.jwks().to_owned()), people, invited, scim_token: Some(scim_token) };
     runtime()?.block_on(node::run(plan, |at| {
-        let folder = write_tokens(&data, &personas)?;
-        if with_json { print_json(at, &personas, &token) } else { print_words(at, &personas, &folder, embedded) }
+        let folder = write_tokens(&data, &personas, &tokens)?;
+        if with_json { print_json(at, &personas, &tokens) } else { print_words(at, &personas, &folder, embedded) }
     }))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -172,20 +202,21 @@ fn login(name: &str) -> String {
 }
 
 /// Each token in a file of its own, so that a command line can take it.
-fn write_tokens(data: &Path, personas: &[Persona]) -> Result<PathBuf> {
+fn write_tokens(data: &Path, personas: &[Persona], tokens: &ServiceTokens) -> Result<PathBuf> {
     let folder = data.join("tokens");
     state::make_private(&folder)?;
-    for persona in personas {
-        let path = folder.join(persona.role);
+    let own = personas.iter().map(|persona| (persona.role, persona.token.as_str()));
+    for (name, token) in own.chain([("api", tokens.api.as_str()), ("authzen", tokens.authzen.as_str())]) {
+        let path = folder.join(name);
         if path.exists() {
             std::fs::remove_file(&path)?;
         }
-        node::private_file(&path, persona.token.as_bytes())?;
+        node::private_file(&path, token.as_bytes())?;
     }
     Ok(folder)
 }
 
-fn print_json(at: &Addresses, personas: &[Persona], scim_token: &str) -> Result<()> {
+fn print_json(at: &Addresses, personas: &[Persona], tokens: &ServiceTokens) -> Result<()> {
     let personas: Vec<serde_json::Value> = personas
         .iter()
         .map(|one| json!({ "name": one.name, "role": one.role, "purpose": one.purpose, "token": one.token }))
@@ -198,7 +229,11 @@ fn print_json(at: &Addresses, personas: &[Persona], scim_token: &str) -> Result<
         "personas": personas,
         "sign_in": at.links.iter().map(|(login, link)| json!({ "login": login, "link": link })).collect::<Vec<_>>(),
         "scim": at.scim,
-        "scim_token": scim_token,
+        "scim_token": tokens.scim,
+        "api": format!("{}/api/v1", at.api),
+        "api_token": tokens.api,
+        "authzen": format!("{}/access/v1", at.api),
+        "authzen_token": tokens.authzen,
     });
     say(&line.to_string())
 }
@@ -240,6 +275,14 @@ fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bo
         bearer("front_desk"),
         bearer("biller"),
         bearer("nurse"),
+    ))?;
+    say(&format!(
+        "What other systems ask (AuthZEN), and the API:\n\n  curl -s {} -H 'Content-Type: application/json' {}/access/v1/evaluation -d '{{\"subject\":{{\"type\":\"user\",\"id\":\"{}\"}},\"action\":{{\"name\":\"read\",\"properties\":{{\"purpose_of_use\":\"HPAYMT\"}}}},\"resource\":{{\"type\":\"category\",\"id\":\"labs\"}}}}'\n  curl -s {} {}/api/v1/people\n",
+        bearer("authzen"),
+        at.api,
+        personas.iter().find(|one| one.role == "biller").map_or("", |one| &one.login),
+        bearer("api"),
+        at.api,
     ))?;
     let ledger = for_a_shell(&at.ledger.display().to_string());
     say(&format!("Then: scruple ledger tail {ledger}   (after Ctrl-C here, which ends the demo)"))

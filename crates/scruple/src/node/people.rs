@@ -4,7 +4,7 @@ use crate::config::ScimConfig;
 use anyhow::{Context as _, Result, bail};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use scruple_api::{Caller, Parts, TokenVerifier, Verifying, limits};
+use scruple_api::{Caller, Parts, TokenVerifier, Verifying, scim_limits};
 use scruple_app::{Door, DoorKeys, DrainHandle, program_person};
 use scruple_core::{Clock, Id, Timestamp};
 use scruple_seal::SystemRng;
@@ -75,7 +75,7 @@ pub async fn scim(parts: Scim<'_>) -> Result<Option<axum::Router>> {
         verifier: Arc::new(Bearer { hash: hash(&token), person }),
         base: format!("{}/scim/v2", parts.base),
         recorded: Some(parts.drain.clone()),
-        scanned_max: limits::SCANNED_MAX,
+        scanned_max: scim_limits::SCANNED_MAX,
         move_notice_micros: i64::from(parts.config.move_notice_hours) * HOUR_MICROS,
     })))
 }

@@ -8,6 +8,7 @@ use super::text;
 use crate::pack;
 use crate::state::SystemClock;
 use anyhow::{Context as _, Result};
+use scruple_api::Tokens;
 use scruple_app::Desk;
 use scruple_app::policy::{Found, InstallError, install_pack, stored_pack};
 use scruple_core::{Clock, PackHash, Timestamp};
@@ -120,6 +121,8 @@ pub struct Following {
     pub watch_ms: u64,
     pub jwks: Option<PathBuf>,
     pub parties: Parties,
+    /// What verifies the tokens of the API, and the names that these carry.
+    pub api: (Arc<Tokens>, Parties),
     pub gateway: Arc<Gateway>,
     pub state: Arc<State>,
     pub clock: Arc<dyn Clock>,
@@ -164,10 +167,15 @@ impl Following {
     /// Takes the issuer's keys anew.
     fn keys(&self) {
         let Some(path) = &self.jwks else { return };
-        let verifier = text(path).and_then(|jwks| Ok(Verifier::new(&jwks, self.parties.clone(), LEEWAY_SECONDS)?));
-        match verifier {
-            Ok(verifier) => {
+        let (tokens, api) = &self.api;
+        let verifiers = text(path).and_then(|jwks| {
+            let of = |parties: &Parties| Verifier::new(&jwks, parties.clone(), LEEWAY_SECONDS);
+            Ok((of(&self.parties)?, of(api)?))
+        });
+        match verifiers {
+            Ok((verifier, api)) => {
                 self.gateway.set_verifier(verifier);
+                tokens.set_verifier(api);
                 tracing::info!("the keys of tokens were read again");
             }
             Err(error) => {

@@ -11,6 +11,8 @@
 )]
 
 mod admin;
+mod api;
+mod authzen;
 mod bad_input;
 mod canaries;
 mod demo;
@@ -26,7 +28,9 @@ mod others;
 mod people;
 mod policy;
 mod recorded;
+mod rest;
 mod routes;
+mod schemathesis;
 mod search;
 mod serve;
 mod serve_canaries;

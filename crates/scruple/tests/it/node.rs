@@ -177,9 +177,16 @@ impl<'a> Asking<'a> {
     }
 
     /// Asks on a connection that is there.
-    pub fn ask_by(&self, mut stream: TcpStream, host: &str) -> io::Result<Answer> {
+    pub fn ask_by(&self, stream: TcpStream, host: &str) -> io::Result<Answer> {
+        Answer::to(stream, &self.bytes(host))
+    }
+}
+
+impl Answer {
+    /// The answer to the text of a request; one that is not whole is an error.
+    pub fn to(mut stream: TcpStream, request: &str) -> io::Result<Self> {
         stream.set_read_timeout(Some(CLIENT_PATIENCE))?;
-        stream.write_all(self.bytes(host).as_bytes())?;
+        stream.write_all(request.as_bytes())?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes)?;
         let cut = || io::Error::from(io::ErrorKind::UnexpectedEof);
@@ -191,7 +198,7 @@ impl<'a> Asking<'a> {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let answer = Answer { status, headers, body: bytes.split_off(end + 4) };
+        let answer = Self { status, headers, body: bytes.split_off(end + 4) };
         let length = answer.header("content-length").expect("no answer of these is in chunks").to_owned();
         if answer.body.len().to_string() == length { Ok(answer) } else { Err(cut()) }
     }

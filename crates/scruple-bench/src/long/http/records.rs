@@ -73,7 +73,7 @@ impl Records {
                 *self.notices.entry(code).or_default() += 1;
                 return;
             }
-            EntryBody::Event { .. } => return,
+            EntryBody::Event { .. } | EntryBody::Evaluation { .. } => return,
         };
         if let Some(id) = request.and_then(|request| request.request_id) {
             self.by_request.entry(id).or_default().push(record);

@@ -4,7 +4,7 @@ use scruple_core::{Id, Phi};
 use scruple_flow::{AccessRequest, ApprovalRule, Approver, ApproverKind, RequestState, Wanted, Window};
 use scruple_store::{
     Aggregate, Person, StoreError, Subject, find_request, insert_request, list_overdue_requests, list_pending_requests,
-    list_requests_of, mark_person_left, requests_between, update_request,
+    list_pending_requests_after, list_requests_of, mark_person_left, requests_between, update_request,
 };
 
 const WORDS: &str = "Peer review of the March falls, case 4711";
@@ -193,6 +193,15 @@ async fn lists_hold_what_is_open_what_is_over_and_what_is_somebody_s() {
         assert_eq!(of(list_pending_requests(&mut tx, at(3_600)).await.unwrap()), []);
         assert_eq!(of(list_overdue_requests(&mut tx, at(3_599)).await.unwrap()), []);
         assert_eq!(of(list_overdue_requests(&mut tx, at(3_600)).await.unwrap()), ids);
+        // Page by page, by when it is to be decided and its id: each once.
+        let (mut after, mut paged) = (None, Vec::new());
+        loop {
+            let page = list_pending_requests_after(&mut tx, at(0), after).await.unwrap();
+            let Some(first) = page.first() else { break };
+            after = Some((first.decide_by, first.id));
+            paged.push(first.id);
+        }
+        assert_eq!(paged, ids);
         for (person, expected) in [(people[0], &ids[..]), (people[1], &ids[..]), (people[2], &[][..])] {
             assert_eq!(of(list_requests_of(&mut tx, person, None).await.unwrap()), expected);
         }

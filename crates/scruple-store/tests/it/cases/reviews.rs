@@ -8,7 +8,8 @@ use scruple_flow::{
 };
 use scruple_store::{
     ElevationFilter, NewReview, Person, StoreError, Subject, emergencies_between, end_elevation, find_review,
-    insert_elevation, insert_review, list_closed_reviews, list_elevations_by_end, list_open_reviews, update_review,
+    insert_elevation, insert_review, list_closed_reviews, list_elevations_by_end, list_open_reviews,
+    list_open_reviews_after, update_review,
 };
 
 const WORDS: &str = "Resuscitation in room four, allergies were needed";
@@ -80,6 +81,12 @@ async fn what_is_due_first_stands_first_until_it_is_closed() {
             list_open_reviews(&mut db.read().await).await.unwrap().iter().map(|review| review.id).collect()
         };
         assert_eq!(open().await, [sooner.id, later.id]);
+        let after = async |spot| -> Vec<Id<EmergencyReview>> {
+            list_open_reviews_after(&mut db.read().await, spot).await.unwrap().iter().map(|review| review.id).collect()
+        };
+        assert_eq!(after(None).await, [sooner.id, later.id]);
+        assert_eq!(after(Some((at(100), sooner.id))).await, [later.id]);
+        assert_eq!(after(Some((at(200), later.id))).await, []);
         let reviewer = Reviewer { person: people[2], is_of_the_same_line: false };
         let closed = sooner.close(reviewer, Finding::Justified, Phi::new(WORDS.to_owned()), at(9)).unwrap();
         changed(db, &closed, 1).await.unwrap();

@@ -1,0 +1,254 @@
+//! What is refused, as problem details (RFC 9457). Codes are stable and texts are constants: nothing of a request, of a person
+//! or of a record gets into one.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use scruple_app::directory::DirectoryError;
+use scruple_app::{AccessError, DeskError};
+use scruple_flow::RequestError;
+use scruple_http::Problem;
+use scruple_store::StoreError;
+
+/// A refusal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Fail {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub title: &'static str,
+    pub detail: Option<&'static str>,
+    /// The challenge of a 401 or 403 (RFC 6750, RFC 9470).
+    pub challenge: Option<&'static str>,
+    /// A URI of the kind of problem.
+    pub kind: Option<&'static str>,
+}
+
+const fn fail(status: StatusCode, code: &'static str, title: &'static str) -> Fail {
+    Fail { status, code, title, detail: None, challenge: None, kind: None }
+}
+
+const fn challenged(status: StatusCode, code: &'static str, title: &'static str, challenge: &'static str) -> Fail {
+    Fail { challenge: Some(challenge), ..fail(status, code, title) }
+}
+
+/// The problems of the access request profile of AuthZEN.
+const BINDING: &str = "urn:openid:authzen:access-request:error:invalid_denial_binding";
+const DENIAL_OVER: &str = "urn:openid:authzen:access-request:error:expired_denial";
+const TASK_STATE: &str = "urn:openid:authzen:access-request:error:invalid_task_state";
+const NOT_REQUESTABLE: &str = "urn:openid:authzen:access-request:error:not_requestable";
+
+impl Fail {
+    pub const NO_TOKEN: Self =
+        challenged(StatusCode::UNAUTHORIZED, "token_missing", "an access token is needed", "Bearer");
+    pub const BAD_TOKEN: Self = challenged(
+        StatusCode::UNAUTHORIZED,
+        "token_refused",
+        "the access token is not accepted",
+        "Bearer error=\"invalid_token\"",
+    );
+    pub const NOBODY: Self = challenged(
+        StatusCode::UNAUTHORIZED,
+        "person_not_here",
+        "whom the token names is not here",
+        "Bearer error=\"invalid_token\"",
+    );
+    pub const SCOPE: Self = challenged(
+        StatusCode::FORBIDDEN,
+        "insufficient_scope",
+        "the access token has not the scope that this needs",
+        "Bearer error=\"insufficient_scope\"",
+    );
+    pub const ACT: Self =
+        fail(StatusCode::FORBIDDEN, "act_not_permitted", "the policy does not let the caller do this");
+    pub const NOT_FOUND: Self = fail(StatusCode::NOT_FOUND, "not_found", "there is no such thing here");
+    pub const METHOD: Self =
+        fail(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this does not take the method");
+    pub const MEDIA: Self = fail(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", "the body is not application/json");
+    pub const MEDIA_400: Self = fail(StatusCode::BAD_REQUEST, "media_type", "the body is not application/json");
+    pub const TOO_LARGE: Self = fail(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is too large");
+    pub const BODY: Self = fail(StatusCode::BAD_REQUEST, "body_broken", "the body did not arrive");
+    pub const MALFORMED: Self =
+        fail(StatusCode::BAD_REQUEST, "malformed", "the request is not what the schema asks for");
+    pub const QUERY: Self =
+        fail(StatusCode::BAD_REQUEST, "query_malformed", "a parameter is unknown, stands twice, or has a wrong value");
+    pub const TIME: Self = fail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "time_malformed",
+        "a time is an instant of RFC 3339 that a clock can show",
+    );
+    pub const CURSOR: Self =
+        fail(StatusCode::BAD_REQUEST, "cursor_invalid", "the cursor is not of this list, or of this caller");
+    pub const TOO_MANY: Self =
+        fail(StatusCode::BAD_REQUEST, "evaluations_too_many", "too many evaluations in one request");
+    pub const NO_VERSION: Self = fail(
+        StatusCode::PRECONDITION_REQUIRED,
+        "version_missing",
+        "what is changed is named by its version: If-Match with the ETag that was read",
+    );
+    pub const OLD_VERSION: Self = fail(StatusCode::PRECONDITION_FAILED, "changed", "it has changed since it was read");
+    pub const BAD_KEY: Self =
+        fail(StatusCode::BAD_REQUEST, "idempotency_key_invalid", "Idempotency-Key is no text of at most 255 letters");
+    pub const OTHER_BODY: Self = fail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency_key_reused",
+        "this Idempotency-Key came with another request before",
+    );
+    pub const IN_PROGRESS: Self = fail(
+        StatusCode::CONFLICT,
+        "idempotency_key_in_use",
+        "a request with this Idempotency-Key is being worked on: try again",
+    );
+    pub const NOBODY_STAYS: Self = fail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "nobody_stays",
+        "an approval leaves at least one patient, of those that were asked for",
+    );
+    pub const BINDING: Self = Self {
+        kind: Some(BINDING),
+        ..fail(StatusCode::UNPROCESSABLE_ENTITY, "invalid_denial_binding", "the request is not for what was denied")
+    };
+    pub const DENIAL_OVER: Self = Self {
+        kind: Some(DENIAL_OVER),
+        ..fail(StatusCode::UNPROCESSABLE_ENTITY, "expired_denial", "the denial is too old: ask for the decision again")
+    };
+    pub const OWN: Self = fail(StatusCode::FORBIDDEN, "own_leaving", "nobody tells of himself that he leaves");
+    pub const UNRECORDED: Self = fail(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not_recorded",
+        "the ledger does not record, and what is not recorded is not told",
+    );
+    pub const UNAVAILABLE: Self =
+        fail(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the state cannot be reached now: try again");
+    pub const STALE: Self = fail(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "access_feed_stale",
+        "who may see what cannot be told right now: try again",
+    );
+    pub const INTERNAL: Self = fail(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed");
+
+    /// What the desk refuses.
+    pub fn of_desk(error: &DeskError) -> Self {
+        let status = match error {
+            DeskError::Store(source) => return Self::of_store(source),
+            DeskError::Unknown => return Self::NOT_FOUND,
+            DeskError::Changed => return Self::OLD_VERSION,
+            DeskError::Gone => return Self::NOBODY,
+            DeskError::Request(RequestError::StepUp) => {
+                return challenged(
+                    StatusCode::UNAUTHORIZED,
+                    "step_up_required",
+                    "this needs a token of somebody who has just confirmed that it is he",
+                    "Bearer error=\"insufficient_user_authentication\", max_age=300",
+                );
+            }
+            DeskError::Forbidden => return Self::ACT,
+            DeskError::NotAllowed => {
+                return Self {
+                    kind: Some(NOT_REQUESTABLE),
+                    ..fail(StatusCode::FORBIDDEN, "not_requestable", "the policy does not give this in the role")
+                };
+            }
+            DeskError::RoleNotHeld => StatusCode::FORBIDDEN,
+            DeskError::Request(RequestError::Transition { .. }) => {
+                return Self {
+                    kind: Some(TASK_STATE),
+                    ..fail(StatusCode::CONFLICT, "invalid_task_state", "the request stands where this does not follow")
+                };
+            }
+            DeskError::Request(RequestError::OwnRequest | RequestError::NotEligible | RequestError::Twice) => {
+                StatusCode::FORBIDDEN
+            }
+            DeskError::Review(scruple_flow::ReviewError::NotIndependent) => StatusCode::FORBIDDEN,
+            DeskError::Review(scruple_flow::ReviewError::Transition { .. }) => StatusCode::CONFLICT,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        fail(status, error.code(), title(error))
+    }
+
+    /// What the database refuses. Its chain goes to the log, and nowhere else.
+    pub fn of_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Busy(_) | StoreError::Fenced { .. } => Self::UNAVAILABLE,
+            StoreError::RowsAffected { .. } | StoreError::Conflict(_) => Self::OLD_VERSION,
+            error => {
+                tracing::error!(error = %error, "the state cannot be stored or read: {error}");
+                Self::INTERNAL
+            }
+        }
+    }
+}
+
+/// The sentence of what the desk refuses: the same for every occurrence.
+fn title(error: &DeskError) -> &'static str {
+    match error {
+        DeskError::PersonGone => "the person is not known here, or has left",
+        DeskError::RoleNotHeld => "the role is not held",
+        DeskError::TooMany { .. } => "no more records are opened to one person at a time",
+        DeskError::Request(RequestError::OwnRequest) => "a request is decided by a second person",
+        DeskError::Request(RequestError::NotEligible) => "the policy asks for the approval of others",
+        DeskError::Request(RequestError::Twice) => "the same person has approved it already",
+        DeskError::Request(RequestError::Wider) => "an approval can narrow a request and never widen it",
+        DeskError::Request(RequestError::TooLong { .. }) => "it would last longer than the policy allows",
+        DeskError::Request(RequestError::Over) => "the time that is asked for is over",
+        DeskError::Request(RequestError::TooManyPatients) => "a request names at most 25 patients",
+        DeskError::Request(RequestError::Reason(_)) | DeskError::Review(scruple_flow::ReviewError::Reason(_)) => {
+            "the reason does not say what it is for"
+        }
+        DeskError::Review(scruple_flow::ReviewError::NotIndependent) => {
+            "emergency access is reviewed by somebody outside the reader's team"
+        }
+        DeskError::Review(scruple_flow::ReviewError::Transition { .. }) => "the review is closed",
+        _ => "this cannot be done",
+    }
+}
+
+impl From<DeskError> for Fail {
+    fn from(error: DeskError) -> Self {
+        Self::of_desk(&error)
+    }
+}
+
+impl From<StoreError> for Fail {
+    fn from(error: StoreError) -> Self {
+        Self::of_store(&error)
+    }
+}
+
+impl From<AccessError> for Fail {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Stale => Self::STALE,
+            _ => Self::UNAVAILABLE,
+        }
+    }
+}
+
+impl From<DirectoryError> for Fail {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::NoPerson | DirectoryError::NoGroup => Self::NOT_FOUND,
+            DirectoryError::Changed => Self::OLD_VERSION,
+            DirectoryError::Own => Self::OWN,
+            DirectoryError::By => Self::NOBODY,
+            DirectoryError::Store(error) => Self::of_store(&error),
+            _ => Self::OLD_VERSION,
+        }
+    }
+}
+
+impl IntoResponse for Fail {
+    fn into_response(self) -> Response {
+        let Self { status, code, title, detail, challenge, kind } = self;
+        let problem = Problem { status, code, title, detail, kind, instance: None };
+        let mut response = problem.into_response().map(Body::from);
+        if let Some(challenge) = challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response.extensions_mut().insert(Refused(code));
+        response
+    }
+}
+
+/// The code of a refusal, for the record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused(pub &'static str);

@@ -1,0 +1,78 @@
+//! The routes: path, method, and what each asks of whoever comes. The router is made of nothing else, and the tests walk it.
+
+use scruple_policy::Act;
+
+/// Scopes of access tokens.
+pub(crate) const READ: &str = "scruple.read";
+pub(crate) const WRITE: &str = "scruple.write";
+pub(crate) const EVALUATE: &str = "scruple.evaluate";
+pub(crate) const SEARCH: &str = "scruple.search";
+
+/// What a route asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asks {
+    /// Anybody may come: it tells the same to everyone.
+    Nothing,
+    /// A token with this scope, of somebody who may do this.
+    Caller {
+        /// The scope.
+        scope: &'static str,
+        /// The act.
+        act: Act,
+    },
+}
+
+/// A route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path, with `{id}` for what varies.
+    pub path: &'static str,
+    /// What it asks.
+    pub asks: Asks,
+}
+
+const fn route(method: &'static str, path: &'static str, scope: &'static str, act: Act) -> Route {
+    Route { method, path, asks: Asks::Caller { scope, act } }
+}
+
+const fn open(method: &'static str, path: &'static str) -> Route {
+    Route { method, path, asks: Asks::Nothing }
+}
+
+/// Every route.
+pub const ROUTES: &[Route] = &[
+    open("GET", "/.well-known/authzen-configuration"),
+    open("GET", "/api/openapi.json"),
+    route("POST", "/access/v1/evaluation", EVALUATE, Act::Evaluate),
+    route("POST", "/access/v1/evaluations", EVALUATE, Act::Evaluate),
+    route("POST", "/access/v1/search/subject", SEARCH, Act::Evaluate),
+    route("POST", "/access/v1/search/resource", SEARCH, Act::Evaluate),
+    route("POST", "/access/v1/search/action", SEARCH, Act::Evaluate),
+    route("GET", "/api/v1/access", READ, Act::Access),
+    route("GET", "/api/v1/access-requests", READ, Act::Ask),
+    route("POST", "/api/v1/access-requests", WRITE, Act::Ask),
+    route("GET", "/api/v1/access-requests/{id}", READ, Act::Ask),
+    route("POST", "/api/v1/access-requests/{id}/approve", WRITE, Act::Decide),
+    route("POST", "/api/v1/access-requests/{id}/refuse", WRITE, Act::Decide),
+    route("POST", "/api/v1/access-requests/{id}/withdraw", WRITE, Act::Ask),
+    route("GET", "/api/v1/elevations", READ, Act::Access),
+    route("GET", "/api/v1/elevations/{id}", READ, Act::Access),
+    route("POST", "/api/v1/elevations/{id}/end", WRITE, Act::Access),
+    route("POST", "/api/v1/grants/{id}/end", WRITE, Act::Access),
+    route("GET", "/api/v1/emergency-reviews", READ, Act::Reviews),
+    route("GET", "/api/v1/emergency-reviews/{id}", READ, Act::Reviews),
+    route("POST", "/api/v1/emergency-reviews/{id}/close", WRITE, Act::Reviews),
+    route("GET", "/api/v1/people", READ, Act::People),
+    route("GET", "/api/v1/people/{id}", READ, Act::People),
+    route("GET", "/api/v1/people/{id}/grants", READ, Act::People),
+    route("POST", "/api/v1/people/{id}/leave", WRITE, Act::EndAccess),
+    route("GET", "/api/v1/roles", READ, Act::Roles),
+    route("GET", "/api/v1/roles/{id}", READ, Act::Roles),
+];
+
+/// The route of a method and a path as it was matched.
+pub(crate) fn find(method: &str, path: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.method == method && route.path == path)
+}

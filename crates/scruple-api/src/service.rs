@@ -1,0 +1,151 @@
+//! What the API is made of, and its router.
+
+use crate::caller::gate;
+use crate::fail::Fail;
+use crate::{authzen, v1};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use rand_core::CryptoRng;
+use scruple_app::limits::RECORDED_WAIT_MAX;
+use scruple_app::{AccessCache, Desk, DeskError, DrainHandle};
+use scruple_core::{Clock, Timestamp};
+use scruple_identity::{Token, TokenCache, TokenError, Verifier};
+use scruple_policy::Pack;
+use scruple_release::Pipeline;
+use scruple_seal::ColumnKey;
+use scruple_store::{Position, ShardLease, Store};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Verifies the access tokens of the API (RFC 9068).
+#[derive(Debug)]
+pub struct Tokens {
+    verifier: RwLock<Arc<Verifier>>,
+    cache: TokenCache,
+}
+
+impl Tokens {
+    /// With these keys.
+    #[must_use]
+    pub fn new(verifier: Verifier) -> Self {
+        Self { verifier: RwLock::new(Arc::new(verifier)), cache: TokenCache::default() }
+    }
+
+    /// Takes other keys; what was verified with the earlier ones is verified anew.
+    pub fn set_verifier(&self, verifier: Verifier) {
+        *self.verifier.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(verifier);
+        self.cache.clear();
+    }
+
+    pub(crate) fn verify(&self, text: &str, now: Timestamp) -> Result<Arc<Token>, TokenError> {
+        let verifier = Arc::clone(&self.verifier.read().unwrap_or_else(PoisonError::into_inner));
+        self.cache.verify_cached(&verifier, text, now)
+    }
+}
+
+/// What the API is made of.
+pub struct ApiParts {
+    /// The state.
+    pub store: Store,
+    /// The shard that is written on.
+    pub lease: ShardLease,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from: a generator for each request.
+    pub rng: fn() -> Box<dyn CryptoRng + Send>,
+    /// The active policy, relationships, and the record.
+    pub pipeline: Arc<Pipeline>,
+    /// Who holds which role now: the gateway's own.
+    pub access: Arc<AccessCache>,
+    /// Verifies tokens.
+    pub tokens: Arc<Tokens>,
+    /// Tells when events are in the ledger.
+    pub drain: DrainHandle,
+    /// Seals cursors, denials and kept answers.
+    pub seal: ColumnKey,
+    /// The address by which callers know the API, without a slash at the end: `https://scruple.example`.
+    pub base: String,
+}
+
+impl std::fmt::Debug for ApiParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiParts").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// The API.
+pub(crate) struct Service {
+    pub parts: ApiParts,
+}
+
+impl Service {
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    pub fn pack(&self) -> Arc<Pack> {
+        Arc::clone(self.parts.pipeline.policy().pack())
+    }
+
+    /// Runs a use case of the desk, and waits until it is in the ledger.
+    pub async fn desk<T>(
+        &self,
+        run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<(T, Position), DeskError>,
+    ) -> Result<T, Fail> {
+        let (pack, mut rng) = (self.pack(), (self.parts.rng)());
+        let ApiParts { store, lease, clock, .. } = &self.parts;
+        let mut desk = Desk { store, lease, clock: clock.as_ref(), rng: &mut *rng, rules: pack.as_ref() };
+        let (done, position) = run(&mut desk).await?;
+        self.recorded(Some(position)).await;
+        Ok(done)
+    }
+
+    /// Waits a while until an event is in the ledger; it is committed in any case.
+    pub async fn recorded(&self, position: Option<Position>) {
+        if let Some(position) = position
+            && self.parts.drain.wait_for(position, RECORDED_WAIT_MAX).await.is_err()
+        {
+            tracing::warn!("an event is committed and not yet in the ledger");
+        }
+    }
+
+    /// Records something that happened at the edge; whether it could.
+    pub async fn note(&self, code: &str, facts: &[(&str, String)]) -> bool {
+        self.parts.pipeline.note(self.now(), code, facts).await.is_ok()
+    }
+}
+
+/// The API below `/access/v1` and `/api`, to be served beside others on one listener.
+pub fn api_router(parts: ApiParts) -> Router {
+    let service = Arc::new(Service { parts });
+    Router::new()
+        .route("/.well-known/authzen-configuration", get(authzen::metadata))
+        .route("/access/v1/evaluation", post(authzen::evaluation))
+        .route("/access/v1/evaluations", post(authzen::evaluations))
+        .route("/access/v1/search/subject", post(authzen::search_subject))
+        .route("/access/v1/search/resource", post(authzen::search_resource))
+        .route("/access/v1/search/action", post(authzen::search_action))
+        .route("/api/openapi.json", get(v1::document))
+        .route("/api/v1/access", get(v1::access::mine))
+        .route("/api/v1/access-requests", get(v1::requests::list).post(v1::requests::create))
+        .route("/api/v1/access-requests/{id}", get(v1::requests::one))
+        .route("/api/v1/access-requests/{id}/approve", post(v1::requests::approve))
+        .route("/api/v1/access-requests/{id}/refuse", post(v1::requests::refuse))
+        .route("/api/v1/access-requests/{id}/withdraw", post(v1::requests::withdraw))
+        .route("/api/v1/elevations", get(v1::elevations::list))
+        .route("/api/v1/elevations/{id}", get(v1::elevations::one))
+        .route("/api/v1/elevations/{id}/end", post(v1::elevations::end))
+        .route("/api/v1/grants/{id}/end", post(v1::elevations::end_grant))
+        .route("/api/v1/emergency-reviews", get(v1::reviews::list))
+        .route("/api/v1/emergency-reviews/{id}", get(v1::reviews::one))
+        .route("/api/v1/emergency-reviews/{id}/close", post(v1::reviews::close))
+        .route("/api/v1/people", get(v1::people::list))
+        .route("/api/v1/people/{id}", get(v1::people::one))
+        .route("/api/v1/people/{id}/grants", get(v1::people::grants))
+        .route("/api/v1/people/{id}/leave", post(v1::people::leave))
+        .route("/api/v1/roles", get(v1::roles::list))
+        .route("/api/v1/roles/{id}", get(v1::roles::one))
+        .method_not_allowed_fallback(|| async { Fail::METHOD })
+        .layer(from_fn_with_state(Arc::clone(&service), gate))
+        .with_state(service)
+}

@@ -1,0 +1,515 @@
+//! AuthZEN Authorization API 1.0 on a real node: the certification scenario of OpenID AuthZEN, the same answer as the gateway's,
+//! and what a system that asks cannot learn.
+
+use crate::node::{Asking, token};
+use crate::rest::{Api, Call, EVERY_SCOPE};
+use crate::support::{World, entries_of};
+use scruple_hospital::Hospital;
+use serde_json::{Value, json};
+
+const EVALUATION: &str = "/access/v1/evaluation";
+const EVALUATIONS: &str = "/access/v1/evaluations";
+
+/// The scenario's words as ours. Its policy is a toy; each of its eight decisions is one of the shipped policy here:
+///
+/// * `alice` is a nurse; `bob` is a social worker, and with `role: admin` the physician whom he is as well. Who holds two roles names
+///   one, so that `bob` alone is mapped to `role: social_worker`.
+/// * `record-1` and `record-2` are the kind of information `medications`; `status: archived` is the label `genetic`, which a nurse
+///   does not hold and a physician does; `status: active` is no label.
+/// * `read` is our `read`; `write` is our `search` for the whole of it (`view: full`); `delete` is our `read`, with `soft: true` for
+///   treatment and `soft: false` for marketing. All but the last name the purpose TREAT, for none is taken for granted.
+/// * What has no place here: an action search gives names, so that `write` is found as `search`.
+fn ours(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut fields = fields.clone();
+            for (name, map) in [("subject", subject as fn(&Value) -> Value), ("action", action), ("resource", resource)]
+            {
+                if let Some(known) = fields.get(name).filter(|known| known.is_object()) {
+                    let mapped = map(known);
+                    fields.insert(name.to_owned(), mapped);
+                }
+            }
+            if let Some(Value::Array(all)) = fields.get("evaluations") {
+                let all = all.iter().map(ours).collect();
+                fields.insert("evaluations".to_owned(), Value::Array(all));
+            }
+            // An action search names no action, and with it no purpose: the context does.
+            if fields.contains_key("resource") && !fields.contains_key("action") {
+                let context = fields.entry("context").or_insert_with(|| json!({}));
+                context["purpose_of_use"] = json!("TREAT");
+            }
+            Value::Object(fields)
+        }
+        other => other.clone(),
+    }
+}
+
+fn subject(of: &Value) -> Value {
+    let mut mapped = of.clone();
+    if of["properties"]["role"] == "admin" {
+        mapped["properties"]["role"] = json!("physician");
+    } else if of["id"] == "bob" {
+        mapped["properties"]["role"] = json!("social_worker");
+    } else if let Some(properties) = mapped.get_mut("properties").and_then(Value::as_object_mut) {
+        // A role that is none of ours says nothing in the scenario either.
+        properties.remove("role");
+    }
+    mapped
+}
+
+fn action(of: &Value) -> Value {
+    let mut mapped = of.clone();
+    let Some(name) = of["name"].as_str() else { return mapped };
+    mapped["properties"]["purpose_of_use"] = json!("TREAT");
+    match name {
+        "write" => {
+            mapped["name"] = json!("search");
+            mapped["properties"]["view"] = json!("full");
+        }
+        "delete" => {
+            mapped["name"] = json!("read");
+            if of["properties"]["soft"] == false {
+                mapped["properties"]["purpose_of_use"] = json!("HMARKT");
+            }
+        }
+        _ => {}
+    }
+    mapped
+}
+
+fn resource(of: &Value) -> Value {
+    let mut mapped = of.clone();
+    if of["type"] == "record" {
+        mapped["type"] = json!("category");
+    }
+    if of["id"].as_str().is_some_and(|id| id.starts_with("record-")) {
+        mapped["id"] = json!("medications");
+    }
+    if of["properties"]["status"] == "archived" {
+        mapped["properties"]["segments"] = json!(["genetic"]);
+    }
+    mapped
+}
+
+fn user(id: &str) -> Value {
+    json!({ "type": "user", "id": id })
+}
+
+fn record(number: u8) -> Value {
+    json!({ "type": "record", "id": format!("record-{number}") })
+}
+
+fn archived() -> Value {
+    json!({ "type": "record", "id": "record-2", "properties": { "status": "archived" } })
+}
+
+fn admin() -> Value {
+    json!({ "type": "user", "id": "bob", "properties": { "role": "admin" } })
+}
+
+const PEOPLE: &[(&str, &str)] =
+    &[("alice", "nurse"), ("bob", "social_worker"), ("bob", "physician"), ("pep", "service_account")];
+
+struct Scenario {
+    api: Api,
+    token: String,
+}
+
+impl Scenario {
+    #[track_caller]
+    fn post(&self, path: &str, said: &Value) -> Value {
+        let answer = self.api.post(path, &self.token, &ours(said), &[]).is(200);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        answer.json()
+    }
+
+    #[track_caller]
+    fn decides(&self, said: &Value, expected: bool) {
+        let answer = self.post(EVALUATION, said);
+        assert_eq!(answer["decision"], expected, "{said}\n{answer}");
+        assert!(answer["context"].is_object());
+    }
+
+    #[track_caller]
+    fn several(&self, said: &Value) -> Vec<bool> {
+        let answer = self.post(EVALUATIONS, said);
+        answer["evaluations"].as_array().unwrap().iter().map(|one| one["decision"].as_bool().unwrap()).collect()
+    }
+
+    #[track_caller]
+    fn finds(&self, what: &str, said: &Value, expected: &[&str]) -> Value {
+        let answer = self.post(&format!("/access/v1/search/{what}"), said);
+        let named: Vec<&str> = answer["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["id"].as_str().or(one["name"].as_str()).unwrap())
+            .collect();
+        assert!(expected.iter().all(|name| named.contains(name)), "{said}\n{answer}");
+        answer
+    }
+}
+
+#[test]
+fn the_certification_scenario_of_authzen_passes_in_our_words() {
+    let world = World::new();
+    let api = Api::serve(&world, PEOPLE, true);
+    let token = api.token("pep", "scruple.evaluate scruple.search");
+    let mut here = Scenario { api, token };
+    let ask = |subject: Value, action: Value, resource: Value| json!({ "subject": subject, "action": action, "resource": resource });
+    let (read, write) = (json!({ "name": "read" }), json!({ "name": "write" }));
+    let delete = |soft: bool| json!({ "name": "delete", "properties": { "soft": soft } });
+
+    // The eight decisions, by the rules of 1.4.
+    here.decides(&ask(user("alice"), read.clone(), record(1)), true);
+    here.decides(&ask(user("alice"), write.clone(), record(1)), true);
+    here.decides(&ask(user("bob"), read.clone(), record(1)), true);
+    here.decides(&ask(user("bob"), write.clone(), record(1)), false);
+    here.decides(&ask(user("alice"), write.clone(), archived()), false);
+    here.decides(&ask(admin(), write.clone(), archived()), true);
+    here.decides(&ask(user("alice"), delete(true), record(1)), true);
+    here.decides(&ask(user("alice"), delete(false), record(1)), false);
+
+    // Context, other properties and unknown fields change nothing; the same twice is the same.
+    let mut more = ask(user("alice"), read.clone(), record(1));
+    more["context"] = json!({ "time": "2025-06-27T18:03-07:00", "ip": "192.168.1.1" });
+    more["foo"] = json!("bar");
+    more["futureField"] = json!({ "nested": true });
+    more["subject"]["properties"] = json!({ "department": "Sales", "role": "manager" });
+    more["resource"]["properties"] = json!({ "status": "active", "owner": "bob" });
+    for _ in 0..3 {
+        here.decides(&more, true);
+    }
+    errors(&here);
+    batches(&here, &ask);
+    searches(&here, &ask);
+    here.api.node.stops();
+}
+
+/// 2.4 and 2.5: what is wrong is 400, and the id of the request comes back.
+fn errors(here: &Scenario) {
+    let host = &here.api.node.console;
+    let raw = |body: &str, kind: &str| {
+        let headers = [("Content-Type", kind), ("X-Request-ID", "bfe9eb29-ab87-4ca3-be83-a1d5d8305716")];
+        let answer =
+            Call { method: "POST", target: EVALUATION, token: Some(&here.token), headers: &headers, body: Some(body) };
+        let answer = answer.ask(host);
+        assert_eq!(answer.header("x-request-id"), Some("bfe9eb29-ab87-4ca3-be83-a1d5d8305716"));
+        answer.status
+    };
+    let whole = ours(&json!({ "subject": user("alice"), "action": { "name": "read" }, "resource": record(1) }));
+    let mut whole = whole;
+    whole["subject"]["properties"] = json!({});
+    assert_eq!(raw(&whole.to_string(), "application/json"), 200);
+    assert_eq!(raw(&whole.to_string(), "application/json; charset=utf-8"), 200);
+    for kind in ["text/plain", "application/xml", "application/x-www-form-urlencoded", ""] {
+        assert_eq!(raw(&whole.to_string(), kind), 400, "{kind}");
+    }
+    for body in ["", "{", "[]", "null", "7", "{\"subject\":", "\u{0}"] {
+        assert_eq!(raw(body, "application/json"), 400, "{body}");
+    }
+    for (at, wrong) in [
+        ("/subject", json!(null)),
+        ("/action", json!(null)),
+        ("/resource", json!(null)),
+        ("/subject", json!({ "id": "alice" })),
+        ("/subject", json!({ "type": "user" })),
+        ("/action", json!({})),
+        ("/resource", json!({ "id": "medications" })),
+        ("/resource", json!({ "type": "category" })),
+        ("/subject", json!("alice")),
+        ("/action/name", json!(123)),
+        ("/subject/properties", json!([])),
+        ("/subject/id", json!("a".repeat(257))),
+    ] {
+        let mut body = whole.clone();
+        *body.pointer_mut(at).unwrap() = wrong.clone();
+        assert_eq!(raw(&body.to_string(), "application/json"), 400, "{at} {wrong}");
+        if wrong.is_null() {
+            body.as_object_mut().unwrap().remove(at.trim_start_matches('/'));
+            assert_eq!(raw(&body.to_string(), "application/json"), 400, "without {at}");
+        }
+    }
+    let long = format!("{whole}{}", " ".repeat(300 * 1024));
+    assert_eq!(raw(&long, "application/json"), 413);
+}
+
+/// 3: several questions in one request.
+fn batches(here: &Scenario, ask: &impl Fn(Value, Value, Value) -> Value) {
+    let (read, write) = (json!({ "name": "read" }), json!({ "name": "write" }));
+    let of = |resources: Value| json!({ "subject": user("alice"), "action": read, "evaluations": resources });
+    assert_eq!(here.several(&of(json!([{ "resource": record(1) }, { "resource": record(2) }]))).len(), 2);
+    let bob = json!({ "subject": user("bob"), "resource": record(1), "evaluations": [{ "action": read }, { "action": write }] });
+    assert_eq!(here.several(&bob), [true, false]);
+    let active = json!({ "type": "record", "id": "record-1", "properties": { "status": "active" } });
+    let by_resource = json!({ "subject": user("alice"), "action": write, "evaluations": [{ "resource": active }, { "resource": archived() }] });
+    assert_eq!(here.several(&by_resource), [true, false]);
+    let by_subject = json!({ "action": write, "resource": archived(), "evaluations": [{ "subject": user("alice") }, { "subject": admin() }] });
+    assert_eq!(here.several(&by_subject), [false, true]);
+    let whole = json!({ "evaluations": [ask(user("alice"), read.clone(), record(1)), ask(user("bob"), write.clone(), record(1))] });
+    assert_eq!(here.several(&whole), [true, false]);
+    let inherited = json!({ "subject": user("alice"), "action": write, "resource": active, "evaluations": [{}, { "resource": archived() }] });
+    assert_eq!(here.several(&inherited), [true, false]);
+    let incomplete = json!({ "subject": user("alice"), "action": read, "options": { "evaluations_semantic": "execute_all" },
+        "evaluations": [{ "resource": record(1) }, {}] });
+    assert_eq!(here.several(&incomplete), [true, false]);
+    for alone in [json!([]), Value::Null] {
+        let mut one = ask(user("alice"), read.clone(), record(1));
+        one["evaluations"] = alone;
+        assert_eq!(here.post(EVALUATIONS, &one)["decision"], true);
+    }
+    // Each semantic stops where it says.
+    let three = |semantic: &str| {
+        json!({ "subject": user("alice"), "action": write, "options": { "evaluations_semantic": semantic },
+            "evaluations": [{ "resource": record(1) }, { "resource": archived() }, { "resource": record(1) }] })
+    };
+    assert_eq!(here.several(&three("execute_all")), [true, false, true]);
+    assert_eq!(here.several(&three("deny_on_first_deny")), [true, false]);
+    assert_eq!(here.several(&three("permit_on_first_permit")), [true]);
+    let refused = |said: Value| here.api.post(EVALUATIONS, &here.token, &ours(&said), &[]).status;
+    assert_eq!(refused(three("some_other")), 400);
+    assert_eq!(refused(of(json!(vec![json!({ "resource": record(1) }); 101]))), 400);
+    assert_eq!(refused(json!({ "subject": "alice", "evaluations": [{}] })), 400);
+}
+
+/// 4: the three searches.
+fn searches(here: &Scenario, ask: &impl Fn(Value, Value, Value) -> Value) {
+    let (read, write) = (json!({ "name": "read" }), json!({ "name": "write" }));
+    let people = ask(json!({ "type": "user" }), read.clone(), record(1));
+    let all = here.finds("subject", &people, &["alice", "bob"]);
+    let mut same = people.clone();
+    same["context"] = json!({ "ip": "192.168.1.1" });
+    same["subject"]["id"] = json!("alice");
+    assert_eq!(here.finds("subject", &same, &["alice", "bob"])["results"], all["results"]);
+    here.finds("subject", &ask(json!({ "type": "user" }), write.clone(), archived()), &["bob"]);
+    here.finds("resource", &ask(user("alice"), read.clone(), json!({ "type": "record" })), &["medications"]);
+    here.finds("resource", &ask(user("alice"), read.clone(), record(1)), &["medications"]);
+    here.finds("resource", &ask(admin(), write.clone(), json!({ "type": "record" })), &["medications"]);
+    here.finds("action", &json!({ "subject": user("alice"), "resource": record(1) }), &["read", "search"]);
+    here.finds("action", &json!({ "subject": admin(), "resource": archived() }), &["read", "search"]);
+    // Page by page it is the same list, and a token is good for its own search alone.
+    let (mut token, mut found) = (String::new(), Vec::new());
+    loop {
+        let mut page = people.clone();
+        page["page"] = json!({ "limit": 1, "token": token });
+        let answer = here.finds("subject", &page, &[]);
+        found.extend(answer["results"].as_array().unwrap().clone());
+        answer["page"]["next_token"].as_str().unwrap().clone_into(&mut token);
+        if token.is_empty() {
+            break;
+        }
+        let mut other = ask(json!({ "type": "user" }), write.clone(), record(1));
+        other["page"] = json!({ "token": token });
+        assert_eq!(here.api.post("/access/v1/search/subject", &here.token, &ours(&other), &[]).status, 400);
+    }
+    assert_eq!(Value::Array(found), all["results"]);
+    // Nobody and nothing is no error.
+    let none = |what: &str, said: &Value| assert_eq!(here.finds(what, said, &[])["results"], json!([]), "{said}");
+    none("action", &json!({ "subject": user("nonexistent-user"), "resource": record(1) }));
+    none("subject", &ask(json!({ "type": "spaceship" }), read.clone(), record(1)));
+    none("resource", &ask(user("alice"), read.clone(), json!({ "type": "spaceship" })));
+    none("resource", &ask(user("nonexistent-user"), read.clone(), json!({ "type": "record" })));
+    for (what, said) in [
+        ("subject", json!({ "subject": { "type": "user" }, "resource": record(1) })),
+        ("resource", json!({ "action": read, "resource": { "type": "record" } })),
+        ("action", json!({ "subject": user("alice") })),
+        ("subject", ask(json!({ "type": "user" }), read.clone(), json!({ "type": "record" }))),
+        ("resource", ask(json!({ "type": "user" }), read.clone(), json!({ "type": "record" }))),
+        ("action", json!({ "subject": { "type": "user" }, "resource": record(1) })),
+    ] {
+        let path = format!("/access/v1/search/{what}");
+        assert_eq!(here.api.post(&path, &here.token, &ours(&said), &[]).status, 400, "{what} {said}");
+    }
+    let metadata =
+        Asking::get("/.well-known/authzen-configuration", None).ask(&here.api.node.console).unwrap().is(200).json();
+    let base = metadata["policy_decision_point"].as_str().unwrap();
+    assert_eq!(metadata["access_evaluation_endpoint"], format!("{base}{EVALUATION}"));
+    assert_eq!(metadata["supported_obligations"], json!(["custom"]));
+}
+
+fn reads(login: &str, resource: Value) -> Value {
+    let action = json!({ "name": "read", "properties": { "purpose_of_use": "TREAT" } });
+    json!({ "subject": user(login), "action": action, "resource": resource })
+}
+
+/// AB-10, JX-06, JX-10: the same decision as the gateway's before and after a request that a denial leads to; whoever is nobody's
+/// patient looks like who is none; each answer is in the ledger before it is told.
+#[test]
+fn the_same_decision_as_the_gateway_before_and_after_a_request_that_the_denial_leads_to() {
+    let world = World::new();
+    let people = [("nia.nurse", "nurse"), ("mara.keller", "manager"), ("crm", "service_account")];
+    let mut api = Api::serve(&world, &people, false);
+    let pep = api.token("crm", EVERY_SCOPE);
+    let bearer = token(&api.keys, "nia.nurse", "nurse", "TREAT");
+    // Whom the hospital labels as specially protected is closed to the nurse at the gateway, which reads labels; a system that asks
+    // says itself which labels its data carries.
+    let patients: Vec<String> = [1, 2, 3].map(Hospital::patient_id).to_vec();
+    let decided = |patient: &str| {
+        let of = json!({ "type": "Patient", "id": patient });
+        api.post(EVALUATION, &pep, &reads("nia.nurse", of), &[]).is(200).json()
+    };
+    let agree = |open: Option<&str>| {
+        for patient in patients.iter().map(String::as_str).chain(["no-such-patient"]) {
+            let gateway = api.node.get(&format!("/fhir/Patient/{patient}"), &bearer).status;
+            let decision = decided(patient)["decision"].as_bool().unwrap();
+            assert_eq!(
+                (gateway == 200, decision),
+                (open == Some(patient), open == Some(patient)),
+                "{patient}: {gateway}"
+            );
+        }
+    };
+    agree(None);
+    // There or not: the same answer but for its ids, its instants and the token that binds it.
+    let blind = |mut answer: Value| {
+        for at in ["/context/evaluation_id", "/context/evaluated_at", "/context/access_request/expires_at"] {
+            *answer.pointer_mut(at).unwrap() = Value::Null;
+        }
+        let bound = answer.pointer_mut("/context/access_request/binding_token").unwrap();
+        *bound = json!(bound.as_str().unwrap().len());
+        answer.pointer_mut("/context/access_request/request_schema/properties/patients").unwrap().take();
+        answer
+    };
+    let (here, nowhere) = (decided(&patients[0]), decided("no-such-patient"));
+    assert_eq!(blind(here.clone()), blind(nowhere));
+    assert_eq!(here["context"]["reason"], "not_open");
+    for what in ["subject", "resource", "action"] {
+        let found = |patient: &str| {
+            let mut said = reads("nia.nurse", json!({ "type": "patient", "id": patient }));
+            said["resource"]["properties"] = json!({ "patient": patient });
+            api.post(&format!("/access/v1/search/{what}"), &pep, &said, &[]).is(200).json()
+        };
+        assert_eq!(found(&patients[0]), found("no-such-patient"), "{what}");
+        assert_eq!(found(&patients[0])["results"], json!([]));
+    }
+
+    // The denial leads to a request: its schema holds for what is sent, and what is sent is bound to it.
+    let asks = &here["context"]["access_request"];
+    let ends_at = scruple_core::Clock::now(&crate::node::Machine).plus_micros(3_600_000_000).to_string();
+    let order = json!({
+        "role": asks["request_schema"]["properties"]["role"]["const"],
+        "patients": asks["request_schema"]["properties"]["patients"]["const"],
+        "justification": "Covers bed 12 while the night nurse is away",
+        "ends_at": ends_at,
+        "denial": { "binding_token": asks["binding_token"], "evaluation_id": here["context"]["evaluation_id"], "expires_at": asks["expires_at"] },
+    });
+    let path = asks["endpoint"].as_str().unwrap().splitn(4, '/').nth(3).unwrap();
+    assert_eq!(path, "api/v1/access-requests");
+    for (at, other) in [
+        ("/patients", json!([patients[1]])),
+        ("/patients", json!([])),
+        ("/role", json!("physician")),
+        ("/denial/binding_token", json!("AAAA")),
+        ("/denial/evaluation_id", json!("01a224db-0eda-7c4d-8bc8-20a202782219")),
+    ] {
+        let mut changed = order.clone();
+        *changed.pointer_mut(at).unwrap() = other;
+        let refused = api.post("/api/v1/access-requests", &pep, &changed, &[]).is(422).json();
+        assert_eq!(refused["type"], "urn:openid:authzen:access-request:error:invalid_denial_binding", "{at}");
+    }
+    // Nobody else shows it, and without it a system asks for nobody.
+    let other = api.token("mara.keller", EVERY_SCOPE);
+    assert_eq!(api.post("/api/v1/access-requests", &other, &order, &[]).status, 422);
+    let made = api.post("/api/v1/access-requests", &pep, &order, &[]).is(201).json();
+    assert_eq!((&made["person"]["login"], &made["requested_by"]["login"]), (&json!("nia.nurse"), &json!("crm")));
+    assert!(made["ticket"].as_str().unwrap().contains(here["context"]["evaluation_id"].as_str().unwrap()));
+    agree(None);
+    let approve = format!("/api/v1/access-requests/{}/approve", made["id"].as_str().unwrap());
+    api.post(&approve, &other, &json!({}), &[("If-Match", "\"1\"")]).is(200);
+    crate::node::eventually("the opened record", std::time::Duration::from_secs(10), || {
+        (decided(&patients[0])["decision"] == true).then_some(())
+    });
+    agree(Some(&patients[0]));
+    let permit = decided(&patients[0]);
+    let obligation = &permit["context"]["obligations"][0];
+    assert_eq!((&obligation["type"], &obligation["properties"]["otherwise"]), (&json!("custom"), &json!("withhold")));
+    assert_eq!(obligation["properties"]["elements"]["Patient.name"]["view"], "full");
+    assert!(obligation["properties"]["segments"]["withheld"].as_array().unwrap().contains(&json!("genetic")));
+    // A system that says that it cannot leave out the rest is told no.
+    let mut said = reads("nia.nurse", json!({ "type": "Patient", "id": patients[0] }));
+    said["context"] = json!({ "supported_obligations": ["notification"] });
+    let refused = api.post(EVALUATION, &pep, &said, &[]).is(200).json();
+    assert_eq!(
+        (&refused["decision"], &refused["context"]["reason"]),
+        (&json!(false), &json!("obligation_not_supported"))
+    );
+
+    api.node.stops();
+    let entries = entries_of(&world.run(["ledger", "show", "--json"]).ends(0));
+    let bodies: Vec<&Value> = entries.iter().map(|entry| &entry["entry"]["body"]).collect();
+    let told = |answer: &Value| {
+        let id = &answer["context"]["evaluation_id"];
+        bodies.iter().find(|body| body["kind"] == "evaluation" && body["evaluation"] == *id).copied().cloned().unwrap()
+    };
+    assert_eq!((&told(&here)["permitted"], &told(&here)["code"]), (&json!(false), &json!("not_open")));
+    let entry = told(&permit);
+    assert_eq!(
+        (&entry["permitted"], &entry["caller"], &entry["actor"]["subject"]),
+        (&json!(true), &json!("crm"), &json!("nia.nurse"))
+    );
+    assert_eq!(entry["decision"]["pack"], permit["context"]["policy"]["pack"]);
+    assert!(entry["relations"][0].as_str().unwrap().contains(" asked Elevation/"), "{entry}");
+    world.run(["ledger", "verify"]).ends(0);
+}
+
+/// RB-10, RB-12: what has no rule is denied, and who asks about others sees nothing himself.
+#[test]
+fn what_has_no_rule_is_denied_and_the_asking_system_has_no_right_of_its_own() {
+    let world = World::new();
+    let people = [("nia.nurse", "nurse"), ("ola.lund", "administrator"), ("crm", "service_account")];
+    let mut api = Api::serve(&world, &people, true);
+    let pep = api.token("crm", EVERY_SCOPE);
+    let reason = |said: &Value| {
+        let answer = api.post(EVALUATION, &pep, said, &[]).is(200).json();
+        assert_eq!(answer["decision"], false, "{answer}");
+        answer["context"]["reason"].as_str().unwrap().to_owned()
+    };
+    let labs = || json!({ "type": "category", "id": "labs" });
+    let with = |at: &str, value: Value| {
+        let mut said = reads("nia.nurse", labs());
+        match at {
+            "" => said = value,
+            at => *said.pointer_mut(at).unwrap() = value,
+        }
+        said
+    };
+    for (said, expected) in [
+        (with("/subject/type", json!("device")), "subject_unknown"),
+        (with("/subject/id", json!("nobody")), "role_not_selected"),
+        (with("/subject/id", json!("crm")), "role_unknown"),
+        (with("/subject/id", json!("ola.lund")), "role_unknown"),
+        (with("/action/name", json!("write")), "action_unknown"),
+        (with("/action/properties", json!({})), "purpose_missing"),
+        (with("/action/properties/purpose_of_use", json!("HPAYMT")), "purpose_not_allowed"),
+        (with("/action/properties/purpose_of_use", json!("WHATEVER")), "purpose_unknown"),
+        (with("/action/properties/purpose_of_use", json!("BTG")), "elevation_missing"),
+        (with("/action/properties", json!({ "purpose_of_use": "TREAT", "view": 7 })), "view_unknown"),
+        (with("/resource/id", json!("gossip")), "resource_unknown"),
+        (with("/resource/type", json!("Gossip")), "resource_unknown"),
+        (with("/resource", json!({ "type": "patient", "id": "a b" })), "resource_malformed"),
+        (
+            with("/resource", json!({ "type": "category", "id": "labs", "properties": { "segments": "genetic" } })),
+            "segments_malformed",
+        ),
+        (
+            with("/resource", json!({ "type": "category", "id": "labs", "properties": { "segments": ["genetic"] } })),
+            "segment_withheld",
+        ),
+        // A label that the policy does not know may mean any.
+        (
+            with("/resource", json!({ "type": "category", "id": "labs", "properties": { "segments": ["secret"] } })),
+            "segment_withheld",
+        ),
+        (with("/resource/id", json!("claims")), "category_withheld"),
+    ] {
+        assert_eq!(reason(&said), expected, "{said}");
+    }
+    // At the gateway the asking system and the administrator see nothing.
+    for (login, role) in [("crm", "service_account"), ("ola.lund", "administrator")] {
+        let bearer = token(&api.keys, login, role, "TREAT");
+        let answer = api.node.get("/fhir/Patient?_count=1", &bearer);
+        assert_eq!(answer.status, 403, "{login}: {}", answer.text());
+    }
+    api.node.stops();
+}
