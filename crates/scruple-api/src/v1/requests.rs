@@ -10,6 +10,7 @@ use crate::fail::Fail;
 use crate::replay::{self, Done};
 use crate::service::Service;
 use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::request::Parts;
 use axum::response::Response;
 use scruple_app::{Ask, Narrower, Viewer, Whose};
 use scruple_core::{Id, Phi, Timestamp};
@@ -221,7 +222,7 @@ pub(crate) async fn create(
 }
 
 /// Head and body of a request.
-pub(super) async fn message(request: Request) -> Result<(axum::http::request::Parts, bytes::Bytes), Fail> {
+pub(super) async fn message(request: Request) -> Result<(Parts, bytes::Bytes), Fail> {
     let (parts, content) = request.into_parts();
     if !body::is_json(&parts.headers) {
         return Err(Fail::MEDIA);
