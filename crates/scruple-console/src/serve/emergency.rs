@@ -4,7 +4,7 @@ use super::{Form, Signed, Site, broken, charts, done, id, not_done, page, unknow
 use crate::pages::emergency::list::{Emergencies, Group};
 use crate::pages::emergency::one::{Case, Decide, EmergencyCase};
 use crate::pages::emergency::tell::Tell;
-use crate::pages::parts::{Coded, Happened, Link, Person as Shown};
+use crate::pages::parts::{Coded, Happened, Link, Person as Shown, When};
 use crate::words::{Area, Mark, ReviewState as StateMark};
 use aws_lc_rs::digest;
 use axum::extract::{Path, RawQuery, State};
@@ -16,7 +16,7 @@ use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{Elevation, ElevationKind, EmergencyReview, Finding, Person, ReviewState};
 use scruple_store::{
     Event, StoreError, find_directory, find_elevation, find_person, find_review, list_closed_reviews, list_elevations,
-    list_open_reviews,
+    list_open_reviews, load_access,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,7 +99,7 @@ async fn case(site: &Site, loaded: &Loaded) -> Result<Case, StoreError> {
         length: words::length(lasted),
         reason: reason(elevation),
         said: said.or(before),
-        next: Vec::new(),
+        next: assessed(site, loaded).await?,
         read,
         reads,
         beyond: Vec::new(),
@@ -108,6 +108,36 @@ async fn case(site: &Site, loaded: &Loaded) -> Result<Case, StoreError> {
         due: when(review.due_at),
         state: mark(review, now),
     })
+}
+
+/// What the record system says of the reader and the patient, when it was opened and a day later (or now).
+async fn assessed(site: &Site, loaded: &Loaded) -> Result<Vec<(When, String)>, StoreError> {
+    let (opened, held) = (loaded.elevation.granted_at, &loaded.elevation.held);
+    let now = site.now();
+    let access = load_access(&mut site.parts.store.begin_read().await?, held.person, now).await?;
+    let practitioners: Vec<String> = access
+        .map(|access| access.practitioners.iter().map(|one| one.as_str().to_owned()).collect())
+        .unwrap_or_default();
+    let later = opened.plus_micros(DAY_MICROS).min(now);
+    let (role, patient) = (held.role.as_str(), held.patient.id());
+    let related = site.parts.pipeline.related(role, &practitioners, patient, &[opened, later]).await;
+    let Ok(found) = related else {
+        return Ok(vec![(when(now), "The record system does not answer; look again later.".to_owned())]);
+    };
+    let word = |on: &String| on.split(' ').next().unwrap_or_default().replace('_', " ");
+    let mut told = Vec::new();
+    let before = found.first().and_then(Option::as_ref).map(word);
+    told.push((
+        when(opened),
+        match &before {
+            Some(kind) => format!("The record system had the reader in the patient's {kind}."),
+            None => "Nothing in the record system related the reader to the patient.".to_owned(),
+        },
+    ));
+    if let (None, Some(kind)) = (before, found.get(1).and_then(Option::as_ref).map(word)) {
+        told.push((when(later), format!("By then the record system had him in the patient's {kind}.")));
+    }
+    Ok(told)
 }
 
 pub(super) async fn list(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {

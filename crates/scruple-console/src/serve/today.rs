@@ -8,12 +8,14 @@ use crate::words::{Area, ReviewState as Shown};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use scruple_core::{Id, Timestamp};
 use scruple_flow::{AccessRequest, ElevationKind, EmergencyReview, HeldElevation, ReviewState};
 use scruple_policy::Act;
 use scruple_store::{
     StoreError, find_elevation, find_person, list_open_reviews, list_pending_requests, list_requests_of,
     open_elevations, open_grants,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What ends within so long stands on the page.
@@ -82,16 +84,22 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
         ]
     });
     let soon = now.plus_micros(SOON_MICROS);
-    let mut ending: Vec<(scruple_core::Timestamp, EndingRow)> = Vec::new();
+    let untold: BTreeSet<Id<EmergencyReview>> =
+        reviews.iter().filter(|one| one.reader == person && one.account.is_none()).map(|one| one.id).collect();
+    let mut ending: Vec<((bool, Timestamp), EndingRow)> = Vec::new();
     for grant in grants.iter().filter(|grant| grant.window.ends_at() <= soon) {
         let until = grant.window.ends_at();
-        ending.push((until, row("/access".to_owned(), vec![words::role_coded(&pack, &grant.role)], until, now)));
+        let shown = row("/access".to_owned(), vec![words::role_coded(&pack, &grant.role)], until, now);
+        ending.push(((true, until), shown));
     }
     for elevation in &elevations {
         let until = elevation.window.ends_at();
-        ending.push((until, row(target(elevation), vec![what(elevation)], until, now)));
+        let tell = owed(elevation, &untold);
+        let shown = row(tell.clone().unwrap_or_else(|| "/access".to_owned()), vec![what(elevation)], until, now);
+        ending.push(((tell.is_none(), until), shown));
     }
-    ending.sort_by_key(|(until, _)| *until);
+    // What still needs a sentence stands first.
+    ending.sort_by_key(|(place, _)| *place);
     Ok(Today {
         frame: with_done(signed.frame(site, Some(Area::Today)), query),
         as_of: when(now),
@@ -106,15 +114,17 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
     })
 }
 
-fn row(href: String, what: Vec<Coded>, until: scruple_core::Timestamp, now: scruple_core::Timestamp) -> EndingRow {
+fn row(href: String, what: Vec<Coded>, until: Timestamp, now: Timestamp) -> EndingRow {
     EndingRow { href, what, until: when(until), left: words::left(until, now) }
 }
 
-/// Where a person goes from an open chart: to the sentence that an emergency still needs, else to what he has.
-fn target(elevation: &HeldElevation) -> String {
+/// The page for the sentence that an emergency still needs.
+fn owed(elevation: &HeldElevation, untold: &BTreeSet<Id<EmergencyReview>>) -> Option<String> {
     match elevation.kind {
-        ElevationKind::Emergency { review, .. } => format!("/emergency/{review}/tell"),
-        _ => "/access".to_owned(),
+        ElevationKind::Emergency { review, .. } if untold.contains(&review) => {
+            Some(format!("/emergency/{review}/tell"))
+        }
+        _ => None,
     }
 }
 

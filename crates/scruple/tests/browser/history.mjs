@@ -4,54 +4,14 @@
 //
 //   node history.mjs CONSOLE PRIVACY-LINK NURSE-LINK NUMBER PATIENT FOLDER
 
-import { createRequire } from "node:module";
-import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { PHONE, WIDE, journey } from "./journey.mjs";
 
 const [site, privacyLink, nurseLink, number, patient, folder] = process.argv.slice(2);
 if (!folder) {
   console.error("usage: node history.mjs CONSOLE PRIVACY-LINK NURSE-LINK NUMBER PATIENT FOLDER");
   process.exit(2);
 }
-mkdirSync(folder, { recursive: true });
-const packages = process.env.SCRUPLE_TEST_BROWSER;
-const require = createRequire(packages ? join(packages, "package.json") : import.meta.url);
-const { chromium } = require("playwright-core");
-const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const found = [];
-const complain = (where, what) => {
-  found.push(`${where}: ${what}`);
-  console.log(`FOUND ${where}: ${what}`);
-};
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const browser = await chromium.launch({ executablePath: process.env.SCRUPLE_TEST_CHROMIUM ?? "/usr/bin/chromium", headless: true, args: FLAGS });
-const WIDE = { viewport: { width: 1280, height: 900 } };
-const PHONE = { viewport: { width: 390, height: 844 } };
-
-/** A person with a browser of his own, and a device that makes passkeys. */
-async function person(name, screen) {
-  const context = await browser.newContext({ ...screen, bypassCSP: true });
-  const page = await context.newPage();
-  page.setDefaultTimeout(20000);
-  const devtools = await context.newCDPSession(page);
-  await devtools.send("WebAuthn.enable");
-  const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
-  await devtools.send("WebAuthn.addVirtualAuthenticator", { options });
-  return { name, page, screen };
-}
-
-let pictures = 0;
-async function check(who, label) {
-  const { page } = who;
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  for (const one of violations) complain(`${label} (${who.name})`, `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).join(", ")}`);
-  const width = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
-  if (width[0] > width[1]) complain(`${label} (${who.name})`, `wider than the screen: ${width.join(" of ")}`);
-  if ((await page.locator("h1").count()) !== 1) complain(label, "not one h1");
-  pictures += 1;
-  await page.screenshot({ path: join(folder, `${String(pictures).padStart(2, "0")}-${label}-${who.name}.png`), fullPage: true });
-}
+const { person, look: check, complain, end } = await journey(folder, [patient, number]);
 
 /** Looks at the page where somebody is: as it is, on a telephone, in the dark. */
 async function look(who, label) {
@@ -158,6 +118,4 @@ await page.getByRole("link", { name: "Megan Doyle" }).first().click();
 await page.getByText("Used in the last 90 days").waitFor();
 await look(ines, "person");
 
-await browser.close();
-console.log(`${pictures} pages looked at, ${found.length} findings`);
-process.exit(found.length ? 1 : 0);
+await end();

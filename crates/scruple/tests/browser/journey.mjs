@@ -51,7 +51,7 @@ export async function journey(folder, secrets = []) {
       const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
       await devtools.send("WebAuthn.addVirtualAuthenticator", { options });
     }
-    const made = { name, page, seen: [] };
+    const made = { name, page, screen, seen: [] };
     people.push(made);
     return made;
   }

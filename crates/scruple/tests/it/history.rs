@@ -2,13 +2,12 @@
 //! make one time line; a complaint goes from it to the letter.
 
 use crate::node::{Answer, Asking, Node, eventually};
+use crate::people::{journey, no_browser};
 use crate::routes::{between, enrolled, goes_to, send};
 use crate::support::{World, entries_of};
 use scruple_core::Clock as _;
 use scruple_hospital::Hospital;
 use serde_json::Value;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 const EPIC: &str = "source = \"epic\"\ntime_zone = \"America/New_York\"\nwhen = \"%m/%d/%Y %H:%M:%S\"\nother_actions = [\"LOGIN\"]\n\
@@ -293,8 +292,7 @@ fn an_emergency_stands_in_the_history_and_its_review_lists_what_was_read() {
 /// A new user, from a cold start of the demo, with a stop watch.
 #[test]
 fn who_opened_this_chart_and_why_is_answered_in_ninety_seconds() {
-    if std::env::var_os("SCRUPLE_TEST_BROWSER").is_none() {
-        println!("skipped: SCRUPLE_TEST_BROWSER is not set; `cargo xtask test` installs a browser");
+    if no_browser() {
         return;
     }
     let world = World::new();
@@ -313,13 +311,25 @@ fn who_opened_this_chart_and_why_is_answered_in_ninety_seconds() {
     };
     let port = node.console.rsplit_once(':').unwrap().1;
     let site = format!("http://localhost:{port}");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/history.mjs");
-    let screenshots = std::env::var_os("SCRUPLE_SCREENSHOTS")
-        .map_or_else(|| world.path("screenshots"), |dir| Path::new(&dir).join("history"));
-    let mut journey = Command::new("node");
-    journey.arg(script).args([&site, &link("ines.vogt"), &link("megan.doyle"), &number, &patient]);
-    let ran = journey.arg(screenshots).output().unwrap();
-    assert!(ran.status.success(), "{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    journey(&world, "history", &[&site, &link("ines.vogt"), &link("megan.doyle"), &number, &patient]);
+    node.stops();
+    world.run(["ledger", "verify", "try/ledger"]).ends(0);
+}
+
+#[test]
+fn twenty_emergencies_of_a_night_are_reviewed_in_groups() {
+    if no_browser() {
+        return;
+    }
+    let world = World::new();
+    let (mut node, line) = demo(&world);
+    let numbers: Vec<String> = (1..=20).map(Hospital::patient_id).collect();
+    let link = |login: &str| {
+        let links = line["sign_in"].as_array().unwrap();
+        links.iter().find(|one| one["login"] == login).unwrap()["link"].as_str().unwrap().to_owned()
+    };
+    let site = format!("http://localhost:{}", node.console.rsplit_once(':').unwrap().1);
+    journey(&world, "twenty", &[&site, &link("ines.vogt"), &link("megan.doyle"), &numbers.join(",")]);
     node.stops();
     world.run(["ledger", "verify", "try/ledger"]).ends(0);
 }

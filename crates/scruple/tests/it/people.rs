@@ -10,7 +10,7 @@ use std::time::Duration;
 const CLIENT_SECRET: &str = "a-secret-of-the-console-at-the-provider-0123456789";
 const SCIM_TOKEN: &str = "a-token-of-hr-that-nobody-guesses-0123456789";
 
-fn no_browser() -> bool {
+pub fn no_browser() -> bool {
     let none = std::env::var_os("SCRUPLE_TEST_BROWSER").is_none();
     if none {
         println!("skipped: SCRUPLE_TEST_BROWSER is not set; `cargo xtask test` installs a browser");
@@ -19,7 +19,7 @@ fn no_browser() -> bool {
 }
 
 /// Runs a journey of `tests/browser`, which finds nothing wrong.
-fn journey(world: &World, name: &str, arguments: &[&str]) {
+pub fn journey(world: &World, name: &str, arguments: &[&str]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/browser/{name}.mjs"));
     let screenshots = std::env::var_os("SCRUPLE_SCREENSHOTS")
         .map_or_else(|| world.path("screenshots"), |dir| Path::new(&dir).join(name));
