@@ -7,8 +7,9 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use scruple_http::{BodyError, read_body};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize as _, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 /// Whether the body is said to be JSON.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
@@ -28,7 +29,25 @@ pub(crate) async fn bytes(body: Body) -> Result<Bytes, Fail> {
 
 /// What a body says. What serde says of it may hold a part of it, and is told to nobody.
 pub(crate) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fail> {
+    // serde would also take the fields as an array, in their order.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Fail::MALFORMED);
+    }
     serde_json::from_slice(bytes).map_err(|_| Fail::MALFORMED)
+}
+
+/// An object inside of a body, and not its fields as an array.
+pub(crate) fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    let fields = Map::<String, Value>::deserialize(deserializer)?;
+    T::deserialize(Value::Object(fields)).map_err(D::Error::custom)
+}
+
+/// The same where it may be missing.
+pub(crate) fn object_if_any<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let fields = Option::<Map<String, Value>>::deserialize(deserializer)?;
+    fields.map(|fields| T::deserialize(Value::Object(fields)).map_err(D::Error::custom)).transpose()
 }
 
 /// An answer as JSON.

@@ -69,6 +69,8 @@ impl Fail {
     pub const BODY: Self = fail(StatusCode::BAD_REQUEST, "body_broken", "the body did not arrive");
     pub const MALFORMED: Self =
         fail(StatusCode::BAD_REQUEST, "malformed", "the request is not what the schema asks for");
+    pub const VALUE: Self =
+        fail(StatusCode::UNPROCESSABLE_ENTITY, "value_invalid", "a role, a patient's id or a ticket is none");
     pub const QUERY: Self =
         fail(StatusCode::BAD_REQUEST, "query_malformed", "a parameter is unknown, stands twice, or has a wrong value");
     pub const TIME: Self = fail(
@@ -77,7 +79,7 @@ impl Fail {
         "a time is an instant of RFC 3339 that a clock can show",
     );
     pub const CURSOR: Self =
-        fail(StatusCode::BAD_REQUEST, "cursor_invalid", "the cursor is not of this list, or of this caller");
+        fail(StatusCode::UNPROCESSABLE_ENTITY, "cursor_invalid", "the cursor is not of this list, or of this caller");
     pub const TOO_MANY: Self =
         fail(StatusCode::BAD_REQUEST, "evaluations_too_many", "too many evaluations in one request");
     pub const NO_VERSION: Self = fail(

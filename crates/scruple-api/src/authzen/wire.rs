@@ -1,5 +1,6 @@
 //! What goes over the wire. Unknown fields of requests are ignored (AuthZEN 1.0, transport).
 
+use crate::body::{object, object_if_any};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -63,8 +64,11 @@ pub(crate) struct ResourceTypeOf {
 /// One question.
 #[derive(Clone, Deserialize, Debug, ToSchema)]
 pub(crate) struct EvaluationRequest {
+    #[serde(deserialize_with = "object")]
     pub subject: Subject,
+    #[serde(deserialize_with = "object")]
     pub action: Action,
+    #[serde(deserialize_with = "object")]
     pub resource: Resource,
     /// `purpose_of_use`, where the action names none; `supported_obligations`.
     pub context: Option<Map<String, Value>>,
@@ -74,13 +78,17 @@ pub(crate) struct EvaluationRequest {
 #[derive(Clone, Deserialize, Debug, ToSchema)]
 #[expect(dead_code, reason = "read for their types: what an item inherits is taken as it was said")]
 pub(crate) struct EvaluationsRequest {
+    #[serde(default, deserialize_with = "object_if_any")]
     pub subject: Option<Subject>,
+    #[serde(default, deserialize_with = "object_if_any")]
     pub action: Option<Action>,
+    #[serde(default, deserialize_with = "object_if_any")]
     pub resource: Option<Resource>,
     pub context: Option<Map<String, Value>>,
     /// The questions, at most 100; without any the top is the one question.
     #[schema(value_type = Option<Vec<Object>>, max_items = 100)]
     pub evaluations: Option<Vec<Value>>,
+    #[serde(default, deserialize_with = "object_if_any")]
     pub options: Option<Options>,
 }
 
@@ -107,29 +115,40 @@ pub(crate) enum Semantic {
 /// Who may do this?
 #[derive(Clone, Deserialize, Debug, ToSchema)]
 pub(crate) struct SubjectSearch {
+    #[serde(deserialize_with = "object")]
     pub subject: SubjectType,
+    #[serde(deserialize_with = "object")]
     pub action: Action,
+    #[serde(deserialize_with = "object")]
     pub resource: Resource,
     pub context: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "object_if_any")]
     pub page: Option<PageRequest>,
 }
 
 /// To what may somebody do this?
 #[derive(Clone, Deserialize, Debug, ToSchema)]
 pub(crate) struct ResourceSearch {
+    #[serde(deserialize_with = "object")]
     pub subject: Subject,
+    #[serde(deserialize_with = "object")]
     pub action: Action,
+    #[serde(deserialize_with = "object")]
     pub resource: ResourceTypeOf,
     pub context: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "object_if_any")]
     pub page: Option<PageRequest>,
 }
 
 /// What may somebody do with this?
 #[derive(Clone, Deserialize, Debug, ToSchema)]
 pub(crate) struct ActionSearch {
+    #[serde(deserialize_with = "object")]
     pub subject: Subject,
+    #[serde(deserialize_with = "object")]
     pub resource: Resource,
     pub context: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "object_if_any")]
     pub page: Option<PageRequest>,
 }
 

@@ -233,17 +233,17 @@ pub(super) async fn message(request: Request) -> Result<(Parts, bytes::Bytes), F
 
 fn ask(service: &Service, caller: &Caller, viewer: &Viewer, order: &NewAccessRequest) -> Result<Ask, Fail> {
     let patients: Result<BTreeSet<PatientRef>, _> = order.patients.iter().map(|text| text.parse()).collect();
-    let role = order.role.parse().map_err(|_| Fail::MALFORMED)?;
+    let role = order.role.parse().map_err(|_| Fail::VALUE)?;
     let ticket = order.ticket.clone().filter(|ticket| !ticket.is_empty());
     if ticket.as_ref().is_some_and(|ticket| ticket.len() > TICKET_BYTES_MAX) {
-        return Err(Fail::MALFORMED);
+        return Err(Fail::VALUE);
     }
     let starts_at = order.starts_at.as_deref().map(|text| parse_time(text).ok_or(Fail::TIME)).transpose()?;
     let mut ask = Ask {
         person: order.person.filter(|person| *person != caller.person()),
         role,
         purpose: order.purpose_of_use.clone(),
-        patients: patients.map_err(|_| Fail::MALFORMED)?,
+        patients: patients.map_err(|_| Fail::VALUE)?,
         starts_at,
         ends_at: parse_time(&order.ends_at).ok_or(Fail::TIME)?,
         justification: Phi::new(order.justification.clone()),

@@ -158,8 +158,8 @@ impl From<StoreError> for DeskError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::RowsAffected { table: "person", .. } => Self::PersonGone,
-            // Somebody else was first.
-            StoreError::RowsAffected { .. } | StoreError::Conflict(_) => Self::Changed,
+            // Somebody else was first; a table refuses what was still right when it was looked at.
+            StoreError::RowsAffected { .. } | StoreError::Conflict(_) | StoreError::Refused(_) => Self::Changed,
             error => Self::Store(error),
         }
     }

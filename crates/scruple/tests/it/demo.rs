@@ -125,8 +125,8 @@ fn the_demo_in_words_names_what_to_open_and_its_curl_lines_work() {
         assert!(row.trim_end().ends_with(&format!("tokens/{role}")), "{row}");
     }
     let curls: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect();
-    assert_eq!(curls.len(), 3, "{text}");
-    assert!(curls.iter().all(|line| line.contains(&gateway)), "{curls:?}");
+    assert_eq!(curls.len(), 5, "{text}");
+    assert_eq!(curls.iter().filter(|line| line.contains(&gateway)).count(), 3, "{curls:?}");
     let mut answers = Vec::new();
     if Command::new("curl").arg("--version").output().is_ok_and(|ran| ran.status.success()) {
         for line in &curls {
@@ -139,6 +139,8 @@ fn the_demo_in_words_names_what_to_open_and_its_curl_lines_work() {
         assert_ne!(answers[0], answers[1]);
         assert_eq!(answers[2]["resourceType"], "Bundle");
         assert!(answers[2]["entry"].as_array().is_some_and(|entries| !entries.is_empty()), "{}", answers[2]);
+        assert_eq!(answers[3]["decision"], true, "{}", answers[3]);
+        assert!(answers[4]["items"].as_array().is_some_and(|items| !items.is_empty()), "{}", answers[4]);
     } else {
         println!("the curl lines are not run: there is no curl");
     }
