@@ -364,7 +364,12 @@ impl AccessRequest {
         if approvals.iter().any(same) {
             return Err(RequestError::Twice);
         }
-        let kind = self.open_needs().into_iter().find(|need| approver.kinds.contains(*need)).cloned();
+        let open = self.open_needs();
+        // Somebody else was first, and the row does not say so yet.
+        if open.is_empty() {
+            return self.refuse(at, RequestEvent::Approve);
+        }
+        let kind = open.into_iter().find(|need| approver.kinds.contains(*need)).cloned();
         let kind = kind.ok_or(RequestError::NotEligible)?;
         let wanted = narrower.unwrap_or_else(|| self.wanted.clone());
         if !wanted.is_within(&self.wanted) {

@@ -324,7 +324,7 @@ fn a_purpose_is_one_code_of_act_reason() {
 #[test]
 fn nothing_printed_holds_a_part_of_the_token() {
     let case = Case::new();
-    assert_snapshot!(format!("{:?}", case.claim("jti", json!(CANARY)).unwrap()), @r#"Token { subject: .., client_id: "ehr", jti: .., valid_from: 2026-11-28T00:00:00.000000Z, expires_at: 2026-11-28T00:05:00.000000Z, roles: ["nurse"], purpose: Some("TREAT") }"#);
+    assert_snapshot!(format!("{:?}", case.claim("jti", json!(CANARY)).unwrap()), @r#"Token { subject: .., client_id: "ehr", jti: .., valid_from: 2026-11-28T00:00:00.000000Z, expires_at: 2026-11-28T00:05:00.000000Z, roles: ["nurse"], purpose: Some("TREAT"), scopes: [], .. }"#);
     let mut said = String::new();
     for name in ["alg", "typ", "kid", "crit"] {
         let refused = case.header(name, json!(CANARY)).unwrap_err();

@@ -301,7 +301,7 @@ fn searches(here: &Scenario, ask: &impl Fn(Value, Value, Value) -> Value) {
         }
         let mut other = ask(json!({ "type": "user" }), write.clone(), record(1));
         other["page"] = json!({ "token": token });
-        assert_eq!(here.api.post("/access/v1/search/subject", &here.token, &ours(&other), &[]).status, 400);
+        assert_eq!(here.api.post("/access/v1/search/subject", &here.token, &ours(&other), &[]).status, 422);
     }
     assert_eq!(Value::Array(found), all["results"]);
     // Nobody and nothing is no error.
