@@ -86,7 +86,7 @@ pub(crate) struct EvaluationsRequest {
     pub resource: Option<Resource>,
     pub context: Option<Map<String, Value>>,
     /// The questions, at most 100; without any the top is the one question.
-    #[schema(value_type = Option<Vec<Value>>, max_items = 100)]
+    #[schema(value_type = Option<Vec<Object>>, max_items = 100)]
     pub evaluations: Option<Vec<Value>>,
     #[serde(default, deserialize_with = "object_if_any")]
     pub options: Option<Options>,
