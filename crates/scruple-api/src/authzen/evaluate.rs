@@ -80,7 +80,7 @@ pub(crate) async fn evaluations(
     let several: EvaluationsRequest = of(said.clone())?;
     let mut rng = (service.parts.rng)();
     let list = several.evaluations.unwrap_or_default();
-    if !list.iter().all(serde_json::Value::is_object) {
+    if !list.iter().all(Value::is_object) {
         return Err(Fail::MALFORMED);
     }
     if list.is_empty() {
