@@ -1,6 +1,6 @@
 //! Reviews of emergencies: in groups of like cases, each by itself, and the reader's own sentence.
 
-use super::{Form, Signed, Site, broken, charts, done, id, not_done, page, unknown, when, with_done, words};
+use super::{Form, Signed, Site, broken, charts, done, id, not_done, page, people, unknown, when, with_done, words};
 use crate::pages::emergency::list::{Emergencies, Group};
 use crate::pages::emergency::one::{Case, Decide, EmergencyCase};
 use crate::pages::emergency::tell::Tell;
@@ -15,18 +15,16 @@ use scruple_app::message::told_of;
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{Elevation, ElevationKind, EmergencyReview, Finding, Person, ReviewState};
 use scruple_store::{
-    Event, StoreError, find_directory, find_elevation, find_person, find_review, list_closed_reviews, list_elevations,
-    list_open_reviews, load_access,
+    Event, StoreError, find_elevation, find_review, list_closed_reviews, list_elevations, list_open_reviews,
+    load_access,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const DAY_MICROS: i64 = 24 * 3_600_000_000;
-const MONTH_MICROS: i64 = 30 * DAY_MICROS;
+const MONTH_MICROS: i64 = 30 * words::DAY;
 
 async fn name(site: &Site, person: Id<Person>) -> Result<String, StoreError> {
-    let found = find_person(&mut site.parts.store.begin_read().await?, person).await?;
-    Ok(found.map(|person| person.name.into_inner()).unwrap_or_default())
+    people::name(&mut site.parts.store.begin_read().await?, person).await
 }
 
 /// A review with what it is of, where its reader works, and how often he does so.
@@ -54,8 +52,8 @@ async fn load(site: &Site, review: EmergencyReview) -> Result<Option<Loaded>, St
         .iter()
         .filter(|one| matches!(one.held.kind, ElevationKind::Emergency { .. }) && one.granted_at >= since)
         .count();
-    let unit = find_directory(&mut tx, review.reader).await?.and_then(|record| record.attributes.department);
-    Ok(Some(Loaded { review, elevation, unit: unit.map(Phi::into_inner), month }))
+    let unit = people::unit(&mut tx, review.reader).await?;
+    Ok(Some(Loaded { review, elevation, unit, month }))
 }
 
 fn reason(elevation: &Elevation) -> Coded {
@@ -118,7 +116,7 @@ async fn assessed(site: &Site, loaded: &Loaded) -> Result<Vec<(When, String)>, S
     let practitioners: Vec<String> = access
         .map(|access| access.practitioners.iter().map(|one| one.as_str().to_owned()).collect())
         .unwrap_or_default();
-    let later = opened.plus_micros(DAY_MICROS).min(now);
+    let later = opened.plus_micros(words::DAY).min(now);
     let (role, patient) = (held.role.as_str(), held.patient.id());
     let related = site.parts.pipeline.related(role, &practitioners, patient, &[opened, later]).await;
     let Ok(found) = related else {
@@ -260,7 +258,7 @@ async fn group(
 /// The place of the one that is read in full: another each day, the same for everybody who looks.
 fn drawn_by_chance(members: &[Loaded], now: Timestamp) -> usize {
     let mut context = digest::Context::new(&digest::SHA256);
-    context.update(&now.micros().div_euclid(DAY_MICROS).to_be_bytes());
+    context.update(&now.micros().div_euclid(words::DAY).to_be_bytes());
     for one in members {
         context.update(one.review.id.uuid().as_bytes());
     }

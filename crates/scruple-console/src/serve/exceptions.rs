@@ -1,6 +1,6 @@
 //! The register of everything outside of a role: who may open which record beyond it, why, who agreed, until when.
 
-use super::{Signed, Site, broken, id, page, when, words};
+use super::{Signed, Site, broken, id, page, people, when, words};
 use crate::pages::exceptions::list::{ExceptionRow, Exceptions};
 use crate::pages::parts::{Order, Paging, Person as Shown, Sort};
 use crate::words::{Area, ExceptionKind, Mark};
@@ -11,11 +11,11 @@ use scruple_app::Rules as _;
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{AccessRequest, Elevation, ElevationKind, Person, RequestState};
 use scruple_policy::Act;
-use scruple_store::{ElevationFilter, StoreError, Tx, find_person, find_request, list_elevations_by_end};
+use scruple_store::{ElevationFilter, StoreError, Tx, find_request, list_elevations_by_end};
 use std::sync::Arc;
 
 /// What ends within so long is marked.
-const SOON_MICROS: i64 = 24 * 3_600_000_000;
+const SOON_MICROS: i64 = words::DAY;
 /// Rows of a page.
 const ROWS_MAX: usize = 50;
 const KINDS: [(&str, &str); 4] =
@@ -84,7 +84,7 @@ fn approver(request: Option<&AccessRequest>) -> Option<Id<Person>> {
 }
 
 async fn shown(tx: &mut Tx, person: Id<Person>, links: bool, job: String) -> Result<Shown, StoreError> {
-    let name = find_person(tx, person).await?.map(|person| person.name.into_inner()).unwrap_or_default();
+    let name = people::name(tx, person).await?;
     Ok(Shown { href: if links { format!("/people/{person}") } else { String::new() }, name, job })
 }
 

@@ -1,6 +1,6 @@
 //! Numbers of emergencies and of requests, over a period, each computed from the rows that stand behind it.
 
-use super::{Signed, Site, broken, page, when, words};
+use super::{Signed, Site, broken, page, people, when, words};
 use crate::pages::figures::{Figures, Row, Table, Tile};
 use crate::pages::parts::{Link, Person as Shown};
 use crate::words::{Area, Mark};
@@ -11,12 +11,11 @@ use scruple_core::{Id, Timestamp};
 use scruple_flow::Person;
 use scruple_flow::limits::{EMERGENCIES_PER_30_DAYS, REQUESTS_PER_30_DAYS};
 use scruple_flow::measure::{Durations, EmergencyFigures, emergencies};
-use scruple_store::{StoreError, Tx, emergencies_between, find_directory, find_person, requests_between};
+use scruple_store::{StoreError, Tx, emergencies_between, requests_between};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-const DAY_MICROS: i64 = 24 * 3_600_000_000;
 /// Rows of a table: those with the most.
 const ROWS_MAX: usize = 50;
 const PERIODS: [(&str, &str); 3] = [("30", "30 days"), ("90", "90 days"), ("365", "a year")];
@@ -38,13 +37,8 @@ fn took(durations: &Durations, micros: i64) -> String {
 }
 
 async fn shown(tx: &mut Tx, person: Id<Person>) -> Result<Shown, StoreError> {
-    let name = find_person(tx, person).await?.map(|person| person.name.into_inner()).unwrap_or_default();
-    Ok(Shown { href: format!("/people/{person}"), name, job: unit(tx, person).await?.unwrap_or_default() })
-}
-
-async fn unit(tx: &mut Tx, person: Id<Person>) -> Result<Option<String>, StoreError> {
-    let known = find_directory(tx, person).await?;
-    Ok(known.and_then(|record| record.attributes.department).map(scruple_core::Phi::into_inner))
+    let (name, unit) = (people::name(tx, person).await?, people::unit(tx, person).await?);
+    Ok(Shown { href: format!("/people/{person}"), name, job: unit.unwrap_or_default() })
 }
 
 /// Those with the most, first.
@@ -89,18 +83,18 @@ async fn build_emergencies(site: &Site, signed: &Signed, query: &str) -> Result<
     const HEADS: [&str; 4] = ["Emergencies", "Not justified", "Open", "Reviewed within, median"];
     let (now, (days, code)) = (site.now(), days(query));
     let mut tx = site.parts.store.begin_read().await?;
-    let facts = emergencies_between(&mut tx, now.plus_micros(-days * DAY_MICROS), now.plus_micros(1)).await?;
+    let facts = emergencies_between(&mut tx, now.plus_micros(-days * words::DAY), now.plus_micros(1)).await?;
     let all = emergencies(facts.iter().map(|row| ((), row.fact))).remove(&()).unwrap_or_default();
     let mut units: BTreeMap<Id<Person>, String> = BTreeMap::new();
-    let (mut people, mut wards) = (Vec::new(), Vec::new());
+    let (mut persons, mut wards) = (Vec::new(), Vec::new());
     for (person, figures) in most(emergencies(facts.iter().map(|row| (row.reader, row.fact))), |one| one.count) {
         let of = shown(&mut tx, person).await?;
         let mark = more_than(EMERGENCIES_PER_30_DAYS, figures.count, days);
-        people.push(Row { of, cells: cells(&figures), mark });
+        persons.push(Row { of, cells: cells(&figures), mark });
     }
     for row in &facts {
         if let Entry::Vacant(place) = units.entry(row.reader) {
-            let unit = unit(&mut tx, row.reader).await?;
+            let unit = people::unit(&mut tx, row.reader).await?;
             place.insert(unit.unwrap_or_else(|| "not told by HR".to_owned()));
         }
     }
@@ -136,7 +130,7 @@ async fn build_emergencies(site: &Site, signed: &Signed, query: &str) -> Result<
                 id: "people",
                 caption: "By person",
                 heads: heads("Person"),
-                rows: people,
+                rows: persons,
                 empty: "Whoever used Emergency would stand here.",
             },
             Table {
@@ -164,7 +158,7 @@ pub(super) async fn of_requests(State(site): State<Arc<Site>>, signed: Signed, R
 async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Figures, StoreError> {
     let (now, (days, code)) = (site.now(), days(query));
     let mut tx = site.parts.store.begin_read().await?;
-    let facts = requests_between(&mut tx, now.plus_micros(-days * DAY_MICROS), now.plus_micros(1), now).await?;
+    let facts = requests_between(&mut tx, now.plus_micros(-days * words::DAY), now.plus_micros(1), now).await?;
     let took_micros = |state: &str| -> Vec<i64> {
         let of_state = facts.iter().filter(|fact| fact.state == state);
         let length = |from: Timestamp, until: Option<Timestamp>| Some(until?.micros().saturating_sub(from.micros()));
@@ -189,10 +183,10 @@ async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Fig
         }
     }
     let texts = |counts: [usize; 4]| counts.map(|count| count.to_string()).to_vec();
-    let (mut people, mut roles) = (Vec::new(), Vec::new());
+    let (mut persons, mut roles) = (Vec::new(), Vec::new());
     for (person, counts) in most(by_person, |counts| counts[0]) {
         let mark = more_than(REQUESTS_PER_30_DAYS, counts[0], days);
-        people.push(Row { of: shown(&mut tx, person).await?, cells: texts(counts), mark });
+        persons.push(Row { of: shown(&mut tx, person).await?, cells: texts(counts), mark });
     }
     for (name, counts) in most(by_role, |counts| counts[0]) {
         let of = Shown { href: String::new(), name, job: String::new() };
@@ -226,7 +220,7 @@ async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Fig
                 id: "people",
                 caption: "By who asks",
                 heads: heads("Person"),
-                rows: people,
+                rows: persons,
                 empty: "Whoever asks for extra access would stand here.",
             },
             Table {

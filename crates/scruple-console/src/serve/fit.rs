@@ -24,7 +24,6 @@ use std::sync::Arc;
 
 /// Days that are looked at for what nobody used.
 const UNUSED_DAYS: i64 = 90;
-const DAY_MICROS: i64 = 24 * 3_600_000_000;
 /// How long it counts as known.
 const UNUSED_KEPT_MICROS: u64 = 600_000_000;
 /// People without a role that stand on the page.
@@ -68,7 +67,7 @@ async fn unused(
     {
         return Ok((active, Arc::clone(unused)));
     }
-    let period = (now.plus_micros(-UNUSED_DAYS * DAY_MICROS), now.plus_micros(1));
+    let period = (now.plus_micros(-UNUSED_DAYS * words::DAY), now.plus_micros(1));
     let known = known(site, period.0).await?;
     let (pack, dir) = (Arc::clone(&active), site.parts.ledger.clone());
     let looked = tokio::task::spawn_blocking(move || {

@@ -48,6 +48,17 @@ async fn next(tx: &mut Tx, signed: &Signed, after: Option<Id<Person>>) -> Result
     Ok(found.into_iter().collect())
 }
 
+/// The name of somebody; of whom nobody knows, none.
+pub(super) async fn name(tx: &mut Tx, person: Id<Person>) -> Result<String, StoreError> {
+    Ok(find_person(tx, person).await?.map(|person| person.name.into_inner()).unwrap_or_default())
+}
+
+/// The department or unit that the directory tells of somebody.
+pub(super) async fn unit(tx: &mut Tx, person: Id<Person>) -> Result<Option<String>, StoreError> {
+    let known = find_directory(tx, person).await?;
+    Ok(known.and_then(|record| record.attributes.department).map(Phi::into_inner))
+}
+
 /// What the directory says of a person: title and department, and how he belongs to the house.
 pub(super) async fn job(tx: &mut Tx, person: &Person) -> Result<(String, String), StoreError> {
     let known = find_directory(tx, person.id).await?.map(|record| record.attributes);

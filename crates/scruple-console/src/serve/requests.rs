@@ -1,6 +1,8 @@
 //! Asking for access, and deciding on it.
 
-use super::{Form, Signed, Site, auth, broken, done, id, message, not_done, page, unknown, when, with_done, words};
+use super::{
+    Form, Signed, Site, auth, broken, done, id, message, not_done, page, people, unknown, when, with_done, words,
+};
 use crate::pages::parts::{Coded, Happened, Order, Paging, Person as Shown, Sort};
 use crate::pages::plain::confirm::Confirm;
 use crate::pages::requests::ask::{Ask as AskPage, Form as AskForm, Rule, Subject};
@@ -14,7 +16,7 @@ use scruple_app::{Ask, DeskError, Narrower, Rules as _};
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{AccessRequest, ApproverKind, PatientRef, Person, RequestError, RequestState, RoleCode};
 use scruple_policy::{Act, ActScope, Pack};
-use scruple_store::{StoreError, find_person, find_request, list_pending_requests, list_requests_of, open_grants};
+use scruple_store::{StoreError, find_request, list_pending_requests, list_requests_of, open_grants};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -42,7 +44,7 @@ pub(super) fn is_for(signed: &Signed, request: &AccessRequest) -> bool {
 async fn shown(site: &Site, person: Id<Person>) -> Result<Shown, StoreError> {
     let now = site.now();
     let mut tx = site.parts.store.begin_read().await?;
-    let name = find_person(&mut tx, person).await?.map(|person| person.name.into_inner()).unwrap_or_default();
+    let name = people::name(&mut tx, person).await?;
     let pack = site.pack();
     let held = open_grants(&mut tx, person, now).await?;
     let roles: BTreeSet<&RoleCode> = held.iter().filter(|one| one.window.contains(now)).map(|one| &one.role).collect();

@@ -2,7 +2,7 @@
 
 use super::auth::to_confirm;
 use super::roles::{direction, term};
-use super::{Form, Signed, Site, broken, done, id, message, not_done, page, unknown, when, with_done, words};
+use super::{Form, Signed, Site, broken, done, id, message, not_done, page, people, unknown, when, with_done, words};
 use crate::pages::parts::{Field, Happened, Person as Shown};
 use crate::pages::roles::version::{Acts, Replayed, ReplayedRole, VersionPage};
 use crate::pages::roles::versions::{VersionRow, Versions};
@@ -18,14 +18,13 @@ use scruple_core::{Id, PackHash, Phi, Timestamp};
 use scruple_flow::{PackCase, PackError, PackOrigin, PackState, PackVersion, Person};
 use scruple_policy::{Act, compare};
 use scruple_store::limits::PAGE_ROWS_MAX;
-use scruple_store::{StoreError, active_pack_as_of, find_pack, find_person, list_packs};
+use scruple_store::{StoreError, active_pack_as_of, find_pack, list_packs};
 use std::sync::Arc;
 
 /// Packs that are kept proved.
 const PROVED_MAX: usize = 8;
 /// Days of recorded accesses that a proposal is replayed over.
 const REPLAY_DAYS: i64 = 30;
-const DAY_MICROS: i64 = 24 * 3_600_000_000;
 
 const BY_FOLDER: &str =
     "This node decides by the folder of its configuration (policy.dir): the policy is changed there.";
@@ -92,7 +91,7 @@ pub(super) async fn known(site: &Site, since: Timestamp) -> Result<KnownPacks, P
 /// Replays a draft over the last days.
 async fn replay(site: &Site, draft: &Arc<ProvedPack>) -> Result<Replay, PackTrouble> {
     let now = site.now();
-    let period = (now.plus_micros(-REPLAY_DAYS * DAY_MICROS), now.plus_micros(1));
+    let period = (now.plus_micros(-REPLAY_DAYS * words::DAY), now.plus_micros(1));
     let known = known(site, period.0).await?;
     let (draft, dir) = (Arc::clone(draft), site.parts.ledger.clone());
     let replayed = tokio::task::spawn_blocking(move || {
@@ -106,8 +105,7 @@ async fn replay(site: &Site, draft: &Arc<ProvedPack>) -> Result<Replay, PackTrou
 /// The name of somebody; of nobody, the node's.
 pub(super) async fn name(site: &Site, person: Option<Id<Person>>) -> Result<String, StoreError> {
     let Some(person) = person else { return Ok("This node".to_owned()) };
-    let found = find_person(&mut site.parts.store.begin_read().await?, person).await?;
-    Ok(found.map(|person| person.name.into_inner()).unwrap_or_default())
+    people::name(&mut site.parts.store.begin_read().await?, person).await
 }
 
 const fn mark(state: &PackState) -> Mark {

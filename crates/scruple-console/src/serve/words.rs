@@ -11,7 +11,8 @@ use scruple_policy::{ADMINISTRATOR, Pack, SERVICE_ACCOUNT};
 
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+/// A day, in microseconds.
+pub(crate) const DAY: i64 = 24 * HOUR;
 const MONTHS: [&str; 12] = [
     "January",
     "February",
