@@ -11,6 +11,9 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize as _, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+/// Up to here a floating point number tells whole ones apart: 2^53.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// Whether the body is said to be JSON.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
@@ -50,6 +53,16 @@ pub(crate) fn object_if_any<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     fields.map(|fields| T::deserialize(Value::Object(fields)).map_err(D::Error::custom)).transpose()
 }
 
+/// A whole number, which in JSON Schema `20.0` is too; where there is none, nothing.
+pub(crate) fn whole_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    let exact = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= WHOLE_MAX);
+    // Exact: within 2^53.
+    #[expect(clippy::cast_possible_truncation)]
+    let whole = number.as_i64().or_else(|| exact.map(|float| float as i64));
+    whole.map(Some).ok_or_else(|| D::Error::custom("a whole number is expected"))
+}
+
 /// An answer as JSON.
 #[derive(Debug)]
 pub(crate) struct Json<T>(pub T);
@@ -59,6 +72,38 @@ impl<T: Serialize> IntoResponse for Json<T> {
         match serde_json::to_vec(&self.0) {
             Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
             Err(_) => Fail::INTERNAL.into_response(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_if_any;
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    struct Page {
+        #[serde(default, deserialize_with = "whole_if_any")]
+        limit: Option<i64>,
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let limit = |text: &str| serde_json::from_str::<Page>(text).map(|page| page.limit).ok();
+        for (text, expected) in [
+            ("{}", None),
+            (r#"{"limit": null}"#, None),
+            (r#"{"limit": 20}"#, Some(20)),
+            (r#"{"limit": 20.0}"#, Some(20)),
+            (r#"{"limit": 0.0}"#, Some(0)),
+            (r#"{"limit": -0.0}"#, Some(0)),
+            (r#"{"limit": 2e1}"#, Some(20)),
+            (r#"{"limit": -1}"#, Some(-1)),
+        ] {
+            assert_eq!(limit(text), Some(expected), "{text}");
+        }
+        for text in [r#"{"limit": 0.5}"#, r#"{"limit": "20"}"#, r#"{"limit": 1e300}"#, r#"{"limit": [20]}"#] {
+            assert_eq!(limit(text), None, "{text}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What goes over the wire. Unknown fields of requests are ignored (AuthZEN 1.0, transport).
 
-use crate::body::{object, object_if_any};
+use crate::body::{object, object_if_any, whole_if_any};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -158,6 +158,7 @@ pub(crate) struct PageRequest {
     /// `next_token` of the page before.
     pub token: Option<String>,
     /// At most so many; more than 100 are 100.
+    #[serde(default, deserialize_with = "whole_if_any")]
     #[schema(minimum = 0, maximum = 1000000)]
     pub limit: Option<i64>,
 }

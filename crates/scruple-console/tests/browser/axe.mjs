@@ -1,17 +1,20 @@
 // The console in a browser: axe on each page in light and dark, wide and on a telephone, without JavaScript; what Tab
 // reaches; whether focus shows; whether anything is wider than the screen; screenshots.
 //
-//   npm ci && node axe.mjs http://127.0.0.1:PORT FOLDER
+//   npm ci && node axe.mjs http://127.0.0.1:PORT FOLDER [light | dark | phone | phone-dark | use]...
 //
+// Without a name: all but phone-dark. `use` is the keyboard, a user's way through the pages, and a passkey.
 // Needs Debian's chromium, or SCRUPLE_TEST_CHROMIUM=/path/to/one. Exits with 1 if anything is found.
 
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const [base, folder] = process.argv.slice(2);
-if (!base || !folder) {
-  console.error("usage: node axe.mjs BASE FOLDER");
+const PARTS = ["light", "dark", "phone", "phone-dark", "use"];
+const [base, folder, ...named] = process.argv.slice(2);
+const parts = named.length > 0 ? named : PARTS.filter((part) => part !== "phone-dark");
+if (!base || !folder || parts.some((part) => !PARTS.includes(part))) {
+  console.error(`usage: node axe.mjs BASE FOLDER [${PARTS.join(" | ")}]...`);
   process.exit(2);
 }
 mkdirSync(folder, { recursive: true });
@@ -67,7 +70,7 @@ await plain.close();
 // Every page on every screen takes minutes; the tests take one of each kind, unless told otherwise.
 const all = process.env.SCRUPLE_BROWSER_ALL === "1";
 const chosenPages = all ? PAGES : PAGES.filter(([label]) => ["lens-two", "lens-withheld", "samples", "error"].includes(label));
-const chosenScreens = all ? SCREENS : SCREENS.filter(({ name }) => name !== "phone-dark");
+const chosenScreens = SCREENS.filter(({ name }) => parts.includes(name));
 
 // Each sample once on a telephone, the first one of a page also wide and dark; or all on all.
 const samplesOn = (name) => (all || name === "phone" ? SAMPLES : name === "dark" ? SAMPLES.filter(([label]) => label.endsWith("-1")) : []);
@@ -111,8 +114,12 @@ for (const screen of chosenScreens) {
         .map((element) => `${element.tagName} "${element.textContent.trim().slice(0, 30)}" ${element.getBoundingClientRect().height}`),
     );
     if (small.length > 0) complain(where, `targets under 44 px: ${small.length}, first ${small[0]}`);
-    await probe.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
-    await open(" opened");
+    const shut = await probe.evaluate(() => {
+      const details = [...document.querySelectorAll("details:not([open])")];
+      for (const each of details) each.open = true;
+      return details.length;
+    });
+    if (shut > 0) await open(" opened");
     const wider = await probe.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     if (wider > 0) complain(`${where} opened`, `${wider} pixels wider than the screen`);
     await probe.close();
@@ -122,83 +129,96 @@ for (const screen of chosenScreens) {
 }
 
 // The keyboard: Tab reaches each control once, in the order of the page, and each shows that it has the focus.
-const keys = await browser.newContext({ viewport: { width: 1440, height: 1000 }, bypassCSP: true });
-for (const [label, path] of PAGES.filter(([label]) => ["lens-biller", "lens-two", "samples", "error"].includes(label)).concat(SAMPLES.filter(([label]) => ["today-1", "people-1"].includes(label)))) {
-  const page = await keys.newPage();
-  await page.goto(base + path);
-  const expected = await page.evaluate(() => {
-    const all = [...document.querySelectorAll("a[href], button:not(:disabled), select:not(:disabled), textarea:not(:disabled), input:not(:disabled):not([type=hidden]), summary")];
-    // Of a group of radio buttons Tab reaches the chosen one.
-    const shown = all.filter((element) => (element.matches(".skip") || element.checkVisibility()) && !element.matches("input[type=radio]:not(:checked)"));
-    shown.forEach((element, place) => (element.dataset.place = String(place)));
-    return shown.length;
-  });
-  const order = [];
-  for (let press = 0; press < expected; press += 1) {
-    await page.keyboard.press("Tab");
-    const at = await page.evaluate(() => {
-      const element = document.activeElement;
-      const style = getComputedStyle(element);
-      return { place: Number(element.dataset.place ?? -1), visible: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2, text: element.textContent.trim().slice(0, 30) };
+async function keyboard() {
+  const keys = await browser.newContext({ viewport: { width: 1440, height: 1000 }, bypassCSP: true });
+  for (const [label, path] of PAGES.filter(([label]) => ["lens-biller", "lens-two", "samples", "error"].includes(label)).concat(SAMPLES.filter(([label]) => ["today-1", "people-1"].includes(label)))) {
+    const page = await keys.newPage();
+    await page.goto(base + path);
+    const expected = await page.evaluate(() => {
+      const all = [...document.querySelectorAll("a[href], button:not(:disabled), select:not(:disabled), textarea:not(:disabled), input:not(:disabled):not([type=hidden]), summary")];
+      // Of a group of radio buttons Tab reaches the chosen one.
+      const shown = all.filter((element) => (element.matches(".skip") || element.checkVisibility()) && !element.matches("input[type=radio]:not(:checked)"));
+      shown.forEach((element, place) => (element.dataset.place = String(place)));
+      return shown.length;
     });
-    order.push(at.place);
-    if (!at.visible) complain(`${label} keyboard`, `focus does not show on "${at.text}"`);
+    const order = [];
+    for (let press = 0; press < expected; press += 1) {
+      await page.keyboard.press("Tab");
+      const at = await page.evaluate(() => {
+        const element = document.activeElement;
+        const style = getComputedStyle(element);
+        return { place: Number(element.dataset.place ?? -1), visible: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2, text: element.textContent.trim().slice(0, 30) };
+      });
+      order.push(at.place);
+      if (!at.visible) complain(`${label} keyboard`, `focus does not show on "${at.text}"`);
+    }
+    const wrong = order.findIndex((place, index) => place !== index);
+    if (wrong >= 0) complain(`${label} keyboard`, `press ${wrong + 1} came to ${order[wrong]} of ${expected}`);
+    console.log(`${label}: Tab reached ${order.length} controls in order`);
+    await page.close();
   }
-  const wrong = order.findIndex((place, index) => place !== index);
-  if (wrong >= 0) complain(`${label} keyboard`, `press ${wrong + 1} came to ${order[wrong]} of ${expected}`);
-  console.log(`${label}: Tab reached ${order.length} controls in order`);
-  await page.close();
+  await keys.close();
 }
 
 // As a user: the skip link, a reason opened by the keyboard, the form, a role by its link; without JavaScript.
-const user = await browser.newContext({ viewport: { width: 1440, height: 1000 }, javaScriptEnabled: false });
-const page = await user.newPage();
-await page.goto(base);
-await page.keyboard.press("Tab");
-await page.screenshot({ path: join(folder, "skip-link.png") });
-await page.keyboard.press("Enter");
-if (!page.url().endsWith("#content")) complain("journey", "the skip link leads elsewhere");
-const why = page.locator("details.why").first();
-await why.locator("summary").focus();
-await page.keyboard.press("Enter");
-if (!(await why.locator("dl").isVisible())) complain("journey", "a reason does not open");
-await page.screenshot({ path: join(folder, "reason-open.png") });
-await page.locator("#as").selectOption("nurse.TREAT");
-await page.locator("#and").selectOption("biller.HPAYMT");
-await page.locator(".ask button").click();
-await page.waitForURL("**/lens?record=*&item=0&role=nurse&purpose=TREAT&role2=biller&purpose2=HPAYMT");
-await page.getByRole("link", { name: "Front desk" }).click();
-if (!page.url().includes("role=front_desk")) complain("journey", "a role's link leads elsewhere");
-await page.getByRole("link", { name: "Show the first role alone" }).click();
-if (page.url().includes("role2")) complain("journey", "the second role stays");
-await page.emulateMedia({ media: "print" });
-await page.screenshot({ path: join(folder, "print.png"), fullPage: true });
-await user.close();
+async function journey() {
+  const user = await browser.newContext({ viewport: { width: 1440, height: 1000 }, javaScriptEnabled: false });
+  const page = await user.newPage();
+  await page.goto(base);
+  await page.keyboard.press("Tab");
+  await page.screenshot({ path: join(folder, "skip-link.png") });
+  await page.keyboard.press("Enter");
+  if (!page.url().endsWith("#content")) complain("journey", "the skip link leads elsewhere");
+  const why = page.locator("details.why").first();
+  await why.locator("summary").focus();
+  await page.keyboard.press("Enter");
+  if (!(await why.locator("dl").isVisible())) complain("journey", "a reason does not open");
+  await page.screenshot({ path: join(folder, "reason-open.png") });
+  await page.locator("#as").selectOption("nurse.TREAT");
+  await page.locator("#and").selectOption("biller.HPAYMT");
+  await page.locator(".ask button").click();
+  await page.waitForURL("**/lens?record=*&item=0&role=nurse&purpose=TREAT&role2=biller&purpose2=HPAYMT");
+  await page.getByRole("link", { name: "Front desk" }).click();
+  if (!page.url().includes("role=front_desk")) complain("journey", "a role's link leads elsewhere");
+  await page.getByRole("link", { name: "Show the first role alone" }).click();
+  if (page.url().includes("role2")) complain("journey", "the second role stays");
+  await page.emulateMedia({ media: "print" });
+  await page.screenshot({ path: join(folder, "print.png"), fullPage: true });
+  await user.close();
+}
 
 // A passkey, made and used by a device that is none; and what is said where the device has none.
-const owner = await browser.newContext();
-const desk = await owner.newPage();
-const device = await owner.newCDPSession(desk);
-await device.send("WebAuthn.enable");
-const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
-const { authenticatorId } = await device.send("WebAuthn.addVirtualAuthenticator", { options });
-const named = base.replace("127.0.0.1", "localhost");
-for (const [path, action, parts] of [["/samples/enrol/1", "/enrol/passkey", ["attestationObject"]], ["/samples/sign-in/4", "/sign-in/passkey", ["authenticatorData", "signature"]]]) {
-  await desk.goto(named + path);
-  const sent = desk.waitForRequest((request) => request.method() === "POST");
+async function passkey() {
+  const owner = await browser.newContext();
+  const desk = await owner.newPage();
+  const device = await owner.newCDPSession(desk);
+  await device.send("WebAuthn.enable");
+  const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
+  const { authenticatorId } = await device.send("WebAuthn.addVirtualAuthenticator", { options });
+  const origin = base.replace("127.0.0.1", "localhost");
+  for (const [path, action, members] of [["/samples/enrol/1", "/enrol/passkey", ["attestationObject"]], ["/samples/sign-in/4", "/sign-in/passkey", ["authenticatorData", "signature"]]]) {
+    await desk.goto(origin + path);
+    const sent = desk.waitForRequest((request) => request.method() === "POST");
+    await desk.locator("form[data-passkey] button").click();
+    const request = await sent;
+    const fields = new URLSearchParams(request.postData());
+    const answer = JSON.parse(fields.get("passkey"));
+    if (new URL(request.url()).pathname !== action || !fields.get("csrf")) complain("passkey", `${path} is sent elsewhere or without its token`);
+    for (const part of ["clientDataJSON", ...members]) if (!answer.response[part]) complain("passkey", `${path} lacks ${part}`);
+  }
+  await device.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId });
+  await device.send("WebAuthn.addVirtualAuthenticator", { options });
+  await desk.goto(origin + "/samples/sign-in/4");
   await desk.locator("form[data-passkey] button").click();
-  const request = await sent;
-  const fields = new URLSearchParams(request.postData());
-  const answer = JSON.parse(fields.get("passkey"));
-  if (new URL(request.url()).pathname !== action || !fields.get("csrf")) complain("passkey", `${path} is sent elsewhere or without its token`);
-  for (const part of ["clientDataJSON", ...parts]) if (!answer.response[part]) complain("passkey", `${path} lacks ${part}`);
+  await desk.locator("[data-failed]").waitFor({ state: "visible", timeout: 20000 }).catch(() => complain("passkey", "nothing is said where there is no passkey"));
+  await owner.close();
 }
-await device.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId });
-await device.send("WebAuthn.addVirtualAuthenticator", { options });
-await desk.goto(named + "/samples/sign-in/4");
-await desk.locator("form[data-passkey] button").click();
-await desk.locator("[data-failed]").waitFor({ state: "visible", timeout: 20000 }).catch(() => complain("passkey", "nothing is said where there is no passkey"));
-await owner.close();
+
+if (parts.includes("use")) {
+  await keyboard();
+  await journey();
+  await passkey();
+}
 await browser.close();
 
 console.log(found.length === 0 ? "nothing found" : `${found.length} found`);

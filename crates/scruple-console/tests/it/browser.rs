@@ -11,7 +11,26 @@ use std::process::Command;
 use std::sync::Arc;
 
 #[test]
-fn a_browser_finds_nothing_wrong() {
+fn a_browser_finds_nothing_wrong_in_light() {
+    finds_nothing_wrong("light");
+}
+
+#[test]
+fn a_browser_finds_nothing_wrong_in_the_dark() {
+    finds_nothing_wrong("dark");
+}
+
+#[test]
+fn a_browser_finds_nothing_wrong_on_a_telephone() {
+    finds_nothing_wrong("phone");
+}
+
+#[test]
+fn the_console_is_used_by_keyboard_and_with_a_passkey() {
+    finds_nothing_wrong("use");
+}
+
+fn finds_nothing_wrong(part: &str) {
     if std::env::var_os("SCRUPLE_TEST_BROWSER").is_none() {
         println!("skipped: SCRUPLE_TEST_BROWSER is not set; `cargo xtask test` installs a browser");
         return;
@@ -40,6 +59,6 @@ fn a_browser_finds_nothing_wrong() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/axe.mjs");
     let screenshots =
         std::env::var_os("SCRUPLE_SCREENSHOTS").map_or_else(|| dir.path().join("screenshots"), Into::into);
-    let ran = Command::new("node").arg(script).arg(base).arg(screenshots).output().unwrap();
+    let ran = Command::new("node").arg(script).arg(base).arg(screenshots).arg(part).output().unwrap();
     assert!(ran.status.success(), "{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
 }
