@@ -3,8 +3,9 @@
 //! The runs themselves live in scruple-bench: `long NAME --seed S (--minutes N | --cases N)` prints progress on its
 //! standard error, and as its last line on standard output `{"cases":N,"findings":N,"details":["..."]}`. It ends with 0
 //! when it came to its end, whatever it found; any other end is itself a finding. No detail may hold PHI.
+//! `schemathesis` alone is a test of the binary, which writes that line to a file.
 
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -12,9 +13,9 @@ use serde::Deserialize;
 
 use crate::args::Args;
 use crate::postgres::{Durability, Postgres};
-use crate::shell;
-use crate::test::POSTGRES_VARIABLE;
+use crate::test::{POSTGRES_VARIABLE, SCHEMATHESIS_PACKAGES, SCHEMATHESIS_VARIABLE};
 use crate::upstream::{self, HELIOS_VARIABLE, MEDPLUM_VARIABLE, Upstream};
+use crate::{pip, shell};
 
 pub const HELP: &str = "
 usage: cargo xtask long NAME [--seed S] [--minutes N | --cases N]
@@ -37,6 +38,7 @@ Runs one of these in release, and adds a row to docs/long-runs.md:
   http-kill        SIGKILL of the gateway under load, then verify (50 cases)
   reserve-crash    power cuts while the reserve is written and merged (1,000 cases)
   simulate         organisations against a plain model: races, clock jumps, crashes, on both engines (30 minutes)
+  schemathesis     requests that the document of the API allows, and ones that it does not, to a node (20 minutes)
 
   --seed S       repeats an earlier run; default: from the clock
   --minutes N    how long
@@ -67,7 +69,28 @@ const RUNS: &[(&str, Limit)] = &[
     ("http-kill", Limit::Cases(50)),
     ("reserve-crash", Limit::Cases(1_000)),
     ("simulate", Limit::Minutes(30)),
+    (SCHEMATHESIS, Limit::Minutes(20)),
 ];
+
+/// Runs in a test of the product, as `cargo xtask test` does it for a minute.
+const SCHEMATHESIS: &str = "schemathesis";
+
+impl Limit {
+    fn arguments(self) -> [String; 2] {
+        match self {
+            Self::Minutes(n) => ["--minutes".to_owned(), n.to_string()],
+            Self::Cases(n) => ["--cases".to_owned(), n.to_string()],
+        }
+    }
+}
+
+/// A run that is over.
+struct Ran {
+    said: String,
+    status: ExitStatus,
+    /// In seconds.
+    duration: u64,
+}
 
 /// The last line of a run.
 #[derive(Deserialize, Debug, PartialEq, Eq)]
@@ -95,34 +118,20 @@ pub fn run(mut args: Args) -> Result<()> {
         Some(seed) => seed,
         None => shell::date("%s%N")?.parse()?,
     };
-    let limit = match limit {
-        Limit::Minutes(n) => ["--minutes".to_owned(), n.to_string()],
-        Limit::Cases(n) => ["--cases".to_owned(), n.to_string()],
-    };
     let (date, commit) = (shell::date("%F %H:%M")?, shell::commit()?);
-    // Built first, so that the time is that of the run.
-    let bench = ["--release", "--quiet", "-p", "scruple-bench", "--bin", "long"];
-    shell::run(shell::cargo().arg("build").args(bench))?;
-    let servers = if matches!(name.as_str(), "pairs" | "pairs-others" | "bare") { of_others()? } else { Vec::new() };
-    let is_given = shell::given(POSTGRES_VARIABLE).is_some();
-    let postgres = (name == "simulate" && !is_given).then(|| Postgres::start(Durability::Off)).transpose()?;
-    let began = Instant::now();
-    let mut command = shell::cargo();
-    command.envs(postgres.iter().map(|server| (POSTGRES_VARIABLE, server.url())));
-    command.envs(servers.iter().map(|(variable, server)| (variable, &server.base)));
-    command.arg("run").args(bench).args(["--", &name, "--seed", &seed.to_string()]).args(&limit);
-    let out = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start `cargo`")?;
-    let duration = began.elapsed().as_secs();
-    drop((servers, postgres));
-    let said = String::from_utf8_lossy(&out.stdout);
+    let Ran { said, status, duration } = match (name.as_str(), limit) {
+        (SCHEMATHESIS, Limit::Minutes(minutes)) => schemathesis(seed, minutes)?,
+        (SCHEMATHESIS, Limit::Cases(_)) => bail!("{SCHEMATHESIS} is limited by --minutes"),
+        _ => of_bench(&name, seed, limit)?,
+    };
     print!("{said}");
 
-    let report = report(&said).filter(|_| out.status.success());
+    let report = report(&said).filter(|_| status.success());
     let (cases, findings) = match &report {
         Some(report) => (report.cases.to_string(), report.findings.to_string()),
-        None => ("?".to_owned(), format!("ended with {}", out.status)),
+        None => ("?".to_owned(), format!("ended with {status}")),
     };
-    let command = format!("`cargo xtask long {name} --seed {seed} {}`", limit.join(" "));
+    let command = format!("`cargo xtask long {name} --seed {seed} {}`", limit.arguments().join(" "));
     let cells =
         [date, commit, command, seed.to_string(), shell::cores().to_string(), length(duration), cases, findings];
     let path = shell::root().join(FILE);
@@ -134,8 +143,49 @@ pub fn run(mut args: Args) -> Result<()> {
             report.details.iter().for_each(|detail| println!("- {detail}"));
             bail!("{} findings", report.findings)
         }
-        None => bail!("the run did not come to its end: {}", out.status),
+        None => bail!("the run did not come to its end: {status}"),
     }
+}
+
+/// Built first, so that the time is that of the run.
+fn of_bench(name: &str, seed: u64, limit: Limit) -> Result<Ran> {
+    let bench = ["--release", "--quiet", "-p", "scruple-bench", "--bin", "long"];
+    shell::run(shell::cargo().arg("build").args(bench))?;
+    let servers = if matches!(name, "pairs" | "pairs-others" | "bare") { of_others()? } else { Vec::new() };
+    let is_given = shell::given(POSTGRES_VARIABLE).is_some();
+    let postgres = (name == "simulate" && !is_given).then(|| Postgres::start(Durability::Off)).transpose()?;
+    let began = Instant::now();
+    let mut command = shell::cargo();
+    command.envs(postgres.iter().map(|server| (POSTGRES_VARIABLE, server.url())));
+    command.envs(servers.iter().map(|(variable, server)| (variable, &server.base)));
+    command.arg("run").args(bench).args(["--", name, "--seed", &seed.to_string()]).args(limit.arguments());
+    let out = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start `cargo`")?;
+    let duration = began.elapsed().as_secs();
+    Ok(Ran { said: String::from_utf8_lossy(&out.stdout).into_owned(), status: out.status, duration })
+}
+
+fn schemathesis(seed: u64, minutes: u64) -> Result<Ran> {
+    let packages = pip::packages(&shell::root().join(SCHEMATHESIS_PACKAGES))?;
+    // With the features of the whole workspace, as the tests were built.
+    let test = ["test", "--quiet", "--workspace", "--test", "it"];
+    shell::run(shell::cargo().args(test).arg("--no-run"))?;
+    let file = std::env::temp_dir().join(format!("scruple-xtask-schemathesis-{}", std::process::id()));
+    let began = Instant::now();
+    let status = shell::cargo()
+        .args(test)
+        .args(["--", "--nocapture", "--exact", "schemathesis::schemathesis_finds_nothing_wrong_with_the_api"])
+        .env(SCHEMATHESIS_VARIABLE, packages)
+        .env("SCRUPLE_TEST_SCHEMATHESIS_SECONDS", (minutes * 60).to_string())
+        .env("SCRUPLE_TEST_SCHEMATHESIS_SEED", seed.to_string())
+        .env("SCRUPLE_TEST_SCHEMATHESIS_REPORT", &file)
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot start `cargo`")?;
+    let duration = began.elapsed().as_secs();
+    let said = std::fs::read_to_string(&file).unwrap_or_default();
+    // What is left of it is the system's to clean.
+    let _ = std::fs::remove_file(&file);
+    Ok(Ran { said, status, duration })
 }
 
 /// Pairs are asked before servers that others wrote, too: those that are not named already.

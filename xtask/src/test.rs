@@ -41,13 +41,13 @@ const CHROMIUM_VARIABLE: &str = "SCRUPLE_TEST_CHROMIUM";
 const BROWSER_VARIABLE: &str = "SCRUPLE_TEST_BROWSER";
 
 const SCIM_VARIABLE: &str = "SCRUPLE_TEST_SCIM2";
-const SCHEMATHESIS_VARIABLE: &str = "SCRUPLE_TEST_SCHEMATHESIS";
+pub const SCHEMATHESIS_VARIABLE: &str = "SCRUPLE_TEST_SCHEMATHESIS";
 
 /// The folder that asks for the packages of the tests of SCIM.
 const SCIM_PACKAGES: &str = "crates/scruple-api/tests/scim2";
 
 /// The folder that asks for the packages of the tests of the API.
-const SCHEMATHESIS_PACKAGES: &str = "crates/scruple-api/tests/schemathesis";
+pub const SCHEMATHESIS_PACKAGES: &str = "crates/scruple-api/tests/schemathesis";
 
 /// The folder that asks for the packages of the browser's tests.
 const BROWSER_PACKAGES: &str = "crates/scruple-console/tests/browser";
