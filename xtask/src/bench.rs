@@ -20,6 +20,7 @@ Runs one of these in release, and puts what it prints into docs/benchmarks.md:
   decision     beside bare Cedar and the Cerbos server
   ledger       beside SQLite and PostgreSQL, durable; the server's address is in SCRUPLE_BENCH_POSTGRES
   gateway      beside nginx in front of the same upstream, each on a core of its own; needs nginx and wrk
+  scale        50,000 people, 400 roles, 5,000,000 accesses, two nodes over PostgreSQL: pages, replay, leavers
   timing       how well time tells what is hidden from what is not there
 
   --dry        print only
@@ -32,15 +33,18 @@ struct Bench {
     /// Compiled for each of these in turn; empty: as cargo does by itself.
     cpus: &'static [&'static str],
     postgres: bool,
+    /// Starts the program itself, whose path is in `SCRUPLE_BENCH_PROGRAM`.
+    program: bool,
     needs: &'static [Need],
 }
 
 const BENCHES: &[Bench] = &[
-    Bench { name: "projection", cpus: &["x86-64", "x86-64-v3"], postgres: false, needs: &[] },
-    Bench { name: "decision", cpus: &[], postgres: false, needs: &[] },
-    Bench { name: "ledger", cpus: &[], postgres: true, needs: &[Need::Postgres] },
-    Bench { name: "gateway", cpus: &[], postgres: false, needs: &[Need::Nginx, Need::Wrk] },
-    Bench { name: "timing", cpus: &[], postgres: false, needs: &[] },
+    Bench { name: "projection", cpus: &["x86-64", "x86-64-v3"], postgres: false, program: false, needs: &[] },
+    Bench { name: "decision", cpus: &[], postgres: false, program: false, needs: &[] },
+    Bench { name: "ledger", cpus: &[], postgres: true, program: false, needs: &[Need::Postgres] },
+    Bench { name: "gateway", cpus: &[], postgres: false, program: false, needs: &[Need::Nginx, Need::Wrk] },
+    Bench { name: "scale", cpus: &[], postgres: true, program: true, needs: &[Need::Postgres] },
+    Bench { name: "timing", cpus: &[], postgres: false, program: false, needs: &[] },
 ];
 
 pub fn run(mut args: Args) -> Result<()> {
@@ -85,6 +89,10 @@ fn measure(bench: &Bench, cpu: Option<&str>, postgres: Option<&str>, rest: &[Str
     }
     if let Some(url) = postgres {
         command.env("SCRUPLE_BENCH_POSTGRES", url);
+    }
+    if bench.program {
+        shell::run(shell::cargo().args(["build", "--release", "--quiet", "-p", "scruple"]))?;
+        command.env("SCRUPLE_BENCH_PROGRAM", shell::target().join("release/scruple"));
     }
     let out = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start `cargo`")?;
     if !out.status.success() {

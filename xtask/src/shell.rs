@@ -18,6 +18,11 @@ pub fn cargo() -> Command {
     command
 }
 
+/// The folder of what is built.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 pub fn git() -> Command {
     let mut command = Command::new("git");
     command.current_dir(root());

@@ -24,6 +24,12 @@ pub const KEYS: &[Key] = &[
     key("", "state", "`$SCRUPLE_STATE`, else the account's state folder", "Folder of ledger, database and keys."),
     key("", "node", "\"scruple\"", "Name of this node; the lease of its shard is held under it."),
     key(
+        "",
+        "shard",
+        "`1`",
+        "Number of this node, 1 to 999: of the nodes over one database each has its own, with its own state folder and the same `root-key`. Number 1 also takes what `scruple admin` does to its ledger.",
+    ),
+    key(
         "listen",
         "gateway",
         "\"127.0.0.1:8480\"",
@@ -236,6 +242,7 @@ pub const KEYS: &[Key] = &[
 pub struct Config {
     pub state: Option<PathBuf>,
     pub node: Option<String>,
+    pub shard: Option<i64>,
     pub listen: Listen,
     pub gateway: GatewayConfig,
     pub policy: PolicyConfig,

@@ -46,9 +46,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
-/// The shard of a node that stands alone.
-const SHARD: ShardId = ShardId(1);
-/// The shard of `scruple admin`, which works beside a node; the node takes its events to the ledger. Nodes count from 1.
+/// The shard of a node that stands alone, and of the first of several.
+const FIRST_SHARD: ShardId = ShardId(1);
+/// The shard of `scruple admin`, which works beside the nodes; the first of them takes its events to its ledger.
 pub const ADMIN_SHARD: ShardId = ShardId(1_000);
 /// How long the lease of the shard is taken for, in microseconds.
 const LEASE_MICROS: i64 = 60_000_000;
@@ -161,7 +161,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let recorder = Arc::new(open_recorder(&folders)?);
     let root = keys::root(&folders.state)?;
     let (store, lease) = open_store(&folders, config, &root, clock.as_ref()).await?;
-    for shard in [SHARD, ADMIN_SHARD] {
+    let shard = lease.shard();
+    for shard in [shard, ADMIN_SHARD] {
         if let Some(last) = recorder.main().and_then(|ledger| ledger.last_origin(number_of(shard))) {
             store.check_origin(shard, i64::try_from(last).unwrap_or(i64::MAX)).await.context("the database")?;
         }
@@ -188,7 +189,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let follower = FeedFollower::new(store.clone(), Arc::clone(&cache), Arc::clone(&clock), Arc::clone(&wake));
     tokio::time::timeout(START_WAIT, follower.poll()).await.context("the database does not answer")??;
     let log: Arc<dyn ports::EventLog> = Arc::clone(&recorder) as _;
-    let (drainer, drain) = Drainer::new(store.clone(), Arc::clone(&log), SHARD, Arc::clone(&wake))?;
+    let (drainer, drain) = Drainer::new(store.clone(), Arc::clone(&log), shard, Arc::clone(&wake))?;
     let console_url = config.console.public_url.clone();
     let console_url =
         console_url.unwrap_or_else(|| format!("http://localhost:{}", console_listener.local_addr().port()));
@@ -216,7 +217,12 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         seal: root.column("api.seal")?,
         base: console_url.clone(),
     });
-    let (admin_drainer, admin_drain) = Drainer::new(store.clone(), log, ADMIN_SHARD, wake)?;
+    let (mut drainers, mut drains) = (vec![drainer], vec![drain.clone()]);
+    if shard == FIRST_SHARD {
+        let (drainer, drain) = Drainer::new(store.clone(), log, ADMIN_SHARD, wake)?;
+        drainers.push(drainer);
+        drains.push(drain);
+    }
     let gateway = Arc::new(Gateway::new(scruple_gateway::Parts {
         pipeline: Arc::clone(&pipeline),
         access: Arc::clone(&cache),
@@ -230,14 +236,14 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         now: clock.now(),
     }));
     let (indexer, index) =
-        Indexer::new(store.clone(), (folders.ledger.clone(), SHARD.0), Arc::clone(&clock), Box::new(SystemRng));
+        Indexer::new(store.clone(), (folders.ledger.clone(), shard.0), Arc::clone(&clock), Box::new(SystemRng));
     let site = scruple_console::SiteParts {
         store: store.clone(),
         lease: lease.clone(),
         clock: Arc::clone(&clock),
         rng: || Box::new(SystemRng),
         pipeline: Arc::clone(&pipeline),
-        drain: drain.clone(),
+        drain,
         index,
         keys: door,
         provider: oidc::Organisation::of(&config.oidc, &console_url, &clock)?.map(|provider| Arc::new(provider) as _),
@@ -246,11 +252,10 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         ledger: folders.ledger.clone(),
         policy_folder: config.policy.dir.is_some(),
     };
-    let drains = [drain, admin_drain];
     let state = Arc::new(ready::State::new(Arc::clone(&recorder), Arc::clone(&cache), drains, Arc::clone(&clock)));
     let mut running = tokio::task::JoinSet::new();
     running.spawn(follower.run(stopping.clone()));
-    for drainer in [drainer, admin_drainer] {
+    for drainer in drainers {
         let stopping = stopping.clone();
         running.spawn(async move {
             if let Err(error) = drainer.run(stopping).await {
@@ -526,10 +531,20 @@ async fn open_store(
 ) -> Result<(Store, ShardLease)> {
     let store = connect(&folders.database, root).await?;
     let now = clock.now();
-    let lease = store.acquire_shard(SHARD, node(config), now, now.plus_micros(LEASE_MICROS)).await?;
-    let lease =
-        lease.context("another node holds the shard of this database; name this one otherwise, or wait a minute")?;
+    let lease = store.acquire_shard(shard(config)?, node(config), now, now.plus_micros(LEASE_MICROS)).await?;
+    let lease = lease.context(
+        "another node holds this shard of the database: give this one a number of its own (`shard`), or wait a minute",
+    )?;
     Ok((store, lease))
+}
+
+/// The number of the node among those over one database.
+fn shard(config: &Config) -> Result<ShardId> {
+    match config.shard {
+        None => Ok(FIRST_SHARD),
+        Some(number) if (FIRST_SHARD.0..ADMIN_SHARD.0).contains(&number) => Ok(ShardId(number)),
+        Some(number) => bail!("`shard` is {number}: a node is numbered from {FIRST_SHARD} to {}", ADMIN_SHARD.0 - 1),
+    }
 }
 
 /// The FHIR server behind the gateway.

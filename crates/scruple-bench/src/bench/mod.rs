@@ -19,6 +19,7 @@ mod measure;
 mod nginx;
 pub(crate) mod processes;
 mod projection;
+mod scale;
 mod sql;
 mod timing;
 
@@ -30,6 +31,7 @@ pub use gateway::gateway;
 pub use generator::generator;
 pub use ledger::ledger;
 pub use projection::{pinned, projection};
+pub use scale::scale;
 pub use timing::timing;
 
 /// Whether this process was started by another of this program to be one of its parts, and was that to its end.

@@ -13,7 +13,9 @@ mod role;
 
 pub use content::{Content, hospital, resources};
 pub use fhir::{Fhir, ROLE as FHIR_ROLE, role as fhir_role};
-pub use parts::{Person, Setting, SystemClock, Words, Workforce, http_upstream, issuer, root, token, workforce};
+pub use parts::{
+    Person, ROOT_KEY, Setting, SystemClock, Words, Workforce, http_upstream, issuer, root, token, workforce,
+};
 pub use process::Node;
 pub use role::{Command, Order, ROLE as NODE_ROLE, role as node_role};
 

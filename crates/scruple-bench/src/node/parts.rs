@@ -55,9 +55,12 @@ pub struct Person {
 }
 
 /// A made-up key, the same at each start.
+pub const ROOT_KEY: [u8; 32] = [7; 32];
+
+/// The same, to derive others of.
 #[must_use]
 pub fn root() -> RootKey {
-    RootKey::new(Secret::new([7; 32]))
+    RootKey::new(Secret::new(ROOT_KEY))
 }
 
 fn parties() -> Parties {

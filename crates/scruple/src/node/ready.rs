@@ -19,7 +19,7 @@ use tokio::sync::watch;
 pub struct State {
     recorder: Arc<Recorder>,
     access: Arc<AccessCache>,
-    drains: [DrainHandle; 2],
+    drains: Vec<DrainHandle>,
     clock: Arc<dyn Clock>,
     policy_is_good: AtomicBool,
 }
@@ -28,7 +28,7 @@ impl State {
     pub fn new(
         recorder: Arc<Recorder>,
         access: Arc<AccessCache>,
-        drains: [DrainHandle; 2],
+        drains: Vec<DrainHandle>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self { recorder, access, drains, clock, policy_is_good: AtomicBool::new(true) }
