@@ -75,9 +75,54 @@ pub fn emergencies<K: Ord>(facts: impl IntoIterator<Item = (K, EmergencyFact)>) 
     found.into_iter().map(|(key, one)| (key, whole(one))).collect()
 }
 
+/// One request, as far as it is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RequestFact<'a> {
+    /// When it was handed in.
+    pub submitted_at: Timestamp,
+    /// Where it stands: the stable code, `expired` where its time is over.
+    pub state: &'a str,
+    /// Since when, where it is decided.
+    pub decided_at: Option<Timestamp>,
+}
+
+/// The requests of a period. Only a yes counts into the time to a yes (FM-08): who waits is counted by himself.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct RequestFigures {
+    /// From the request to a yes.
+    pub approved: Durations,
+    /// From the request to a no.
+    pub refused: Durations,
+    /// How long those that wait have waited.
+    pub pending: Durations,
+    /// Nobody decided in time.
+    pub expired: usize,
+    /// Taken back by who asked.
+    pub withdrawn: usize,
+}
+
+/// The figures of these, as of `now`.
+pub fn requests<'a>(facts: impl IntoIterator<Item = RequestFact<'a>>, now: Timestamp) -> RequestFigures {
+    let (mut approved, mut refused, mut pending) = (Vec::new(), Vec::new(), Vec::new());
+    let mut figures = RequestFigures::default();
+    for fact in facts {
+        let length = |until: Timestamp| until.micros().saturating_sub(fact.submitted_at.micros());
+        match fact.state {
+            "approved" => approved.extend(fact.decided_at.map(length)),
+            "denied" => refused.extend(fact.decided_at.map(length)),
+            "pending" => pending.push(length(now)),
+            "expired" => figures.expired += 1,
+            "cancelled" => figures.withdrawn += 1,
+            _ => {}
+        }
+    }
+    let of = Durations::of;
+    RequestFigures { approved: of(approved), refused: of(refused), pending: of(pending), ..figures }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Durations, EmergencyFact, emergencies};
+    use super::{Durations, EmergencyFact, RequestFact, emergencies, requests};
     use crate::Finding;
     use scruple_core::Timestamp;
 
@@ -109,5 +154,32 @@ mod tests {
         let by_reader = emergencies(facts);
         assert_eq!(by_reader.values().map(|one| one.count).collect::<Vec<_>>(), [10, 10, 10]);
         assert_eq!(by_reader.values().map(|one| one.unjustified).sum::<usize>(), 4);
+    }
+
+    #[test]
+    fn of_five_requests_the_time_to_a_yes_is_that_of_the_three_approved_and_who_waits_is_told_apart() {
+        let at = |minute: i64| Timestamp::from_micros(minute * 60_000_000);
+        let fact = |submitted, state, decided: Option<i64>| RequestFact {
+            submitted_at: at(submitted),
+            state,
+            decided_at: decided.map(at),
+        };
+        let facts = [
+            fact(0, "approved", Some(10)),
+            fact(0, "approved", Some(20)),
+            fact(5, "approved", Some(65)),
+            fact(0, "denied", Some(500)),
+            fact(90, "pending", None),
+        ];
+        let minutes = |durations: Durations| {
+            [durations.mean_micros, durations.median_micros, durations.p90_micros].map(|micros| micros / 60_000_000)
+        };
+        let figures = requests(facts, at(120));
+        assert_eq!((figures.approved.count, minutes(figures.approved)), (3, [30, 20, 60]));
+        assert_eq!((figures.refused.count, figures.pending.count), (1, 1));
+        assert_eq!(minutes(figures.pending), [30; 3]);
+        assert_eq!(minutes(requests(facts, at(180)).pending), [90; 3], "who waits, waits longer");
+        let neither = requests([fact(0, "expired", None), fact(0, "cancelled", Some(3))], at(9));
+        assert_eq!((neither.expired, neither.withdrawn, neither.approved.count), (1, 1, 0));
     }
 }

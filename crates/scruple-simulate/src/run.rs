@@ -287,23 +287,24 @@ impl Life {
         now: Timestamp,
     ) -> Sound<Model> {
         let mut model = self.model.clone();
-        let mut left: Vec<&[Seen]> = news.iter().map(Vec::as_slice).collect();
+        let mut left: Vec<Vec<Seen>> = news.to_vec();
+        // What is many is many transactions, between which the other one's may stand.
+        let mixed = deeds.iter().any(|deed| deed.is_many());
         for place in order {
             let (deed, result) = (deeds[place], &results[place]);
             let verdict = model.judge(deed, now);
             // Each node has a shard of its own, or both have one.
             let shard = place.min(left.len() - 1);
-            let count = if result.is_ok() { verdict.as_ref().map_or(0, Vec::len) } else { 0 };
-            let Some((seen, rest)) = left[shard].split_at_checked(count) else {
-                return broken("one-entry", format!("{deed:?} left {:?}", kinds(left[shard])));
+            let expected = verdict.as_deref().filter(|_| result.is_ok()).unwrap_or_default();
+            let Some(seen) = taken(&mut left[shard], expected, mixed) else {
+                return broken("one-entry", format!("{deed:?} left {:?}", kinds(&left[shard])));
             };
-            left[shard] = rest;
-            agrees(deed, result, verdict.as_deref(), seen)?;
+            agrees(deed, result, verdict.as_deref(), &seen)?;
             if verdict.is_some() {
-                model.apply(deed, seen, now)?;
+                model.apply(deed, &seen, now)?;
             }
         }
-        let more: usize = left.iter().map(|left| left.len()).sum();
+        let more: usize = left.iter().map(Vec::len).sum();
         same("one-entry", "entries of two at one time that nobody made", &more, &0)?;
         Ok(model)
     }
@@ -391,6 +392,21 @@ fn kinds(seen: &[Seen]) -> Vec<&str> {
     seen.iter().map(|one| one.kind.as_str()).collect()
 }
 
+/// Takes the entries of a deed out of those that are left: the first ones; where two deeds are `mixed`, the first of each kind
+/// that is expected. None if there are too few.
+fn taken(left: &mut Vec<Seen>, expected: &[&str], mixed: bool) -> Option<Vec<Seen>> {
+    if !mixed {
+        return (expected.len() <= left.len()).then(|| left.drain(..expected.len()).collect());
+    }
+    let mut from = 0;
+    let one = |kind: &&str| {
+        let place = from + left.get(from..)?.iter().position(|seen| seen.kind == *kind)?;
+        from = place;
+        Some(left.remove(place))
+    };
+    expected.iter().map(one).collect()
+}
+
 /// Whether what came out of a deed is what should.
 fn agrees(deed: &Deed, result: &Result<(), Refused>, verdict: Option<&[&str]>, seen: &[Seen]) -> Sound<()> {
     let entries = kinds(seen);
@@ -423,4 +439,31 @@ async fn after_turns<T>(future: impl Future<Output = T>, turns: u32) -> Option<T
         future.as_mut().poll(context).map(Some)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Seen, kinds, taken};
+    use scruple_core::Timestamp;
+
+    fn seen(kind: &str) -> Seen {
+        Seen {
+            kind: kind.to_owned(),
+            aggregate: String::new(),
+            at: Timestamp::from_micros(0),
+            body: serde_json::Value::Null,
+        }
+    }
+
+    #[test]
+    fn of_two_at_one_time_each_has_its_own_entries_in_their_order() {
+        let left = |kinds: &[&str]| -> Vec<Seen> { kinds.iter().map(|kind| seen(kind)).collect() };
+        let mut entries = left(&["move", "expire", "move"]);
+        let moves = taken(&mut entries, &["move", "move"], true).unwrap();
+        assert_eq!((kinds(&moves), kinds(&entries)), (vec!["move", "move"], vec!["expire"]));
+        assert!(taken(&mut entries, &["move"], true).is_none());
+        // Of one transaction each they do not mix.
+        let mut entries = left(&["b", "a"]);
+        assert_eq!(kinds(&taken(&mut entries, &["a"], false).unwrap()), ["b"]);
+    }
 }

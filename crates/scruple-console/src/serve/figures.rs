@@ -7,10 +7,10 @@ use crate::words::{Area, Mark};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use scruple_core::{Id, Timestamp};
+use scruple_core::Id;
 use scruple_flow::Person;
 use scruple_flow::limits::{EMERGENCIES_PER_30_DAYS, REQUESTS_PER_30_DAYS};
-use scruple_flow::measure::{Durations, EmergencyFigures, emergencies};
+use scruple_flow::measure::{Durations, EmergencyFigures, RequestFact, emergencies, requests};
 use scruple_store::{StoreError, Tx, emergencies_between, requests_between};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -159,13 +159,12 @@ async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Fig
     let (now, (days, code)) = (site.now(), days(query));
     let mut tx = site.parts.store.begin_read().await?;
     let facts = requests_between(&mut tx, now.plus_micros(-days * words::DAY), now.plus_micros(1), now).await?;
-    let took_micros = |state: &str| -> Vec<i64> {
-        let of_state = facts.iter().filter(|fact| fact.state == state);
-        let length = |from: Timestamp, until: Option<Timestamp>| Some(until?.micros().saturating_sub(from.micros()));
-        of_state.filter_map(|fact| length(fact.submitted_at, fact.decided_at)).collect()
-    };
-    let number = |state: &str| facts.iter().filter(|fact| fact.state == state).count();
-    let (approved, refused) = (Durations::of(took_micros("approved")), Durations::of(took_micros("denied")));
+    let counted = facts.iter().map(|fact| RequestFact {
+        submitted_at: fact.submitted_at,
+        state: &fact.state,
+        decided_at: fact.decided_at,
+    });
+    let figures = requests(counted, now);
     let mut by_person: BTreeMap<Id<Person>, [usize; 4]> = BTreeMap::new();
     let mut by_role: BTreeMap<String, [usize; 4]> = BTreeMap::new();
     let pack = site.pack();
@@ -206,13 +205,20 @@ async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Fig
         action: "/requests/figures",
         days: words::pick(&PERIODS, code),
         tiles: vec![
-            tile(took(&approved, approved.median_micros), "to a yes, median", nine(&approved)),
-            tile(took(&refused, refused.median_micros), "to a no, median", nine(&refused)),
-            tile(number("pending").to_string(), "wait", "Counted in neither of the two.".to_owned()),
+            tile(took(&figures.approved, figures.approved.median_micros), "to a yes, median", nine(&figures.approved)),
+            tile(took(&figures.refused, figures.refused.median_micros), "to a no, median", nine(&figures.refused)),
             tile(
-                number("expired").to_string(),
+                figures.pending.count.to_string(),
+                "wait",
+                match figures.pending.median_micros {
+                    _ if figures.pending.count == 0 => "Nobody does.".to_owned(),
+                    median => format!("Counted in neither of the two; for {}, median.", words::length(median)),
+                },
+            ),
+            tile(
+                figures.expired.to_string(),
                 "nobody decided",
-                format!("In time; so they were not given. {} were withdrawn.", number("cancelled")),
+                format!("In time; so they were not given. {} were withdrawn.", figures.withdrawn),
             ),
         ],
         tables: vec![
