@@ -27,6 +27,9 @@ mod node;
 mod others;
 mod people;
 mod policy;
+// The server of a test run is found and shared in one way.
+#[path = "../../../scruple-store/tests/it/postgres.rs"]
+mod postgres;
 mod recorded;
 mod rest;
 mod routes;
@@ -36,4 +39,5 @@ mod serve;
 mod serve_canaries;
 mod serve_faults;
 mod support;
+mod two_nodes;
 mod versions;
