@@ -57,8 +57,7 @@ pub(crate) fn object_if_any<'de, D: Deserializer<'de>, T: DeserializeOwned>(
 pub(crate) fn whole_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
     let exact = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= WHOLE_MAX);
-    // Exact: within 2^53.
-    #[expect(clippy::cast_possible_truncation)]
+    #[expect(clippy::cast_possible_truncation, reason = "exact within 2^53")]
     let whole = number.as_i64().or_else(|| exact.map(|float| float as i64));
     whole.map(Some).ok_or_else(|| D::Error::custom("a whole number is expected"))
 }

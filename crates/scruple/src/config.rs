@@ -4,6 +4,7 @@
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// One key, for the reference.
@@ -18,6 +19,9 @@ pub struct Key {
 const fn key(section: &'static str, name: &'static str, default: &'static str, what: &'static str) -> Key {
     Key { section, name, default, what }
 }
+
+/// The numbers of nodes over one database.
+const SHARDS: RangeInclusive<i64> = 1..=999;
 
 /// Every key of the file.
 pub const KEYS: &[Key] = &[
@@ -525,6 +529,9 @@ impl Config {
     }
 
     fn check(&self) -> Result<()> {
+        if let Some(number) = self.shard.filter(|number| !SHARDS.contains(number)) {
+            bail!("`shard` is {number}: a node is numbered from {} to {}", SHARDS.start(), SHARDS.end());
+        }
         if !self.listen.console.ip().is_loopback() {
             bail!(
                 "`listen.console` is {}: the console speaks plain HTTP and listens on a loopback address; put TLS before it and name it in `console.public_url`",
@@ -657,7 +664,7 @@ mod tests {
                 ("upstream", "basic_file") => continue,
                 ("log", "format") => "\"json\"",
                 ("log", "level") => "\"debug\"",
-                (_, "watch_ms" | "timeout_ms" | "patients" | "seed" | "move_notice_hours") => "7",
+                (_, "watch_ms" | "timeout_ms" | "patients" | "seed" | "move_notice_hours" | "shard") => "7",
                 _ => "\"a\"",
             };
             text += &format!("{} = {value}\n", key.name);

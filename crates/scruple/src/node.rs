@@ -530,21 +530,12 @@ async fn open_store(
     clock: &dyn Clock,
 ) -> Result<(Store, ShardLease)> {
     let store = connect(&folders.database, root).await?;
-    let now = clock.now();
-    let lease = store.acquire_shard(shard(config)?, node(config), now, now.plus_micros(LEASE_MICROS)).await?;
+    let (shard, now) = (config.shard.map_or(FIRST_SHARD, ShardId), clock.now());
+    let lease = store.acquire_shard(shard, node(config), now, now.plus_micros(LEASE_MICROS)).await?;
     let lease = lease.context(
         "another node holds this shard of the database: give this one a number of its own (`shard`), or wait a minute",
     )?;
     Ok((store, lease))
-}
-
-/// The number of the node among those over one database.
-fn shard(config: &Config) -> Result<ShardId> {
-    match config.shard {
-        None => Ok(FIRST_SHARD),
-        Some(number) if (FIRST_SHARD.0..ADMIN_SHARD.0).contains(&number) => Ok(ShardId(number)),
-        Some(number) => bail!("`shard` is {number}: a node is numbered from {FIRST_SHARD} to {}", ADMIN_SHARD.0 - 1),
-    }
 }
 
 /// The FHIR server behind the gateway.

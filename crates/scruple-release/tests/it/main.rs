@@ -9,5 +9,6 @@
 
 mod attacks;
 mod differential;
+mod limited;
 mod outputs;
 mod world;

@@ -110,6 +110,11 @@ impl Model {
                 if asked.approvals.len() + 1 < asked.needs.len() {
                     return Some(vec!["request_seconded"]);
                 }
+                // The last yes counts while those before it still may say it.
+                let stand = |(by, need): &(usize, Need)| self.is_here(*by) && self.can_meet(*need, asked, *by, now);
+                if !asked.approvals.iter().all(stand) {
+                    return None;
+                }
                 let mut entries = vec!["request_approved"];
                 if asked.patients.is_empty() {
                     // Nothing is given to one who has left.

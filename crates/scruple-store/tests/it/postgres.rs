@@ -17,7 +17,7 @@ const START_ATTEMPTS_MAX: u32 = 5;
 
 /// Where the server's programs are, and who runs them: PostgreSQL refuses root.
 #[derive(Debug)]
-struct Programs {
+pub struct Programs {
     folder: PathBuf,
     user: u32,
     group: u32,
@@ -25,7 +25,7 @@ struct Programs {
 
 impl Programs {
     /// The newest version under `/usr/lib/postgresql`, if there is one that we can run.
-    fn find() -> Option<Self> {
+    pub fn find() -> Option<Self> {
         let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
         let folder = fs::read_dir("/usr/lib/postgresql")
             .ok()?
@@ -53,14 +53,15 @@ impl Programs {
         Ok(command)
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
+    pub fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
         let status = self.command(self.folder.join(program))?.args(arguments).status()?;
         if status.success() { Ok(()) } else { Err(io::Error::other(format!("{program}: {status}"))) }
     }
 }
 
-/// Starts a server whose data are in `folder`; answers with its address.
-fn start(programs: &Programs, folder: &Path) -> io::Result<String> {
+/// Starts a server whose data are in `folder`; answers with its address. `fsync`: off where nothing outlives the tests, on where
+/// a node is to take it.
+pub fn start(programs: &Programs, folder: &Path, fsync: &str) -> io::Result<String> {
     fs::create_dir(folder)?;
     chown(folder, Some(programs.user), Some(programs.group))?;
     let (data, log) = (folder.join("data"), folder.join("log"));
@@ -70,9 +71,8 @@ fn start(programs: &Programs, folder: &Path) -> io::Result<String> {
     let mut attempt = 1;
     loop {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        // Nothing here outlives the tests, so that nothing waits for the disk.
         let settings = format!(
-            "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off -c max_connections=300"
+            "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync={fsync} -c max_connections=300"
         );
         match programs.run("pg_ctl", &["start", "--wait", "--pgdata", &data, "--log", &log, "--options", &settings]) {
             Ok(()) => return Ok(format!("postgres://postgres@127.0.0.1:{port}/postgres")),
@@ -139,7 +139,7 @@ pub fn shared() -> io::Result<Option<Shared>> {
     if cluster.exists() {
         fs::remove_dir_all(&cluster)?;
     }
-    let address = start(&programs, &cluster)?;
+    let address = start(&programs, &cluster, "off")?;
     fs::write(noted, &address)?;
     stop_when_unused(&programs, &cluster, &root.join("users"))?;
     Ok(Some(Shared { address, _users: Some(users) }))

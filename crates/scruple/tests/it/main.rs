@@ -27,8 +27,9 @@ mod node;
 mod others;
 mod people;
 mod policy;
-// The server of a test run is found and shared in one way.
+// PostgreSQL is found and started in one way.
 #[path = "../../../scruple-store/tests/it/postgres.rs"]
+#[expect(dead_code, reason = "a node takes no server that does not wait for the disk, as the shared one")]
 mod postgres;
 mod recorded;
 mod rest;
