@@ -3,6 +3,7 @@
 
 use crate::node::{Answer, Asking, Node, eventually};
 use crate::people::{journey, no_browser};
+use crate::rest::Call;
 use crate::routes::{between, enrolled, goes_to, send};
 use crate::support::{World, entries_of};
 use scruple_core::Clock as _;
@@ -286,6 +287,35 @@ fn an_emergency_stands_in_the_history_and_its_review_lists_what_was_read() {
     assert!(shown.contains("id=\"emergency\""), "{shown}");
     let reviews = page(&node, "/emergency", &ines).is(200).text();
     assert!(reviews.contains("name and identity") && reviews.contains("Each of the "), "{reviews}");
+    node.stops();
+}
+
+#[test]
+fn the_numbers_of_today_are_those_that_the_api_lists() {
+    let world = World::new();
+    let (mut node, line) = demo(&world);
+    let megan = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let ines = enrolled(&node, &line, "ines.vogt", "privacy_officer").cookie;
+    let counted = || -> Vec<usize> {
+        let today = page(&node, "/", &ines).is(200).text();
+        let numbers = today.split("<span class=\"number\">").skip(1);
+        numbers.map(|rest| rest.split('<').next().unwrap().parse().unwrap()).collect()
+    };
+    let listed = || -> Vec<usize> {
+        let rows = |path: &str| {
+            let answer = Call::get(path, line["api_token"].as_str().unwrap()).ask(&node.console).is(200).json();
+            assert!(answer["next"].is_null(), "one page holds them: {answer}");
+            answer["items"].as_array().unwrap().clone()
+        };
+        let pending = rows("/api/v1/access-requests?whose=all&limit=100").into_iter().filter(|one| one["state"] == "pending");
+        vec![pending.count(), rows("/api/v1/emergency-reviews?limit=100").len()]
+    };
+    assert_eq!(counted(), listed());
+    for number in 1..=3 {
+        let about = format!("about={}&reason=unresponsive", Hospital::patient_id(number));
+        goes_to(&send(&node, "/door/emergency", &megan, &about));
+        assert_eq!((counted(), counted()[1]), (listed(), number));
+    }
     node.stops();
 }
 
