@@ -6,8 +6,8 @@ pub const BODY_BYTES_MAX: usize = 256 * 1024;
 pub const BODY_MS: u64 = 10_000;
 /// Evaluations of one request.
 pub const EVALUATIONS_MAX: usize = 100;
-/// Bytes of a type, an id or a name of an evaluation.
-pub const NAME_BYTES_MAX: usize = 256;
+/// Characters of a type, an id or a name of an evaluation, as its schema counts them.
+pub const NAME_CHARS_MAX: usize = 256;
 /// Labels of one resource.
 pub const SEGMENTS_MAX: usize = 64;
 /// Entities on a page of a search that asks for no number.

@@ -78,6 +78,9 @@ pub(crate) async fn evaluations(
     let said = message(request).await?;
     // What is wrong at the top is wrong for all of them.
     let several: EvaluationsRequest = of(said.clone())?;
+    let subject = several.subject.iter().flat_map(|one| [one.r#type.as_str(), one.id.as_str()]);
+    let resource = several.resource.iter().flat_map(|one| [one.r#type.as_str(), one.id.as_str()]);
+    are_short(&subject.chain(resource).chain(several.action.iter().map(|one| one.name.as_str())).collect::<Vec<_>>())?;
     let mut rng = (service.parts.rng)();
     let list = several.evaluations.unwrap_or_default();
     if !list.iter().all(Value::is_object) {

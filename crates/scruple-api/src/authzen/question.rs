@@ -2,7 +2,7 @@
 
 use super::wire::{Action, Resource, Subject};
 use crate::fail::Fail;
-use crate::limits::{NAME_BYTES_MAX, SEGMENTS_MAX};
+use crate::limits::{NAME_CHARS_MAX, SEGMENTS_MAX};
 use crate::service::Service;
 use scruple_app::{Held, RoleError, Selected, acting, select_role};
 use scruple_core::{ConditionMask, Id, Relationship, SegmentSet, Timestamp};
@@ -63,7 +63,7 @@ pub(super) fn text<'a>(properties: Option<&'a Map<String, Value>>, name: &str) -
 
 /// Whether every name is short enough to be kept.
 pub(super) fn are_short(names: &[&str]) -> Result<(), Fail> {
-    if names.iter().all(|name| name.len() <= NAME_BYTES_MAX) { Ok(()) } else { Err(Fail::MALFORMED) }
+    if names.iter().all(|name| name.chars().count() <= NAME_CHARS_MAX) { Ok(()) } else { Err(Fail::MALFORMED) }
 }
 
 /// The person and the role that he acts in now.

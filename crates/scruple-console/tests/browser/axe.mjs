@@ -202,9 +202,12 @@ async function passkey() {
   const origin = base.replace("127.0.0.1", "localhost");
   for (const [path, action, members] of [["/samples/enrol/1", "/enrol/passkey", ["attestationObject"]], ["/samples/sign-in/4", "/sign-in/passkey", ["authenticatorData", "signature"]]]) {
     await desk.goto(origin + path);
+    // What is sent is looked at, and taken: a sample has nobody to send it to.
+    await desk.route(`**${action}`, (route) => route.fulfill({ status: 200, contentType: "text/html", body: "taken" }));
     const sent = desk.waitForRequest((request) => request.method() === "POST");
     await desk.locator("form[data-passkey] button").click();
     const request = await sent;
+    await desk.waitForURL(`**${action}`);
     const fields = new URLSearchParams(request.postData());
     const answer = JSON.parse(fields.get("passkey"));
     if (new URL(request.url()).pathname !== action || !fields.get("csrf")) complain("passkey", `${path} is sent elsewhere or without its token`);

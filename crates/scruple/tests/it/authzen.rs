@@ -271,6 +271,10 @@ fn batches(here: &Scenario, ask: &impl Fn(Value, Value, Value) -> Value) {
     assert_eq!(refused(three("some_other")), 400);
     assert_eq!(refused(of(json!(vec![json!({ "resource": record(1) }); 101]))), 400);
     assert_eq!(refused(json!({ "subject": "alice", "evaluations": [{}] })), 400);
+    // Of the top too, where no item is whole; characters count, and not bytes.
+    let named = |name: String| json!({ "action": { "name": name }, "evaluations": [{}] });
+    assert_eq!((refused(named("a".repeat(257))), refused(named("é".repeat(257)))), (400, 400));
+    assert_eq!(refused(named("é".repeat(256))), 200);
 }
 
 /// 4: the three searches.

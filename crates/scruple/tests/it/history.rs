@@ -307,7 +307,8 @@ fn the_numbers_of_today_are_those_that_the_api_lists() {
             assert!(answer["next"].is_null(), "one page holds them: {answer}");
             answer["items"].as_array().unwrap().clone()
         };
-        let pending = rows("/api/v1/access-requests?whose=all&limit=100").into_iter().filter(|one| one["state"] == "pending");
+        let pending =
+            rows("/api/v1/access-requests?whose=all&limit=100").into_iter().filter(|one| one["state"] == "pending");
         vec![pending.count(), rows("/api/v1/emergency-reviews?limit=100").len()]
     };
     assert_eq!(counted(), listed());

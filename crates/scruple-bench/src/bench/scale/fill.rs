@@ -14,6 +14,7 @@ use scruple_store::{
     NewEvent, Options, Person, ShardId, ShardLease, SourceKind, Store, Subjects, Tx, find_person_by_login,
     insert_directory,
 };
+use serde_json::json;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use std::path::{Path, PathBuf};
 
@@ -159,7 +160,8 @@ async fn add_people(
                 employment: Some(Employment::Employee),
                 ..Attributes::default()
             };
-            let document = Phi::new(b"{}".to_vec());
+            let document = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": login });
+            let document = Phi::new(document.to_string().into_bytes());
             insert_directory(&mut tx, &NewDirectoryRecord { person: person.id, attributes, document, at: now }).await?;
             ids.push((login.clone(), person.id, role.clone()));
         }
