@@ -55,7 +55,7 @@ pub fn scale(effort: Effort) -> Result<String> {
     let nodes = Nodes::start(program.as_ref(), dir.path(), &filled, relay.database())?;
     let pages = pages::measure(&nodes, &filled, size)?;
     let left = leaver::measure(&nodes, &filled, &relay, size)?;
-    nodes.stop()?;
+    drop(nodes);
     ensure!(!pages.is_empty(), "no page was measured");
     Ok(format!(
         "{} people in {} roles, {} accesses in the index of charts; PostgreSQL and two nodes on this machine, beside the client.\n\n\

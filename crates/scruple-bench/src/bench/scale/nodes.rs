@@ -1,7 +1,7 @@
 //! Two nodes of the program over one database, the second behind a relay.
 
 use super::fill::{Filled, OFFICERS, commit};
-use crate::bench::processes::stop;
+use crate::bench::{processes::stop, progress};
 use crate::node::{ROOT_KEY, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use scruple_core::{Clock as _, new_id};
@@ -87,13 +87,12 @@ impl Nodes {
         };
         Ok(format!("Bearer {}", self.issuer.issue(&claims, SystemClock.now(), &mut SystemRng)?))
     }
+}
 
-    /// Ends them.
-    pub fn stop(mut self) -> Result<()> {
-        for node in [&mut self.first, &mut self.second] {
-            stop(&mut node.child);
-        }
-        Ok(())
+impl Drop for Node {
+    fn drop(&mut self) {
+        // A bench that fails leaves no node behind.
+        stop(&mut self.child);
     }
 }
 
@@ -137,13 +136,9 @@ impl Node {
             console = console.or_else(|| address("console "));
             heard = heard + &line + "\n";
         }
-        std::thread::spawn(move || lines.for_each(|line| line.into_iter().for_each(|line| eprint_line(&line))));
+        // It goes on to the terminal: it tells nothing of a record.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| progress(&line)));
         let (gateway, console) = gateway.zip(console).context("the node does not say where it is")?;
         Ok(Self { child, gateway, console })
     }
-}
-
-/// What a node says goes on to the terminal: it tells nothing of a record.
-fn eprint_line(line: &str) {
-    crate::bench::progress(line);
 }
