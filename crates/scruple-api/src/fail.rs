@@ -78,6 +78,18 @@ impl Fail {
         "time_malformed",
         "a time is an instant of RFC 3339 that a clock can show",
     );
+    pub const POLICY_OF_FOLDER: Self = fail(
+        StatusCode::CONFLICT,
+        "policy_of_folder",
+        "the policy of this node is a folder of its configuration: no version takes its place",
+    );
+    pub const NOT_PROVED: Self =
+        fail(StatusCode::UNPROCESSABLE_ENTITY, "policy_not_proved", "the two evaluations of the policy differ");
+    pub const TOO_RECENT: Self = fail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "as_of_too_recent",
+        "what stood at an instant can be told a minute later",
+    );
     pub const CURSOR: Self =
         fail(StatusCode::UNPROCESSABLE_ENTITY, "cursor_invalid", "the cursor is not of this list, or of this caller");
     pub const TOO_MANY: Self =

@@ -76,6 +76,8 @@ impl std::fmt::Debug for ApiParts {
 /// The API.
 pub(crate) struct Service {
     pub parts: ApiParts,
+    /// Policies are proved one at a time.
+    pub proving: tokio::sync::Mutex<()>,
 }
 
 impl Service {
@@ -117,7 +119,7 @@ impl Service {
 
 /// The API below `/access/v1` and `/api`, to be served beside others on one listener.
 pub fn api_router(parts: ApiParts) -> Router {
-    let service = Arc::new(Service { parts });
+    let service = Arc::new(Service { parts, proving: tokio::sync::Mutex::default() });
     Router::new()
         .route("/.well-known/authzen-configuration", get(authzen::metadata))
         .route("/access/v1/evaluation", post(authzen::evaluation))
@@ -143,6 +145,9 @@ pub fn api_router(parts: ApiParts) -> Router {
         .route("/api/v1/people/{id}", get(v1::people::one))
         .route("/api/v1/people/{id}/grants", get(v1::people::grants))
         .route("/api/v1/people/{id}/leave", post(v1::people::leave))
+        .route("/api/v1/evidence", get(v1::evidence::pack))
+        .route("/api/v1/policy-versions", get(v1::versions::list).post(v1::versions::draft))
+        .route("/api/v1/policy-versions/{id}", get(v1::versions::one))
         .route("/api/v1/roles", get(v1::roles::list))
         .route("/api/v1/roles/{id}", get(v1::roles::one))
         .method_not_allowed_fallback(|| async { Fail::METHOD })

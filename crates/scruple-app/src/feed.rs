@@ -6,7 +6,7 @@ use crate::AccessCache;
 use crate::limits::{FEED_POLL, FEED_POLL_TIMEOUT};
 use crate::stop::stopped;
 use scruple_core::Clock;
-use scruple_store::{Store, StoreError};
+use scruple_store::{ShardVector, Store, StoreError};
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
@@ -17,6 +17,8 @@ pub struct FeedFollower {
     clock: Arc<dyn Clock>,
     wake: Arc<Notify>,
     failing: bool,
+    /// Under this name it is noted how far this node has come.
+    node: Option<String>,
 }
 
 /// Why one look at the feed brought nothing.
@@ -32,7 +34,13 @@ impl FeedFollower {
     /// A follower that looks at once when `wake` is notified, and every [`FEED_POLL`] otherwise.
     #[must_use]
     pub fn new(store: Store, cache: Arc<AccessCache>, clock: Arc<dyn Clock>, wake: Arc<Notify>) -> Self {
-        Self { store, cache, clock, wake, failing: false }
+        Self { store, cache, clock, wake, failing: false, node: None }
+    }
+
+    /// Notes, under the name of the node, when what was taken back is refused here.
+    #[must_use]
+    pub fn noting(self, node: &str) -> Self {
+        Self { node: Some(node.to_owned()), ..self }
     }
 
     /// Looks once: evicts who is affected, and stamps the cache fresh from the start of the look.
@@ -41,8 +49,17 @@ impl FeedFollower {
     /// The database failed; the cache is as it was.
     pub async fn poll(&self) -> Result<(), StoreError> {
         let started = self.clock.now();
-        let feed = self.store.subjects_since(&self.cache.seen()).await?;
+        let seen = self.cache.seen();
+        let feed = self.store.subjects_since(&seen).await?;
+        let (is_first, changed, vector) =
+            (seen == ShardVector::default(), !feed.subjects.is_empty(), feed.vector.clone());
         self.cache.process(feed, started);
+        if let Some(node) = self.node.as_deref().filter(|_| is_first || changed) {
+            // It is a measure: what cannot be noted is refused all the same.
+            if let Err(error) = self.store.note_applied(node, &vector, self.clock.now()).await {
+                tracing::warn!(error = %error, "how far the access feed is applied cannot be noted");
+            }
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 //! * [`StoreKeys`]: seals the store's columns under keys of one root.
 //! * [`Desk`]: access beyond a role, asked for, given, ended, looked at.
 //! * [`charts`]: who opened a chart, and why: the index of the ledger, histories, logs of other systems.
+//! * [`evidence`]: what stood at an instant, the same whenever it is asked for.
 //! * [`Viewer`]: what somebody may read of requests, elevations, reviews and people.
 //! * [`Door`]: who is signed in to the console.
 //! * [`message`]: what people are told outside of the console, once, and again until it is taken.
@@ -28,6 +29,7 @@ mod desk;
 pub mod directory;
 mod door;
 mod drain;
+pub mod evidence;
 mod feed;
 pub mod limits;
 mod link;

@@ -34,6 +34,8 @@ pub enum About {}
 pub enum Told {
     /// Somebody has opened a record in an emergency.
     EmergencyOpened(Id<EmergencyReview>),
+    /// Somebody practises an emergency.
+    Drill(Id<EmergencyReview>),
     /// Nobody has closed the review of an emergency in time.
     ReviewLate(Id<EmergencyReview>),
     /// Somebody asks for access.
@@ -48,6 +50,7 @@ impl Told {
     pub const fn code(self) -> &'static str {
         match self {
             Self::EmergencyOpened(_) => "emergency_opened",
+            Self::Drill(_) => "emergency_drill",
             Self::ReviewLate(_) => "review_late",
             Self::RequestWaits(_) => "request_waits",
             Self::RequestStillWaits(_) => "request_still_waits",
@@ -56,7 +59,7 @@ impl Told {
 
     const fn about(self) -> Id<About> {
         Id::from_uuid(match self {
-            Self::EmergencyOpened(id) | Self::ReviewLate(id) => id.uuid(),
+            Self::EmergencyOpened(id) | Self::Drill(id) | Self::ReviewLate(id) => id.uuid(),
             Self::RequestWaits(id) | Self::RequestStillWaits(id) => id.uuid(),
         })
     }
@@ -66,6 +69,7 @@ impl Told {
         let id: Uuid = id.parse().ok()?;
         Some(match code {
             "emergency_opened" => Self::EmergencyOpened(Id::from_uuid(id)),
+            "emergency_drill" => Self::Drill(Id::from_uuid(id)),
             "review_late" => Self::ReviewLate(Id::from_uuid(id)),
             "request_waits" => Self::RequestWaits(Id::from_uuid(id)),
             "request_still_waits" => Self::RequestStillWaits(Id::from_uuid(id)),
@@ -80,7 +84,7 @@ impl Told {
     /// The path of the console that it leads to.
     fn path(self) -> String {
         match self {
-            Self::EmergencyOpened(id) | Self::ReviewLate(id) => format!("/emergency/{id}"),
+            Self::EmergencyOpened(id) | Self::Drill(id) | Self::ReviewLate(id) => format!("/emergency/{id}"),
             Self::RequestWaits(id) | Self::RequestStillWaits(id) => format!("/requests/{id}"),
         }
     }
@@ -89,6 +93,7 @@ impl Told {
     const fn title(self) -> &'static str {
         match self {
             Self::EmergencyOpened(_) => "A chart was opened in an emergency",
+            Self::Drill(_) => "A drill: an emergency was practised",
             Self::ReviewLate(_) => "The review of an emergency is late",
             Self::RequestWaits(_) => "A request for access waits for a decision",
             Self::RequestStillWaits(_) => "A request for access still waits for a decision",
@@ -98,7 +103,7 @@ impl Told {
     /// Whether it is still worth telling.
     async fn still_holds(self, tx: &mut Tx, now: Timestamp) -> Result<bool, StoreError> {
         Ok(match self {
-            Self::EmergencyOpened(_) => true,
+            Self::EmergencyOpened(_) | Self::Drill(_) => true,
             Self::ReviewLate(id) => find_review(tx, id)
                 .await?
                 .is_some_and(|review| !matches!(review.state, ReviewState::Closed(_)) && review.due_at <= now),

@@ -66,7 +66,7 @@ impl MailChannel {
 
     fn recipients(&self, told: Told) -> &[Mailbox] {
         match told {
-            Told::EmergencyOpened(_) | Told::ReviewLate(_) => &self.privacy,
+            Told::EmergencyOpened(_) | Told::Drill(_) | Told::ReviewLate(_) => &self.privacy,
             Told::RequestWaits(_) | Told::RequestStillWaits(_) => &self.requests,
         }
     }

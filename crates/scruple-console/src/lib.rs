@@ -5,6 +5,7 @@
 
 mod align;
 mod assets;
+mod guide;
 mod lens;
 mod pages;
 mod serve;

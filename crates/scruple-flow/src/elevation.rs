@@ -97,6 +97,8 @@ codes! {
         MassEvent = "mass_event",
         /// Something else, said in a sentence.
         Other = "other",
+        /// Nothing has happened: it is practised, on a chart that is nobody's.
+        Drill = "drill",
     }
 }
 

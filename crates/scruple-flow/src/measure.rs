@@ -120,9 +120,40 @@ pub fn requests<'a>(facts: impl IntoIterator<Item = RequestFact<'a>>, now: Times
     RequestFigures { approved: of(approved), refused: of(refused), pending: of(pending), ..figures }
 }
 
+/// Access that was taken back (FM-09).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RevocationFact {
+    /// When that was decided.
+    pub decided_at: Timestamp,
+    /// When the last node had applied it; none: one has not.
+    pub confirmed_at: Option<Timestamp>,
+}
+
+/// What was taken back in a period. What is not confirmed counts by its age alone.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct RevocationFigures {
+    /// From the decision until every node refused.
+    pub confirmed: Durations,
+    /// How long the others have been open.
+    pub open: Durations,
+}
+
+/// The figures of these, as of `now`.
+pub fn revocations(facts: impl IntoIterator<Item = RevocationFact>, now: Timestamp) -> RevocationFigures {
+    let (mut confirmed, mut open) = (Vec::new(), Vec::new());
+    for fact in facts {
+        let length = |until: Timestamp| until.micros().saturating_sub(fact.decided_at.micros());
+        match fact.confirmed_at {
+            Some(at) => confirmed.push(length(at)),
+            None => open.push(length(now)),
+        }
+    }
+    RevocationFigures { confirmed: Durations::of(confirmed), open: Durations::of(open) }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Durations, EmergencyFact, RequestFact, emergencies, requests};
+    use super::{Durations, EmergencyFact, RequestFact, RevocationFact, emergencies, requests, revocations};
     use crate::Finding;
     use scruple_core::Timestamp;
 
@@ -181,5 +212,20 @@ mod tests {
         assert_eq!(minutes(requests(facts, at(180)).pending), [90; 3], "who waits, waits longer");
         let neither = requests([fact(0, "expired", None), fact(0, "cancelled", Some(3))], at(9));
         assert_eq!((neither.expired, neither.withdrawn, neither.approved.count), (1, 1, 0));
+    }
+
+    #[test]
+    fn of_four_revocations_the_mean_is_of_the_three_confirmed_and_the_stuck_one_ages() {
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        let fact = |decided: i64, confirmed: Option<i64>| RevocationFact {
+            decided_at: at(decided),
+            confirmed_at: confirmed.map(at),
+        };
+        let facts = [fact(0, Some(1)), fact(10, Some(12)), fact(20, Some(26)), fact(30, None)];
+        let figures = revocations(facts, at(40));
+        assert_eq!((figures.confirmed.count, figures.confirmed.mean_micros), (3, 3_000_000));
+        assert_eq!((figures.open.count, figures.open.mean_micros), (1, 10_000_000));
+        assert_eq!(revocations(facts, at(100)).open.mean_micros, 70_000_000, "its age grows with the clock");
+        assert_eq!(revocations([], at(0)), super::RevocationFigures::default());
     }
 }

@@ -409,6 +409,8 @@ pub struct Pack {
     pub version: String,
     /// Who owns it.
     pub owner: String,
+    /// Patients of the record system who are nobody: on their charts emergencies are practised.
+    pub practice_patients: BTreeSet<String>,
     /// The criteria by which its roles were designed (RB-22).
     pub criteria: Vec<String>,
     /// How relationships are established.

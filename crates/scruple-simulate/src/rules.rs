@@ -2,7 +2,7 @@
 
 use crate::draw::Draw;
 use scruple_app::Rules;
-use scruple_flow::{ApprovalRule, ApproverKind, RoleCode};
+use scruple_flow::{ApprovalRule, ApproverKind, PatientRef, RoleCode};
 use scruple_policy::{Act, ActScope};
 use std::collections::BTreeSet;
 
@@ -79,6 +79,10 @@ impl Rules for House {
 
     fn may_break_glass(&self, role: &RoleCode) -> bool {
         role.as_str() == NURSE
+    }
+
+    fn is_practice(&self, _: &PatientRef) -> bool {
+        false
     }
 
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope> {

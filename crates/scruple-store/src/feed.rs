@@ -2,6 +2,7 @@
 
 use crate::limits::{FEED_EVENTS_MAX, SHARDS_MAX};
 use crate::{ShardId, Store, StoreError, Subject, Subjects, Tx};
+use scruple_core::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -90,5 +91,22 @@ impl Store {
             subjects.insert(Subject::Everyone);
         }
         Ok(Feed { vector, subjects })
+    }
+
+    /// Notes that a node has applied the feed so far: from now on it refuses what was taken back until there. What is noted already
+    /// stays as it was.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn note_applied(&self, node: &str, vector: &ShardVector, at: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str =
+            "INSERT INTO feed_applied (node, shard, seq, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+        let mut tx = self.begin().await?;
+        for (shard, seq) in vector.iter() {
+            on_engine!(tx, |conn| {
+                sqlx::query(SQL).bind(node).bind(shard.0).bind(seq).bind(at.micros()).execute(conn).await?;
+            });
+        }
+        Ok(tx.conn.commit().await?)
     }
 }

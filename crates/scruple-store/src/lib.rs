@@ -101,7 +101,7 @@ pub use mapping::{
     NewMappingReview, close_mapping_review, find_mapping_review, insert_mapping_review, last_mapping_reviews,
     list_open_mapping_reviews,
 };
-pub use measure::{EmergencyRow, RequestRow, emergencies_between, requests_between};
+pub use measure::{EmergencyRow, RequestRow, emergencies_between, requests_between, revocations_between};
 pub use moved::{Move, NewMove, due_moves, insert_move, settle_move};
 pub use pack::{
     NewPackVersion, PackContent, active_pack_as_of, active_pack_hash, find_pack, find_pack_content, has_pack_content,
@@ -124,7 +124,7 @@ pub use session::{
     Ceremony, NewSession, Session, WaitingCeremony, clear_sign_in_failures, confirm_session, count_sign_in_failure,
     end_session, end_sessions_of, find_session, insert_session, open_sessions, sign_in_failures,
 };
-pub use shard::{ShardId, ShardLease};
+pub use shard::{ShardId, ShardLease, list_shards};
 pub use subject::{InvalidSubject, Subject, Subjects};
 
 pub use scruple_flow::{

@@ -3,7 +3,7 @@
 use crate::limits::FACTS_MAX;
 use crate::{StoreError, Tx};
 use scruple_core::{Id, Timestamp};
-use scruple_flow::measure::EmergencyFact;
+use scruple_flow::measure::{EmergencyFact, RevocationFact};
 use scruple_flow::{Finding, Person, RoleCode};
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ row! { struct EmergencyFactRow {
     reader: Uuid, patient_blind: Vec<u8>, granted_at: i64, state: String, moved_at: Option<i64>, id: Uuid,
 } }
 
-/// The emergencies that began in a period, the first one first.
+/// The emergencies that began in a period, the first one first. Drills are none.
 ///
 /// # Errors
 /// The database failed, a row is inconsistent, or there are more than [`FACTS_MAX`].
@@ -35,7 +35,7 @@ pub async fn emergencies_between(
         "SELECT emergency_review.reader, elevation.patient_blind, elevation.granted_at, emergency_review.state,
                               emergency_review.moved_at, emergency_review.id
                        FROM elevation JOIN emergency_review ON emergency_review.id = elevation.review
-                       WHERE elevation.granted_at >= $1 AND elevation.granted_at < $2
+                       WHERE elevation.granted_at >= $1 AND elevation.granted_at < $2 AND elevation.reason <> 'drill'
                        ORDER BY elevation.granted_at, elevation.id LIMIT $3";
     let rows: Vec<EmergencyFactRow> = on_engine!(tx, |conn| {
         let limit = FACTS_MAX.saturating_add(1);
@@ -55,6 +55,50 @@ pub async fn emergencies_between(
         Ok(EmergencyRow { reader: Id::from_uuid(row.reader), patient: row.patient_blind, fact })
     };
     rows.into_iter().map(read).collect()
+}
+
+/// What was taken back in a period, the first one first, with when the last node had applied it. Nodes count that followed the feed
+/// before it was taken back and hold a shard at `now`: a node that has lost its shard decides nothing.
+///
+/// # Errors
+/// The database failed, or there is more than [`FACTS_MAX`].
+pub async fn revocations_between(
+    tx: &mut Tx,
+    from: Timestamp,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<RevocationFact>, StoreError> {
+    const SQL_EVENTS: &str =
+        "SELECT shard, seq, at FROM event
+         WHERE kind IN ('role_revoked', 'elevation_ended', 'person_left', 'person_moved', 'move_settled', 'leave_started')
+           AND at >= $1 AND at < $2
+         ORDER BY at, shard, seq LIMIT $3";
+    const SQL_NODES: &str = "SELECT feed_applied.node, MIN(feed_applied.at) FROM feed_applied
+                             WHERE feed_applied.node IN (SELECT shard.node FROM shard WHERE lease_until > $1)
+                             GROUP BY feed_applied.node";
+    const SQL_APPLIED: &str = "SELECT MIN(at) FROM feed_applied WHERE node = $1 AND shard = $2 AND seq >= $3";
+    let events: Vec<(i64, i64, i64)> = on_engine!(tx, |conn| {
+        let limit = FACTS_MAX.saturating_add(1);
+        sqlx::query_as(SQL_EVENTS).bind(from.micros()).bind(until.micros()).bind(limit).fetch_all(conn).await?
+    });
+    within_limit(events.len(), "what was taken back in a period")?;
+    let nodes: Vec<(String, i64)> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL_NODES).bind(now.micros()).fetch_all(conn).await?);
+    let mut facts = Vec::with_capacity(events.len());
+    for (shard, seq, at) in events {
+        let mut confirmed = Some(at);
+        for (node, _) in nodes.iter().filter(|(_, since)| *since <= at) {
+            let row: (Option<i64>,) = on_engine!(tx, |conn| {
+                sqlx::query_as(SQL_APPLIED).bind(node).bind(shard).bind(seq).fetch_one(conn).await?
+            });
+            confirmed = confirmed.zip(row.0).map(|(one, other)| one.max(other));
+        }
+        facts.push(RevocationFact {
+            decided_at: Timestamp::from_micros(at),
+            confirmed_at: confirmed.map(Timestamp::from_micros),
+        });
+    }
+    Ok(facts)
 }
 
 /// One request of a period.

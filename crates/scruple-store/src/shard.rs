@@ -4,7 +4,7 @@
 //! every commit names its epoch, so that a node that was thought dead and comes back cannot write (it is *fenced*).
 
 use crate::error::expect_rows;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, Tx};
 use scruple_core::Timestamp;
 use std::fmt;
 
@@ -119,4 +119,14 @@ impl Store {
         tx.conn.commit().await?;
         Ok(raised)
     }
+}
+
+/// Every shard that was ever written on, in order.
+///
+/// # Errors
+/// The database failed.
+pub async fn list_shards(tx: &mut Tx) -> Result<Vec<ShardId>, StoreError> {
+    const SQL: &str = "SELECT shard FROM shard ORDER BY shard";
+    let rows: Vec<(i64,)> = on_engine!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await?);
+    Ok(rows.into_iter().map(|(shard,)| ShardId(shard)).collect())
 }

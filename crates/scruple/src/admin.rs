@@ -65,6 +65,14 @@ What the logs of other systems told stays.")]
     /// Reads who is here, and ends their work here, as the person of a token
     #[command(subcommand)]
     People(remote::PeopleCommand),
+    /// Reads what stood at an instant: policy, grants, exceptions, reviews, as an auditor's token lets it
+    #[command(after_help = "Examples:
+  scruple admin evidence --as-of 2026-09-30T00:00:00Z --out evidence.json --token-file token
+  scruple admin evidence --token-file token
+
+The same instant gives the same bytes, whenever it is asked for. It names people and things by ids, and holds nothing that somebody
+wrote and no patient.")]
+    Evidence(remote::EvidenceArgs),
 }
 
 /// Tells who a person is in the record system.
@@ -162,6 +170,7 @@ pub fn run(command: &AdminCommand) -> Result<ExitCode> {
         AdminCommand::Requests(command) => return remote::requests(command),
         AdminCommand::Access(command) => return remote::access(command),
         AdminCommand::People(command) => return remote::people(command),
+        AdminCommand::Evidence(args) => return remote::evidence(args),
         AdminCommand::Bootstrap(args) => {
             runtime()?.block_on(first_two(args))?;
             return Ok(ExitCode::SUCCESS);

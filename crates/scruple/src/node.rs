@@ -187,6 +187,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let cache = Arc::new(AccessCache::new(store.clone()));
     let wake = Arc::new(Notify::new());
     let follower = FeedFollower::new(store.clone(), Arc::clone(&cache), Arc::clone(&clock), Arc::clone(&wake));
+    let follower = follower.noting(node(config));
     tokio::time::timeout(START_WAIT, follower.poll()).await.context("the database does not answer")??;
     let log: Arc<dyn ports::EventLog> = Arc::clone(&recorder) as _;
     let (drainer, drain) = Drainer::new(store.clone(), Arc::clone(&log), shard, Arc::clone(&wake))?;

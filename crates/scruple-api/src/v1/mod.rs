@@ -2,12 +2,14 @@
 
 pub(crate) mod access;
 pub(crate) mod elevations;
+pub(crate) mod evidence;
 pub(crate) mod people;
 mod query;
 pub(crate) mod requests;
 pub(crate) mod reviews;
 pub(crate) mod roles;
 pub(crate) mod shown;
+pub(crate) mod versions;
 
 use crate::authzen;
 use axum::body::Bytes;
@@ -91,10 +93,10 @@ impl Modify for Tokens {
         authzen::metadata, authzen::evaluation, authzen::evaluations, authzen::search_subject, authzen::search_resource,
         authzen::search_action, document, access::mine, requests::list, requests::create, requests::one, requests::approve,
         requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant,
-        reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list,
-        roles::one,
+        evidence::pack, reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list,
+        roles::one, versions::list, versions::one, versions::draft,
     ),
-    components(schemas(Problem))
+    components(schemas(Problem, versions::Faulty))
 )]
 struct Document;
 

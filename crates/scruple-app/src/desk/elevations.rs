@@ -74,6 +74,11 @@ impl Desk<'_> {
         if !self.rules.may_break_glass(&emergency.role) {
             return Err(DeskError::NotAllowed);
         }
+        // A drill opens no patient's chart: it would be the way around the review.
+        let is_drill = emergency.reason == EmergencyReason::Drill;
+        if is_drill && !self.rules.is_practice(&emergency.patient) {
+            return Err(DeskError::NotAllowed);
+        }
         let review: Id<EmergencyReview> = new_id(at, self.rng);
         let window = Window::new(at, at.plus_micros(EMERGENCY_HOURS_MAX * HOUR_MICROS))?;
         let opening = self.opening(who.person, emergency.role, emergency.patient, window, emergency.words);
@@ -82,8 +87,11 @@ impl Desk<'_> {
         let due_at = at.plus_micros(REVIEW_DAYS * 24 * HOUR_MICROS);
         insert_review(&mut tx, &NewReview { id: review, reader: who.person, opened_at: at, due_at }).await?;
         insert_elevation(&mut tx, &new).await?;
-        tell(&mut tx, self.rng, Told::EmergencyOpened(review), at, at).await?;
-        tell(&mut tx, self.rng, Told::ReviewLate(review), at, due_at).await?;
+        let told = if is_drill { Told::Drill(review) } else { Told::EmergencyOpened(review) };
+        tell(&mut tx, self.rng, told, at, at).await?;
+        if !is_drill {
+            tell(&mut tx, self.rng, Told::ReviewLate(review), at, due_at).await?;
+        }
         let records = [Record::review_opened(review, &new, due_at), Record::elevated(&new)];
         self.commit(tx, &records, new).await
     }

@@ -10,8 +10,8 @@ use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::{
-    ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, MappingError, PackError, Person,
-    RequestError, ReviewError, RoleCode,
+    ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, MappingError, PackError, PatientRef,
+    Person, RequestError, ReviewError, RoleCode,
 };
 use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
@@ -42,6 +42,9 @@ pub trait Rules: Send + Sync {
     /// Whether somebody in this role may open a record in an emergency.
     fn may_break_glass(&self, role: &RoleCode) -> bool;
 
+    /// Whether a chart is nobody's, and there to practise emergencies on.
+    fn is_practice(&self, patient: &PatientRef) -> bool;
+
     /// How far somebody who holds these roles may go with an act; none: not at all.
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope>;
 }
@@ -70,6 +73,10 @@ impl Rules for Pack {
 
     fn may_break_glass(&self, role: &RoleCode) -> bool {
         self.roles.get(role.as_str()).is_some_and(|role| role.emergency_access && !role.is_profile)
+    }
+
+    fn is_practice(&self, patient: &PatientRef) -> bool {
+        self.practice_patients.contains(patient.id())
     }
 
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope> {

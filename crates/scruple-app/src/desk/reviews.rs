@@ -3,9 +3,11 @@
 use super::{Desk, DeskError, Done, Who, line_manager, roles_of, vouched_for_by};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::{EmergencyReview, Finding, ReviewError, Reviewer};
+use scruple_flow::{
+    CaseWorker, ChartCase, ChartQuestion, EmergencyReview, Finding, NewCase, QuestionCause, ReviewError, Reviewer,
+};
 use scruple_policy::Act;
-use scruple_store::{Position, Tx, find_review, update_review};
+use scruple_store::{Position, Tx, find_elevation, find_review, insert_case, insert_question, update_review};
 
 /// What became of like cases.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -55,7 +57,7 @@ impl Desk<'_> {
         self.put_review(tx, asked, version, (who, at)).await
     }
 
-    /// Closes the review of an emergency.
+    /// Closes the review of an emergency. What was not justified is a case about the reader at once, under the id of the review.
     ///
     /// # Errors
     /// See [`DeskError`].
@@ -70,8 +72,46 @@ impl Desk<'_> {
         let (mut tx, at) = self.begin().await?;
         let review = seen(&mut tx, id, version).await?;
         let by = self.reviewer(&mut tx, who, &review, at).await?;
-        let closed = review.close(by, finding, rationale, at)?;
-        self.put_review(tx, closed, version, (who, at)).await
+        let closed = review.close(by, finding, rationale.clone(), at)?;
+        update_review(&mut tx, &closed, version).await?;
+        let mut records = vec![Record::review(&closed, version + 1, at, who.person)];
+        if finding == Finding::Unjustified {
+            records.extend(self.case_of(&mut tx, &closed, by, rationale, at).await?);
+        }
+        self.commit(tx, &records, EmergencyReview { version: version + 1, ..closed }).await
+    }
+
+    /// Opens the case about an emergency that was not justified: the question is who opened this chart while it was open.
+    async fn case_of(
+        &mut self,
+        tx: &mut Tx,
+        review: &EmergencyReview,
+        by: Reviewer,
+        complaint: Phi<String>,
+        at: Timestamp,
+    ) -> Result<[Record; 2], DeskError> {
+        let elevation = find_elevation(tx, review.elevation).await?.ok_or(DeskError::Unknown)?;
+        let (from, until) = (elevation.held.window.starts_at(), elevation.held.window.ends_at());
+        let patient = elevation.held.patient.reference().expose().clone();
+        // A log may write the id where others write the number.
+        let keys = vec![patient.clone(), format!("number:{}", elevation.held.patient.id())];
+        let question = ChartQuestion {
+            id: Id::from_uuid(review.id.uuid()),
+            patient: Phi::new(patient),
+            keys: Phi::new(keys),
+            from,
+            until,
+            cause: QuestionCause::Incident,
+            asked_by: by.person,
+            asked_at: at,
+        };
+        insert_question(tx, &question).await?;
+        let (id, reader) = (Id::from_uuid(review.id.uuid()), review.reader);
+        let new = NewCase { id, question: question.id, reader, about: (from, until), complaint };
+        let worker = CaseWorker { person: by.person, is_of_the_same_line: by.is_of_the_same_line };
+        let case = ChartCase::open(new, worker, at)?;
+        insert_case(tx, &case).await?;
+        Ok([Record::chart_asked(&question), Record::case(&case, 1, at, by.person)])
     }
 
     /// Closes like cases as justified by one sentence, each for itself: one that has gone on meanwhile, or that somebody else must

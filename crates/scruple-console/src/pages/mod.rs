@@ -9,6 +9,7 @@ pub(crate) mod emergency;
 mod error;
 pub(crate) mod exceptions;
 pub(crate) mod figures;
+pub(crate) mod guide;
 mod lens;
 pub(crate) mod parts;
 pub(crate) mod people;

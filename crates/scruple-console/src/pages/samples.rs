@@ -190,7 +190,9 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
-    use super::{access, auth, charts, door, emergency, exceptions, figures, people, plain, requests, roles, today};
+    use super::{
+        access, auth, charts, door, emergency, exceptions, figures, guide, people, plain, requests, roles, today,
+    };
     vec![
         ("sign-in", auth::sign_in::samples()),
         ("enrol", auth::enrol::samples()),
@@ -206,6 +208,7 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("emergency", emergency::list::samples()),
         ("emergency-case", emergency::one::samples()),
         ("figures", figures::samples()),
+        ("guide", guide::samples()),
         ("emergency-tell", emergency::tell::samples()),
         ("charts", charts::ask::samples()),
         ("chart-history", charts::history::samples()),

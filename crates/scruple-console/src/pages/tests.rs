@@ -83,6 +83,30 @@ fn every_page_is_well_formed() {
 }
 
 #[test]
+fn each_regulated_field_leads_to_its_rule_and_every_such_link_resolves() {
+    let guide = samples::pages().into_iter().find(|(page, _)| *page == "guide").unwrap().1;
+    let guide = Parsed::parse_document(&guide[0].html);
+    let rules: BTreeSet<_> =
+        all(&guide, "dl [id]").iter().filter_map(|rule| rule.attr("id")).map(str::to_owned).collect();
+    let mut fields = 0;
+    for html in samples() {
+        let page = Parsed::parse_document(&html);
+        for link in all(&page, "a[href^='/guide#']") {
+            assert!(rules.contains(&link.attr("href").unwrap()["/guide#".len()..]), "{:?}", link.attr("href"));
+        }
+        // What somebody writes in his own words is asked because of a rule, in whichever form it stands.
+        for row in all(&page, "form[method=post] .row") {
+            let select = |selector: &str| row.select(&Selector::parse(selector).unwrap()).next().is_some();
+            if select("textarea") {
+                assert!(select("a[href^='/guide#']"), "{}", row.html());
+                fields += 1;
+            }
+        }
+    }
+    assert!(fields > 40, "{fields}");
+}
+
+#[test]
 fn every_page_has_samples_and_each_renders() {
     for (page, samples) in samples::pages() {
         assert!(samples.len() >= 4, "{page} has few samples");

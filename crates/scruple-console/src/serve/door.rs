@@ -59,7 +59,11 @@ fn doors(
         action: "/door/emergency".to_owned(),
         reasons: EmergencyReason::ALL
             .iter()
-            .filter(|reason| **reason != EmergencyReason::Other)
+            .filter(|reason| match reason {
+                EmergencyReason::Other => false,
+                EmergencyReason::Drill => pack.is_practice(patient),
+                _ => true,
+            })
             .map(|reason| Choice {
                 value: reason.code().to_owned(),
                 label: words::emergency(*reason).to_owned(),

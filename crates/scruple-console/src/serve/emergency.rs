@@ -13,7 +13,7 @@ use axum::response::Response;
 use scruple_app::DeskError;
 use scruple_app::message::told_of;
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::{Elevation, ElevationKind, EmergencyReview, Finding, Person, ReviewState};
+use scruple_flow::{Elevation, ElevationKind, EmergencyReason, EmergencyReview, Finding, Person, ReviewState};
 use scruple_store::{
     Event, StoreError, find_elevation, find_review, list_closed_reviews, list_elevations, list_open_reviews,
     load_access,
@@ -50,7 +50,10 @@ async fn load(site: &Site, review: EmergencyReview) -> Result<Option<Loaded>, St
     let since = now.plus_micros(-MONTH_MICROS);
     let month = own
         .iter()
-        .filter(|one| matches!(one.held.kind, ElevationKind::Emergency { .. }) && one.granted_at >= since)
+        .filter(|one| match one.held.kind {
+            ElevationKind::Emergency { reason, .. } => reason != EmergencyReason::Drill && one.granted_at >= since,
+            _ => false,
+        })
         .count();
     let unit = people::unit(&mut tx, review.reader).await?;
     Ok(Some(Loaded { review, elevation, unit, month }))
@@ -426,6 +429,9 @@ pub(super) async fn decide(
         })
         .await;
     match decided {
+        Ok(()) if finding == Some(Finding::Unjustified) && signed.may(&site.pack(), Act::Charts) => {
+            done(&format!("/cases/{id}"), "case-opened")
+        }
         Ok(()) => done("/emergency", if finding.is_some() { "closed" } else { "questioned" }),
         Err(error @ DeskError::Review(_)) => {
             site.refused("/emergency/{id}/decide", error.code(), Some(signed.person())).await;

@@ -10,8 +10,8 @@ use axum::response::Response;
 use scruple_core::Id;
 use scruple_flow::Person;
 use scruple_flow::limits::{EMERGENCIES_PER_30_DAYS, REQUESTS_PER_30_DAYS};
-use scruple_flow::measure::{Durations, EmergencyFigures, RequestFact, emergencies, requests};
-use scruple_store::{StoreError, Tx, emergencies_between, requests_between};
+use scruple_flow::measure::{Durations, EmergencyFigures, RequestFact, emergencies, requests, revocations};
+use scruple_store::{StoreError, Tx, emergencies_between, requests_between, revocations_between};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -34,6 +34,19 @@ fn share(part: usize, whole: usize) -> String {
 
 fn took(durations: &Durations, micros: i64) -> String {
     if durations.count == 0 { "none yet".to_owned() } else { words::length(micros) }
+}
+
+/// `0.4 seconds`, and from a minute on as any other length.
+fn brief(durations: &Durations, micros: i64) -> String {
+    const TENTH: i64 = 100_000;
+    match micros {
+        _ if durations.count == 0 => "none yet".to_owned(),
+        _ if micros < 600 * TENTH => {
+            let tenths = micros.max(0).saturating_add(TENTH - 1) / TENTH;
+            format!("{}.{} seconds", tenths / 10, tenths % 10)
+        }
+        _ => words::length(micros),
+    }
 }
 
 async fn shown(tx: &mut Tx, person: Id<Person>) -> Result<Shown, StoreError> {
@@ -165,6 +178,8 @@ async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Fig
         decided_at: fact.decided_at,
     });
     let figures = requests(counted, now);
+    let from = now.plus_micros(-days * words::DAY);
+    let taken = revocations(revocations_between(&mut tx, from, now.plus_micros(1), now).await?, now);
     let mut by_person: BTreeMap<Id<Person>, [usize; 4]> = BTreeMap::new();
     let mut by_role: BTreeMap<String, [usize; 4]> = BTreeMap::new();
     let pack = site.pack();
@@ -213,6 +228,18 @@ async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Fig
                 match figures.pending.median_micros {
                     _ if figures.pending.count == 0 => "Nobody does.".to_owned(),
                     median => format!("Counted in neither of the two; for {}, median.", words::length(median)),
+                },
+            ),
+            tile(
+                brief(&taken.confirmed, taken.confirmed.mean_micros),
+                "until every node refuses what was taken back, mean",
+                match taken.open.count {
+                    0 => format!("Of {} in {days} days; none is open.", taken.confirmed.count),
+                    open => format!(
+                        "Of {}; {open} not yet confirmed, for {}, mean.",
+                        taken.confirmed.count,
+                        words::length(taken.open.mean_micros)
+                    ),
                 },
             ),
             tile(

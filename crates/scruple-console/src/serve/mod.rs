@@ -9,6 +9,7 @@ mod emergency;
 mod exceptions;
 mod figures;
 mod fit;
+mod guide;
 mod people;
 mod provider;
 mod requests;
@@ -191,6 +192,7 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/access/session/{id}", Asks::Act(Act::Access)),
     ("GET", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
     ("POST", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
+    ("GET", "/guide", Asks::Act(Act::Access)),
     ("GET", "/ask", Asks::Act(Act::Ask)),
     ("POST", "/ask", Asks::Act(Act::Ask)),
     ("GET", "/requests", Asks::Act(Act::Ask)),
@@ -283,6 +285,7 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/access", get(access::show))
         .route("/access/session/{id}", post(access::end_session))
         .route("/access/end/{kind}/{id}", get(access::confirm_end).post(access::end))
+        .route("/guide", get(guide::show))
         .route("/ask", get(requests::ask).post(requests::submit))
         .route("/requests", get(requests::list))
         .route("/requests/figures", get(figures::of_requests))

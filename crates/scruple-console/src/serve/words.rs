@@ -125,6 +125,7 @@ pub(crate) const fn emergency(reason: EmergencyReason) -> &'static str {
         EmergencyReason::TeamCalled => "Rapid response or code",
         EmergencyReason::MassEvent => "Many come at once",
         EmergencyReason::Other => "Something else",
+        EmergencyReason::Drill => "A drill, on a practice chart",
     }
 }
 

@@ -175,6 +175,8 @@ fn whole(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
         let each = pack.categories.iter().enumerate().filter(|(index, _)| bits & 1 << (index & 63) != 0);
         each.map(|(_, category)| category.name.clone()).collect()
     };
+    let practice = [before.practice_patients.clone(), after.practice_patients.clone()];
+    let mut sets = vec![("practice_patients", practice, "Emergencies are practised on the charts of:")];
     for (what, bits, words) in [
         (
             "coded_categories",
@@ -183,7 +185,9 @@ fn whole(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
         ),
         ("not_phi", [before.annotation.not_phi, after.annotation.not_phi], "Nobody's PHI:"),
     ] {
-        let [was, is] = [marked(bits[0], before), marked(bits[1], after)];
+        sets.push((what, [marked(bits[0], before), marked(bits[1], after)], words));
+    }
+    for (what, [was, is], words) in sets {
         if was != is {
             let direction = if was.is_subset(&is) {
                 Direction::Wider

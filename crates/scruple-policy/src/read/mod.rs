@@ -31,6 +31,8 @@ struct PackToml {
     relationships: String,
     coded_categories: Vec<String>,
     not_phi: Vec<String>,
+    #[serde(default)]
+    practice_patients: BTreeSet<String>,
 }
 
 /// Reads a pack.
@@ -187,6 +189,7 @@ impl Reader<'_> {
             version: head.as_ref().map_or_else(String::new, |head| head.version.clone()),
             owner: head.as_ref().map_or_else(String::new, |head| head.owner.clone()),
             relationships: head.as_ref().and_then(|head| Relationships::of(&head.relationships)).unwrap_or_default(),
+            practice_patients: head.as_ref().map_or_else(BTreeSet::new, |head| head.practice_patients.clone()),
             criteria: head.map_or_else(Vec::new, |head| head.criteria),
             hash: self.files.hash(),
             categories,
@@ -219,6 +222,18 @@ impl Reader<'_> {
                 0,
                 "no criteria of role design".to_owned(),
                 "write down by which criteria the roles were made (RB-22)",
+            );
+        }
+        let is_id = |id: &str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+            (1..=64).contains(&id.len()) && id.bytes().all(allowed)
+        };
+        for id in head.practice_patients.iter().filter(|id| !is_id(id)) {
+            self.problem(
+                "pack.toml",
+                0,
+                format!("`practice_patients` has `{id}`"),
+                "write the id of the patient in the record system: letters, digits, - and .",
             );
         }
         for name in head.not_phi.iter().filter(|name| names.category(name).is_none()) {

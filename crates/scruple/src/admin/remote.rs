@@ -4,6 +4,7 @@
 use crate::serve::runtime;
 use crate::terminal::say;
 use anyhow::{Context as _, Result, bail};
+use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, Subcommand};
 use http::Method;
 use scruple_connect::{Roots, Web};
@@ -108,6 +109,19 @@ pub enum AccessCommand {
         #[command(flatten)]
         seen: SeenArgs,
     },
+}
+
+/// What stood at an instant.
+#[derive(Args)]
+pub struct EvidenceArgs {
+    /// When (RFC 3339), at least a minute ago [default: a minute ago]
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
+    /// Write it to this file, and print its SHA-256
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    api: ApiArgs,
 }
 
 /// People.
@@ -218,6 +232,21 @@ pub fn people(command: &PeopleCommand) -> Result<ExitCode> {
     }
 }
 
+/// Runs `admin evidence`.
+pub fn evidence(args: &EvidenceArgs) -> Result<ExitCode> {
+    let query = args.as_of.as_ref().map(|at| format!("?as_of={}", escaped(at))).unwrap_or_default();
+    let answer = fetch(&args.api, Method::GET, &format!("evidence{query}"), (None, None))?;
+    let Some(out) = &args.out else { return say(&answer).map(|()| ExitCode::SUCCESS) };
+    std::fs::write(out, &answer).with_context(|| format!("cannot write `{}`", out.display()))?;
+    let sha256: String = digest(&SHA256, answer.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let told = if args.api.json {
+        json!({ "file": out.display().to_string(), "sha256": sha256 }).to_string()
+    } else {
+        format!("{sha256}  {}", out.display())
+    };
+    say(&told).map(|()| ExitCode::SUCCESS)
+}
+
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
@@ -275,7 +304,12 @@ fn escaped(text: &str) -> String {
 }
 
 /// Calls the API, and tells what it refuses in its own words.
-fn call(api: &ApiArgs, method: Method, path: &str, (version, body): (Option<i64>, Option<Value>)) -> Result<Value> {
+fn call(api: &ApiArgs, method: Method, path: &str, said: (Option<i64>, Option<Value>)) -> Result<Value> {
+    serde_json::from_str(&fetch(api, method, path, said)?).with_context(|| format!("the API at `{}`", api.api))
+}
+
+/// The same, with the answer as it came.
+fn fetch(api: &ApiArgs, method: Method, path: &str, (version, body): (Option<i64>, Option<Value>)) -> Result<String> {
     let token = std::fs::read_to_string(&api.token_file)
         .with_context(|| format!("cannot read `{}`", api.token_file.display()))?;
     let token = SecretString::from(token.trim().to_owned());
@@ -293,10 +327,10 @@ fn call(api: &ApiArgs, method: Method, path: &str, (version, body): (Option<i64>
         Web::new(roots).call_api(method, &address, &token, (version, body.map(|body| body.to_string()))).await
     };
     let (status, answer) = runtime()?.block_on(called).with_context(|| format!("the API at `{base}`"))?;
-    let answer: Value =
-        serde_json::from_str(&answer).with_context(|| format!("the API at `{base}` answers no JSON"))?;
     if (200..300).contains(&status) {
         return Ok(answer);
     }
+    let answer: Value =
+        serde_json::from_str(&answer).with_context(|| format!("the API at `{base}` answers no JSON"))?;
     bail!("{} ({}, {status})", text(&answer, "title"), text(&answer, "code"))
 }

@@ -4,17 +4,19 @@ use super::ENGINE;
 use crate::support::{TestLog, World, at, roles, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
+use scruple_app::evidence::{EvidenceError, evidence};
 use scruple_app::{Ask, Declaration, Desk, DeskError, Emergency, Narrower, Rules, Who};
 use scruple_core::{Id, Phi};
 use scruple_flow::directory::{Attributes, Leave, LeaveState};
 use scruple_flow::{
     AccessRequest, ApprovalRule, ApproverKind, DeclaredReason, EmergencyReason, Finding, NewElevation, Opening,
-    RequestError, ReviewError, RoleCode, Window,
+    PatientRef, QuestionCause, RequestError, ReviewError, RoleCode, Window,
 };
 use scruple_policy::{Act, ActScope};
 use scruple_store::{
-    NewDirectoryRecord, Person, Subject, find_elevation, find_grant, find_request, insert_directory, insert_elevation,
-    insert_enrolment, insert_leave, list_open_reviews, mark_person_left, open_grants, use_enrolment,
+    NewDirectoryRecord, Person, Subject, emergencies_between, find_case, find_elevation, find_grant, find_question,
+    find_request, insert_directory, insert_elevation, insert_enrolment, insert_leave, list_elevations,
+    list_open_reviews, mark_person_left, open_grants, use_enrolment,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +43,10 @@ impl Rules for TestRules {
 
     fn may_break_glass(&self, role: &RoleCode) -> bool {
         role.as_str() == "nurse"
+    }
+
+    fn is_practice(&self, patient: &PatientRef) -> bool {
+        patient.id() == "practice"
     }
 
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope> {
@@ -285,6 +291,13 @@ async fn the_two_doors_that_need_no_yes_are_for_those_who_care_for_patients() {
         house.desk().tell_review(nora, review.id, 2, words()).await.unwrap();
         let closed = house.desk().close_review(pia, review.id, 3, Finding::Unjustified, words()).await.unwrap();
         assert_eq!(closed.now.state.code(), "unjustified");
+        // What was not justified is a case about the reader, in the same transaction.
+        let case = Id::from_uuid(review.id.uuid());
+        let case = find_case(&mut world.store.begin_read().await.unwrap(), case).await.unwrap().unwrap();
+        assert_eq!((case.reader, case.opened_by, case.state.code()), (nora.person, pia.person, "open"));
+        let question =
+            find_question(&mut world.store.begin_read().await.unwrap(), case.question).await.unwrap().unwrap();
+        assert_eq!((question.patient.expose().as_str(), question.cause), ("Patient/e", QuestionCause::Incident));
         let twice = house.desk().close_review(pia, review.id, 4, Finding::Justified, words()).await.unwrap_err();
         assert_eq!(twice.code(), "invalid_task_state");
 
@@ -597,6 +610,81 @@ async fn like_cases_are_closed_by_one_sentence_and_what_went_on_meanwhile_is_lef
         assert_eq!(left, [(nora.person, "asked"), (pia.person, "open")].into());
         let again = house.desk().justify_alike(pia, &seen, &words).await.unwrap();
         assert_eq!((again.closed, again.left), (0, 5));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_stood_at_an_instant_is_the_same_text_after_everything_has_changed() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (nora, mia, pia) = (house.who("nora"), house.who("mia"), house.who("pia"));
+        let request = house.submitted(&["canary-patient"]).await;
+        let opened = house.desk().approve(mia, request.id, 1, Narrower::default()).await.unwrap();
+        let waiting = house.submitted(&["b"]).await;
+        world.clock.advance_micros(100_000_000);
+        let then = at(30);
+        let made = async || serde_json::to_string(&evidence(&world.store, then, world.now()).await.unwrap()).unwrap();
+        let text = made().await;
+        // Everything goes on, as it does.
+        house.desk().deny(mia, waiting.id, 1, Phi::new("Not without the roster of that day".to_owned())).await.unwrap();
+        let elevation = list_elevations(&mut world.store.begin_read().await.unwrap(), nora.person, None).await.unwrap();
+        house.desk().end_elevation(pia, elevation[0].held.id, 1).await.unwrap();
+        house.submitted(&["c"]).await;
+        world.grant_now(nora.person, "biller").await;
+        let mut tx = world.store.begin().await.unwrap();
+        mark_person_left(&mut tx, mia.person, 1, world.now()).await.unwrap();
+        world.commit(tx, Subject::Person(mia.person)).await;
+        world.clock.advance_micros(86_400_000_000);
+        assert_eq!(made().await, text);
+        // What it says is what stood.
+        let told = evidence(&world.store, then, world.now()).await.unwrap();
+        assert_eq!(told.grants.len(), 5);
+        assert_eq!(told.exceptions.len(), 1);
+        let requests = &told.standing["access_request"];
+        let state = |id: Id<AccessRequest>| requests[&id.to_string()].facts["state"].as_str().unwrap().to_owned();
+        assert_eq!((state(opened.now.id), state(waiting.id)), ("approved".to_owned(), "pending".to_owned()));
+        assert_eq!(requests[&request.id.to_string()].history.len(), 2);
+        for written in ["canary", "Peer review", "case 4711"] {
+            assert!(!text.contains(written), "{written}");
+        }
+        // What is being committed would be missing from it.
+        let early = evidence(&world.store, world.now(), world.now()).await.unwrap_err();
+        assert!(matches!(early, EvidenceError::TooRecent));
+        let later = evidence(&world.store, world.now().plus_micros(-60_000_000), world.now()).await.unwrap();
+        assert_eq!(later.exceptions, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_drill_goes_the_whole_way_on_a_practice_chart_alone_and_counts_nowhere() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (nora, bob, pia) = (house.who("nora"), house.who("bob"), house.who("pia"));
+        let drill = |patient: &str, role: &str| Emergency {
+            role: role.parse().unwrap(),
+            patient: patient.parse().unwrap(),
+            reason: EmergencyReason::Drill,
+            words: Phi::new(String::new()),
+        };
+        // It is no way to a patient's chart past the review, and not for whoever may not open one in an emergency.
+        for (who, patient, role) in [(nora, "e", "nurse"), (bob, "practice", "biller")] {
+            let refused = house.desk().break_glass(who, drill(patient, role)).await.unwrap_err();
+            assert_eq!(refused.code(), "not_requestable", "{patient}");
+        }
+        house.desk().break_glass(nora, drill("practice", "nurse")).await.unwrap();
+        assert_eq!(house.opened("nora", "BTG").await, ["practice"]);
+        let mut tx = world.store.begin_read().await.unwrap();
+        assert_eq!(emergencies_between(&mut tx, at(0), at(10)).await.unwrap(), []);
+        let reviews = list_open_reviews(&mut tx).await.unwrap();
+        drop(tx);
+        let words = Phi::new("The drill went well, the chart opened within seconds".to_owned());
+        house.desk().close_review(pia, reviews[0].id, 1, Finding::Justified, words).await.unwrap();
+        let real = Emergency { reason: EmergencyReason::LifeThreat, ..drill("practice", "nurse") };
+        house.desk().break_glass(nora, real).await.unwrap();
+        let mut tx = world.store.begin_read().await.unwrap();
+        assert_eq!(emergencies_between(&mut tx, at(0), at(10)).await.unwrap().len(), 1);
     })
     .await;
 }

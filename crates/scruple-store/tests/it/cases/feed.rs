@@ -4,8 +4,8 @@ use super::ENGINE;
 use crate::support::{SHARD, at, with_db};
 use scruple_store::limits::{FEED_EVENTS_MAX, SHARDS_MAX};
 use scruple_store::{
-    Revocation, ShardId, ShardVector, StoreError, Subject, Subjects, load_access, mark_person_left, revoke_grant,
-    shard_vector,
+    NewEvent, Revocation, ShardId, ShardVector, StoreError, Subject, Subjects, load_access, mark_person_left,
+    revocations_between, revoke_grant, shard_vector,
 };
 use std::collections::BTreeSet;
 
@@ -149,6 +149,44 @@ async fn a_reading_transaction_sees_one_state_throughout() {
         assert_eq!((access.vector, access.grants.len()), (vector, 1));
         let fresh = load_access(&mut db.read().await, people[0], at(5)).await.unwrap().unwrap();
         assert_eq!(fresh.grants, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_taken_back_is_confirmed_when_the_last_node_that_decides_has_applied_it() {
+    with_db(ENGINE, async |db| {
+        let second = db.store.acquire_shard(ShardId(2), "node-b", at(0), at(60)).await.unwrap().unwrap();
+        db.store.acquire_shard(ShardId(3), "node-gone", at(0), at(5)).await.unwrap().unwrap();
+        let vector = async || shard_vector(&mut db.read().await).await.unwrap();
+        for node in ["node-a", "node-b", "node-gone"] {
+            db.store.note_applied(node, &vector().await, at(0)).await.unwrap();
+        }
+        let mut decided = 0;
+        for (lease, seconds) in [(&db.lease, 10), (&second, 20), (&db.lease, 30), (&db.lease, 40)] {
+            let event =
+                NewEvent { kind: "role_revoked", at: at(seconds), ..db.event(1, &db.aggregate(), Subject::Everyone) };
+            db.begin().await.commit(lease, &[event]).await.unwrap();
+            decided += 1;
+            db.store.note_applied("node-a", &vector().await, at(seconds)).await.unwrap();
+            // The other node is later, and stuck at the fourth.
+            if decided < 4 {
+                db.store.note_applied("node-b", &vector().await, at(seconds + decided)).await.unwrap();
+                db.store.note_applied("node-b", &vector().await, at(seconds + 9)).await.unwrap();
+            }
+        }
+        // A node that began to follow later has loaded everything anew.
+        db.store.note_applied("node-c", &vector().await, at(50)).await.unwrap();
+        db.store.acquire_shard(ShardId(4), "node-c", at(50), at(110)).await.unwrap().unwrap();
+        let told = async |now: i64| {
+            let mut tx = db.read().await;
+            let facts = revocations_between(&mut tx, at(0), at(100), at(now)).await.unwrap();
+            facts.iter().map(|fact| (fact.decided_at, fact.confirmed_at)).collect::<Vec<_>>()
+        };
+        let confirmed = [(at(10), Some(at(11))), (at(20), Some(at(22))), (at(30), Some(at(33)))];
+        assert_eq!(told(55).await, [&confirmed[..], &[(at(40), None)]].concat());
+        // A node that has lost its shard decides nothing, and is not waited for.
+        assert_eq!(told(61).await, [&confirmed.map(|(at, _)| (at, Some(at)))[..], &[(at(40), Some(at(40)))]].concat());
     })
     .await;
 }
