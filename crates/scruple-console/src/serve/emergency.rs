@@ -14,6 +14,7 @@ use scruple_app::DeskError;
 use scruple_app::message::told_of;
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{Elevation, ElevationKind, EmergencyReason, EmergencyReview, Finding, Person, ReviewState};
+use scruple_policy::Act;
 use scruple_store::{
     Event, StoreError, find_elevation, find_review, list_closed_reviews, list_elevations, list_open_reviews,
     load_access,

@@ -2,10 +2,12 @@
 //! person, taken within a second, brought back; and what the commands tell of it.
 
 use crate::node::{Asking, Node, eventually};
+use crate::rest::Call;
 use crate::routes::{enrolled, goes_to, send};
 use crate::support::{Ran, World, entries_of};
 use scruple_hospital::Hospital;
-use serde_json::Value;
+use scruple_policy::PackFiles;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const WORDS: &str = "The nurse does not call patients and needs no telephone";
@@ -160,4 +162,40 @@ fn a_node_starts_again_with_the_version_that_people_decided_on() {
     let started: Vec<&Value> =
         entries.iter().map(|entry| &entry["entry"]["body"]).filter(|body| body["code"] == "node_started").collect();
     assert_eq!(started.last().unwrap()["facts"]["policy"], proposed["hash"]);
+}
+
+#[test]
+fn a_draft_by_the_api_is_a_version_and_what_is_wrong_with_one_is_told_by_file_and_line() {
+    let world = World::new();
+    let (node, line) = Node::demo(world.command(["demo", "--json", "--listen", "127.0.0.1:0", "--data", "try"]));
+    let token = line["api_token"].as_str().unwrap();
+    let biller = PackFiles::embedded().0["roles/biller.toml"].clone();
+    let post = |text: &str, rationale: &str, key: &str| {
+        let body = json!({ "files": { "roles/biller.toml": text }, "rationale": rationale }).to_string();
+        let headers = [("Idempotency-Key", key)];
+        let target = "/api/v1/policy-versions";
+        let call = Call { method: "POST", target, token: Some(token), headers: &headers, body: Some(&body) };
+        call.ask(&node.console)
+    };
+    let permit = "view = \"full\"\ntasks = [\"statements\"]";
+    let without_task = biller.replacen(permit, "view = \"full\"\ntasks = []", 1);
+    assert_ne!(without_task, biller);
+    let refused = post(&without_task, WORDS, "a").is(422).json();
+    let fault = &refused["faults"][0];
+    let line_of = 1 + without_task.lines().position(|line| line == "tasks = []").unwrap();
+    assert_eq!((&refused["code"], &fault["file"]), (&"policy_faulty".into(), &"roles/biller.toml".into()));
+    let told = usize::try_from(fault["line"].as_u64().unwrap()).unwrap();
+    assert!(told.abs_diff(line_of) <= 1, "{fault}");
+    assert!(fault["what"].as_str().unwrap().contains("without a task"), "{fault}");
+
+    let wider = biller.replacen("[\"statements\"]", "[\"statements\"] # as before", 1);
+    let list = || Call::get("/api/v1/policy-versions", token).ask(&node.console).is(200).json();
+    let before = list()["items"].as_array().unwrap().len();
+    let made = post(&wider, WORDS, "b").is(201);
+    let draft = made.json();
+    assert_eq!((&draft["state"], &draft["rationale"]), (&"checked".into(), &WORDS.into()), "{draft}");
+    assert_eq!(post(&wider, WORDS, "b").is(201).json()["id"], draft["id"], "done once under its key");
+    assert_eq!(list()["items"].as_array().unwrap().len(), before + 1, "what was refused is no version");
+    let one = format!("/api/v1/policy-versions/{}", draft["id"].as_str().unwrap());
+    assert_eq!(Call::get(&one, token).ask(&node.console).is(200).json(), draft);
 }

@@ -14,8 +14,8 @@ use scruple_flow::{
 };
 use scruple_policy::{Act, ActScope};
 use scruple_store::{
-    NewDirectoryRecord, Person, Subject, emergencies_between, find_case, find_elevation, find_grant, find_question,
-    find_request, insert_directory, insert_elevation, insert_enrolment, insert_leave, list_elevations,
+    NewDirectoryRecord, NewEvent, Person, Subject, emergencies_between, find_case, find_elevation, find_grant,
+    find_question, find_request, insert_directory, insert_elevation, insert_enrolment, insert_leave, list_elevations,
     list_open_reviews, mark_person_left, open_grants, use_enrolment,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -631,10 +631,10 @@ async fn what_stood_at_an_instant_is_the_same_text_after_everything_has_changed(
         let elevation = list_elevations(&mut world.store.begin_read().await.unwrap(), nora.person, None).await.unwrap();
         house.desk().end_elevation(pia, elevation[0].held.id, 1).await.unwrap();
         house.submitted(&["c"]).await;
-        world.grant_now(nora.person, "biller").await;
         let mut tx = world.store.begin().await.unwrap();
         mark_person_left(&mut tx, mia.person, 1, world.now()).await.unwrap();
-        world.commit(tx, Subject::Person(mia.person)).await;
+        let event = NewEvent { at: world.now(), ..world.event(Subject::Person(mia.person)) };
+        tx.commit(&world.lease, &[event]).await.unwrap();
         world.clock.advance_micros(86_400_000_000);
         assert_eq!(made().await, text);
         // What it says is what stood.
