@@ -55,10 +55,10 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/postgres/0008_pack_version.sql"),
     ),
     (
-        9,
+        15,
         "feed_applied",
-        include_str!("../migrations/sqlite/0009_feed_applied.sql"),
-        include_str!("../migrations/postgres/0009_feed_applied.sql"),
+        include_str!("../migrations/sqlite/0015_feed_applied.sql"),
+        include_str!("../migrations/postgres/0015_feed_applied.sql"),
     ),
 ];
 
