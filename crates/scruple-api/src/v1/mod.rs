@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod elevations;
 pub(crate) mod people;
 mod query;
+pub(crate) mod reads;
 pub(crate) mod requests;
 pub(crate) mod reviews;
 pub(crate) mod roles;
@@ -90,8 +91,8 @@ impl Modify for Tokens {
     paths(
         authzen::metadata, authzen::evaluation, authzen::evaluations, authzen::search_subject, authzen::search_resource,
         authzen::search_action, document, access::mine, requests::list, requests::create, requests::one, requests::approve,
-        requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant,
-        reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list,
+        requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant, reads::under,
+        reads::by_grant, reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list,
         roles::one,
     ),
     components(schemas(Problem))

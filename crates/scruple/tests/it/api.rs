@@ -18,7 +18,7 @@ fn in_hours(hours: i64) -> String {
 }
 
 fn order(role: &str) -> Value {
-    json!({ "role": role, "justification": WORDS, "ends_at": in_hours(12) })
+    json!({ "role": role, "task": "duty", "justification": WORDS, "ends_at": in_hours(12) })
 }
 
 fn items(answer: &Value) -> Vec<String> {
