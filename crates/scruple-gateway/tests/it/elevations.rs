@@ -33,8 +33,8 @@ fn who(world: &World, role: &str) -> Who {
 /// Runs a use case, and has the gateway hear of it.
 fn at_the_desk<T>(world: &World, run: impl AsyncFnOnce(&mut Desk<'_>) -> T) -> T {
     let active = resolved();
-    // Ids are drawn: each use case has draws of its own.
-    static DRAWS: AtomicU64 = AtomicU64::new(0);
+    // Ids are drawn: each use case has draws of its own, and none of those that made the world.
+    static DRAWS: AtomicU64 = AtomicU64::new(1 << 32);
     let mut rng = ChaCha20Rng::seed_from_u64(DRAWS.fetch_add(1, Ordering::Relaxed));
     let (store, lease) = &world.state;
     let mut desk = Desk { store, lease, clock: world.clock.as_ref(), rng: &mut rng, rules: active.pack.as_ref() };
