@@ -205,6 +205,16 @@ fn title(error: &DeskError) -> &'static str {
         DeskError::Request(RequestError::TooLong { .. }) => "it would last longer than the policy allows",
         DeskError::Request(RequestError::Over) => "the time that is asked for is over",
         DeskError::Request(RequestError::TooManyPatients) => "a request names at most 25 patients",
+        DeskError::Request(RequestError::NoTask) => "a request says for what kind of task it is",
+        DeskError::Request(RequestError::NoKinds) => {
+            "a request for patients names the kinds of information, or says that it is for all of them"
+        }
+        DeskError::Request(RequestError::KindsNotOfRole) => {
+            "a kind of information is named that the role does not have"
+        }
+        DeskError::Request(RequestError::KindsOfNobody) => {
+            "kinds of information are named for the records of patients alone"
+        }
         DeskError::Request(RequestError::Reason(_)) | DeskError::Review(scruple_flow::ReviewError::Reason(_)) => {
             "the reason does not say what it is for"
         }

@@ -4,7 +4,8 @@ use crate::message::{About, Receipt};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{
     AccessRequest, CaseState, ChartCase, ChartQuestion, Elevation, ElevationKind, EmergencyReview, MappingReview,
-    NewElevation, PackCase, PackState, PackVersion, PatientRef, RequestState, ReviewState, Revocation,
+    NewElevation, PackCase, PackState, PackVersion, PatientRef, RequestState, ReviewState, Revocation, UseReview,
+    UseState,
 };
 use scruple_store::{
     Aggregate, Credential, CredentialKind, Enrolment, Event, Grant, GrantRequest, LinkEnd, LinkRequest, LogImport,
@@ -133,6 +134,8 @@ impl Record {
             "role": wanted.role.as_str(),
             "purpose": wanted.purpose,
             "patients": wanted.patients.iter().map(PatientRef::id).collect::<Vec<_>>(),
+            "task": wanted.task.code(),
+            "kinds": wanted.kinds.to_string(),
             "starts_at": wanted.window.starts_at().micros(),
             "ends_at": wanted.window.ends_at().micros(),
             "needs": request.rule.needs.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -193,6 +196,7 @@ impl Record {
             "role": opening.role.as_str(),
             "purpose": opening.purpose,
             "patient": opening.patient.id(),
+            "kinds": opening.kinds.to_string(),
             "reason": reason,
             "request": request,
             "review": review,
@@ -274,6 +278,22 @@ impl Record {
             subjects: Subjects::none(),
             body: body.to_string().into_bytes(),
         }
+    }
+
+    pub(crate) fn use_review(review: &UseReview, version: i64, at: Timestamp, by: Id<Person>) -> Self {
+        let comment = if let UseState::Closed { comment, .. } = &review.state { Some(comment.expose()) } else { None };
+        let body = json!({
+            "use_review": review.id.to_string(),
+            "elevation": review.elevation.to_string(),
+            "reader": review.reader.to_string(),
+            "beside": review.beside.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "unused": review.unused,
+            "by": by.to_string(),
+            "state": review.state.code(),
+            "comment": comment,
+        });
+        let kind = if comment.is_some() { "use_closed" } else { "use_compared" };
+        Self::new((Aggregate::new("use_review", review.id), version), kind, at, Subjects::none(), &body)
     }
 
     /// The patient stands in the question, sealed, and not in what others read of it.

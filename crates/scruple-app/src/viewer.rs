@@ -105,10 +105,7 @@ impl Viewer {
     }
 
     fn is_named(&self, need: &ApproverKind, of: Id<Person>) -> bool {
-        match need {
-            ApproverKind::Role(role) => self.roles.contains(role),
-            ApproverKind::LineManager => self.reports.contains(&of),
-        }
+        need.names(&self.roles, self.reports.contains(&of))
     }
 
     /// Whether he asked, or would get the access.

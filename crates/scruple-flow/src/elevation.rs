@@ -4,7 +4,9 @@
 //! an emergency (break-glass). The last two need nobody's yes and are looked at afterwards; an emergency always has its review.
 
 use crate::limits::{DECLARED_HOURS_MAX, EMERGENCY_HOURS_MAX};
-use crate::{AccessRequest, EmergencyReview, PatientRef, Person, Revocation, RoleCode, WeakReason, Window, reason};
+use crate::{
+    AccessRequest, EmergencyReview, Kinds, PatientRef, Person, Revocation, RoleCode, WeakReason, Window, reason,
+};
 use scruple_core::{Id, Phi, Timestamp};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
@@ -38,32 +40,6 @@ impl ElevationKind {
             Self::Emergency { .. } => "emergency",
         }
     }
-}
-
-/// A closed list of words, each with a stable code.
-macro_rules! codes {
-    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident = $code:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum $name { $($(#[$each])* $variant),+ }
-
-        impl $name {
-            /// All of them, in the order in which they are offered.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The stable code.
-            #[must_use]
-            pub const fn code(self) -> &'static str {
-                match self { $(Self::$variant => $code),+ }
-            }
-
-            /// The one of a code.
-            #[must_use]
-            pub fn of(code: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.code() == code)
-            }
-        }
-    };
 }
 
 codes! {
@@ -140,6 +116,8 @@ pub struct Opening {
     pub purpose: Option<String>,
     /// Whose record.
     pub patient: PatientRef,
+    /// Which kinds of information of it.
+    pub kinds: Kinds,
     /// For which time.
     pub window: Window,
     /// What for, in words.
@@ -167,6 +145,7 @@ impl NewElevation {
             role: wanted.role.clone(),
             purpose: wanted.purpose.clone(),
             patient: wanted.patients.get(patient)?.clone(),
+            kinds: wanted.kinds.clone(),
             window,
             justification: request.justification.clone(),
         };
@@ -236,6 +215,8 @@ pub struct HeldElevation {
     pub purpose: Option<String>,
     /// Whose record it opens.
     pub patient: PatientRef,
+    /// Which kinds of information of it.
+    pub kinds: Kinds,
     /// How it came to be.
     pub kind: ElevationKind,
     /// For which time.
@@ -270,6 +251,7 @@ mod tests {
             role: "nurse".parse().unwrap(),
             purpose: None,
             patient: "p".parse().unwrap(),
+            kinds: Kinds::Whole,
             window: Window::new(at, at.plus_micros(hours * HOUR_MICROS)).unwrap(),
             justification: Phi::new(words.to_owned()),
         }

@@ -3,20 +3,26 @@
 //! What is here: states with their data, the transitions between them, and who may make them. All of it is pure: the time and
 //! the facts are arguments. What is deliberately not here: tables (scruple-store), use cases (scruple-app), pages.
 
+#[macro_use]
+mod codes;
+
 mod chart_case;
 pub mod directory;
 mod elevation;
 mod emergency;
 mod grant;
+mod kinds;
 pub mod limits;
 mod mapping;
 pub mod measure;
+mod need;
 mod pack;
 mod patient;
 mod person;
 mod reason;
 mod request;
 mod role;
+mod use_review;
 
 pub use chart_case::{
     CaseError, CaseEvent, CaseFinding, CaseLetter, CaseState, CaseVerdict, CaseWorker, ChartCase, ChartQuestion,
@@ -27,14 +33,15 @@ pub use elevation::{
 };
 pub use emergency::{EmergencyReview, Finding, ReviewError, ReviewEvent, ReviewState, Reviewer, Verdict};
 pub use grant::{Grant, GrantError, GrantRequest, HeldGrant, NewGrant, Revocation, Window};
+pub use kinds::{InvalidKind, KindCode, Kinds, NamedKinds, RequestTask};
 pub use mapping::{MappingCause, MappingDecision, MappingError, MappingReview, MappingVerdict};
+pub use need::{ApartNeed, ApproverKind, InvalidNeed};
 pub use pack::{
     PackApproval, PackCase, PackError, PackEvent, PackOrigin, PackReviewer, PackState, PackTerm, PackVersion,
 };
 pub use patient::{InvalidPatient, PatientRef};
 pub use person::{InvalidLogin, Login, NewPerson, Person};
 pub use reason::{WeakReason, reason};
-pub use request::{
-    AccessRequest, Approval, ApprovalRule, Approver, ApproverKind, RequestError, RequestEvent, RequestState, Wanted,
-};
+pub use request::{AccessRequest, Approval, ApprovalRule, Approver, RequestError, RequestEvent, RequestState, Wanted};
 pub use role::{InvalidRole, RoleCode};
+pub use use_review::{UseError, UseFinding, UseReview, UseState, Used};

@@ -4,6 +4,10 @@
 pub const LOGIN_BYTES_MAX: usize = 320;
 /// Bytes of a role's code.
 pub const ROLE_BYTES_MAX: usize = 64;
+/// Bytes of the code of a kind of information.
+pub const KIND_BYTES_MAX: usize = 64;
+/// Kinds of information that a request or an elevation names.
+pub const KINDS_MAX: usize = 64;
 /// Bytes of a patient's id (FHIR R4, `id`).
 pub const PATIENT_ID_BYTES_MAX: usize = 64;
 /// Bytes of a reason.

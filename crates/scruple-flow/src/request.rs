@@ -4,33 +4,14 @@
 //! request that nobody decides in time is expired at that instant, whether a job has written it down or not (**no-silence-is-yes**).
 
 use crate::limits::{APPROVALS_MAX, REQUEST_PATIENTS_MAX};
-use crate::{PatientRef, Person, RoleCode, WeakReason, Window, reason};
+use crate::{ApproverKind, Kinds, PatientRef, Person, RequestTask, RoleCode, WeakReason, Window, reason};
 use scruple_core::{Id, Phi, Timestamp};
 use std::collections::BTreeSet;
-use std::fmt;
 
 #[cfg(test)]
 mod tests;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
-
-/// In what capacity somebody may approve.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum ApproverKind {
-    /// The line manager of who would get the access.
-    LineManager,
-    /// Whoever holds a role.
-    Role(RoleCode),
-}
-
-impl fmt::Display for ApproverKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::LineManager => f.write_str("line_manager"),
-            Self::Role(role) => fmt::Display::fmt(role, f),
-        }
-    }
-}
 
 /// Who must approve a kind of access, and for how long it may be given.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +35,10 @@ pub struct Wanted {
     pub purpose: Option<String>,
     /// The patients whose records it opens; none: it is the role itself, with whomever the role relates the person to.
     pub patients: BTreeSet<PatientRef>,
+    /// For what kind of task.
+    pub task: RequestTask,
+    /// Which kinds of information of these patients; a role is opened whole.
+    pub kinds: Kinds,
     /// For which time.
     pub window: Window,
 }
@@ -68,6 +53,8 @@ impl Wanted {
             !self.patients.is_empty() && self.patients.is_subset(&other.patients)
         };
         self.role == other.role
+            && self.task == other.task
+            && self.kinds.is_within(&other.kinds)
             && (other.purpose.is_none() || self.purpose == other.purpose)
             && patients
             && other.window.starts_at() <= self.window.starts_at()
@@ -244,6 +231,18 @@ pub enum RequestError {
     /// Too many patients, or approvals.
     #[error("a request names at most {REQUEST_PATIENTS_MAX} patients")]
     TooManyPatients,
+    /// For what kind of task is not said.
+    #[error("a request says for what kind of task it is")]
+    NoTask,
+    /// Patients are named and kinds of information are not.
+    #[error("a request for patients names the kinds of information, or says that it is for all of them")]
+    NoKinds,
+    /// A kind of information is named that the role does not have.
+    #[error("a kind of information is named that the role does not have")]
+    KindsNotOfRole,
+    /// Kinds of information are named and patients are not.
+    #[error("kinds of information are named for the records of patients alone")]
+    KindsOfNobody,
     /// The policy asks for nobody's approval, or for too many.
     #[error("the policy has no rule for this request")]
     NoRule,
@@ -269,6 +268,10 @@ impl RequestError {
             Self::TooLong { .. } => "duration_too_long",
             Self::Over => "window_over",
             Self::TooManyPatients => "patients_too_many",
+            Self::NoTask => "task_missing",
+            Self::NoKinds => "kinds_missing",
+            Self::KindsNotOfRole => "kinds_not_of_role",
+            Self::KindsOfNobody => "kinds_of_nobody",
             Self::NoRule => "not_requestable",
             Self::Reason(reason) => reason.code(),
             Self::NotYours => "not_your_request",
@@ -320,6 +323,9 @@ impl AccessRequest {
         }
         if self.wanted.patients.len() > REQUEST_PATIENTS_MAX {
             return Err(RequestError::TooManyPatients);
+        }
+        if self.wanted.patients.is_empty() && self.wanted.kinds != Kinds::Whole {
+            return Err(RequestError::KindsOfNobody);
         }
         reason(self.justification.expose(), last)?;
         let window = self.wanted.window;

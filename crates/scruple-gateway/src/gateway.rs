@@ -365,6 +365,7 @@ fn is_same(now: &Asked, before: &Asked) -> bool {
         && now.question == before.question
         && now.practitioners == before.practitioners
         && now.opened == before.opened
+        && now.limited == before.limited
 }
 
 /// What is asked, for the record: no value of a query, and no id that has not the form of one.

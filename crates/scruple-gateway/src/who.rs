@@ -26,6 +26,7 @@ pub(crate) fn nobody() -> Asked {
         grant: None,
         practitioners: Vec::new(),
         opened: BTreeMap::new(),
+        limited: BTreeMap::new(),
     }
 }
 

@@ -11,6 +11,7 @@ mod decide;
 mod explain;
 mod guardrail;
 mod impact;
+mod kinds;
 mod model;
 mod prove;
 mod read;

@@ -293,14 +293,19 @@ pub const LINE_MANAGER: &str = "line_manager";
 pub(crate) const EVERYONE: &str = "everyone";
 
 /// Who agrees before somebody gets access beyond what he has (`approvals.csv`), by role or tier, and whether it is for the records
-/// of named patients.
+/// of named patients; and who agrees beside them where these kinds of information are asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Approvals(pub(crate) BTreeMap<(String, bool), Rule>);
+pub struct Approvals {
+    pub(crate) lines: BTreeMap<(String, bool), Rule>,
+    /// By kind: the name of a category, or `segment:` and that of a segment.
+    pub(crate) kinds: BTreeMap<String, Rule>,
+}
 
 /// A line of `approvals.csv`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rule {
-    /// One person of each: roles, or [`LINE_MANAGER`].
+    /// One person of each: roles, [`LINE_MANAGER`], or several roles of which one is enough, with how he stands apart:
+    /// `privacy_officer|him_integrity+outside_line+other_unit`.
     pub needs: Vec<String>,
     /// Hours for which it is given at most.
     pub hours: i64,
@@ -451,7 +456,7 @@ impl Pack {
             None if BUILT_IN.contains(&role) && !of_patients => String::new(),
             None => return None,
         };
-        let lines = &self.approvals.0;
+        let lines = &self.approvals.lines;
         lines.get(&(role.to_owned(), of_patients)).or_else(|| lines.get(&(tier, of_patients)))
     }
 

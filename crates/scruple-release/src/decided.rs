@@ -7,8 +7,8 @@ use scruple_core::{
 };
 use scruple_fhir::search::{NotPermitted, Reads};
 use scruple_fhir::{Asks, Memory, Projection, TypeId};
-use scruple_policy::{Active, Decider, Pack, Question, Refusal, Relationships, admit};
-use std::collections::{BTreeMap, HashMap};
+use scruple_policy::{Active, Decider, Pack, Question, Refusal, Relationships, Role, admit};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
@@ -23,6 +23,7 @@ const DECIDED_MAX: usize = 4_096;
 pub struct Policy {
     active: Arc<Active>,
     decided: RwLock<HashMap<Question, Arc<Decided>>>,
+    limited: RwLock<HashMap<(Question, BTreeSet<String>), Arc<Decided>>>,
     all_seeing: OnceLock<Projection>,
 }
 
@@ -30,7 +31,7 @@ impl Policy {
     /// Decides under a pack that was read, checked and proved.
     #[must_use]
     pub fn new(active: Arc<Active>) -> Self {
-        Self { active, decided: RwLock::default(), all_seeing: OnceLock::new() }
+        Self { active, decided: RwLock::default(), limited: RwLock::default(), all_seeing: OnceLock::new() }
     }
 
     /// The pack.
@@ -56,13 +57,41 @@ impl Policy {
         if let Some(known) = self.decided.read().unwrap_or_else(PoisonError::into_inner).get(question) {
             return Ok(Arc::clone(known));
         }
-        let asks = Asks { inherited: true, related: self.pack().relationships == Relationships::Resolved };
-        let decided = Arc::new(Decided::new(&self.active.decider, question)?.asking(asks));
+        let decided = Arc::new(Decided::new(&self.active.decider, question)?.asking(self.asks()));
         let mut all = self.decided.write().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= DECIDED_MAX {
             all.clear();
         }
         all.insert(question.clone(), Arc::clone(&decided));
+        Ok(decided)
+    }
+
+    fn asks(&self) -> Asks {
+        Asks { inherited: true, related: self.pack().relationships == Relationships::Resolved }
+    }
+
+    /// The decision on a patient of whose record these kinds of information alone are opened: of them, and of who the patient is,
+    /// what the role sees of its own patients; of all others what it sees of anybody. What is specially protected shows where it
+    /// is named, and nowhere else.
+    ///
+    /// # Errors
+    /// A refusal that follows from the policy alone.
+    // relies on (never-wider)
+    pub(crate) fn limited(&self, question: &Question, kinds: &BTreeSet<String>) -> Result<Arc<Decided>, Refusal> {
+        let key = (question.clone(), kinds.clone());
+        if let Some(known) = self.limited.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let (near, far) = (self.decide(question, true)?, self.decide(question, false)?);
+        let table = self.pack().limited(&near.table, &far.table, |kind| kinds.contains(kind));
+        let role = admit(self.pack(), question)?;
+        let conditions = near.conditions.clone();
+        let decided = Arc::new(Decided::of(self.pack(), role, (Arc::new(table), conditions)).asking(self.asks()));
+        let mut all = self.limited.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= DECIDED_MAX {
+            all.clear();
+        }
+        all.insert(key, Arc::clone(&decided));
         Ok(decided)
     }
 
@@ -112,6 +141,12 @@ impl Decided {
         let pack = decider.pack();
         let role = admit(pack, question)?;
         let table = decider.decide(question)?;
+        let conditions = pack.condition_names(question.conditions).into_iter().map(str::to_owned).collect();
+        Ok(Self::of(pack, role, (table, conditions)))
+    }
+
+    /// A table under the conditions that it was decided under.
+    fn of(pack: &Pack, role: &Role, (table, conditions): (Arc<DecisionTable>, Vec<String>)) -> Self {
         let mut views = BTreeMap::new();
         let mut text = String::new();
         for (category, view) in pack.categories.iter().zip(&table.views) {
@@ -126,18 +161,18 @@ impl Decided {
         }
         text.push_str(&format!("passes={};never={:08x}", table.passes_full_types, table.never_pass.0));
         let tasks: Vec<&str> = role.tasks.iter().map(|task| task.label.as_str()).collect();
-        Ok(Self {
+        Self {
             projection: Projection::new(Arc::clone(&pack.annotation), table.as_ref().clone()),
             table_hash: sha256(text.as_bytes()),
             views,
-            conditions: pack.condition_names(question.conditions).into_iter().map(str::to_owned).collect(),
+            conditions,
             justification: format!("tasks of {}: {}", role.label, tasks.join("; ")),
             pack: pack.hash.to_string(),
             types: Judgements::default(),
             permits: Judgements::default(),
             memories: Mutex::default(),
             table,
-        })
+        }
     }
 
     /// The same where more than type and own labels can hide a resource.

@@ -31,7 +31,7 @@ use scruple_core::{Clock, Counts, Entry, EntryBody, RequestFacts, Timestamp, new
 use scruple_ledger::{AppendError, Receipt, Recorder, Urgency};
 use scruple_policy::Refusal;
 use scruple_seal::{ColumnKey, TokenKey};
-use sight::{By, Sight, Visible};
+use sight::{By, Side, Sight, Visible};
 use std::collections::{BTreeSet, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -172,15 +172,15 @@ struct Told {
     patients: BTreeSet<String>,
     /// What the relationship to them rests on.
     relations: BTreeSet<String>,
-    /// It tells of them because of a relationship.
-    pub is_near: bool,
+    /// By which decisions it tells of them.
+    pub sides: BTreeSet<Side>,
 }
 
 impl Told {
     pub fn add(&mut self, visible: &Visible) {
         self.patients.extend(visible.patients.iter().cloned());
         self.relations.extend(visible.relations.iter().cloned());
-        self.is_near |= visible.by == By::Near;
+        self.sides.extend(visible.by.side());
     }
 
     /// Names that no resource in the answer has: patients, and what relationships rest on.
@@ -439,12 +439,18 @@ fn parts(bytes: &[u8], resources: Vec<Leaving>, told: Vec<(String, bool)>) -> Ve
 
 #[cfg(test)]
 mod tests {
-    use super::{By, Leaving, NAMES_BYTES_MAX, parts};
+    use super::{By, Leaving, NAMES_BYTES_MAX, Side, parts};
     use scruple_core::limits::{CHUNK_BYTES_MAX, CHUNK_RESOURCES_MAX};
 
     fn leaving(end: usize, reference: &str, patients: &[String]) -> Leaving {
         let relations = patients.iter().map(|patient| format!("{patient} encounter Encounter/e")).collect();
-        Leaving { end, reference: reference.to_owned(), patients: patients.to_vec(), relations, by: By::Near }
+        Leaving {
+            end,
+            reference: reference.to_owned(),
+            patients: patients.to_vec(),
+            relations,
+            by: By::Side(Side::Near),
+        }
     }
 
     fn check(lengths: &[usize], expected: &[(usize, usize)]) {

@@ -11,7 +11,7 @@ use scruple_core::{
 };
 use scruple_ledger::{AppendError, Ledger, Receipt};
 use scruple_policy::{Decider, Pack, Question, Refusal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is asked, and by whom.
@@ -30,6 +30,17 @@ pub struct Asked {
     /// The patients, by id, whose records are opened to the subject beyond that, and what opens each: `declared Elevation/id`. For
     /// break-glass (`BTG`) nobody else's are.
     pub opened: BTreeMap<String, String>,
+    /// The patients, by id, of whose records some kinds of information alone are opened. None of them is in `opened`.
+    pub limited: BTreeMap<String, Limited>,
+}
+
+/// What of a record is opened, where it is not all that the role has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limited {
+    /// The kinds of information: codes of categories, and `segment:` with the code of a segment.
+    pub kinds: BTreeSet<String>,
+    /// What opens them: `asked Elevation/id`.
+    pub by: Vec<String>,
 }
 
 /// Why nothing is released.

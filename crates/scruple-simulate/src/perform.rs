@@ -8,7 +8,9 @@ use scruple_app::directory::{Directory, DirectoryError, GroupOrder, UserOrder};
 use scruple_app::{Ask, Declaration, Desk, DeskError, Emergency, Narrower, Who};
 use scruple_core::{Clock, Id, Phi, Timestamp};
 use scruple_flow::directory::{Attributes, Presence};
-use scruple_flow::{DeclaredReason, EmergencyReason, Finding, InvalidLogin, InvalidPatient, InvalidRole, PatientRef};
+use scruple_flow::{
+    DeclaredReason, EmergencyReason, Finding, InvalidLogin, InvalidPatient, InvalidRole, Kinds, PatientRef, RequestTask,
+};
 use std::collections::BTreeSet;
 
 /// Why a deed was not done.
@@ -130,6 +132,8 @@ impl With<'_> {
                     role: role.parse()?,
                     purpose: None,
                     patients: patients(named)?,
+                    task: Some(RequestTask::Cover),
+                    kinds: Some(Kinds::Whole),
                     starts_at: *starts_at,
                     ends_at: *ends_at,
                     justification: Phi::new(words.clone()),
@@ -139,7 +143,8 @@ impl With<'_> {
                 Ok(self.desk().submit(who, ask).await.map(drop)?)
             }
             Deed::Approve { by, request, version, patients: named, ends_at, stepped_up } => {
-                let narrower = Narrower { patients: named.as_ref().map(patients).transpose()?, ends_at: *ends_at };
+                let narrower =
+                    Narrower { patients: named.as_ref().map(patients).transpose()?, kinds: None, ends_at: *ends_at };
                 let (who, id) = (self.who(*by, *stepped_up), Id::from_uuid(self.model.asked[*request].id));
                 Ok(self.desk().approve(who, id, *version, narrower).await.map(drop)?)
             }

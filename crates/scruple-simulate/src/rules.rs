@@ -2,7 +2,7 @@
 
 use crate::draw::Draw;
 use scruple_app::Rules;
-use scruple_flow::{ApprovalRule, ApproverKind, PatientRef, RoleCode};
+use scruple_flow::{ApprovalRule, ApproverKind, KindCode, Kinds, PatientRef, RoleCode};
 use scruple_policy::{Act, ActScope};
 use std::collections::BTreeSet;
 
@@ -14,6 +14,9 @@ pub(crate) const PRIVACY: &str = "privacy_officer";
 pub(crate) const ROLES: [&str; 4] = [NURSE, BILLER, MANAGER, PRIVACY];
 /// Roles that are asked for: of the last one the policy knows nothing.
 pub(crate) const ASKED: [&str; 3] = [NURSE, BILLER, "surgeon"];
+
+/// Kinds of information that a role has.
+pub(crate) const KINDS: [&str; 2] = ["labs", "vitals"];
 
 /// Whose yes is needed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,17 +63,25 @@ impl House {
 }
 
 impl Rules for House {
-    fn approval(&self, role: &RoleCode, is_of_patients: bool) -> Option<ApprovalRule> {
+    fn approval(&self, role: &RoleCode, of_patients: Option<&Kinds>) -> Option<ApprovalRule> {
         let kind = |need: &Need| match need {
             Need::Line => Some(ApproverKind::LineManager),
             Need::Role(role) => role.parse().ok().map(ApproverKind::Role),
         };
         Some(ApprovalRule {
-            needs: self.needs(role.as_str(), is_of_patients)?.iter().map(kind).collect::<Option<_>>()?,
+            needs: self.needs(role.as_str(), of_patients.is_some())?.iter().map(kind).collect::<Option<_>>()?,
             hours_max: self.hours_max,
             decide_hours: self.decide_hours,
             step_up: self.step_up,
         })
+    }
+
+    fn kinds(&self, _: &RoleCode, _: Option<&str>) -> BTreeSet<KindCode> {
+        KINDS.iter().filter_map(|kind| kind.parse().ok()).collect()
+    }
+
+    fn kinds_of_type(&self, _: &str) -> BTreeSet<KindCode> {
+        BTreeSet::new()
     }
 
     fn may_declare(&self, role: &RoleCode) -> bool {

@@ -5,8 +5,8 @@ use crate::limits::{OPEN_ELEVATIONS_MAX, PAGE_ROWS_MAX};
 use crate::{StoreError, Tx};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{
-    DeclaredReason, Elevation, ElevationKind, EmergencyReason, HeldElevation, NewElevation, PatientRef, Person,
-    Revocation, Window,
+    AccessRequest, DeclaredReason, Elevation, ElevationKind, EmergencyReason, HeldElevation, NewElevation, PatientRef,
+    Person, Revocation, Window,
 };
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ pub(crate) const JUSTIFICATION: &str = "elevation.justification";
 
 row! { struct HeldRow {
     id: Uuid, person: Uuid, role: String, purpose: Option<String>, patient_sealed: Vec<u8>, kind: String,
-    reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, starts_at: i64, ends_at: i64,
+    reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, kinds: String, starts_at: i64, ends_at: i64,
 } }
 
 impl HeldRow {
@@ -39,6 +39,7 @@ impl HeldRow {
             role: self.role.parse().map_err(|_| inconsistent("role"))?,
             purpose: self.purpose,
             patient: patient.expose().parse().map_err(|_| inconsistent("patient"))?,
+            kinds: self.kinds.parse().map_err(|_| inconsistent("kinds"))?,
             kind: kind.ok_or_else(|| inconsistent("kind"))?,
             window: window.map_err(|_| inconsistent("ends_at"))?,
         })
@@ -47,17 +48,29 @@ impl HeldRow {
 
 row! { struct OpenRow {
     id: Uuid, person: Uuid, role: String, purpose: Option<String>, patient_sealed: Vec<u8>, kind: String,
-    reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, starts_at: i64, ends_at: i64,
+    reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, kinds: String, starts_at: i64, ends_at: i64,
     moved_at: Option<i64>,
 } }
 
 impl OpenRow {
     /// The elevation until it ends or a move takes it; `None` if that is before it begins.
     fn into_held(self, tx: &Tx) -> Result<Option<HeldElevation>, StoreError> {
-        let Self { id, person, role, purpose, patient_sealed, kind, reason, request, review, .. } = self;
+        let Self { id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, .. } = self;
         let (starts_at, ends_at) = (self.starts_at, self.ends_at);
-        let row =
-            HeldRow { id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at };
+        let row = HeldRow {
+            id,
+            person,
+            role,
+            purpose,
+            patient_sealed,
+            kind,
+            reason,
+            request,
+            review,
+            kinds,
+            starts_at,
+            ends_at,
+        };
         let held = row.into_held(tx)?;
         let ends_at = held.window.ends_at().min(self.moved_at.map_or(held.window.ends_at(), Timestamp::from_micros));
         Ok(Window::new(held.window.starts_at(), ends_at).ok().map(|window| HeldElevation { window, ..held }))
@@ -66,21 +79,33 @@ impl OpenRow {
 
 row! { struct ElevationRow {
     id: Uuid, person: Uuid, role: String, purpose: Option<String>, patient_sealed: Vec<u8>, kind: String,
-    reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, starts_at: i64, ends_at: i64, granted_at: i64,
+    reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, kinds: String, starts_at: i64, ends_at: i64, granted_at: i64,
     justification_sealed: Vec<u8>, ended_by: Option<Uuid>, ended_at: Option<i64>, version: i64,
 } }
 
 impl ElevationRow {
     fn into_elevation(self, tx: &Tx) -> Result<Elevation, StoreError> {
-        let Self { id, person, role, purpose, patient_sealed, kind, reason, request, review, .. } = self;
+        let Self { id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, .. } = self;
         let ended = match (self.ended_by, self.ended_at) {
             (None, None) => None,
             (Some(by), Some(at)) => Some(Revocation { by: Id::from_uuid(by), at: Timestamp::from_micros(at) }),
             _ => return Err(StoreError::Inconsistent { table: "elevation", column: "ended_at", id }),
         };
         let (starts_at, ends_at) = (self.starts_at, self.ends_at);
-        let held =
-            HeldRow { id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at };
+        let held = HeldRow {
+            id,
+            person,
+            role,
+            purpose,
+            patient_sealed,
+            kind,
+            reason,
+            request,
+            review,
+            kinds,
+            starts_at,
+            ends_at,
+        };
         Ok(Elevation {
             held: held.into_held(tx)?,
             granted_at: Timestamp::from_micros(self.granted_at),
@@ -100,8 +125,8 @@ pub async fn insert_elevation(tx: &mut Tx, elevation: &NewElevation) -> Result<(
     const SQL_PERSON: &str = "UPDATE person SET version = version WHERE id = $1 AND left_at IS NULL";
     const SQL: &str =
         "INSERT INTO elevation (id, person, role, purpose, patient_blind, patient_sealed, kind, reason, request, review,
-                                starts_at, ends_at, granted_at, justification_sealed, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1)";
+                                kinds, starts_at, ends_at, granted_at, justification_sealed, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1)";
     let opening = elevation.opening();
     let id = opening.id.uuid();
     let (reason, request, review) = match elevation.kind() {
@@ -128,6 +153,7 @@ pub async fn insert_elevation(tx: &mut Tx, elevation: &NewElevation) -> Result<(
             .bind(reason)
             .bind(request)
             .bind(review)
+            .bind(opening.kinds.to_string())
             .bind(opening.window.starts_at().micros())
             .bind(opening.window.ends_at().micros())
             .bind(elevation.at().micros())
@@ -193,7 +219,7 @@ pub async fn end_elevations_of(tx: &mut Tx, person: Id<Person>, revocation: Revo
 /// The database failed, the row is inconsistent, or a column does not open.
 pub async fn find_elevation(tx: &mut Tx, id: Id<Elevation>) -> Result<Option<Elevation>, StoreError> {
     const SQL: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
                               granted_at, justification_sealed, ended_by, ended_at, version
                        FROM elevation WHERE id = $1";
     let row: Option<ElevationRow> =
@@ -213,7 +239,7 @@ pub async fn open_elevations(
     now: Timestamp,
 ) -> Result<Vec<HeldElevation>, StoreError> {
     const SQL: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
                               (SELECT MIN(effective_at) FROM person_move
                                WHERE person_move.person = elevation.person AND covers_until >= elevation.granted_at
                                  AND (person_move.role IS NULL OR person_move.role = elevation.role)) AS moved_at
@@ -244,7 +270,7 @@ pub async fn list_elevations(
     before: Option<Id<Elevation>>,
 ) -> Result<Vec<Elevation>, StoreError> {
     const SQL: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
                               granted_at, justification_sealed, ended_by, ended_at, version
                        FROM elevation WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
     let before = before.map_or(Uuid::max(), Id::uuid);
@@ -276,14 +302,14 @@ pub async fn list_elevations_by_end(
     after: Option<(Timestamp, Id<Elevation>)>,
 ) -> Result<Vec<Elevation>, StoreError> {
     const SQL_OPEN: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
                 granted_at, justification_sealed, ended_by, ended_at, version
          FROM elevation
          WHERE granted_at <= $1 AND ends_at > $1 AND (ended_at IS NULL OR ended_at > $1) AND (CAST($2 AS TEXT) IS NULL OR kind = $2)
            AND (ends_at > $3 OR (ends_at = $3 AND id > $4))
          ORDER BY ends_at, id LIMIT $5";
     const SQL_OVER: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
                 granted_at, justification_sealed, ended_by, ended_at, version
          FROM elevation
          WHERE granted_at <= $1 AND (ends_at <= $1 OR ended_at <= $1) AND (CAST($2 AS TEXT) IS NULL OR kind = $2)
@@ -315,7 +341,7 @@ pub async fn list_elevations_of_patient(
     before: Option<Id<Elevation>>,
 ) -> Result<Vec<Elevation>, StoreError> {
     const SQL: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
                               granted_at, justification_sealed, ended_by, ended_at, version
                        FROM elevation WHERE patient_blind = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
     let blind = tx.store.sealer().blind(PATIENT, patient.id().as_bytes());
@@ -323,5 +349,19 @@ pub async fn list_elevations_of_patient(
     let rows: Vec<ElevationRow> = on_engine!(tx, |conn| {
         sqlx::query_as(SQL).bind(blind.as_slice()).bind(before).bind(PAGE_ROWS_MAX).fetch_all(conn).await?
     });
+    rows.into_iter().map(|row| row.into_elevation(tx)).collect()
+}
+
+/// What a request opened, one for each of its patients.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_elevations_of_request(tx: &mut Tx, request: Id<AccessRequest>) -> Result<Vec<Elevation>, StoreError> {
+    const SQL: &str =
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
+                granted_at, justification_sealed, ended_by, ended_at, version
+         FROM elevation WHERE request = $1 ORDER BY id LIMIT $2";
+    let rows: Vec<ElevationRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(request.uuid()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
     rows.into_iter().map(|row| row.into_elevation(tx)).collect()
 }

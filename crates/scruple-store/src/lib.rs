@@ -47,6 +47,7 @@ mod seal;
 mod session;
 mod shard;
 mod subject;
+mod use_review;
 
 pub use access::{Access, load_access};
 pub use access_log::{
@@ -75,7 +76,7 @@ pub use directory::{
 };
 pub use elevation::{
     ElevationFilter, end_elevation, end_elevations_of, find_elevation, insert_elevation, list_elevations,
-    list_elevations_by_end, list_elevations_of_patient, open_elevations,
+    list_elevations_by_end, list_elevations_of_patient, list_elevations_of_request, open_elevations,
 };
 pub use engine::{Engine, Tx};
 pub use error::StoreError;
@@ -126,6 +127,9 @@ pub use session::{
 };
 pub use shard::{ShardId, ShardLease, list_shards};
 pub use subject::{InvalidSubject, Subject, Subjects};
+pub use use_review::{
+    close_use_review, find_use_review, find_use_review_of, insert_use_review, list_open_use_reviews, list_uncompared,
+};
 
 pub use scruple_flow::{
     Grant, GrantError, GrantRequest, HeldElevation, HeldGrant, InvalidLogin, InvalidRole, Login, NewGrant, NewPerson,

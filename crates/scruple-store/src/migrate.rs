@@ -55,6 +55,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/postgres/0008_pack_version.sql"),
     ),
     (
+        9,
+        "kinds",
+        include_str!("../migrations/sqlite/0009_kinds.sql"),
+        include_str!("../migrations/postgres/0009_kinds.sql"),
+    ),
+    (
         15,
         "feed_applied",
         include_str!("../migrations/sqlite/0015_feed_applied.sql"),

@@ -6,7 +6,8 @@ use crate::limits::PAGE_ROWS_MAX;
 use crate::{StoreError, Tx};
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{
-    AccessRequest, Approval, ApprovalRule, ApproverKind, PatientRef, Person, RequestState, Wanted, Window,
+    AccessRequest, Approval, ApprovalRule, ApproverKind, KindCode, Kinds, PatientRef, Person, RequestState,
+    RequestTask, Wanted, Window,
 };
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -16,25 +17,33 @@ pub(crate) const TICKET: &str = "access_request.ticket";
 pub(crate) const COMMENT: &str = "access_request.comment";
 pub(crate) const PATIENT: &str = "request_patient.patient";
 
-const LINE_MANAGER: &str = "line_manager";
-
 row! { struct RequestRow {
     id: Uuid, person: Uuid, requested_by: Uuid, role: String, purpose: Option<String>, starts_at: i64, ends_at: i64,
     justification_sealed: Vec<u8>, ticket_sealed: Option<Vec<u8>>, needs: String, hours_max: i64, decide_hours: i64,
     step_up: i64, submitted_at: i64, decide_by: i64, state: String, decided_by: Option<Uuid>, decided_at: Option<i64>,
-    comment_sealed: Option<Vec<u8>>, version: i64,
+    comment_sealed: Option<Vec<u8>>, task: String, whole: i64, version: i64,
 } }
 
 row! { struct ApprovalRow { by_person: Uuid, acting_for: Option<Uuid>, kind: String, at: i64 } }
 
 row! { struct PatientRow { patient_sealed: Vec<u8> } }
 
+row! { struct KindRow { kind: String } }
+
 fn kind(text: &str) -> Option<ApproverKind> {
-    if text == LINE_MANAGER { Some(ApproverKind::LineManager) } else { text.parse().ok().map(ApproverKind::Role) }
+    text.parse().ok()
 }
 
 fn inconsistent(column: &'static str, id: Uuid) -> StoreError {
     StoreError::Inconsistent { table: "access_request", column, id }
+}
+
+/// The kinds of information of a request that is not of all of them. One that names none is no request.
+async fn named(tx: &mut Tx, id: Uuid) -> Result<BTreeSet<KindCode>, StoreError> {
+    const SQL: &str = "SELECT kind FROM request_kind WHERE request = $1 AND dropped = 0";
+    let rows: Vec<KindRow> = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(id).fetch_all(conn).await?);
+    let kinds = rows.into_iter().map(|row| row.kind.parse::<KindCode>().map_err(|_| inconsistent("kind", id)));
+    kinds.collect()
 }
 
 async fn read(tx: &mut Tx, row: RequestRow) -> Result<AccessRequest, StoreError> {
@@ -44,10 +53,10 @@ async fn read(tx: &mut Tx, row: RequestRow) -> Result<AccessRequest, StoreError>
     let id = row.id;
     let patients: Vec<PatientRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL_PATIENTS).bind(id).fetch_all(conn).await?);
-    let mut named = BTreeSet::new();
+    let mut patients_named = BTreeSet::new();
     for patient in patients {
         let clear = tx.open_text(PATIENT, id, &patient.patient_sealed)?;
-        named.insert(clear.expose().parse::<PatientRef>().map_err(|_| inconsistent("patient", id))?);
+        patients_named.insert(clear.expose().parse::<PatientRef>().map_err(|_| inconsistent("patient", id))?);
     }
     let given: Vec<ApprovalRow> = on_engine!(tx, |conn| sqlx::query_as(SQL_APPROVALS).bind(id).fetch_all(conn).await?);
     let mut approvals = Vec::with_capacity(given.len());
@@ -72,6 +81,10 @@ async fn read(tx: &mut Tx, row: RequestRow) -> Result<AccessRequest, StoreError>
         ("failed", Some(at), None, None) => RequestState::Failed { at },
         _ => return Err(inconsistent("state", id)),
     };
+    let kinds = match row.whole {
+        1 => Kinds::Whole,
+        _ => Kinds::named(named(tx, id).await?).ok_or_else(|| inconsistent("kind", id))?,
+    };
     let needs: Option<Vec<ApproverKind>> = row.needs.split_ascii_whitespace().map(kind).collect();
     // relies on (grant-window)
     let window = Window::new(Timestamp::from_micros(row.starts_at), Timestamp::from_micros(row.ends_at));
@@ -82,7 +95,9 @@ async fn read(tx: &mut Tx, row: RequestRow) -> Result<AccessRequest, StoreError>
         wanted: Wanted {
             role: row.role.parse().map_err(|_| inconsistent("role", id))?,
             purpose: row.purpose,
-            patients: named,
+            patients: patients_named,
+            task: RequestTask::of(&row.task).ok_or_else(|| inconsistent("task", id))?,
+            kinds,
             window: window.map_err(|_| inconsistent("ends_at", id))?,
         },
         justification: tx.open_text(JUSTIFICATION, id, &row.justification_sealed)?,
@@ -110,8 +125,8 @@ pub async fn insert_request(tx: &mut Tx, request: &AccessRequest) -> Result<(), 
     const SQL: &str =
         "INSERT INTO access_request (id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed,
                                      ticket_sealed, needs, needed, hours_max, decide_hours, step_up, submitted_at,
-                                     decide_by, state, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1)";
+                                     decide_by, state, task, whole, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1)";
     const SQL_PATIENT: &str = "INSERT INTO request_patient (request, patient_blind, patient_sealed, dropped)
                                VALUES ($1, $2, $3, 0)";
     let id = request.id.uuid();
@@ -141,9 +156,12 @@ pub async fn insert_request(tx: &mut Tx, request: &AccessRequest) -> Result<(), 
             .bind(request.submitted_at.micros())
             .bind(request.decide_by.micros())
             .bind(request.state.code())
+            .bind(request.wanted.task.code())
+            .bind(i64::from(request.wanted.kinds == Kinds::Whole))
             .execute(conn)
             .await?;
     });
+    name_kinds(tx, id, request.wanted.kinds.codes().into_iter().flatten()).await?;
     for patient in &request.wanted.patients {
         let blind = tx.store.sealer().blind(PATIENT_INDEX, patient.id().as_bytes());
         let sealed = tx.seal(PATIENT, id, patient.id().as_bytes())?;
@@ -152,6 +170,30 @@ pub async fn insert_request(tx: &mut Tx, request: &AccessRequest) -> Result<(), 
         });
     }
     Ok(())
+}
+
+async fn name_kinds(tx: &mut Tx, id: Uuid, kinds: impl Iterator<Item = &KindCode>) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO request_kind (request, kind, dropped) VALUES ($1, $2, 0)";
+    for kind in kinds {
+        on_engine!(tx, |conn| {
+            sqlx::query(SQL).bind(id).bind(kind.as_str()).execute(conn).await?;
+        });
+    }
+    Ok(())
+}
+
+/// Drops the kinds that are not kept, or names those that are instead of all.
+async fn narrow_kinds(tx: &mut Tx, request: &AccessRequest) -> Result<(), StoreError> {
+    const SQL_DROP: &str = "UPDATE request_kind SET dropped = 1 WHERE request = $1 AND kind = $2 AND dropped = 0";
+    let Some(kept) = request.wanted.kinds.codes() else { return Ok(()) };
+    let id = request.id.uuid();
+    let known = named(tx, id).await?;
+    for kind in known.difference(kept) {
+        on_engine!(tx, |conn| {
+            sqlx::query(SQL_DROP).bind(id).bind(kind.as_str()).execute(conn).await?;
+        });
+    }
+    name_kinds(tx, id, kept.difference(&known)).await
 }
 
 /// Stores what has become of a request: its state, an approval that is new, and what was narrowed.
@@ -168,7 +210,7 @@ pub async fn update_request(tx: &mut Tx, request: &AccessRequest, version: i64) 
                             WHERE request = $1 AND patient_blind = $2 AND dropped = 0";
     const SQL: &str =
         "UPDATE access_request SET starts_at = $3, ends_at = $4, purpose = $5, state = $6, decided_by = $7, decided_at = $8,
-                comment_sealed = $9, submitted_at = $10, decide_by = $11, version = version + 1
+                comment_sealed = $9, submitted_at = $10, decide_by = $11, whole = $12, version = version + 1
          WHERE id = $1 AND version = $2";
     let id = request.id.uuid();
     let (decided_by, decided_at, comment) = match &request.state {
@@ -205,6 +247,7 @@ pub async fn update_request(tx: &mut Tx, request: &AccessRequest, version: i64) 
             sqlx::query(SQL_DROP).bind(id).bind(blind.as_slice()).execute(conn).await?;
         });
     }
+    narrow_kinds(tx, request).await?;
     let comment = comment.map(|comment| tx.seal(COMMENT, id, comment.expose().as_bytes())).transpose()?;
     let changed = on_engine!(tx, |conn| {
         sqlx::query(SQL)
@@ -219,6 +262,7 @@ pub async fn update_request(tx: &mut Tx, request: &AccessRequest, version: i64) 
             .bind(comment)
             .bind(request.submitted_at.micros())
             .bind(request.decide_by.micros())
+            .bind(i64::from(request.wanted.kinds == Kinds::Whole))
             .execute(conn)
             .await?
             .rows_affected()
@@ -234,7 +278,7 @@ pub async fn find_request(tx: &mut Tx, id: Id<AccessRequest>) -> Result<Option<A
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-                version
+                task, whole, version
          FROM access_request WHERE id = $1";
     let row: Option<RequestRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(id.uuid()).fetch_optional(conn).await?);
@@ -256,7 +300,7 @@ pub async fn list_requests_of(
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-                version
+                task, whole, version
          FROM access_request WHERE (person = $1 OR requested_by = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
     let before = before.map_or(Uuid::max(), Id::uuid);
     let rows: Vec<RequestRow> = on_engine!(tx, |conn| {
@@ -273,7 +317,7 @@ pub async fn list_pending_requests(tx: &mut Tx, now: Timestamp) -> Result<Vec<Ac
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-                version
+                task, whole, version
          FROM access_request WHERE state = 'pending' AND decide_by > $1 ORDER BY decide_by, id LIMIT $2";
     let rows: Vec<RequestRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(now.micros()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
@@ -292,7 +336,7 @@ pub async fn list_pending_requests_after(
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-                version
+                task, whole, version
          FROM access_request
          WHERE state = 'pending' AND decide_by > $1 AND (decide_by > $2 OR (decide_by = $2 AND id > $3))
          ORDER BY decide_by, id LIMIT $4";
@@ -311,7 +355,7 @@ pub async fn list_overdue_requests(tx: &mut Tx, now: Timestamp) -> Result<Vec<Ac
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-                version
+                task, whole, version
          FROM access_request WHERE state = 'pending' AND decide_by <= $1 ORDER BY decide_by, id LIMIT $2";
     let rows: Vec<RequestRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(now.micros()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);

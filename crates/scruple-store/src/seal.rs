@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 40] = [
+pub const SEALED_COLUMNS: [&str; 41] = [
     crate::access_log::LINE,
     crate::chart_access::ACTOR,
     crate::chart_access::FACTS,
@@ -44,6 +44,7 @@ pub const SEALED_COLUMNS: [&str; 40] = [
     crate::review::ACCOUNT,
     crate::review::RATIONALE,
     crate::session::STATE,
+    crate::use_review::COMMENT,
 ];
 
 /// Every column that has a blind index.

@@ -168,6 +168,7 @@ fn asked(args: &FilterArgs, decider: &Decider) -> Result<Asked> {
         grant: None,
         practitioners: Vec::new(),
         opened: std::collections::BTreeMap::new(),
+        limited: std::collections::BTreeMap::new(),
     })
 }
 

@@ -4,7 +4,7 @@ use crate::state;
 use crate::terminal::{count, say};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use scruple_core::Entry;
+use scruple_core::{Entry, Id};
 use scruple_ledger::{EntryRead, FileSystem, Payload, Report, VerifyOptions, entries, verify};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +23,11 @@ Exit codes: 0 nothing is wrong; 1 something is wrong, and each finding is named;
 Keep the key and a checkpoint outside the folder: with the folder's own key alone, consistency is all that can be shown.")]
     Verify(VerifyArgs),
     /// Prints entries
+    #[command(after_help = "Examples:
+  scruple ledger show --from 100 --count 20
+  scruple ledger show --about 01a224e5-d10b-732c-9d6d-b982d2ce61c6 --json
+
+With --json each entry has its leaf hash, by which a checkpoint proves it.")]
     Show(ShowArgs),
     /// Prints the last entries
     Tail(TailArgs),
@@ -64,6 +69,9 @@ pub struct ShowArgs {
     /// Number of entries
     #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
     count: u64,
+    /// Only entries about a request, a grant or an elevation, by id: each step of it, each read under it; once for each
+    #[arg(long, value_name = "ID")]
+    about: Vec<Id<Entry>>,
 }
 
 /// How many.
@@ -82,12 +90,12 @@ pub fn run(command: &LedgerCommand) -> Result<ExitCode> {
         LedgerCommand::Verify(args) => run_verify(args),
         LedgerCommand::Show(args) => {
             let dir = state::ledger_folder(args.folder.dir.as_deref())?;
-            print(&dir, args.from, args.count, args.folder.json)
+            print(&dir, (args.from, args.count), &args.about, args.folder.json)
         }
         LedgerCommand::Tail(args) => {
             let dir = state::ledger_folder(args.folder.dir.as_deref())?;
             let size = read(&dir, 0)?.count() as u64;
-            print(&dir, size.saturating_sub(args.count), args.count, args.folder.json)
+            print(&dir, (size.saturating_sub(args.count), args.count), &[], args.folder.json)
         }
         LedgerCommand::Checkpoint(args) => {
             let dir = state::ledger_folder(args.dir.as_deref())?;
@@ -111,12 +119,23 @@ fn read(dir: &Path, from: u64) -> Result<impl Iterator<Item = Result<EntryRead, 
         .with_context(|| format!("cannot read the ledger in `{}`", dir.display()))
 }
 
-fn print(dir: &Path, from: u64, most: u64, json: bool) -> Result<ExitCode> {
+fn print(dir: &Path, (from, most): (u64, u64), about: &[Id<Entry>], json: bool) -> Result<ExitCode> {
+    let about: Vec<String> = about.iter().map(ToString::to_string).collect();
     for entry in read(dir, from)?.take(usize::try_from(most).unwrap_or(usize::MAX)) {
         let entry = entry?;
+        if !about.is_empty() && !is_about(&entry, &about) {
+            continue;
+        }
         say(&if json { as_json(&entry).to_string() } else { as_words(&entry) })?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether an entry names one of these.
+fn is_about(entry: &EntryRead, ids: &[String]) -> bool {
+    let Payload::Open(bytes) = &entry.payload else { return false };
+    let text = String::from_utf8_lossy(bytes);
+    ids.iter().any(|id| text.contains(id.as_str()))
 }
 
 fn as_json(entry: &EntryRead) -> serde_json::Value {

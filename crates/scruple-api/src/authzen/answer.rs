@@ -9,7 +9,7 @@ use crate::limits::DENIAL_MINUTES;
 use crate::service::Service;
 use rand_core::CryptoRng;
 use scruple_core::{ENGINE_VERSION, Id, Timestamp};
-use scruple_flow::{PatientRef, Person, RoleCode};
+use scruple_flow::{PatientRef, Person, RequestTask, RoleCode};
 use scruple_policy::Pack;
 use scruple_release::{Ruling, Shown};
 use serde::{Deserialize, Serialize};
@@ -171,6 +171,7 @@ fn access_request(
     let longest = service.pack().approval(askable.role.as_str(), of_patient).map_or(0, |rule| rule.hours);
     let mut fields = json!({
         "role": { "const": askable.role.as_str() },
+        "task": { "enum": RequestTask::ALL.iter().map(|task| task.code()).collect::<Vec<_>>(), "title": "What kind of task it is" },
         "justification": { "type": "string", "minLength": 12, "maxLength": 2000, "title": "What it is for" },
         "ends_at": { "type": "string", "format": "date-time", "title": format!("Until when, at most {longest} hours") },
         // The token is beside it, and is sent back as it is.
@@ -178,16 +179,31 @@ fn access_request(
     });
     if let Value::Object(all) = &mut fields {
         if let Some(patient) = &denial.patient {
+            let kinds = service.pack().kinds(askable.role.as_str(), askable.purpose.as_deref());
+            let one = |(code, label): (&String, &String)| json!({ "const": code, "title": label });
             all.insert("patients".to_owned(), json!({ "const": [patient] }));
+            all.insert(
+                "kinds".to_owned(),
+                json!({
+                    "type": "array", "minItems": 1, "uniqueItems": true, "title": "Which kinds of information",
+                    "items": { "oneOf": kinds.iter().map(one).collect::<Vec<_>>() },
+                }),
+            );
+            all.insert("whole".to_owned(), json!({ "const": true, "title": "All that the role has" }));
         }
         if let Some(purpose) = &askable.purpose {
             all.insert("purpose_of_use".to_owned(), json!({ "const": purpose }));
         }
     }
-    let mut required = vec!["role", "justification", "ends_at", "denial"];
+    let mut required = vec!["role", "task", "justification", "ends_at", "denial"];
+    let mut schema =
+        json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "properties": fields });
     if of_patient {
         required.push("patients");
+        // Either of them, and not both.
+        schema["oneOf"] = json!([{ "required": ["kinds"] }, { "required": ["whole"] }]);
     }
+    schema["required"] = json!(required);
     Ok(json!({
         "endpoint": format!("{base}/api/v1/access-requests"),
         "template": if of_patient { "patients" } else { "role" },
@@ -195,11 +211,6 @@ fn access_request(
         "binding_token": denial.seal(service, about.caller, rng)?,
         "form_url": format!("{base}/ask"),
         "request_schema_url": format!("{base}/api/openapi.json"),
-        "request_schema": {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "type": "object",
-            "required": required,
-            "properties": fields,
-        },
+        "request_schema": schema,
     }))
 }

@@ -200,5 +200,6 @@ pub(super) fn nobody(login: &str, role: Option<&str>, purpose: Option<String>) -
         grant: None,
         practitioners: Vec::new(),
         opened: BTreeMap::new(),
+        limited: BTreeMap::new(),
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod elevations;
 pub(crate) mod evidence;
 pub(crate) mod people;
 mod query;
+pub(crate) mod reads;
 pub(crate) mod requests;
 pub(crate) mod reviews;
 pub(crate) mod roles;
@@ -92,9 +93,7 @@ impl Modify for Tokens {
     paths(
         authzen::metadata, authzen::evaluation, authzen::evaluations, authzen::search_subject, authzen::search_resource,
         authzen::search_action, document, access::mine, requests::list, requests::create, requests::one, requests::approve,
-        requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant,
-        evidence::pack, reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list,
-        roles::one, versions::list, versions::one, versions::draft,
+    requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant, evidence::pack, reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list, roles::one, versions::list, versions::one, versions::draft, reads::under, reads::by_grant,
     ),
     components(schemas(Problem, versions::Faulty))
 )]

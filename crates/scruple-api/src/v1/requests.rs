@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use scruple_app::{Ask, Narrower, Viewer, Whose};
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::{AccessRequest, PatientRef, Person};
+use scruple_flow::{AccessRequest, KindCode, Kinds, PatientRef, Person, RequestTask};
 use scruple_policy::Act;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
@@ -39,6 +39,20 @@ pub(crate) struct NewAccessRequest {
     #[serde(default)]
     #[schema(max_items = 25)]
     pub patients: Vec<String>,
+    /// For what kind of task.
+    #[schema(
+        pattern = "^(cover|consult|follow_up|billing|quality|records|investigation|research|duty|other)$",
+        example = "cover"
+    )]
+    pub task: String,
+    /// The kinds of information of these patients: codes of categories of the policy, and `segment:` with the code of what is
+    /// specially protected. A request for patients has these, or `whole`.
+    #[serde(default)]
+    #[schema(max_items = 64)]
+    pub kinds: Option<Vec<String>>,
+    /// It is for all that the role has of these patients.
+    #[serde(default)]
+    pub whole: bool,
     /// From when; without it from now on.
     #[schema(format = DateTime)]
     pub starts_at: Option<String>,
@@ -77,6 +91,9 @@ pub(crate) struct Approval {
     /// The patients that stay, by their places in the request.
     #[schema(max_items = 25, value_type = Option<Vec<u64>>)]
     pub patients: Option<Vec<Number>>,
+    /// The kinds of information that stay.
+    #[schema(min_items = 1, max_items = 64)]
+    pub kinds: Option<Vec<String>>,
     /// Until when.
     #[schema(format = DateTime)]
     pub ends_at: Option<String>,
@@ -244,6 +261,8 @@ fn ask(service: &Service, caller: &Caller, viewer: &Viewer, order: &NewAccessReq
         role,
         purpose: order.purpose_of_use.clone(),
         patients: patients.map_err(|_| Fail::VALUE)?,
+        task: Some(RequestTask::of(&order.task).ok_or(Fail::VALUE)?),
+        kinds: kinds_of(order)?,
         starts_at,
         ends_at: parse_time(&order.ends_at).ok_or(Fail::TIME)?,
         justification: Phi::new(order.justification.clone()),
@@ -260,6 +279,22 @@ fn ask(service: &Service, caller: &Caller, viewer: &Viewer, order: &NewAccessReq
         }
     }
     Ok(ask)
+}
+
+/// The kinds of information that are asked for: some that are named, or all of them.
+fn kinds_of(order: &NewAccessRequest) -> Result<Option<Kinds>, Fail> {
+    match (&order.kinds, order.whole) {
+        (None, false) => Ok(None),
+        (None, true) => Ok(Some(Kinds::Whole)),
+        (Some(codes), false) => named(codes).map(Some),
+        // It cannot be both.
+        (Some(_), true) => Err(Fail::VALUE),
+    }
+}
+
+fn named(codes: &[String]) -> Result<Kinds, Fail> {
+    let codes: Result<BTreeSet<KindCode>, _> = codes.iter().map(|code| code.parse()).collect();
+    codes.ok().and_then(Kinds::named).ok_or(Fail::VALUE)
 }
 
 /// Holds what is asked for against the denial that it follows on: the person, the role, the purpose and the patient are its own.
@@ -323,6 +358,9 @@ pub(crate) async fn approve(
             let stays: Option<BTreeSet<PatientRef>> =
                 places.iter().map(|place| of(place).map(|patient| (*patient).clone())).collect();
             narrower.patients = Some(stays.filter(|stays| !stays.is_empty()).ok_or(Fail::NOBODY_STAYS)?);
+        }
+        if let Some(codes) = &approval.kinds {
+            narrower.kinds = Some(named(codes)?);
         }
         if let Some(text) = &approval.ends_at {
             narrower.ends_at = Some(parse_time(text).ok_or(Fail::TIME)?);

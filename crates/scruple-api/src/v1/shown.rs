@@ -5,7 +5,8 @@ use crate::service::Service;
 use scruple_app::Viewer;
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{
-    AccessRequest, Elevation, ElevationKind, EmergencyReview, Grant, PatientRef, Person, RequestState, ReviewState,
+    AccessRequest, Elevation, ElevationKind, EmergencyReview, Grant, Kinds, PatientRef, Person, RequestState,
+    ReviewState,
 };
 use scruple_store::find_person;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,13 @@ pub(crate) struct RequestShown {
     pub purpose_of_use: Option<String>,
     /// None: it is for the role itself.
     pub patients: Vec<PatientShown>,
+    /// For what kind of task.
+    pub task: String,
+    /// The kinds of information of these patients; none: all that the role has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<Vec<String>>,
+    /// It is for all that the role has.
+    pub whole: bool,
     #[schema(format = DateTime)]
     pub starts_at: String,
     #[schema(format = DateTime)]
@@ -92,6 +100,9 @@ pub(crate) struct ElevationShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose_of_use: Option<String>,
     pub patient: PatientShown,
+    /// The kinds of information of it that it opens; none: all that the role has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<Vec<String>>,
     #[schema(format = DateTime)]
     pub starts_at: String,
     #[schema(format = DateTime)]
@@ -183,6 +194,10 @@ fn patient(place: usize, patient: &PatientRef, is_own: bool) -> PatientShown {
     PatientShown { place, id: is_own.then(|| patient.id().to_owned()), last_four }
 }
 
+fn codes(kinds: &Kinds) -> Option<Vec<String>> {
+    kinds.codes().map(|codes| codes.iter().map(ToString::to_string).collect())
+}
+
 pub(crate) async fn request(service: &Service, viewer: &Viewer, one: &AccessRequest) -> Result<RequestShown, Fail> {
     let state = one.state_at(service.now());
     let is_own = viewer.is_involved(one);
@@ -206,6 +221,9 @@ pub(crate) async fn request(service: &Service, viewer: &Viewer, one: &AccessRequ
         role: wanted.role.to_string(),
         purpose_of_use: wanted.purpose.clone(),
         patients: patients.collect(),
+        task: wanted.task.code().to_owned(),
+        kinds: codes(&wanted.kinds),
+        whole: wanted.kinds == Kinds::Whole,
         starts_at: time(wanted.window.starts_at()),
         ends_at: time(wanted.window.ends_at()),
         justification: one.justification.expose().clone(),
@@ -236,6 +254,7 @@ pub(crate) async fn elevation(service: &Service, viewer: &Viewer, one: &Elevatio
         role: held.role.to_string(),
         purpose_of_use: held.purpose.clone(),
         patient: patient(0, &held.patient, held.person == viewer.person),
+        kinds: codes(&held.kinds),
         starts_at: time(held.window.starts_at()),
         ends_at: time(held.window.ends_at()),
         active: one.ended.is_none() && held.window.contains(service.now()),

@@ -24,6 +24,7 @@ pub fn acting(
         Relationships::Asserted => (ConditionMask::NONE, Relationship::None),
     };
     let opened = held.opened(&selected.role, &purpose, now);
+    let limited = held.limited(&selected.role, &purpose, now);
     let elevation = pack.condition("emergency_elevation").filter(|_| purpose == "BTG" && !opened.is_empty());
     // An emergency opens the records that it names, also where a relationship is assumed.
     let (conditions, relationship) =
@@ -36,5 +37,6 @@ pub fn acting(
         grant: Some(selected.grant.to_string()),
         practitioners: held.practitioners().iter().map(ToString::to_string).collect(),
         opened,
+        limited,
     }
 }

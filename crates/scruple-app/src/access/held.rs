@@ -1,7 +1,8 @@
 //! [`Held`]: what one person holds, as it was loaded, and what of it holds at an instant.
 
 use scruple_core::{Id, Timestamp};
-use scruple_flow::{ElevationKind, HeldElevation};
+use scruple_flow::{ElevationKind, HeldElevation, Kinds};
+use scruple_release::Limited;
 use scruple_store::{Access, Grant, HeldGrant, Person, PractitionerRef, RoleCode, ShardVector, Subject};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,10 +52,35 @@ impl Held {
     /// him, and what opens each. For break-glass (`BTG`) those of his emergencies alone.
     #[must_use]
     pub fn opened(&self, role: &RoleCode, purpose: &str, now: Timestamp) -> BTreeMap<String, String> {
-        if self.is_out(now) {
-            return BTreeMap::new();
+        let whole = self.elevations(role, purpose, now).filter(|one| one.kinds == Kinds::Whole);
+        whole.map(|one| (one.patient.id().to_owned(), by(one))).collect()
+    }
+
+    /// The patients of whose records some kinds of information alone are opened to him, and nothing more: what several elevations
+    /// open of one is opened together.
+    #[must_use]
+    pub fn limited(&self, role: &RoleCode, purpose: &str, now: Timestamp) -> BTreeMap<String, Limited> {
+        let whole = self.opened(role, purpose, now);
+        let mut limited: BTreeMap<String, Limited> = BTreeMap::new();
+        for one in self.elevations(role, purpose, now).filter(|one| !whole.contains_key(one.patient.id())) {
+            let Some(kinds) = one.kinds.codes() else { continue };
+            let nothing = || Limited { kinds: BTreeSet::new(), by: Vec::new() };
+            let open = limited.entry(one.patient.id().to_owned()).or_insert_with(nothing);
+            open.kinds.extend(kinds.iter().map(ToString::to_string));
+            open.by.push(by(one));
         }
-        let opens = |one: &&HeldElevation| {
+        limited
+    }
+
+    /// What opens records at `now`, in a role and for a purpose.
+    fn elevations<'a>(
+        &'a self,
+        role: &'a RoleCode,
+        purpose: &'a str,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'a HeldElevation> {
+        let is_out = self.is_out(now);
+        let opens = move |one: &&HeldElevation| {
             let for_purpose = match one.kind {
                 ElevationKind::Asked { .. } => {
                     one.purpose.as_deref().is_none_or(|only| only == purpose) && purpose != "BTG"
@@ -62,11 +88,9 @@ impl Held {
                 ElevationKind::Declared(_) => purpose != "BTG",
                 ElevationKind::Emergency { .. } => matches!(purpose, "TREAT" | "ETREAT" | "BTG"),
             };
-            for_purpose && one.role == *role && one.window.contains(now)
+            !is_out && for_purpose && one.role == *role && one.window.contains(now)
         };
-        let by =
-            |one: &HeldElevation| (one.patient.id().to_owned(), format!("{} Elevation/{}", one.kind.code(), one.id));
-        self.access.elevations.iter().filter(opens).map(by).collect()
+        self.access.elevations.iter().filter(opens)
     }
 
     /// How far the shards had come when it was loaded.
@@ -116,6 +140,11 @@ impl Held {
             || touched.persons.contains(&self.access.person)
             || self.access.grants.iter().any(|grant| touched.roles.contains(&grant.role))
     }
+}
+
+/// What opens a record, as the ledger names it.
+fn by(one: &HeldElevation) -> String {
+    format!("{} Elevation/{}", one.kind.code(), one.id)
 }
 
 /// The subjects of many events by their kinds, so that an entry is compared with each kind once.
@@ -247,6 +276,7 @@ pub(crate) mod tests {
                 role: "nurse".parse().unwrap(),
                 purpose: purpose.map(str::to_owned),
                 patient: patient.parse().unwrap(),
+                kinds: Kinds::Whole,
                 kind,
                 window: Window::new(at(10), at(20)).unwrap(),
             })
@@ -269,6 +299,46 @@ pub(crate) mod tests {
         assert_eq!((held.changes_after(at(0)), held.changes_after(at(10))), (Some(at(10)), Some(at(20))));
         held.access.left_at = Some(at(15));
         assert_eq!(held.opened(&nurse, "BTG", at(15)), BTreeMap::new());
+    }
+
+    #[test]
+    fn what_several_open_of_one_record_is_open_together_and_the_whole_takes_all_of_it() {
+        let mut held = held(None, &[(1, "nurse", 0, 100)]);
+        let open = |number: u128, patient: &str, kinds: &str, (from, until): (i64, i64)| HeldElevation {
+            id: Id::from_uuid(Uuid::from_u128(number)),
+            person: Id::from_uuid(Uuid::from_u128(99)),
+            role: "nurse".parse().unwrap(),
+            purpose: None,
+            patient: patient.parse().unwrap(),
+            kinds: kinds.parse().unwrap(),
+            kind: ElevationKind::Asked { request: Id::from_uuid(Uuid::from_u128(7)) },
+            window: Window::new(at(from), at(until)).unwrap(),
+        };
+        held.access.elevations = vec![
+            open(1, "a", "labs", (0, 20)),
+            open(2, "a", "segment:hiv vitals", (10, 30)),
+            open(3, "b", "labs", (0, 30)),
+            open(4, "b", "*", (20, 30)),
+        ];
+        let nurse: RoleCode = "nurse".parse().unwrap();
+        for (second, purpose, limited, opened) in [
+            (0, "TREAT", "a: labs by 1; b: labs by 1", ""),
+            (10, "TREAT", "a: labs segment:hiv vitals by 2; b: labs by 1", ""),
+            (20, "TREAT", "a: segment:hiv vitals by 1", "b"),
+            (30, "TREAT", "", ""),
+            (10, "BTG", "", ""),
+        ] {
+            let of = |(patient, one): (String, Limited)| {
+                let kinds: Vec<String> = one.kinds.into_iter().collect();
+                format!("{patient}: {} by {}", kinds.join(" "), one.by.len())
+            };
+            let found: Vec<String> = held.limited(&nurse, purpose, at(second)).into_iter().map(of).collect();
+            assert_eq!(found.join("; "), limited, "{second} {purpose}");
+            let whole: Vec<String> = held.opened(&nurse, purpose, at(second)).into_keys().collect();
+            assert_eq!(whole.join(" "), opened, "{second} {purpose}");
+        }
+        held.access.left_at = Some(at(5));
+        assert_eq!(held.limited(&nurse, "TREAT", at(5)), BTreeMap::new());
     }
 
     #[test]

@@ -6,8 +6,8 @@ use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::limits::EMERGENCY_HOURS_MAX;
 use scruple_flow::{
-    DeclaredReason, Elevation, ElevationKind, EmergencyReason, EmergencyReview, NewElevation, Opening, PatientRef,
-    Person, RequestError, Revocation, RoleCode, Window,
+    DeclaredReason, Elevation, ElevationKind, EmergencyReason, EmergencyReview, Kinds, NewElevation, Opening,
+    PatientRef, Person, RequestError, Revocation, RoleCode, Window,
 };
 use scruple_policy::Act;
 use scruple_store::{NewReview, Tx, end_elevation, find_elevation, find_request, insert_elevation, insert_review};
@@ -118,7 +118,7 @@ impl Desk<'_> {
         justification: Phi<String>,
     ) -> Opening {
         let id = new_id(window.starts_at(), self.rng);
-        Opening { id, person, role, purpose: None, patient, window, justification }
+        Opening { id, person, role, purpose: None, patient, kinds: Kinds::Whole, window, justification }
     }
 
     /// Ends an elevation before its time: by who holds it, by those who asked for it or agreed to it, or by whoever oversees access.

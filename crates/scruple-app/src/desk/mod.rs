@@ -1,19 +1,21 @@
 //! The desk: access beyond what a person has is asked for, given, ended and looked at here. Each use case is one transaction: it
 //! loads what is, makes one transition of scruple-flow, and commits with the events of it.
 
+mod apart;
 mod charts;
 mod elevations;
 mod requests;
 mod reviews;
+mod uses;
 
 use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::{
-    ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, MappingError, PackError, PatientRef,
-    Person, RequestError, ReviewError, RoleCode,
+    ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, KindCode, Kinds, MappingError,
+    PackError, PatientRef, Person, RequestError, ReviewError, RoleCode, UseError,
 };
-use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack};
+use scruple_policy::{Act, ActScope, Pack};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
 use scruple_store::{
     Position, ShardLease, Store, StoreError, Tx, find_directory, find_open_leave, find_person, inviters,
@@ -25,6 +27,7 @@ pub use charts::{CaseAsk, ChartAsk};
 pub use elevations::{Declaration, Emergency};
 pub use requests::{Ask, Narrower};
 pub use reviews::Alike;
+pub use uses::approved_by;
 
 /// Records that can be open to one person.
 const OPEN_MAX: u64 = OPEN_ELEVATIONS_MAX.unsigned_abs();
@@ -33,8 +36,14 @@ const ASKED_OPEN_MAX: u64 = OPEN_MAX - 200;
 
 /// What the active policy says of access beyond a role.
 pub trait Rules: Send + Sync {
-    /// Who must approve that somebody gets a role, or, in it, the records of named patients; none: it is not given.
-    fn approval(&self, role: &RoleCode, is_of_patients: bool) -> Option<ApprovalRule>;
+    /// Who must approve that somebody gets a role, or, in it, these kinds of information of named patients; none: it is not given.
+    fn approval(&self, role: &RoleCode, of_patients: Option<&Kinds>) -> Option<ApprovalRule>;
+
+    /// The kinds of information that the role has of its patients, for one purpose or for all of its own: what a request may name.
+    fn kinds(&self, role: &RoleCode, purpose: Option<&str>) -> BTreeSet<KindCode>;
+
+    /// The kinds of information that a resource of a type can be of as a whole; none: it tells of no kind by itself.
+    fn kinds_of_type(&self, resource_type: &str) -> BTreeSet<KindCode>;
 
     /// Whether somebody in this role may say that he cares for a patient.
     fn may_declare(&self, role: &RoleCode) -> bool;
@@ -50,21 +59,28 @@ pub trait Rules: Send + Sync {
 }
 
 impl Rules for Pack {
-    fn approval(&self, role: &RoleCode, is_of_patients: bool) -> Option<ApprovalRule> {
-        let line = Self::approval(self, role.as_str(), is_of_patients)?;
-        let need = |need: &String| {
-            if need == LINE_MANAGER {
-                Some(ApproverKind::LineManager)
-            } else {
-                need.parse().ok().map(ApproverKind::Role)
+    fn approval(&self, role: &RoleCode, of_patients: Option<&Kinds>) -> Option<ApprovalRule> {
+        let line = match of_patients {
+            None => Self::approval(self, role.as_str(), false)?.clone(),
+            Some(kinds) => {
+                let named = kinds.codes().map(|codes| codes.iter().map(ToString::to_string).collect());
+                self.approval_of(role.as_str(), named.as_ref())?
             }
         };
         Some(ApprovalRule {
-            needs: line.needs.iter().map(need).collect::<Option<_>>()?,
+            needs: line.needs.iter().map(|need| need.parse().ok()).collect::<Option<_>>()?,
             hours_max: line.hours,
             decide_hours: line.decide_hours,
             step_up: line.step_up,
         })
+    }
+
+    fn kinds(&self, role: &RoleCode, purpose: Option<&str>) -> BTreeSet<KindCode> {
+        Self::kinds(self, role.as_str(), purpose).keys().filter_map(|code| code.parse().ok()).collect()
+    }
+
+    fn kinds_of_type(&self, resource_type: &str) -> BTreeSet<KindCode> {
+        Self::kinds_of_type(self, resource_type).iter().filter_map(|code| code.parse().ok()).collect()
     }
 
     fn may_declare(&self, role: &RoleCode) -> bool {
@@ -144,6 +160,9 @@ pub enum DeskError {
     /// A review does not go on.
     #[error(transparent)]
     Review(#[from] ReviewError),
+    /// A comparison of what was used does not go on.
+    #[error(transparent)]
+    Use(#[from] UseError),
     /// A case does not go on.
     #[error(transparent)]
     Case(#[from] CaseError),
@@ -189,6 +208,7 @@ impl DeskError {
             Self::Request(error) => error.code(),
             Self::Elevation(error) => error.code(),
             Self::Review(error) => error.code(),
+            Self::Use(error) => error.code(),
             Self::Case(error) => error.code(),
             Self::Pack(error) => error.code(),
             Self::Mapping(error) => error.code(),

@@ -1,12 +1,14 @@
 //! Requests: handed in, approved, refused, taken back, over.
 
-use super::{ASKED_OPEN_MAX, Desk, DeskError, Done, Who, approver, has_room, roles_of, vouched_for_by};
+use super::{
+    ASKED_OPEN_MAX, Desk, DeskError, Done, Who, apart, approver, has_room, line_manager, roles_of, vouched_for_by,
+};
 use crate::message::{Told, tell};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
-    AccessRequest, Approval, Grant, GrantRequest, NewElevation, NewGrant, PatientRef, Person, RequestError,
-    RequestState, Revocation, RoleCode, Wanted, Window,
+    AccessRequest, Approval, ApproverKind, Grant, GrantRequest, Kinds, NewElevation, NewGrant, PatientRef, Person,
+    RequestError, RequestState, RequestTask, Revocation, RoleCode, Wanted, Window,
 };
 use scruple_policy::Act;
 use scruple_store::{
@@ -26,6 +28,10 @@ pub struct Ask {
     pub purpose: Option<String>,
     /// The patients whose records it opens; none: the role itself.
     pub patients: BTreeSet<PatientRef>,
+    /// For what kind of task; there is no request without one.
+    pub task: Option<RequestTask>,
+    /// Which kinds of information of these patients; there is no request of patients without them.
+    pub kinds: Option<Kinds>,
     /// From when; none: from now on.
     pub starts_at: Option<Timestamp>,
     /// Until when.
@@ -41,6 +47,8 @@ pub struct Ask {
 pub struct Narrower {
     /// The patients that stay; none: all.
     pub patients: Option<BTreeSet<PatientRef>>,
+    /// The kinds of information that stay; none: all.
+    pub kinds: Option<Kinds>,
     /// Until when; none: as asked.
     pub ends_at: Option<Timestamp>,
 }
@@ -74,7 +82,15 @@ impl Desk<'_> {
         if is_of_patients {
             holds(&mut tx, person, &ask.role, at).await?;
         }
-        let rule = self.rules.approval(&ask.role, is_of_patients).ok_or(DeskError::NotAllowed)?;
+        let task = ask.task.ok_or(RequestError::NoTask)?;
+        let kinds = match ask.kinds {
+            None if is_of_patients => return Err(RequestError::NoKinds.into()),
+            kinds => kinds.unwrap_or(Kinds::Whole),
+        };
+        let rule = self.rules.approval(&ask.role, is_of_patients.then_some(&kinds)).ok_or(DeskError::NotAllowed)?;
+        if is_of_patients {
+            self.are_of_role(&kinds, &ask.role, ask.purpose.as_deref())?;
+        }
         let window = Window::new(ask.starts_at.unwrap_or(at), ask.ends_at).map_err(|_| RequestError::Over)?;
         let last = list_requests_of(&mut tx, who.person, None).await?.into_iter();
         let last = last.filter(|last| last.requested_by == who.person).map(|last| last.justification).next();
@@ -86,6 +102,8 @@ impl Desk<'_> {
                 role: ask.role,
                 purpose: ask.purpose.filter(|_| is_of_patients),
                 patients: ask.patients,
+                task,
+                kinds,
                 window,
             },
             justification: ask.justification,
@@ -128,10 +146,15 @@ impl Desk<'_> {
             holds(&mut tx, request.person, &request.wanted.role, at).await?;
         }
         let person = request.person;
-        let approver = approver(&mut tx, who, own, person).await?;
+        let mut approver = approver(&mut tx, who, own, person).await?;
+        approver.kinds.extend(apart::met(&mut tx, &request, &approver).await?);
         let mut wanted = request.wanted.clone();
         if let Some(patients) = narrower.patients {
             wanted.patients = patients;
+        }
+        if let Some(kinds) = narrower.kinds {
+            self.are_of_role(&kinds, &wanted.role, wanted.purpose.as_deref())?;
+            wanted.kinds = kinds;
         }
         if let Some(ends_at) = narrower.ends_at {
             wanted.window = Window::new(wanted.window.starts_at(), ends_at).map_err(|_| RequestError::Over)?;
@@ -146,6 +169,12 @@ impl Desk<'_> {
             records.extend(self.open(&mut tx, &approved, who.person, at).await?);
         }
         self.commit(tx, &records, AccessRequest { version: version + 1, ..approved }).await
+    }
+
+    /// Refuses kinds of information that a role does not have: access beyond relationships opens what the role has, and no more.
+    fn are_of_role(&self, kinds: &Kinds, role: &RoleCode, purpose: Option<&str>) -> Result<(), RequestError> {
+        let Some(named) = kinds.codes() else { return Ok(()) };
+        if named.is_subset(&self.rules.kinds(role, purpose)) { Ok(()) } else { Err(RequestError::KindsNotOfRole) }
     }
 
     /// Gives what a request asked for: a role under the id of the request, or the records of its patients.
@@ -195,7 +224,10 @@ impl Desk<'_> {
         let own = roles_of(&mut tx, who.person, at).await?;
         self.permits(Act::Decide, &own)?;
         let request = seen(&mut tx, id, version).await?;
-        let approver = approver(&mut tx, who, own, request.person).await?;
+        let mut approver = approver(&mut tx, who, own.clone(), request.person).await?;
+        // Whoever is named may say no, wherever he stands.
+        let is_line_manager = approver.kinds.contains(&ApproverKind::LineManager);
+        approver.kinds.extend(request.rule.needs.iter().filter(|need| need.names(&own, is_line_manager)).cloned());
         let denied = request.deny(&approver, comment, at)?;
         self.put(tx, denied, version, at, who).await
     }
@@ -296,9 +328,8 @@ async fn still_may(tx: &mut Tx, given: &Approval, of: Id<Person>, at: Timestamp)
         Err(DeskError::Gone) => return Err(DeskError::ApproverLapsed),
         roles => roles?,
     };
-    let who = Who { person: given.by, stepped_up: false };
-    let kinds = approver(tx, who, roles, of).await?.kinds;
-    if kinds.contains(&given.kind) { Ok(()) } else { Err(DeskError::ApproverLapsed) }
+    let is_line_manager = line_manager(tx, of).await? == Some(given.by);
+    if given.kind.names(&roles, is_line_manager) { Ok(()) } else { Err(DeskError::ApproverLapsed) }
 }
 
 async fn seen(tx: &mut Tx, id: Id<AccessRequest>, version: i64) -> Result<AccessRequest, DeskError> {

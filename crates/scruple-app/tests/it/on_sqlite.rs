@@ -18,6 +18,8 @@ mod door;
 mod drain;
 #[path = "cases/feed.rs"]
 mod feed;
+#[path = "cases/kinds.rs"]
+mod kinds;
 #[path = "cases/links.rs"]
 mod links;
 #[path = "cases/messages.rs"]

@@ -48,6 +48,7 @@ impl LedgerCrash {
             grant: None,
             practitioners: Vec::new(),
             opened: std::collections::BTreeMap::new(),
+            limited: std::collections::BTreeMap::new(),
         };
         let lines: Vec<Vec<u8>> = super::projector::hospital(12);
         Ok(Self { decider, asked, input: Arc::new(lines.join(&b'\n')) })

@@ -139,6 +139,7 @@ impl Inner {
             grant: None,
             practitioners: Vec::new(),
             opened: std::collections::BTreeMap::new(),
+            limited: std::collections::BTreeMap::new(),
         };
         let options =
             LookOptions { decider: &active.decider, ledger: &ledger, clock: self.clock.as_ref(), token: &self.token };

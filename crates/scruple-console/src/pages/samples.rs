@@ -213,6 +213,7 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("charts", charts::ask::samples()),
         ("chart-history", charts::history::samples()),
         ("chart-report", charts::report::samples()),
+        ("chart-reads", charts::reads::samples()),
         ("case", charts::case::samples()),
         ("case-letter", charts::letter::samples()),
         ("case-answer", charts::answer::samples()),
@@ -225,6 +226,7 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("roles-fit", roles::fit::samples()),
         ("role-mapping", roles::mapping::samples()),
         ("exceptions", exceptions::list::samples()),
+        ("uses", exceptions::uses::samples()),
         ("confirm", plain::confirm::samples()),
         ("message", plain::message::samples()),
     ]

@@ -43,7 +43,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
             since: when(elevation.granted_at),
             until: Some(when(held.window.ends_at())),
             left: Some(words::left(held.window.ends_at(), now)),
-            opens: Vec::new(),
+            opens: super::kinds::named(&pack, &held.kinds),
             in_part: Vec::new(),
             closed: Vec::new(),
             conditions: vec![format!("In the role {}, for this one patient.", words::role(&pack, &held.role))],

@@ -10,11 +10,13 @@ mod exceptions;
 mod figures;
 mod fit;
 mod guide;
+mod kinds;
 mod people;
 mod provider;
 mod requests;
 mod roles;
 mod today;
+mod uses;
 mod versions;
 mod words;
 
@@ -198,6 +200,9 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/requests", Asks::Act(Act::Ask)),
     ("GET", "/requests/figures", Asks::Act(Act::Requests)),
     ("GET", "/exceptions", Asks::Act(Act::Exceptions)),
+    ("GET", "/reads/{kind}/{id}", Asks::Act(Act::Access)),
+    ("GET", "/uses", Asks::Act(Act::Decide)),
+    ("POST", "/uses/{id}", Asks::Act(Act::Decide)),
     ("GET", "/requests/{id}", Asks::Act(Act::Ask)),
     ("POST", "/requests/{id}/approve", Asks::Act(Act::Decide)),
     ("POST", "/requests/{id}/refuse", Asks::Act(Act::Decide)),
@@ -290,6 +295,9 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/requests", get(requests::list))
         .route("/requests/figures", get(figures::of_requests))
         .route("/exceptions", get(exceptions::list))
+        .route("/reads/{kind}/{id}", get(charts::reads))
+        .route("/uses", get(uses::list))
+        .route("/uses/{id}", post(uses::close))
         .route("/requests/{id}", get(requests::one))
         .route("/requests/{id}/approve", post(requests::approve))
         .route("/requests/{id}/refuse", post(requests::refuse))

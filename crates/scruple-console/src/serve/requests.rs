@@ -1,7 +1,7 @@
 //! Asking for access, and deciding on it.
 
 use super::{
-    Form, Signed, Site, auth, broken, done, id, message, not_done, page, people, unknown, when, with_done, words,
+    Form, Signed, Site, auth, broken, done, id, kinds, message, not_done, page, people, unknown, when, with_done, words,
 };
 use crate::pages::parts::{Coded, Happened, Order, Paging, Person as Shown, Sort};
 use crate::pages::plain::confirm::Confirm;
@@ -14,7 +14,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use scruple_app::{Ask, DeskError, Narrower, Rules as _};
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::{AccessRequest, ApproverKind, PatientRef, Person, RequestError, RequestState, RoleCode};
+use scruple_flow::{
+    AccessRequest, ApproverKind, KindCode, Kinds, PatientRef, Person, RequestError, RequestState, RequestTask, RoleCode,
+};
 use scruple_policy::{Act, ActScope, Pack};
 use scruple_store::{StoreError, find_request, list_pending_requests, list_requests_of, open_grants};
 use std::collections::BTreeSet;
@@ -27,10 +29,7 @@ const PRESETS: [(&str, &str, i64); 3] =
 /// Whether somebody is among those who must approve, and has nothing to do with the request himself.
 pub(super) fn is_for(signed: &Signed, request: &AccessRequest) -> bool {
     let person = signed.person();
-    let is_needed = |need: &&ApproverKind| match need {
-        ApproverKind::Role(role) => signed.roles.contains(role),
-        ApproverKind::LineManager => signed.reports.contains(&request.person),
-    };
+    let is_needed = |need: &&ApproverKind| need.names(&signed.roles, signed.reports.contains(&request.person));
     let has_approved = match &request.state {
         RequestState::Pending { approvals } => approvals.iter().any(|approval| approval.by == person),
         _ => true,
@@ -41,7 +40,7 @@ pub(super) fn is_for(signed: &Signed, request: &AccessRequest) -> bool {
         && request.open_needs().iter().any(is_needed)
 }
 
-async fn shown(site: &Site, person: Id<Person>) -> Result<Shown, StoreError> {
+pub(super) async fn shown(site: &Site, person: Id<Person>) -> Result<Shown, StoreError> {
     let now = site.now();
     let mut tx = site.parts.store.begin_read().await?;
     let name = people::name(&mut tx, person).await?;
@@ -71,10 +70,21 @@ pub(super) async fn row(site: &Site, request: &AccessRequest, for_me: bool) -> R
 
 fn what(pack: &Pack, request: &AccessRequest) -> Coded {
     let role = words::role_coded(pack, &request.wanted.role);
-    if request.wanted.patients.is_empty() {
-        role
-    } else {
-        Coded { words: format!("charts, as {}", role.words), ..role }
+    match request.wanted.kinds.codes() {
+        _ if request.wanted.patients.is_empty() => role,
+        None => Coded { words: format!("everything in charts, as {}", role.words), ..role },
+        Some(codes) if codes.len() == 1 => {
+            Coded { words: format!("one kind of information, as {}", role.words), ..role }
+        }
+        Some(codes) => Coded { words: format!("{} kinds of information, as {}", codes.len(), role.words), ..role },
+    }
+}
+
+/// The same, kind by kind.
+fn whats(pack: &Pack, request: &AccessRequest) -> Vec<Coded> {
+    match request.wanted.kinds.codes() {
+        Some(_) => kinds::named(pack, &request.wanted.kinds),
+        None => vec![what(pack, request)],
     }
 }
 
@@ -153,13 +163,14 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Request
         },
         rows,
         exceptions: signed.may(&pack, Act::Exceptions).then(|| "/exceptions".to_owned()),
+        uses: may_decide.then(|| "/uses".to_owned()),
         figures: signed.may(&pack, Act::Requests).then(|| "/requests/figures".to_owned()),
         export: String::new(),
     })
 }
 
 /// Whom a person may see of requests: his own, those that he decides, or all of them.
-fn may_see(pack: &Pack, signed: &Signed, request: &AccessRequest) -> bool {
+pub(super) fn may_see(pack: &Pack, signed: &Signed, request: &AccessRequest) -> bool {
     let person = signed.person();
     let has_decided = match &request.state {
         RequestState::Pending { approvals } | RequestState::Approved { approvals, .. } => {
@@ -168,10 +179,8 @@ fn may_see(pack: &Pack, signed: &Signed, request: &AccessRequest) -> bool {
         RequestState::Denied { by, .. } => *by == person,
         _ => false,
     };
-    let is_named = request.rule.needs.iter().any(|need| match need {
-        ApproverKind::Role(role) => signed.roles.contains(role),
-        ApproverKind::LineManager => signed.reports.contains(&request.person),
-    });
+    let is_line_manager = signed.reports.contains(&request.person);
+    let is_named = request.rule.needs.iter().any(|need| need.names(&signed.roles, is_line_manager));
     request.person == person
         || request.requested_by == person
         || has_decided
@@ -250,11 +259,11 @@ async fn build(
         state: state.mark(),
         person: shown(site, request.person).await?,
         relation: "of this house".to_owned(),
-        what: vec![what(&pack, request)],
+        what: whats(&pack, request),
         patients: patients.collect(),
         count: words::patients(request),
         purpose: words::purpose(request.wanted.purpose.as_deref()),
-        task: String::new(),
+        task: format!("{}, as {}", kinds::task(request.wanted.task), words::role(&pack, &request.wanted.role)),
         from: when(window.starts_at()),
         until: when(window.ends_at()),
         length: words::length(window.ends_at().micros().saturating_sub(window.starts_at().micros())),
@@ -264,7 +273,10 @@ async fn build(
         deciding,
         own,
         revoke: None,
-        reads: None,
+        // What was read in a role is for him and for those who look into charts.
+        reads: (matches!(request.state, RequestState::Approved { .. })
+            && (is_own || !request.wanted.patients.is_empty() || signed.may(&pack, Act::Charts)))
+        .then(|| format!("/reads/request/{}", request.id)),
     })
 }
 
@@ -320,6 +332,7 @@ async fn deciding(
             .collect(),
         alike: alike.collect(),
         checks: vec![
+            kinds_checked(request),
             (Mark::good("Passed"), "You are neither who asks nor who would get it.".to_owned()),
             (
                 Mark::good("Passed"),
@@ -333,7 +346,13 @@ async fn deciding(
             .then(|| format!("{seconded} of {} have approved it.", request.rule.needs.len())),
         version: request.version,
         approve: format!("{base}/approve"),
-        narrow: Narrow { action: format!("{base}/approve"), patients, until: words::pick(&until, ""), open: false },
+        narrow: Narrow {
+            action: format!("{base}/approve"),
+            patients,
+            kinds: kinds::staying(&pack, request),
+            until: words::pick(&until, ""),
+            open: false,
+        },
         refuse: Refuse {
             action: format!("{base}/refuse"),
             ground: words::pick(&grounds, ""),
@@ -341,6 +360,21 @@ async fn deciding(
             open: failed.is_some(),
         },
     })
+}
+
+/// Whether it asks for what a task needs, or for all there is.
+fn kinds_checked(request: &AccessRequest) -> (Mark, String) {
+    let wanted = &request.wanted;
+    match wanted.kinds.codes() {
+        _ if wanted.patients.is_empty() => {
+            (Mark::wait("Look"), "It is for the role itself, and all that it has.".to_owned())
+        }
+        None => (
+            Mark::wait("Look"),
+            "It asks for everything that the role has, and names no kinds of information.".to_owned(),
+        ),
+        Some(_) => (Mark::good("Passed"), "It names the kinds of information, and opens no others.".to_owned()),
+    }
 }
 
 async fn history(site: &Site, request: &AccessRequest) -> Result<Vec<Happened>, StoreError> {
@@ -404,6 +438,17 @@ pub(super) async fn approve(
             );
         }
         narrower.patients = Some(stays);
+        let Ok(left) = kinds::left(&site.pack(), &request, form.all("kind")) else {
+            site.refused("/requests/{id}/approve", "no_kind_stays", Some(signed.person())).await;
+            return message(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                signed.frame(&site, Some(Area::Requests)),
+                "No kind of information stays",
+                &["Nothing was decided. Leave at least one kind of information, or refuse the request."],
+                &[(&format!("/requests/{}", request.id), "Back to the request")],
+            );
+        };
+        narrower.kinds = left;
     }
     if let Some((.., hours)) = PRESETS.iter().find(|(code, ..)| *code == form.text("until")) {
         narrower.ends_at = Some(site.now().plus_micros(hours * HOUR));
@@ -531,6 +576,8 @@ struct Typed {
     until: String,
     reason: String,
     ticket: String,
+    task: String,
+    kinds: BTreeSet<String>,
 }
 
 async fn asking(
@@ -603,6 +650,25 @@ async fn build_ask(
     if let Some(error @ DeskError::NotAllowed) = failed {
         role.error = Some(words::sentence(error));
     }
+    // For somebody else it is not told here which roles he holds.
+    let all = pack.roles.values().filter(|role| subject.is_some() && !role.is_profile);
+    let opening: BTreeSet<RoleCode> = if subject.is_some() {
+        all.filter_map(|role| code(&role.name)).collect()
+    } else {
+        signed.roles.iter().cloned().collect()
+    };
+    let kinds_error = match failed {
+        Some(
+            error @ DeskError::Request(
+                RequestError::NoKinds | RequestError::KindsNotOfRole | RequestError::KindsOfNobody,
+            ),
+        ) => Some(words::sentence(error)),
+        _ => None,
+    };
+    let mut task = kinds::tasks(&typed.task);
+    if let Some(error @ DeskError::Request(RequestError::NoTask)) = failed {
+        task.error = Some(words::sentence(error));
+    }
     Ok(Some(AskPage {
         frame: signed.frame(site, Some(Area::Requests)),
         csrf: signed.csrf.clone(),
@@ -610,7 +676,8 @@ async fn build_ask(
         subject,
         rule: Rule {
             sentences: vec![
-                "Ask for the patients and the time that the task needs, and no more.".to_owned(),
+                "Ask for the patients, the kinds of information and the time that the task needs, and no more."
+                    .to_owned(),
                 "Somebody else decides, and may leave less. It ends by itself.".to_owned(),
                 "What is opened under it is recorded with your reason.".to_owned(),
             ],
@@ -619,8 +686,8 @@ async fn build_ask(
         form: AskForm {
             failed: failed.map(words::sentence),
             role,
-            kinds: Vec::new(),
-            kinds_error: None,
+            kinds: kinds::groups(&pack, opening.iter(), &typed.kinds),
+            kinds_error,
             purpose: words::pick(&purposes, &typed.purpose),
             patients: words::pick(&patients, chosen),
             numbers,
@@ -629,7 +696,7 @@ async fn build_ask(
             from_at: words::field(""),
             until_at: words::field(""),
             longest: "what the policy allows".to_owned(),
-            task: words::pick::<&str, &str>(&[], ""),
+            task,
             reason,
             ticket: words::field(&typed.ticket),
         },
@@ -646,6 +713,8 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         until: form.text("until").to_owned(),
         reason: form.text("reason").to_owned(),
         ticket: form.text("ticket").to_owned(),
+        task: form.text("task").to_owned(),
+        kinds: form.all("kind").map(str::to_owned).collect(),
     };
     let again = async |error: DeskError| {
         site.refused("/ask", error.code(), Some(signed.person())).await;
@@ -660,6 +729,14 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         Ok(_) if !is_of_patients => BTreeSet::new(),
         _ => return again(DeskError::Unknown).await,
     };
+    let kinds = if !is_of_patients {
+        None
+    } else if typed.kinds.contains(kinds::WHOLE) {
+        Some(Kinds::Whole)
+    } else {
+        let codes: Result<BTreeSet<KindCode>, _> = typed.kinds.iter().map(|code| code.parse()).collect();
+        codes.ok().and_then(Kinds::named)
+    };
     let hours = PRESETS.iter().find(|(code, ..)| *code == typed.until).map(|(.., hours)| *hours);
     let hours = hours.or((typed.until == "month").then_some(30 * 24)).unwrap_or(0);
     let ask = Ask {
@@ -667,6 +744,8 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         role,
         purpose: Some(typed.purpose.clone()).filter(|purpose| !purpose.is_empty()),
         patients,
+        task: RequestTask::of(&typed.task),
+        kinds,
         starts_at: None,
         ends_at: site.now().plus_micros(hours * HOUR),
         justification: Phi::new(typed.reason.clone()),

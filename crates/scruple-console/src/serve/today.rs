@@ -9,7 +9,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use scruple_core::{Id, Timestamp};
-use scruple_flow::{AccessRequest, ElevationKind, EmergencyReview, HeldElevation, ReviewState};
+use scruple_flow::{AccessRequest, ElevationKind, EmergencyReview, HeldElevation, Kinds, ReviewState};
 use scruple_policy::Act;
 use scruple_store::{
     StoreError, find_elevation, find_person, list_open_reviews, list_pending_requests, list_requests_of,
@@ -131,7 +131,8 @@ fn owed(elevation: &HeldElevation, untold: &BTreeSet<Id<EmergencyReview>>) -> Op
 /// A chart that is open, without saying whose.
 pub(super) fn what(elevation: &HeldElevation) -> Coded {
     let words = match elevation.kind {
-        ElevationKind::Asked { .. } => "one chart, as asked",
+        ElevationKind::Asked { .. } if elevation.kinds == Kinds::Whole => "one chart, as asked",
+        ElevationKind::Asked { .. } => "some kinds of information of one chart, as asked",
         ElevationKind::Declared(_) => "one chart, as you care for the patient",
         ElevationKind::Emergency { .. } => "one chart, in an emergency",
     };

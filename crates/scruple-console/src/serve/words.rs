@@ -5,7 +5,7 @@ use scruple_app::DeskError;
 use scruple_core::Timestamp;
 use scruple_flow::{
     AccessRequest, CaseError, DeclaredReason, ElevationError, EmergencyReason, MappingError, PackError, RequestError,
-    RequestState, ReviewError, RoleCode, WeakReason,
+    RequestState, ReviewError, RoleCode, UseError, WeakReason,
 };
 use scruple_policy::{ADMINISTRATOR, Pack, SERVICE_ACCOUNT};
 
@@ -170,6 +170,7 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "closed_some" => {
             "Some are closed. The others were left: they have gone on meanwhile, or somebody outside their team has to review them."
         }
+        "use_closed" => "It is closed, with your sentence.",
         "questioned" => "The reader is asked.",
         "told" => "Your sentence is with the review.",
         "case-opened" => "A case is open. Nobody but the privacy office knows of it yet.",
@@ -213,6 +214,9 @@ pub(crate) fn sentence(error: &DeskError) -> String {
         DeskError::Elevation(ElevationError::Reason(error))
         | DeskError::Review(ReviewError::Reason(error))
         | DeskError::Case(CaseError::Reason(error)) => weak(*error).to_owned(),
+        DeskError::Use(UseError::Reason(error)) => weak(*error).to_owned(),
+        DeskError::Use(UseError::Own) => "Somebody else than the reader has to look at it.".to_owned(),
+        DeskError::Use(UseError::Closed(_)) => "Somebody has closed it meanwhile.".to_owned(),
         DeskError::Case(CaseError::NotIndependent) => {
             "Somebody outside the reader's team has to look into it.".to_owned()
         }
@@ -264,6 +268,12 @@ fn request(error: &RequestError) -> String {
         }
         RequestError::Over => "The time that is asked for is over before it begins.".to_owned(),
         RequestError::TooManyPatients => "One request names at most 25 patients.".to_owned(),
+        RequestError::NoTask => "Choose for what kind of task it is.".to_owned(),
+        RequestError::NoKinds => "Choose at least one kind of information, or everything that the role has.".to_owned(),
+        RequestError::KindsNotOfRole => {
+            "The role does not have all of these kinds of information. Choose others, or another role.".to_owned()
+        }
+        RequestError::KindsOfNobody => "Kinds of information are chosen for the charts of single patients.".to_owned(),
         RequestError::NoRule => "The policy does not say who could approve this.".to_owned(),
         RequestError::Reason(error) => weak(*error).to_owned(),
         RequestError::NotYours => "It is somebody else's request.".to_owned(),

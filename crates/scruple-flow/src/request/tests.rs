@@ -1,6 +1,7 @@
 //! Every state of a request with every event, and who may make them.
 
 use super::*;
+use crate::{Kinds, RequestTask};
 use uuid::Uuid;
 
 const WORDS: &str = "Peer review of the March falls, case 4711";
@@ -22,6 +23,8 @@ fn wanted(patients: &[&str], hours: (i64, i64)) -> Wanted {
         role: "quality_analyst".parse().unwrap(),
         purpose: Some("PATSFTY".to_owned()),
         patients: patients.iter().map(|id| id.parse().unwrap()).collect(),
+        task: RequestTask::Quality,
+        kinds: if patients.is_empty() { Kinds::Whole } else { "labs vitals".parse().unwrap() },
         window: Window::new(at(hours.0), at(hours.1)).unwrap(),
     }
 }
@@ -153,6 +156,9 @@ fn an_approval_narrows_and_never_widens() {
     assert_eq!(narrowed(fewer.clone()), Ok(fewer));
     let other_role = Wanted { role: "physician".parse().unwrap(), ..wanted(&["a"], (0, 8)) };
     let any_purpose = Wanted { purpose: None, ..wanted(&["a"], (0, 8)) };
+    let of = |kinds: &str| Wanted { kinds: kinds.parse().unwrap(), ..wanted(&["a"], (0, 8)) };
+    let other_task = Wanted { task: RequestTask::Research, ..wanted(&["a"], (0, 8)) };
+    assert_eq!(narrowed(of("labs")), Ok(of("labs")));
     for wider in [
         wanted(&["a", "c"], (0, 8)),
         wanted(&[], (0, 8)),
@@ -160,6 +166,10 @@ fn an_approval_narrows_and_never_widens() {
         wanted(&["a"], (-1, 8)),
         other_role,
         any_purpose,
+        other_task,
+        of("labs vitals segment:hiv"),
+        of("documents"),
+        of("*"),
     ] {
         assert_eq!(narrowed(wider), Err(RequestError::Wider));
     }
@@ -184,6 +194,8 @@ fn a_request_asks_for_a_bounded_time_with_a_reason() {
     let many: Vec<String> = (0..=REQUEST_PATIENTS_MAX).map(|number| format!("p{number}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     assert_eq!(handed_in(wanted(&many, (0, 8)), WORDS).unwrap_err(), RequestError::TooManyPatients);
+    let kinds_alone = Wanted { kinds: "labs".parse().unwrap(), ..wanted(&[], (0, 8)) };
+    assert_eq!(handed_in(kinds_alone, WORDS).unwrap_err(), RequestError::KindsOfNobody);
     let no_rule = |needs: Vec<ApproverKind>| {
         let draft = draft(wanted(&["a"], (0, 8)), WORDS);
         let rule = ApprovalRule { needs, ..draft.rule.clone() };

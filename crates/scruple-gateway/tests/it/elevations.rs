@@ -2,15 +2,15 @@
 //! each named in the record.
 
 use crate::support::{World, active, code, login, noon, resolved};
-use crate::two::{patient, store};
+use crate::two::{condition, observation, patient, store, visit};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::{Ask, Declaration, Desk, Emergency, Narrower, Who};
 use scruple_core::{EntryBody, Id, Phi};
-use scruple_flow::{DeclaredReason, Elevation, EmergencyReason, Login, Person};
+use scruple_flow::{DeclaredReason, Elevation, EmergencyReason, Login, Person, RequestTask};
 use scruple_pairs::Behind;
 use scruple_store::find_person_by_login;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const HOUR: i64 = 3_600_000_000;
@@ -33,8 +33,8 @@ fn who(world: &World, role: &str) -> Who {
 /// Runs a use case, and has the gateway hear of it.
 fn at_the_desk<T>(world: &World, run: impl AsyncFnOnce(&mut Desk<'_>) -> T) -> T {
     let active = resolved();
-    // Ids are drawn: each use case has draws of its own.
-    static DRAWS: AtomicU64 = AtomicU64::new(0);
+    // Ids are drawn: each use case has draws of its own, and none of those that made the world.
+    static DRAWS: AtomicU64 = AtomicU64::new(1 << 32);
     let mut rng = ChaCha20Rng::seed_from_u64(DRAWS.fetch_add(1, Ordering::Relaxed));
     let (store, lease) = &world.state;
     let mut desk = Desk { store, lease, clock: world.clock.as_ref(), rng: &mut rng, rules: active.pack.as_ref() };
@@ -141,6 +141,8 @@ fn a_nurse_is_refused_asks_reads_when_it_is_approved_and_is_refused_when_its_tim
         role: "nurse".parse().unwrap(),
         purpose: Some(purpose.to_owned()),
         patients: patients.iter().map(|id| id.parse().unwrap()).collect(),
+        task: Some(RequestTask::Cover),
+        kinds: Some("labs vitals".parse().unwrap()),
         starts_at: None,
         ends_at: noon().plus_micros(6 * HOUR),
         justification: Phi::new(format!("Float pool for {purpose}, the roster comes at eight")),
@@ -149,7 +151,11 @@ fn a_nurse_is_refused_asks_reads_when_it_is_approved_and_is_refused_when_its_tim
     assert_eq!(reads(&world, "TREAT", ALL), [404, 404, 404]);
     let request = at_the_desk(&world, async |desk| desk.submit(nurse, ask("TREAT", &["p1", "p2"])).await.unwrap().now);
     assert_eq!(reads(&world, "TREAT", ALL), [404, 404, 404], "asking opens nothing");
-    let less = Narrower { patients: Some(["p1".parse().unwrap()].into()), ends_at: Some(noon().plus_micros(2 * HOUR)) };
+    let less = Narrower {
+        patients: Some(["p1".parse().unwrap()].into()),
+        kinds: None,
+        ends_at: Some(noon().plus_micros(2 * HOUR)),
+    };
     at_the_desk(&world, async |desk| desk.approve(manager, request.id, 1, less).await.unwrap());
     assert_eq!(reads(&world, "TREAT", ALL), [200, 404, 404]);
     assert!(last_relations_of(&world, "p1").contains(" asked Elevation/"));
@@ -163,4 +169,143 @@ fn a_nurse_is_refused_asks_reads_when_it_is_approved_and_is_refused_when_its_tim
 fn last_relations_of(world: &World, patient: &str) -> String {
     world.get("nurse", "TREAT", &format!("/fhir/Patient/{patient}"));
     last_relations(world).join(" ")
+}
+
+/// A vital sign.
+fn pulse(id: &str, patient: &str) -> Value {
+    let mut pulse = observation(id, patient, "2026-02-20", 72.0);
+    pulse["category"][0]["coding"][0]["code"] = json!("vital-signs");
+    pulse["code"]["coding"][0]["code"] = json!("8867-4");
+    pulse
+}
+
+/// A diagnosis with this code (ICD-10-CM).
+fn diagnosis(id: &str, patient: &str, code: &str) -> Value {
+    let mut condition = condition(id, patient, None);
+    condition["code"]["coding"][0]["code"] = json!(code);
+    condition
+}
+
+/// Two patients of nobody and one of the nurse, each with a result, a vital sign, a diagnosis, and a diagnosis of HIV.
+fn hospital() -> World {
+    let mut values = vec![visit("v3", "Patient/p3")];
+    for number in 1..=3 {
+        let (id, of) = (format!("p{number}"), format!("Patient/p{number}"));
+        values.push(patient(&id, "1980-05-17"));
+        values.push(observation(&format!("lab{number}"), &of, "2026-02-20", 96.0));
+        values.push(pulse(&format!("pulse{number}"), &of));
+        values.push(diagnosis(&format!("plain{number}"), &of, "I10"));
+        values.push(diagnosis(&format!("hiv{number}"), &of, "B20"));
+    }
+    World::under(resolved(), Behind::Raw.upstream(&store(&values), noon()).unwrap())
+}
+
+/// The nurse asks for kinds of information of these patients, and the privacy office and a manager agree.
+fn opened(world: &World, kinds: &str, patients: &[&str]) {
+    let nurse = who(world, "nurse");
+    let ask = Ask {
+        person: None,
+        role: "nurse".parse().unwrap(),
+        purpose: Some("TREAT".to_owned()),
+        patients: patients.iter().map(|id| id.parse().unwrap()).collect(),
+        task: Some(RequestTask::Consult),
+        kinds: Some(kinds.parse().unwrap()),
+        starts_at: None,
+        ends_at: noon().plus_micros(6 * HOUR),
+        justification: Phi::new(format!("Asked for an opinion on {kinds} of {} by the ward", patients.join(" and "))),
+        ticket: None,
+    };
+    let mut request = at_the_desk(world, async |desk| desk.submit(nurse, ask).await.unwrap().now);
+    for role in ["manager", "privacy_officer"] {
+        let by = who(world, role);
+        if request.state.code() == "pending" {
+            let (id, version) = (request.id, request.version);
+            request =
+                at_the_desk(world, async |desk| desk.approve(by, id, version, Narrower::default()).await.unwrap().now);
+        }
+    }
+    assert_eq!(request.state.code(), "approved");
+}
+
+/// What the nurse finds of a type, by id.
+fn found(world: &World, query: &str) -> String {
+    let answer = world.get("nurse", "TREAT", &format!("/fhir/{query}"));
+    assert_eq!(answer.status, 200, "{query}: {}", String::from_utf8_lossy(&answer.body));
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    let entries = body["entry"].as_array().into_iter().flatten();
+    entries.map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+}
+
+/// The kinds of information that the last entry says were decided to show.
+fn last_views(world: &World) -> Vec<String> {
+    match world.entries().pop().unwrap().body {
+        EntryBody::Release { decision, .. } => decision.views.into_keys().collect(),
+        _ => unreachable!("the last entry tells of something else"),
+    }
+}
+
+#[test]
+fn the_kinds_of_information_that_were_asked_for_are_what_the_access_opens() {
+    let world = hospital();
+    let status = |path: &str| world.get("nurse", "TREAT", &format!("/fhir/{path}")).status;
+    assert_eq!(found(&world, "Observation"), "lab3 pulse3");
+    opened(&world, "labs", &["p1"]);
+    // The result and who the patient is, of this patient; of the nurse's own everything, as before.
+    assert_eq!(found(&world, "Observation"), "lab1 lab3 pulse3");
+    assert_eq!(found(&world, "Condition"), "hiv3 plain3");
+    assert_eq!(found(&world, "Patient"), "p1 p3");
+    assert_eq!(found(&world, "Observation?patient=p1"), "lab1");
+    for (path, expected) in [
+        ("Observation/lab1", 200),
+        ("Observation/pulse1", 404),
+        ("Condition/plain1", 404),
+        ("Observation/lab2", 404),
+        ("Patient/p1", 200),
+        ("Patient/p2", 404),
+        ("Condition/plain3", 200),
+    ] {
+        assert_eq!(status(path), expected, "{path}");
+    }
+    // The record says so: the table is the narrow one, and the relation names what opened it.
+    status("Observation/lab1");
+    assert!(last_relations(&world).iter().all(|on| on.starts_with("Patient/p1 asked Elevation/")));
+    let views = last_views(&world);
+    assert!(views.iter().any(|kind| kind == "labs") && views.iter().any(|kind| kind == "id_name"), "{views:?}");
+    assert!(!views.iter().any(|kind| kind == "vitals" || kind == "diagnoses" || kind == "free_text"), "{views:?}");
+    // Another for the same patient opens more, and each is named.
+    opened(&world, "vitals", &["p1"]);
+    assert_eq!(found(&world, "Observation?patient=p1"), "lab1 pulse1");
+    assert_eq!(last_relations(&world).len(), 2);
+    // Whoever is related to the patient sees what his role has, whatever was asked for beside.
+    opened(&world, "labs", &["p3"]);
+    assert_eq!(found(&world, "Condition?patient=p3"), "hiv3 plain3");
+    world.clock.advance_micros(6 * HOUR);
+    hear(&world);
+    assert_eq!(found(&world, "Observation"), "lab3 pulse3");
+}
+
+#[test]
+fn what_is_specially_protected_is_open_where_the_access_names_it() {
+    let world = hospital();
+    opened(&world, "diagnoses", &["p1"]);
+    assert_eq!(found(&world, "Condition"), "hiv3 plain1 plain3");
+    assert_eq!(world.get("nurse", "TREAT", "/fhir/Condition/hiv1").status, 404);
+    // What is protected alone opens no kind of information.
+    opened(&world, "segment:hiv", &["p2"]);
+    assert_eq!(found(&world, "Condition"), "hiv3 plain1 plain3");
+    opened(&world, "segment:hiv", &["p1"]);
+    assert_eq!(found(&world, "Condition"), "hiv1 hiv3 plain1 plain3");
+    opened(&world, "diagnoses segment:sti", &["p2"]);
+    assert_eq!(found(&world, "Condition"), "hiv1 hiv3 plain1 plain2 plain3");
+}
+
+#[test]
+fn a_search_by_what_an_access_does_not_open_is_refused() {
+    let world = hospital();
+    assert_eq!(found(&world, "Patient?gender=female"), "p3");
+    opened(&world, "labs", &["p1"]);
+    // Who the patient is stays open, so that he is found; where he lives does not.
+    assert_eq!(found(&world, "Patient?gender=female"), "p1 p3");
+    let refused = world.get("nurse", "TREAT", "/fhir/Patient?telecom=555");
+    assert_eq!(code(&refused), "parameter_not_permitted");
 }

@@ -18,7 +18,8 @@ fn change(about: About, what: String, direction: Direction, told: [Option<String
 }
 
 fn approvals(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
-    let [old, new] = [&before.approvals.0, &after.approvals.0];
+    for_kinds(before, after, changes);
+    let [old, new] = [&before.approvals.lines, &after.approvals.lines];
     let keys: BTreeSet<&(String, bool)> = old.keys().chain(new.keys()).collect();
     for key in keys {
         let (was, is) = (old.get(key), new.get(key));
@@ -46,6 +47,33 @@ fn approvals(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
     }
 }
 
+/// Who agrees beside the others, kind of information by kind.
+fn for_kinds(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
+    let [old, new] = [&before.approvals.kinds, &after.approvals.kinds];
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for kind in keys {
+        let (was, is) = (old.get(kind), new.get(kind));
+        if was == is {
+            continue;
+        }
+        let direction = match (was, is) {
+            (None, _) => Direction::Narrower,
+            (_, None) => Direction::Wider,
+            (Some(was), Some(is)) => match (eases(was, is), eases(is, was)) {
+                (true, false) => Direction::Wider,
+                (false, true) => Direction::Narrower,
+                _ => Direction::Otherwise,
+            },
+        };
+        let told = [was, is].map(|rule| rule.map(rule_words));
+        let [from, to] = told.clone().map(|text| text.unwrap_or_else(|| "as any other".to_owned()));
+        let name = kind.strip_prefix("segment:").unwrap_or(kind).replace('_', " ");
+        let sentence =
+            format!("Access to {name} of named patients, beside what its role asks for: {to}; before: {from}.");
+        changes.push(change(About::Approval, format!("any {kind}"), direction, told, sentence));
+    }
+}
+
 /// Whether what one rule asks for is at most what another does.
 fn eases(strict: &Rule, easy: &Rule) -> bool {
     let needs = |rule: &Rule| rule.needs.iter().cloned().collect::<BTreeSet<String>>();
@@ -56,7 +84,12 @@ fn eases(strict: &Rule, easy: &Rule) -> bool {
 }
 
 fn rule_words(rule: &Rule) -> String {
-    let needs: Vec<String> = rule.needs.iter().map(|need| need.replace('_', " ")).collect();
+    let apart = |word: &str| match word {
+        "outside_line" => " outside the line of who asks".to_owned(),
+        "other_unit" => " of another department".to_owned(),
+        roles => roles.replace('|', " or ").replace('_', " "),
+    };
+    let needs: Vec<String> = rule.needs.iter().map(|need| need.split('+').map(apart).collect()).collect();
     let confirmed = if rule.step_up { ", who confirm who they are" } else { "" };
     format!(
         "agreed to by {}{confirmed}, for {} hours at most, decided within {} hours",

@@ -6,10 +6,20 @@ use crate::model::{Act, ActScope, Approvals, BUILT_IN, Console, EVERYONE, LINE_M
 use crate::source::{Row, Table};
 use std::collections::BTreeMap;
 
+/// In `approvals.csv`: a line for a kind of information, whatever the role.
+const ANY: &str = "any";
 /// Hours that a line may name: a year.
 const HOURS_MAX: i64 = 366 * 24;
 /// People who must agree, at most.
 const NEEDS_MAX: usize = 4;
+
+/// What a line of `approvals.csv` is for.
+enum What {
+    /// A role, or records in it.
+    Line(bool),
+    /// A kind of information.
+    Kind(String),
+}
 
 impl Reader<'_> {
     pub(super) fn approvals(&mut self, roles: &BTreeMap<String, Role>) -> Approvals {
@@ -20,7 +30,7 @@ impl Reader<'_> {
             let who = row.field(0);
             let known = match who.strip_prefix("tier:") {
                 Some(tier) => roles.values().any(|role| role.risk_tier == tier),
-                None => self.is_role(roles, who),
+                None => who == ANY || self.is_role(roles, who),
             };
             if !known {
                 let what = format!("`{who}` is no role and no tier");
@@ -31,27 +41,7 @@ impl Reader<'_> {
                     "write a role of roles/, `administrator`, `service_account`, or `tier:` and a risk tier",
                 );
             }
-            let of_patients = match row.field(1) {
-                "role" => Some(false),
-                "patients" => Some(true),
-                _ => None,
-            };
-            let needs: Vec<String> = row.field(2).split(';').map(|need| need.trim().to_owned()).collect();
-            for need in &needs {
-                if need == LINE_MANAGER || self.is_role(roles, need) {
-                    continue;
-                }
-                let what = format!("`needs` names `{need}`");
-                self.at(&table, row, what, "write roles of roles/ or `line_manager`, `;` between them");
-            }
-            if needs.len() > NEEDS_MAX {
-                let what = format!("`needs` names {} people", needs.len());
-                self.at(&table, row, what, "at most four agree");
-            }
-            if needs.iter().any(|need| need == who) {
-                let what = format!("`{who}` would be given by those who have it");
-                self.at(&table, row, what, "name another role: nobody appoints his own kind");
-            }
+            let needs = self.needs(&table, row, who, roles);
             let hours = self.hours(&table, row, 3, "hours");
             let decide_hours = self.hours(&table, row, 4, "decide_hours");
             let step_up = match row.field(5) {
@@ -59,17 +49,82 @@ impl Reader<'_> {
                 "no" => Some(false),
                 _ => None,
             };
-            let (Some(of_patients), Some(step_up)) = (of_patients, step_up) else {
+            let what = match (who, row.field(1)) {
+                (ANY, kind) => self.kind(kind).map(What::Kind),
+                (_, "role") => Some(What::Line(false)),
+                (_, "patients") => Some(What::Line(true)),
+                _ => None,
+            };
+            let (Some(what), Some(step_up)) = (what, step_up) else {
                 let what = format!("`what` is `{}`, `step_up` is `{}`", row.field(1), row.field(5));
-                self.at(&table, row, what, "write role or patients; yes or no");
+                let advice = "write role or patients; for `any` `segment:` or `category:` and its name; yes or no";
+                self.at(&table, row, what, advice);
                 continue;
             };
             let rule = Rule { needs, hours, decide_hours, step_up };
-            if approvals.0.insert((who.to_owned(), of_patients), rule).is_some() {
-                self.at(&table, row, format!("`{who}` stands twice"), "keep one of the lines");
+            let twice = match what {
+                What::Line(of_patients) => approvals.lines.insert((who.to_owned(), of_patients), rule).map(|_| who),
+                What::Kind(kind) => approvals.kinds.insert(kind, rule).map(|_| row.field(1)),
+            };
+            if let Some(name) = twice {
+                self.at(&table, row, format!("`{name}` stands twice"), "keep one of the lines");
             }
         }
+        self.agree_at_most(&table, &approvals);
         approvals
+    }
+
+    /// Whose agreement a line needs.
+    fn needs(&mut self, table: &Table, row: &Row, who: &str, roles: &BTreeMap<String, Role>) -> Vec<String> {
+        let needs: Vec<String> = row.field(2).split(';').map(|need| need.trim().to_owned()).collect();
+        for need in &needs {
+            let (named, apart) = need.split_once('+').unwrap_or((need, ""));
+            let stands = apart.is_empty() && !need.contains('+')
+                || apart.split('+').all(|word| matches!(word, "outside_line" | "other_unit"));
+            let is_known = need == LINE_MANAGER || named.split('|').all(|role| self.is_role(roles, role)) && stands;
+            if !is_known {
+                let what = format!("`needs` names `{need}`");
+                let advice = "write roles of roles/ or `line_manager`, `;` between them; `|` between roles of which one is enough, \
+                              `+outside_line` or `+other_unit` behind who must stand apart";
+                self.at(table, row, what, advice);
+            }
+            if named.split('|').any(|role| role == who) {
+                let what = format!("`{who}` would be given by those who have it");
+                self.at(table, row, what, "name another role: nobody appoints his own kind");
+            }
+        }
+        if needs.len() > NEEDS_MAX {
+            let what = format!("`needs` names {} people", needs.len());
+            self.at(table, row, what, "at most four agree");
+        }
+        needs
+    }
+
+    /// The kind of information that a line for any role names.
+    fn kind(&self, text: &str) -> Option<String> {
+        let has = |file: &str, name: &str| {
+            let lines = self.files.0.get(file).into_iter().flat_map(|text| text.lines());
+            lines.filter_map(|line| line.split(',').next()).any(|first| first == name)
+        };
+        match text.split_once(':') {
+            Some(("segment", name)) if has("segments.csv", name) => Some(text.to_owned()),
+            Some(("category", name)) if has("categories.csv", name) => Some(name.to_owned()),
+            _ => None,
+        }
+    }
+
+    /// All kinds of information together need no more people than a request can have.
+    fn agree_at_most(&mut self, table: &Table, approvals: &Approvals) {
+        let of_patients = approvals.lines.iter().filter(|((_, of_patients), _)| *of_patients);
+        for ((who, _), rule) in of_patients {
+            let needs = approvals.kinds.values().fold(rule.clone(), Rule::with).needs;
+            if needs.len() > NEEDS_MAX
+                && let Some(row) = table.rows.iter().find(|row| row.field(0) == who && row.field(1) == "patients")
+            {
+                let what = format!("for all kinds of information {} people agree", needs.len());
+                self.at(table, row, what, "at most four agree, those of the lines for `any` included");
+            }
+        }
     }
 
     pub(super) fn console(&mut self, roles: &BTreeMap<String, Role>) -> Console {

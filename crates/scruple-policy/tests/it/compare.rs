@@ -112,6 +112,20 @@ fn emergency_approvals_console_and_relationships_have_a_direction() {
         "Access to records of named patients in roles of low risk: agreed to by manager and privacy officer, for 72 hours at most, decided within 24 hours; before: agreed to by manager, for 72 hours at most, decided within 24 hours.",
     );
     check(
+        "approvals.csv",
+        "any,segment:hiv,privacy_officer+outside_line,72,24,yes,",
+        "any,segment:hiv,privacy_officer,72,24,yes,",
+        Direction::Otherwise,
+        "Access to hiv of named patients, beside what its role asks for: agreed to by privacy officer, who confirm who they are, for 72 hours at most, decided within 24 hours; before: agreed to by privacy officer outside the line of who asks, who confirm who they are, for 72 hours at most, decided within 24 hours.",
+    );
+    check(
+        "approvals.csv",
+        "any,segment:sti,privacy_officer+outside_line,72,24,yes,\n",
+        "",
+        Direction::Wider,
+        "Access to sti of named patients, beside what its role asks for: as any other; before: agreed to by privacy officer outside the line of who asks, who confirm who they are, for 72 hours at most, decided within 24 hours.",
+    );
+    check(
         "console.csv",
         "people,manager,team,",
         "people,manager,all,",

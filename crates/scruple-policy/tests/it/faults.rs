@@ -255,12 +255,58 @@ fn approvals_and_the_console() {
     plant("approvals.csv", line, "tier:low,role,manager,0", "`hours` is `0`");
     plant("approvals.csv", line, "tier:low,role,manager,forever", "`hours` is `forever`");
     plant("approvals.csv", line, "tier:low,both,manager,2160", "`what` is `both`");
+    plant("approvals.csv", line, "tier:low,role,manager+far,2160", "`needs` names `manager+far`");
+    plant("approvals.csv", line, "tier:low,role,manager|clown,2160", "`needs` names `manager|clown`");
+    plant(
+        "approvals.csv",
+        line,
+        "tier:low,role,line_manager+other_unit,2160",
+        "`needs` names `line_manager+other_unit`",
+    );
+    let line = "any,segment:hiv,privacy_officer";
+    plant("approvals.csv", line, "any,segment:hive,privacy_officer", "`what` is `segment:hive`");
+    plant("approvals.csv", line, "any,category:segment,privacy_officer", "`what` is `category:segment`");
+    plant("approvals.csv", line, "any,patients,privacy_officer", "`what` is `patients`");
+    let last = "any,segment:abuse_violence,privacy_officer";
+    plant("approvals.csv", last, "any,segment:hiv,him_integrity", "`segment:hiv` stands twice");
+    let many = "any,segment:hiv,him_integrity;coder;auditor";
+    let line_of_low = "tier:low,patients,manager,72,24,no,";
+    let what = "for all kinds of information 5 people agree";
+    find(&changed("approvals.csv", line, many), Severity::Error, "approvals.csv", line_of_low, what);
     plant("approvals.csv", "tier:high,role,manager;", "tier:medium,role,manager;", "`tier:medium` stands twice");
     let line = "reviews,privacy_officer,all";
     plant("console.csv", line, "reviews,clown,all", "`clown` is no role");
     plant("console.csv", line, "review,privacy_officer,all", "`act` is `review`");
     plant("console.csv", line, "reviews,privacy_officer,most", "`scope` is `most`");
     plant("console.csv", "requests,auditor,all", "requests,privacy_officer,own", "`privacy_officer` stands twice");
+}
+
+#[test]
+fn a_kind_of_information_that_is_specially_protected_needs_one_more_who_agrees() {
+    let pack = read(&PackFiles::embedded()).unwrap();
+    let needs = |role: &str, kinds: Option<&[&str]>| {
+        let kinds = kinds.map(|kinds| kinds.iter().map(|kind| (*kind).to_owned()).collect());
+        pack.approval_of(role, kinds.as_ref()).map(|rule| (rule.needs.join(" and "), rule.step_up))
+    };
+    let of = |text: &str, step_up| Some((text.to_owned(), step_up));
+    assert_eq!(needs("nurse", Some(&["labs", "vitals"])), of("manager", false));
+    assert_eq!(needs("nurse", Some(&["labs", "segment:hiv"])), of("manager and privacy_officer+outside_line", true));
+    // Two kinds of one rule need him once, and all that the role has includes what is protected.
+    let both = Some(["segment:hiv", "segment:sti"].as_slice());
+    assert_eq!(needs("nurse", both), of("manager and privacy_officer+outside_line", true));
+    assert_eq!(needs("nurse", None), of("manager and privacy_officer+outside_line", true));
+    // Who is needed anyway is needed outside the line.
+    let high = pack.roles.values().find(|role| role.risk_tier == "high" && !pack.kinds(&role.name, None).is_empty());
+    let high = &high.unwrap().name;
+    assert_eq!(needs(high, Some(&["labs"])), of("manager and privacy_officer", true));
+    assert_eq!(needs(high, Some(&["segment:hiv"])), of("manager and privacy_officer+outside_line", true));
+    assert_eq!(needs("individual", None), None);
+    let kinds = pack.kinds("nurse", Some("TREAT"));
+    assert_eq!(kinds["labs"], "Laboratory results and specimens");
+    assert!(kinds.contains_key("segment:hiv") && !kinds.contains_key("segment:part2") && !kinds.contains_key("claims"));
+    // What everybody sees is not asked for.
+    assert!(!kinds.contains_key("directory"));
+    assert!(pack.kinds("individual", None).is_empty() && pack.kinds("nurse", Some("HPAYMT")).is_empty());
 }
 
 #[test]

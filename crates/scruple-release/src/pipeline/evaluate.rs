@@ -149,6 +149,23 @@ impl Pipeline {
                 let on = relations.of(&[patient.to_owned()]);
                 return Ok(permit(best, &near, asked, (Relationship::Resolved, now), on));
             }
+            if let Some(kinds) = asked.limited.get(patient).map(|one| &one.kinds) {
+                let limited = match policy.limited(&asked.question, kinds) {
+                    Ok(limited) => limited,
+                    Err(refusal) => {
+                        let no = no_of(&refusal);
+                        return Ok(denied(no.code, no.words));
+                    }
+                };
+                if limited.valid_until(now) <= now {
+                    return Err(run_out());
+                }
+                let ruling = judged(pack, &limited, evaluation);
+                if ruling.permitted {
+                    let on = relations.of(&[patient.to_owned()]);
+                    return Ok(permit(ruling, &limited, asked, (Relationship::Resolved, now), on));
+                }
+            }
         }
         let far = match decide(false) {
             Ok(far) => far,

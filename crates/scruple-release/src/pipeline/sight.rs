@@ -66,8 +66,17 @@ pub(super) struct Visible {
 pub(super) enum By {
     /// It is nobody's: the near one, without anybody to be related to.
     Nobody,
-    /// The near one, for its patients are the caller's.
+    /// One of them.
+    Side(Side),
+}
+
+/// One of the decisions of a sight.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Side {
+    /// The near one: its patients are the caller's.
     Near,
+    /// One of those that open some kinds of information alone, by its place.
+    Limited(usize),
     /// The far one.
     Far,
 }
@@ -81,6 +90,8 @@ pub(super) struct Sight<'a> {
     pub near: Arc<Decided>,
     /// The decision for all others; none where relationships are not looked up.
     far: Option<Arc<Decided>>,
+    /// The decisions for patients of whose records some kinds of information alone are opened.
+    limited: Vec<Arc<Decided>>,
     now: Timestamp,
     relations: Relations<'a>,
     /// Resources that were looked up.
@@ -91,8 +102,8 @@ pub(super) struct Sight<'a> {
     shows: HashMap<Target, bool>,
     /// What was spent: candidates, bytes, pages.
     pub spent: (usize, usize, usize),
-    /// Something was met that is of somebody to whom the caller is related.
-    saw_near: bool,
+    /// By which decisions something was met that is of somebody whose record is open to the caller.
+    saw: BTreeSet<Side>,
     /// Whom an answer tells of by resources that are not in it: counted, or met by a condition on what others refer to.
     pub told: Told,
     /// Of the answers of which what leaves was made.
@@ -107,12 +118,33 @@ pub(super) struct Sight<'a> {
 pub(super) struct Beside {
     /// Labels that they have.
     labels: SegmentSet,
-    /// They can be those of a patient to whom the caller is related.
-    pub is_near: bool,
+    /// The widest decision by which they can show.
+    pub side: Side,
+}
+
+impl By {
+    /// The decision, where what shows is somebody's.
+    pub const fn side(self) -> Option<Side> {
+        match self {
+            Self::Nobody => None,
+            Self::Side(side) => Some(side),
+        }
+    }
+}
+
+impl Side {
+    /// The narrower of both; two that open different kinds of information have the far one in common.
+    fn within(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Near, side) | (side, Self::Near) => side,
+            (one, two) if one == two => one,
+            _ => Self::Far,
+        }
+    }
 }
 
 impl Beside {
-    const NOTHING: Self = Self { labels: SegmentSet::EMPTY, is_near: true };
+    const NOTHING: Self = Self { labels: SegmentSet::EMPTY, side: Side::Near };
 }
 
 /// What a first projection gave.
@@ -121,7 +153,7 @@ struct First {
     /// Targets on which it depends.
     asked: BTreeSet<Target>,
     inherited: SegmentSet,
-    is_near: bool,
+    side: Side,
 }
 
 impl<'a> Sight<'a> {
@@ -136,19 +168,28 @@ impl<'a> Sight<'a> {
         let is_resolved = asked.relationship == Relationship::Resolved;
         let (near, far) = if is_resolved { (decide(true)?, Some(decide(false)?)) } else { (decide(false)?, None) };
         let relations = Relations::new(asked, now, &policy);
+        let mut limited = Vec::new();
+        for kinds in relations.limits().into_iter().filter(|_| is_resolved) {
+            let decided = policy.limited(question, &kinds).map_err(|refusal| no_of(&refusal))?;
+            if decided.valid_until(now) <= now {
+                return Err(super::run_out().into());
+            }
+            limited.push(decided);
+        }
         Ok(Self {
             pipeline,
             asked,
             policy,
             near,
             far,
+            limited,
             now,
             relations,
             raw: HashMap::new(),
             labels: HashMap::new(),
             shows: HashMap::new(),
             spent: (0, 0, 0),
-            saw_near: false,
+            saw: BTreeSet::new(),
             told: Told::default(),
             shares: Vec::new(),
             looked_at: Vec::new(),
@@ -182,9 +223,9 @@ impl<'a> Sight<'a> {
     /// The decisions under which resources of a type can show.
     pub fn decisions(&self, resource_type: TypeId) -> impl Iterator<Item = &Arc<Decided>> {
         // What is nobody's shows by the near one alone.
-        let far = self.far.iter().filter(move |_| self.is_bound(resource_type));
-        let both = std::iter::once(&self.near).chain(far);
-        both.filter(move |decided| decided.may_show(resource_type))
+        let others = self.limited.iter().chain(&self.far).filter(move |_| self.is_bound(resource_type));
+        let all = std::iter::once(&self.near).chain(others);
+        all.filter(move |decided| decided.may_show(resource_type))
     }
 
     /// Whether resources of a type show for those patients alone to whom the caller is related.
@@ -198,25 +239,32 @@ impl<'a> Sight<'a> {
 
     /// By which decision resources leave, and how the relationship was established, for the record.
     pub fn decided_by(&self, leaving: &[Leaving]) -> (&Arc<Decided>, Relationship) {
-        let any = |by: By| leaving.iter().any(|one| one.by == by);
-        match &self.far {
-            None => (&self.near, self.asked.relationship),
-            // Also where nothing of them leaves: a number, or nothing because of a label.
-            Some(_) if any(By::Near) || self.told.is_near || leaving.is_empty() && self.saw_near => {
-                (&self.near, Relationship::Resolved)
+        let Some(far) = &self.far else { return (&self.near, self.asked.relationship) };
+        let mut sides: BTreeSet<Side> = self.told.sides.clone();
+        sides.extend(leaving.iter().filter_map(|one| one.by.side()));
+        // Also where nothing of them leaves: a number, or nothing because of a label.
+        if leaving.is_empty() {
+            sides.extend(&self.saw);
+        }
+        let mut open = sides.iter().filter(|side| **side != Side::Far);
+        match (open.next(), open.next()) {
+            // Of several the record names the one that all the others are within.
+            (Some(Side::Near), _) | (Some(_), Some(_)) => (&self.near, Relationship::Resolved),
+            (Some(Side::Limited(place)), None) => {
+                (self.limited.get(*place).unwrap_or(&self.near), Relationship::Resolved)
             }
-            Some(far) if any(By::Far) || leaving.is_empty() => (far, Relationship::None),
-            Some(_) => (&self.near, Relationship::None),
+            _ if sides.contains(&Side::Far) || leaving.is_empty() => (far, Relationship::None),
+            _ => (&self.near, Relationship::None),
         }
     }
 
     /// The hashes of all tables by which anything can show.
     pub fn table_hashes(&self) -> String {
-        let far = self.far.as_ref().map_or("", |far| &far.table_hash);
-        format!("{}{far}", self.near.table_hash)
+        let all = std::iter::once(&self.near).chain(&self.limited).chain(&self.far);
+        all.map(|decided| decided.table_hash.as_str()).collect()
     }
 
-    /// All patients to whom the caller is related.
+    /// All patients of whose records anything is open to the caller.
     pub async fn related(&mut self) -> Result<BTreeSet<String>, Stop> {
         self.relations.all(self.pipeline).await
     }
@@ -231,19 +279,19 @@ impl<'a> Sight<'a> {
     }
 
     /// Whether the caller sees versions and times of change.
-    pub fn sees_changes(&self, is_near: bool) -> bool {
+    pub fn sees_changes(&self, side: Side) -> bool {
         let category = self.policy.pack().annotation.change_metadata;
-        self.decided(is_near).table.view(category) == View::Full
+        self.decided(side).table.view(category) == View::Full
     }
 
     /// What a resource that shows says of its versions, and of what is a part of it.
     pub async fn beside(&mut self, current: &Candidate<'_>) -> Result<Beside, Stop> {
-        let is_near = self.near_of(std::slice::from_ref(current)).await?.pop().unwrap_or(false);
+        let side = self.sides_of(std::slice::from_ref(current)).await?.pop().unwrap_or(Side::Far);
         // A version may show by the other table, which may heed other labels.
-        let heeds = self.near.projection.heeds();
-        let heeds = self.far.as_ref().map_or(heeds, |far| heeds.union(far.projection.heeds()));
+        let others = self.limited.iter().chain(&self.far);
+        let heeds = others.fold(self.near.projection.heeds(), |heeds, other| heeds.union(other.projection.heeds()));
         let inherited = self.inherited(&[Some((*current, heeds))]).await?.pop().unwrap_or(EVERY);
-        Ok(Beside { labels: self.labels_of(current.bytes).union(inherited), is_near })
+        Ok(Beside { labels: self.labels_of(current.bytes).union(inherited), side })
     }
 
     /// What leaves: these bytes with these resources in them.
@@ -275,13 +323,13 @@ impl<'a> Sight<'a> {
                 if first.asked.is_empty() {
                     return Ok(first);
                 }
-                let again = self.project(&self.decided(first.is_near), candidate.bytes, first.inherited, true)?;
+                let again = self.project(&self.decided(first.side), candidate.bytes, first.inherited, true)?;
                 Ok(First { bytes: again.bytes, ..first })
             });
             self.counts.read += 1;
             visible.push(match shown {
                 Ok(shown) => {
-                    self.with_links(candidate, &shown.bytes).map(|bytes| self.seen(candidate, bytes, shown.is_near))
+                    self.with_links(candidate, &shown.bytes).map(|bytes| self.seen(candidate, bytes, shown.side))
                 }
                 Err(reason) => self.withhold(reason),
             });
@@ -295,14 +343,12 @@ impl<'a> Sight<'a> {
         None
     }
 
-    fn seen(&mut self, candidate: &Candidate<'_>, bytes: Vec<u8>, is_near: bool) -> Visible {
+    fn seen(&mut self, candidate: &Candidate<'_>, bytes: Vec<u8>, side: Side) -> Visible {
         let about = about::patients(candidate.kind, candidate.id, candidate.bytes);
-        let by = match (is_near, self.is_about_somebody(candidate)) {
-            (true, false) => By::Nobody,
-            (true, true) => By::Near,
-            (false, _) => By::Far,
-        };
-        let relations = if by == By::Near { self.relations.of(&about.ids) } else { Vec::new() };
+        let is_nobody_s = side == Side::Near && !self.is_about_somebody(candidate);
+        let by = if is_nobody_s { By::Nobody } else { By::Side(side) };
+        let is_open = !matches!(by, By::Nobody | By::Side(Side::Far));
+        let relations = if is_open { self.relations.of(&about.ids) } else { Vec::new() };
         let patients = about.ids.into_iter().map(|id| format!("Patient/{id}")).collect();
         Visible { bytes, patients, relations, by }
     }
@@ -313,11 +359,13 @@ impl<'a> Sight<'a> {
         about::is_bound(annotation, candidate.kind) || about::contains_bound(annotation, candidate.bytes)
     }
 
-    fn decided(&self, is_near: bool) -> Arc<Decided> {
-        match &self.far {
-            Some(far) if !is_near => Arc::clone(far),
-            _ => Arc::clone(&self.near),
-        }
+    fn decided(&self, side: Side) -> Arc<Decided> {
+        let decided = match (side, &self.far) {
+            (Side::Near, _) | (_, None) => &self.near,
+            (Side::Limited(place), Some(far)) => self.limited.get(place).unwrap_or(far),
+            (Side::Far, Some(far)) => far,
+        };
+        Arc::clone(decided)
     }
 
     /// Projects these resources as if all that they refer to showed: relationship, then labels, then what is left.
@@ -326,40 +374,41 @@ impl<'a> Sight<'a> {
         candidates: &[Candidate<'_>],
         beside: Beside,
     ) -> Result<Vec<Result<First, Withheld>>, Stop> {
-        let near = self.near_of(candidates).await?.into_iter().map(|is_near| is_near && beside.is_near);
-        let sides: Vec<(bool, Arc<Decided>)> = near.map(|is_near| (is_near, self.decided(is_near))).collect();
+        let sides = self.sides_of(candidates).await?.into_iter().map(|side| side.within(beside.side));
+        let sides: Vec<(Side, Arc<Decided>)> = sides.map(|side| (side, self.decided(side))).collect();
         let mut hopeful = Vec::new();
-        for (candidate, (is_near, decided)) in candidates.iter().zip(&sides) {
-            let may_show = decided.may_show(candidate.kind) && !self.is_closed(candidate.kind, *is_near);
+        for (candidate, (side, decided)) in candidates.iter().zip(&sides) {
+            let may_show = decided.may_show(candidate.kind) && !self.is_closed(candidate.kind, *side);
             hopeful.push(may_show.then_some((*candidate, decided.projection.heeds())));
         }
         let inherited = self.inherited(&hopeful).await?;
         let mut first = Vec::with_capacity(candidates.len());
-        for (place, ((candidate, (is_near, decided)), inherited)) in
+        for (place, ((candidate, (side, decided)), inherited)) in
             candidates.iter().zip(sides).zip(inherited).enumerate()
         {
             if place % AT_ONCE == 0 {
                 turn().await;
             }
-            if self.is_closed(candidate.kind, is_near) {
+            if self.is_closed(candidate.kind, side) {
                 first.push(Err(Withheld::Policy));
                 continue;
             }
             let labels = inherited.union(beside.labels);
-            first.push(self.project(&decided, candidate.bytes, labels, false).map(|first| First { is_near, ..first }));
+            first.push(self.project(&decided, candidate.bytes, labels, false).map(|first| First { side, ..first }));
         }
         Ok(first)
     }
 
     /// What is of a shared type and contains somebody's shows to nobody: its table is the near one, and it has no patient.
-    fn is_closed(&self, resource_type: TypeId, is_near: bool) -> bool {
-        self.far.is_some() && !is_near && !self.is_bound(resource_type)
+    fn is_closed(&self, resource_type: TypeId, side: Side) -> bool {
+        self.far.is_some() && side != Side::Near && !self.is_bound(resource_type)
     }
 
-    /// Whether the caller is related to all patients of each of these.
-    async fn near_of(&mut self, candidates: &[Candidate<'_>]) -> Result<Vec<bool>, Stop> {
+    /// The decision on each of these: the near one where the caller is related to all of its patients, a limited one where some
+    /// kinds of information of them are opened, by that one for all of them; else the far one.
+    async fn sides_of(&mut self, candidates: &[Candidate<'_>]) -> Result<Vec<Side>, Stop> {
         if self.far.is_none() {
-            return Ok(vec![true; candidates.len()]);
+            return Ok(vec![Side::Near; candidates.len()]);
         }
         let about: Vec<Option<about::Patients>> = candidates
             .iter()
@@ -367,13 +416,15 @@ impl<'a> Sight<'a> {
             .collect();
         let patients: BTreeSet<String> = about.iter().flatten().flat_map(|about| about.ids.iter().cloned()).collect();
         self.relations.some(self.pipeline, patients).await?;
-        let near = |about: &Option<about::Patients>| match about {
-            None => true,
-            Some(about) => about.names_one && !about.unknown && about.ids.iter().all(|id| self.relations.has(id)),
+        let side = |about: &Option<about::Patients>| match about {
+            None => Side::Near,
+            Some(about) if !about.names_one || about.unknown => Side::Far,
+            Some(about) => self.relations.side_of(&about.ids),
         };
-        let is_near: Vec<bool> = about.iter().map(near).collect();
-        self.saw_near |= about.iter().zip(&is_near).any(|(about, is_near)| about.is_some() && *is_near);
-        Ok(is_near)
+        let sides: Vec<Side> = about.iter().map(side).collect();
+        let met = about.iter().zip(&sides).filter(|(about, side)| about.is_some() && **side != Side::Far);
+        self.saw.extend(met.map(|(_, side)| *side));
+        Ok(sides)
     }
 
     /// Finds out which of these show.
@@ -404,7 +455,7 @@ impl<'a> Sight<'a> {
     /// What shows of a resource that is a part of another: with the labels of that one beside its own, and under its table.
     pub async fn part(&mut self, part: &Candidate<'_>, whole: Beside) -> Result<Option<Vec<u8>>, Stop> {
         self.counts.read += 1;
-        let decided = self.decided(whole.is_near);
+        let decided = self.decided(whole.side);
         let inherited = self.inherited(&[Some((*part, decided.projection.heeds()))]).await?.pop().unwrap_or(EVERY);
         let labels = whole.labels.union(inherited);
         let shown = match self.project(&decided, part.bytes, labels, false) {
@@ -451,7 +502,7 @@ impl<'a> Sight<'a> {
         let shown = projector.project_labelled(bytes, inherited, &mut out);
         decided.keep_memory(projector.into_memory());
         let asked = around.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
-        shown.map(|_| First { bytes: out, asked, inherited, is_near: true })
+        shown.map(|_| First { bytes: out, asked, inherited, side: Side::Near })
     }
 
     /// Calls `take` with everything of a type that shows and meets the criteria. `tells`: the answer tells of whoever is met,

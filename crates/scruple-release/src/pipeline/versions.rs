@@ -1,7 +1,7 @@
 //! Versions (docs/view.md, 5): for callers who see times of change, and of resources that show now.
 
 use super::collection::Collection;
-use super::sight::{Beside, Candidate, Sight, Visible, of_many, spend};
+use super::sight::{Beside, Candidate, Side, Sight, Visible, of_many, spend};
 use super::{Answer, Leaving, Outgoing, Pipeline, Request, RequestRng, Stop};
 use crate::outcome::No;
 use crate::upstream::{Fetched, UpstreamError};
@@ -74,7 +74,7 @@ impl Pipeline {
             return Ok(None);
         }
         let beside = sight.beside(&candidate).await?;
-        Ok(Some(beside).filter(|beside| sight.sees_changes(beside.is_near)))
+        Ok(Some(beside).filter(|beside| sight.sees_changes(beside.side)))
     }
 
     async fn try_history(
@@ -160,7 +160,7 @@ pub(super) fn usable(fetched: Result<Option<Fetched>, UpstreamError>) -> Result<
 impl Sight<'_> {
     /// Refuses versions to those who do not see times of change.
     fn permits_versions(&self) -> Result<(), Stop> {
-        if self.sees_changes(true) {
+        if self.sees_changes(Side::Near) {
             return Ok(());
         }
         let words = "Your role does not see versions and times of change, so that it has no history.";

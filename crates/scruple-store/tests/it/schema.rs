@@ -107,6 +107,7 @@ async fn both_engines_have_the_same_columns_and_the_same_unique_indexes() {
         "person_move",
         "practitioner_link",
         "request_approval",
+        "request_kind",
         "request_patient",
         "role_grant",
         "scim_group",
@@ -114,6 +115,7 @@ async fn both_engines_have_the_same_columns_and_the_same_unique_indexes() {
         "session",
         "shard",
         "sign_in_failure",
+        "use_review",
     ];
     assert_eq!(tables, expected.into());
     // What holds PHI or personal data is sealed: no such name without the ending.

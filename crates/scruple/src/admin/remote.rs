@@ -69,13 +69,17 @@ pub enum RequestsCommand {
     Show(IdArgs),
     /// Approves a request, as it was at a version
     #[command(after_help = "Examples:
-  scruple admin requests approve 01a224e5-d10b-732c-9d6d-b982d2ce61c6 --version 1 --token-file token")]
+  scruple admin requests approve 01a224e5-d10b-732c-9d6d-b982d2ce61c6 --version 1 --token-file token
+  scruple admin requests approve 01a224e5-d10b-732c-9d6d-b982d2ce61c6 --version 1 --kind labs --kind vitals --token-file token")]
     Approve {
         #[command(flatten)]
         seen: SeenArgs,
         /// Until when, if less than was asked for (RFC 3339)
         #[arg(long, value_name = "TIME")]
         until: Option<String>,
+        /// A kind of information that stays, if fewer than were asked for; once for each
+        #[arg(long = "kind", value_name = "CODE")]
+        kinds: Vec<String>,
     },
     /// Refuses a request, as it was at a version
     Refuse {
@@ -147,7 +151,9 @@ pub enum PeopleCommand {
 pub fn requests(command: &RequestsCommand) -> Result<ExitCode> {
     let line = |one: &Value| {
         let patients = one.get("patients").and_then(Value::as_array).map_or(0, Vec::len);
-        let of = if patients == 0 { String::new() } else { format!(", {patients} patients") };
+        let kinds = one.get("kinds").and_then(Value::as_array);
+        let kinds = kinds.map_or_else(|| "all that it has".to_owned(), |kinds| format!("{} kinds", kinds.len()));
+        let of = if patients == 0 { String::new() } else { format!(", {kinds} of {patients} patients") };
         let who = one.get("person").map(|person| text(person, "login")).unwrap_or_default();
         format!(
             "{}  {:<9} version {}  {who} as {}{of} until {}",
@@ -165,8 +171,11 @@ pub fn requests(command: &RequestsCommand) -> Result<ExitCode> {
             &call(&args.api, Method::GET, &format!("access-requests/{}", id(&args.id)?), (None, None))?,
             line,
         ),
-        RequestsCommand::Approve { seen, until } => {
-            let body = until.as_ref().map_or_else(|| json!({}), |until| json!({ "ends_at": until }));
+        RequestsCommand::Approve { seen, until, kinds } => {
+            let mut body = serde_json::Map::new();
+            body.extend(until.as_ref().map(|until| ("ends_at".to_owned(), json!(until))));
+            body.extend((!kinds.is_empty()).then(|| ("kinds".to_owned(), json!(kinds))));
+            let body = Value::Object(body);
             decide(seen, &format!("access-requests/{}/approve", id(&seen.id)?), Some(body), line)
         }
         RequestsCommand::Refuse { seen, comment } => decide(

@@ -120,6 +120,7 @@ fn asked(active: &Active, role: &str, purpose: &str) -> Result<Asked> {
         grant: None,
         practitioners: Vec::new(),
         opened: std::collections::BTreeMap::new(),
+        limited: std::collections::BTreeMap::new(),
     })
 }
 

@@ -72,6 +72,9 @@ async fn expire(messenger: &mut Messenger, pipeline: &Pipeline) {
     let Messenger { store, lease, clock, .. } = messenger;
     let mut rng = SystemRng;
     let mut desk = Desk { store, lease, clock: clock.as_ref(), rng: &mut rng, rules: policy.pack().as_ref() };
+    if let Err(error) = desk.compare_uses().await {
+        tracing::warn!(error = %error, "what was used is not compared yet with what was asked for");
+    }
     if let Err(error) = desk.expire_requests().await {
         tracing::warn!(error = %error, "requests that are over are not written down yet; they are over all the same");
     }

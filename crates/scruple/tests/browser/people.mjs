@@ -49,8 +49,19 @@ function code(secret) {
   return String((tag.readUInt32BE(offset) & 0x7fffffff) % 1000000).padStart(6, "0");
 }
 
-async function ask(who, { subject, role, patients, numbers, until, reason }) {
+/** What it is for, and which kinds of information of the charts. */
+async function scope(who, kinds) {
+  await who.page.locator("#task").selectOption("cover");
+  for (const kind of kinds) {
+    const box = who.page.locator(`input[name=kind][value="${kind}"]`);
+    await box.evaluate((input) => (input.closest("details").open = true));
+    await box.check();
+  }
+}
+
+async function ask(who, { subject, role, patients, numbers, until, reason, kinds = [] }) {
   await who.page.goto(`${site}/ask${subject ? `?subject=${subject}` : ""}`);
+  await scope(who, kinds);
   await who.page.locator("#role").selectOption(role);
   await who.page.locator(`input[name=patients][value=${patients}]`).check();
   if (numbers) await who.page.locator("#numbers").fill(numbers);
@@ -143,6 +154,7 @@ await reads("a nurse without a relationship", 404);
 
 // The nurse asks, the manager approves on a telephone, the nurse reads.
 await megan.page.goto(`${site}/ask`);
+await scope(megan, ["labs", "vitals"]);
 await megan.page.locator("#role").selectOption("nurse");
 await megan.page.locator("#numbers").fill(patient);
 await megan.page.locator("#reason").fill("test");
@@ -150,7 +162,8 @@ await megan.page.getByRole("button", { name: "Ask", exact: true }).click();
 await megan.page.getByText("three words are too few").first().waitFor();
 await look(megan, "ask-again");
 expect("what was typed is kept", await megan.page.locator("#numbers").inputValue(), patient);
-const forChart = await ask(megan, { role: "nurse", patients: "numbers", numbers: patient, until: "shift", reason: "Float pool tonight, the roster comes at eight" });
+expect("what was ticked is kept", await megan.page.locator("input[name=kind]:checked").count(), 2);
+const forChart = await ask(megan, { role: "nurse", patients: "numbers", numbers: patient, kinds: ["labs", "vitals"], until: "shift", reason: "Float pool tonight, the roster comes at eight" });
 await megan.page.goto(`${site}/requests`);
 await look(megan, "requests");
 await mara.page.goto(`${site}/`);

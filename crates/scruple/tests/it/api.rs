@@ -18,7 +18,7 @@ fn in_hours(hours: i64) -> String {
 }
 
 fn order(role: &str) -> Value {
-    json!({ "role": role, "justification": WORDS, "ends_at": in_hours(12) })
+    json!({ "role": role, "task": "duty", "justification": WORDS, "ends_at": in_hours(12) })
 }
 
 fn items(answer: &Value) -> Vec<String> {
@@ -98,7 +98,7 @@ fn a_request_is_asked_for_seen_by_those_whom_it_concerns_and_decided_at_the_vers
     let other = api.post(
         REQUESTS,
         &nurse,
-        &json!({ "role": "coder", "justification": "Codes the visits of last week", "ends_at": in_hours(12) }),
+        &json!({ "role": "coder", "task": "cover", "justification": "Codes the visits of last week", "ends_at": in_hours(12) }),
         &[],
     );
     let other = format!("{REQUESTS}/{}", other.is(201).json()["id"].as_str().unwrap());
@@ -123,7 +123,7 @@ fn what_is_asked_twice_under_one_key_is_done_once_also_by_twins_that_race() {
     assert_eq!((again.header("etag"), again.header("location")), (first.header("etag"), first.header("location")));
     assert_eq!(api.post(REQUESTS, &nurse, &order("coder"), &key).is(422).json()["code"], "idempotency_key_reused");
     // Another's key of the same name is his own; a key that says nothing is refused.
-    let other = json!({ "role": "coder", "justification": "Codes the visits of last week", "ends_at": in_hours(12) });
+    let other = json!({ "role": "coder", "task": "cover", "justification": "Codes the visits of last week", "ends_at": in_hours(12) });
     assert_eq!(api.post(REQUESTS, &biller, &other, &key).status, 201);
     let (long, none) = ("k".repeat(256), "");
     for key in [long.as_str(), none] {
@@ -135,16 +135,15 @@ fn what_is_asked_twice_under_one_key_is_done_once_also_by_twins_that_race() {
         api.post(
             REQUESTS,
             &nurse,
-            &json!({ "role": "coder", "justification": "test test test test", "ends_at": in_hours(2) }),
+            &json!({ "role": "coder", "task": "cover", "justification": "test test test test", "ends_at": in_hours(2) }),
             &fresh
         )
         .status,
         422
     );
-    let right =
-        json!({ "role": "coder", "justification": "Codes the visits of the week before", "ends_at": in_hours(2) });
+    let right = json!({ "role": "coder", "task": "cover", "justification": "Codes the visits of the week before", "ends_at": in_hours(2) });
     assert_eq!(api.post(REQUESTS, &nurse, &right, &fresh).status, 201);
-    let twin = json!({ "role": "registrar", "justification": "Registers whom the ambulance brings in tonight", "ends_at": in_hours(3) });
+    let twin = json!({ "role": "registrar", "task": "cover", "justification": "Registers whom the ambulance brings in tonight", "ends_at": in_hours(3) });
     let answers: Vec<u16> = std::thread::scope(|scope| {
         let (api, nurse, twin) = (&api, &nurse, &twin);
         let race = || api.post(REQUESTS, nurse, twin, &[("Idempotency-Key", "twins")]).status;

@@ -390,10 +390,16 @@ fn the_same_decision_as_the_gateway_before_and_after_a_request_that_the_denial_l
 
     // The denial leads to a request: its schema holds for what is sent, and what is sent is bound to it.
     let asks = &here["context"]["access_request"];
+    // All that the role has but what is specially protected: that needs one more who agrees.
+    let kinds = asks["request_schema"]["properties"]["kinds"]["items"]["oneOf"].as_array().unwrap().iter();
+    let kinds = kinds.filter_map(|kind| kind["const"].as_str()).filter(|kind| !kind.starts_with("segment:"));
+    let kinds: Vec<&str> = kinds.collect();
     let ends_at = scruple_core::Clock::now(&crate::node::Machine).plus_micros(3_600_000_000).to_string();
     let order = json!({
         "role": asks["request_schema"]["properties"]["role"]["const"],
         "patients": asks["request_schema"]["properties"]["patients"]["const"],
+        "task": "cover",
+        "kinds": kinds,
         "justification": "Covers bed 12 while the night nurse is away",
         "ends_at": ends_at,
         "denial": { "binding_token": asks["binding_token"], "evaluation_id": here["context"]["evaluation_id"], "expires_at": asks["expires_at"] },
@@ -412,6 +418,20 @@ fn the_same_decision_as_the_gateway_before_and_after_a_request_that_the_denial_l
         let refused = api.post("/api/v1/access-requests", &pep, &changed, &[]).is(422).json();
         assert_eq!(refused["type"], "urn:openid:authzen:access-request:error:invalid_denial_binding", "{at}");
     }
+    // Kinds of information, or all of them: not neither, not both, none that the role has not.
+    for (at, other, code) in [
+        ("/kinds", json!(null), "kinds_missing"),
+        ("/kinds", json!([]), "value_invalid"),
+        ("/kinds", json!(["claims"]), "kinds_not_of_role"),
+        ("/task", json!("leisure"), "value_invalid"),
+    ] {
+        let mut changed = order.clone();
+        *changed.pointer_mut(at).unwrap() = other;
+        assert_eq!(api.post("/api/v1/access-requests", &pep, &changed, &[]).is(422).json()["code"], code, "{at}");
+    }
+    let mut both = order.clone();
+    both["whole"] = json!(true);
+    api.post("/api/v1/access-requests", &pep, &both, &[]).is(422);
     // Nobody else shows it, and without it a system asks for nobody.
     let other = api.token("mara.keller", EVERY_SCOPE);
     assert_eq!(api.post("/api/v1/access-requests", &other, &order, &[]).status, 422);
@@ -439,8 +459,39 @@ fn the_same_decision_as_the_gateway_before_and_after_a_request_that_the_denial_l
         (&json!(false), &json!("obligation_not_supported"))
     );
 
+    // From the elevation its reads, and each names the elevation. What was read in a role is for its holder alone.
+    let nia = api.token("nia.nurse", EVERY_SCOPE);
+    let opened = api.get("/api/v1/elevations", &nia).is(200).json()["items"][0].clone();
+    assert_eq!((&opened["access_request"], &opened["kinds"]), (&made["id"], &json!(kinds)));
+    let elevation = opened["id"].as_str().unwrap();
+    let under = format!("/api/v1/elevations/{elevation}/reads");
+    let reads_under = crate::node::eventually("the index", std::time::Duration::from_secs(10), || {
+        let found = api.get(&under, &nia).is(200).json()["items"].as_array().unwrap().clone();
+        (!found.is_empty()).then_some(found)
+    });
+    for read in &reads_under {
+        assert_eq!((&read["elevation"], &read["basis"]), (&json!(elevation), &json!("asked")), "{read}");
+        assert_eq!((&read["outcome"], &read["types"]), (&json!("opened"), &json!({ "Patient": 1 })), "{read}");
+    }
+    assert_eq!(api.get(&under, &other).is(200).json()["items"], json!(reads_under), "who agreed to it sees them too");
+    let grant = reads_under[0]["grant"].as_str().unwrap();
+    let by_grant = format!("/api/v1/grants/{grant}/reads?limit=1");
+    assert_eq!(api.get(&by_grant, &nia).is(200).json()["items"][0]["grant"], json!(grant));
+    api.get(&by_grant, &other).is(404);
+
     api.node.stops();
     let entries = entries_of(&world.run(["ledger", "show", "--json"]).ends(0));
+    // The exception by itself: each step of it and each read under it, with its place and hash in the ledger.
+    let request = made["id"].as_str().unwrap();
+    let about = ["ledger", "show", "--json", "--about", request, "--about", elevation];
+    let about = entries_of(&world.run(about).ends(0));
+    assert!(about.iter().all(|entry| entry["leaf"].as_str().is_some_and(|leaf| !leaf.is_empty())));
+    let said: Vec<String> = about.iter().map(|entry| entry["entry"]["body"].to_string()).collect();
+    for word in ["request_submitted", "request_approved", "elevation_granted", " asked Elevation/"] {
+        assert!(said.iter().any(|body| body.contains(word)), "{word}");
+    }
+    let others = entries.iter().filter(|entry| !about.contains(entry));
+    assert!(others.into_iter().all(|entry| !entry.to_string().contains(elevation)));
     let bodies: Vec<&Value> = entries.iter().map(|entry| &entry["entry"]["body"]).collect();
     let told = |answer: &Value| {
         let id = &answer["context"]["evaluation_id"];

@@ -155,8 +155,7 @@ fn a_decision_is_on_what_was_seen() {
     let (mut node, line) = Node::demo(world.command(["demo", "--json", "--listen", "127.0.0.1:0", "--data", "try"]));
     let nurse = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
     let manager = enrolled(&node, &line, "mara.keller", "manager").cookie;
-    let ask =
-        "role=nurse&patients=numbers&numbers=MR-4471%0AMR-5120&until=shift&reason=Float+pool+until+the+roster+comes";
+    let ask = "role=nurse&task=cover&kind=labs&kind=vitals&patients=numbers&numbers=MR-4471%0AMR-5120&until=shift&reason=Float+pool+until+the+roster+comes";
     let there = goes_to(&send(&node, "/ask", &nurse, ask));
     let there = there.split('?').next().unwrap();
     let state = |cookie: &str| {
@@ -169,7 +168,9 @@ fn a_decision_is_on_what_was_seen() {
         ("version=", 409),
         ("version=2", 409),
         ("version=1&narrower=yes&until=", 422),
-        ("version=1&narrower=yes&until=&patient=7", 422),
+        ("version=1&narrower=yes&until=&patient=7&kind=labs", 422),
+        ("version=1&narrower=yes&until=&patient=1", 422),
+        ("version=1&narrower=yes&until=&patient=1&kind=documents", 422),
     ] {
         let answer = send(&node, &format!("{there}/approve"), &manager, fields);
         assert_eq!(answer.status, status, "{fields}: {}", answer.text());
@@ -179,8 +180,9 @@ fn a_decision_is_on_what_was_seen() {
     {
         assert_eq!(send(&node, &format!("{there}/{path}"), cookie, fields).status, 409, "{path}");
     }
-    goes_to(&send(&node, &format!("{there}/approve"), &manager, "version=1&narrower=yes&until=&patient=1"));
+    goes_to(&send(&node, &format!("{there}/approve"), &manager, "version=1&narrower=yes&until=&patient=1&kind=labs"));
     let after = state(&nurse);
     assert!(after.contains("1 patient"), "{after}");
+    assert!(after.contains("Laboratory results") && !after.contains("Vital signs"), "{after}");
     node.stops();
 }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::{Ask, Desk, DeskError, Narrower, Who};
 use scruple_core::{Clock, FixedClock, Id, Phi};
-use scruple_flow::{AccessRequest, RequestError};
+use scruple_flow::{AccessRequest, Kinds, RequestError, RequestTask};
 use scruple_store::{Engine, Person, ShardId, ShardLease, Store, find_request, open_elevations};
 
 /// Each race is run so often: either may win.
@@ -55,6 +55,8 @@ impl Nodes {
             role: "nurse".parse().unwrap(),
             purpose: None,
             patients: [format!("p{round}").parse().unwrap()].into(),
+            task: Some(RequestTask::Cover),
+            kinds: Some(Kinds::Whole),
             starts_at: None,
             ends_at: world.now().plus_micros(7_200_000_000),
             justification: Phi::new(format!("Second look at the wound, case {round}")),

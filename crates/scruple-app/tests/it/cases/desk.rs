@@ -9,8 +9,8 @@ use scruple_app::{Ask, Declaration, Desk, DeskError, Emergency, Narrower, Rules,
 use scruple_core::{Id, Phi};
 use scruple_flow::directory::{Attributes, Leave, LeaveState};
 use scruple_flow::{
-    AccessRequest, ApprovalRule, ApproverKind, DeclaredReason, EmergencyReason, Finding, NewElevation, Opening,
-    PatientRef, QuestionCause, RequestError, ReviewError, RoleCode, Window,
+    AccessRequest, ApprovalRule, ApproverKind, DeclaredReason, EmergencyReason, Finding, KindCode, Kinds, NewElevation,
+    Opening, PatientRef, QuestionCause, RequestError, RequestTask, ReviewError, RoleCode, Window,
 };
 use scruple_policy::{Act, ActScope};
 use scruple_store::{
@@ -26,15 +26,38 @@ const WORDS: &str = "Peer review of the March falls, case 4711";
 pub struct TestRules;
 
 impl Rules for TestRules {
-    fn approval(&self, role: &RoleCode, is_of_patients: bool) -> Option<ApprovalRule> {
+    fn approval(&self, role: &RoleCode, of_patients: Option<&Kinds>) -> Option<ApprovalRule> {
         let role_of = |code: &str| ApproverKind::Role(code.parse().unwrap());
-        let needs = match (role.as_str(), is_of_patients) {
+        let names = |kind: &str| {
+            let codes = of_patients.and_then(Kinds::codes);
+            codes.is_some_and(|codes| codes.iter().any(|code| code.as_str() == kind))
+        };
+        let apart = |need: &str| need.parse::<ApproverKind>().unwrap();
+        let needs = match (role.as_str(), of_patients.is_some()) {
+            ("nurse", true) if names("segment:sud_other") => vec![role_of("manager"), role_of("privacy_officer")],
+            ("nurse", true) if names("segment:part2") => vec![apart("manager|privacy_officer+outside_line")],
+            ("nurse", true) if names("segment:hiv") => vec![apart("manager+other_unit"); 2],
             ("nurse", true) => vec![role_of("manager")],
             ("biller", true) => vec![ApproverKind::LineManager],
             ("nurse" | "biller", false) => vec![role_of("manager"), role_of("privacy_officer")],
             _ => return None,
         };
         Some(ApprovalRule { needs, hours_max: 8, decide_hours: 4, step_up: false })
+    }
+
+    fn kinds(&self, _: &RoleCode, purpose: Option<&str>) -> BTreeSet<KindCode> {
+        let all = ["labs", "vitals", "documents", "segment:sud_other", "segment:part2", "segment:hiv"];
+        let of_purpose = |kind: &&str| purpose != Some("COC") || *kind == "vitals";
+        all.iter().filter(|kind| of_purpose(kind)).map(|kind| kind.parse().unwrap()).collect()
+    }
+
+    fn kinds_of_type(&self, resource_type: &str) -> BTreeSet<KindCode> {
+        let kinds: &[&str] = match resource_type {
+            "Observation" => &["labs", "vitals"],
+            "DocumentReference" => &["documents"],
+            _ => &[],
+        };
+        kinds.iter().map(|kind| kind.parse().unwrap()).collect()
     }
 
     fn may_declare(&self, role: &RoleCode) -> bool {
@@ -62,14 +85,14 @@ impl Rules for TestRules {
 }
 
 /// A nurse, a biller, two managers and the privacy office, each for 100,000 seconds.
-struct House<'a> {
-    world: &'a World,
+pub struct House<'a> {
+    pub world: &'a World,
     rng: ChaCha20Rng,
-    people: BTreeMap<&'static str, Id<Person>>,
+    pub people: BTreeMap<&'static str, Id<Person>>,
 }
 
 impl<'a> House<'a> {
-    async fn open(world: &'a World) -> Self {
+    pub async fn open(world: &'a World) -> Self {
         let mut people = BTreeMap::new();
         for (login, role) in
             [("nora", "nurse"), ("bob", "biller"), ("mia", "manager"), ("max", "manager"), ("pia", "privacy_officer")]
@@ -81,21 +104,23 @@ impl<'a> House<'a> {
         Self { world, rng: ChaCha20Rng::seed_from_u64(5), people }
     }
 
-    fn who(&self, login: &str) -> Who {
+    pub fn who(&self, login: &str) -> Who {
         Who { person: self.people[login], stepped_up: false }
     }
 
-    fn desk(&mut self) -> Desk<'_> {
+    pub fn desk(&mut self) -> Desk<'_> {
         let World { store, lease, clock, .. } = self.world;
         Desk { store, lease, clock: clock.as_ref(), rng: &mut self.rng, rules: &TestRules }
     }
 
-    fn ask(patients: &[&str], hours: i64, words: &str) -> Ask {
+    pub fn ask(patients: &[&str], hours: i64, words: &str) -> Ask {
         Ask {
             person: None,
             role: "nurse".parse().unwrap(),
             purpose: None,
             patients: patients.iter().map(|id| id.parse().unwrap()).collect(),
+            task: Some(RequestTask::Cover),
+            kinds: Some(Kinds::Whole),
             starts_at: None,
             ends_at: at(hours * 3_600),
             justification: Phi::new(words.to_owned()),
@@ -110,7 +135,7 @@ impl<'a> House<'a> {
     }
 
     /// The patients whose records are open to a login now, through a cache whose feed was just read.
-    async fn opened(&self, login: &str, purpose: &str) -> Vec<String> {
+    pub async fn opened(&self, login: &str, purpose: &str) -> Vec<String> {
         let (cache, _) = self.world.fresh_cache().await;
         let held = cache.held(login, self.world.now()).await.unwrap().unwrap();
         held.opened(&"nurse".parse().unwrap(), purpose, self.world.now()).into_keys().collect()
@@ -130,8 +155,11 @@ async fn what_a_manager_approves_is_open_at_once_and_over_at_its_end_without_any
         assert_eq!(request.state.code(), "pending");
         assert_eq!(house.opened("nora", "TREAT").await, Vec::<String>::new());
         let mia = house.who("mia");
-        let less =
-            Narrower { patients: Some(["a".parse().unwrap(), "b".parse().unwrap()].into()), ends_at: Some(at(3_600)) };
+        let less = Narrower {
+            patients: Some(["a".parse().unwrap(), "b".parse().unwrap()].into()),
+            kinds: None,
+            ends_at: Some(at(3_600)),
+        };
         let done = house.desk().approve(mia, request.id, 1, less).await.unwrap();
         assert_eq!((done.now.state.code(), done.now.version), ("approved", 2));
         assert_eq!(house.opened("nora", "TREAT").await, ["a", "b"]);
@@ -550,6 +578,7 @@ async fn so_many_charts_are_open_to_one_person_and_there_is_room_for_an_emergenc
                 role,
                 purpose: None,
                 patient,
+                kinds: Kinds::Whole,
                 window: Window::new(world.now(), ends_at).unwrap(),
                 justification: words,
             };

@@ -8,7 +8,7 @@ use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::message::{Channel, Delivering, Message, Messenger, NotTaken, Receipt, Told, told_of};
 use scruple_app::{Ask, Desk, Emergency, Narrower, Who};
 use scruple_core::{Clock, Id, Phi};
-use scruple_flow::{EmergencyReason, EmergencyReview, Finding};
+use scruple_flow::{EmergencyReason, EmergencyReview, Finding, Kinds, RequestTask};
 use scruple_store::{Person, list_open_reviews};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -178,6 +178,8 @@ async fn a_request_is_told_to_those_who_decide_and_once_more_while_it_waits() {
             role: "nurse".parse().unwrap(),
             purpose: None,
             patients: ["a".parse().unwrap()].into(),
+            task: Some(RequestTask::Cover),
+            kinds: Some(Kinds::Whole),
             starts_at: None,
             ends_at: at(8 * 3_600),
             justification: Phi::new(words.to_owned()),

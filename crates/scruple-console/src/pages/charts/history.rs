@@ -73,6 +73,8 @@ pub(crate) struct OpeningRow {
     /// `observations, medications`, or what the log calls it; where it was done.
     pub(crate) what: String,
     pub(crate) why: Coded,
+    /// The reads under the right that it was made by.
+    pub(crate) right: Option<String>,
     pub(crate) source: String,
     /// `entry 4471`.
     pub(crate) entry: String,
@@ -91,6 +93,7 @@ fn view(voice: &Voice) -> ChartHistory {
         at: when("2026-03-03T07:10:00Z", "3 March, 07:10"),
         what: format!("results and vital signs, medications; {}", voice.unit),
         why: coded(why, "Encounter/e1"),
+        right: Some("/reads/chart/0198c0de".to_owned()),
         source: "gateway".to_owned(),
         entry: "entry 4471".to_owned(),
     };

@@ -5,4 +5,5 @@ pub(crate) mod ask;
 pub(crate) mod case;
 pub(crate) mod history;
 pub(crate) mod letter;
+pub(crate) mod reads;
 pub(crate) mod report;

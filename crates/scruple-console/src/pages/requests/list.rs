@@ -24,6 +24,8 @@ pub(crate) struct Requests {
     pub(crate) exceptions: Option<String>,
     /// `/requests/figures`, for those who may open it.
     pub(crate) figures: Option<String>,
+    /// Where what was used is not what was asked for.
+    pub(crate) uses: Option<String>,
     /// The list as CSV, with the filter that is set.
     pub(crate) export: String,
 }
@@ -79,6 +81,7 @@ fn view(voice: &Voice) -> Requests {
         paging: Paging { first: 1, last: 9, all: 212, before: None, after: Some("/requests?page=2".to_owned()) },
         exceptions: Some("/exceptions".to_owned()),
         figures: Some("/requests/figures".to_owned()),
+        uses: Some("/uses".to_owned()),
         export: "/requests.csv".to_owned(),
     }
 }

@@ -61,12 +61,14 @@ pub(crate) struct Deciding {
     pub(crate) refuse: Refuse,
 }
 
-/// Approve less than was asked: the fields `narrower`, `patient` and `until`.
+/// Approve less than was asked: the fields `narrower`, `patient`, `kind` and `until`.
 #[derive(Clone)]
 pub(crate) struct Narrow {
     pub(crate) action: String,
     /// Those who stay; empty where it is for a role.
     pub(crate) patients: Pick,
+    /// Kinds of information that stay; empty where it is for a role. The field `kind`.
+    pub(crate) kinds: Pick,
     pub(crate) until: Pick,
     pub(crate) open: bool,
 }
@@ -176,7 +178,8 @@ fn deciding(voice: &Voice) -> Request {
             approve: "/requests/0198c0de/approve".to_owned(),
             narrow: Narrow {
                 action: "/requests/0198c0de/narrow".to_owned(),
-                patients: Pick {
+                patients: pick(&[("0", "..4471"), ("1", "..5120")], "0"),
+                kinds: Pick {
                     choices: [
                         ("diagnoses", "diagnoses", true),
                         ("procedures", "procedures", true),
@@ -225,6 +228,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         deciding.refuse.reason = wrong("no", "Say in a sentence what would do instead: it is shown to the person.");
         deciding.narrow.open = true;
         deciding.narrow.patients.error = Some("Leave at least one patient, or refuse.".to_owned());
+        deciding.narrow.kinds.error = Some("Leave at least one kind of information, or refuse.".to_owned());
     }
     samples.push(sample("errors", &page));
     let mine = worker(&PLAIN, Some(Area::Requests));
@@ -244,13 +248,13 @@ pub(crate) fn samples() -> Vec<Sample> {
                 used: "1 of 2 extensions used".to_owned(),
             }),
         }),
-        reads: Some("/charts?under=0198c0de".to_owned()),
+        reads: Some("/reads/request/0198c0de".to_owned()),
         ..base(&PLAIN, mine, RequestState::Active)
     };
     samples.push(sample("my own, active", &page));
     let page = Request {
         revoke: Some("/requests/0198c0de/end".to_owned()),
-        reads: Some("/charts?under=0198c0de".to_owned()),
+        reads: Some("/reads/request/0198c0de".to_owned()),
         ..base(&PLAIN, officer(&PLAIN, Some(Area::Requests)), RequestState::Active)
     };
     samples.push(sample("active, for its approver", &page));

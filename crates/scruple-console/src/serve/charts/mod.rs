@@ -4,10 +4,12 @@
 //! comes through the gateway each time, under the question.
 
 mod cases;
+mod reads;
 mod used;
 mod words;
 
 pub(super) use cases::{answer, answering, ask as ask_reader, case, decide, letter, letter_page, letter_text, open};
+pub(super) use reads::reads;
 pub(super) use used::{asked_of, under, uses, watched};
 
 use super::{Form, Signed, Site, broken, id, not_done, page, people, unknown, when, with_done};
@@ -327,6 +329,7 @@ async fn read_patient(site: &Site, signed: &Signed, question: &ChartQuestion, pa
         grant: Some(grant.id.to_string()),
         practitioners: Vec::new(),
         opened: BTreeMap::from([(patient.to_owned(), format!("inquiry ChartQuestion/{}", question.id))]),
+        limited: BTreeMap::new(),
     };
     let facts = RequestFacts {
         interaction: "read".to_owned(),
@@ -543,6 +546,10 @@ fn reader_row(
         at: when(opening.access.at),
         what: words::what(opening),
         why: why(opening),
+        right: match (opening.access.elevation, opening.access.grant) {
+            (Some(elevation), _) => Some(format!("/reads/chart/{elevation}")),
+            (None, grant) => grant.map(|grant| format!("/reads/role/{grant}")),
+        },
         source: words::source(history.sources.get(&opening.access.source)).0,
         entry: opening.access.entry.map(|entry| format!("entry {entry} of the ledger")).unwrap_or_default(),
     });

@@ -1,7 +1,7 @@
 //! To whom the caller is related (docs/view.md, 2), read from the record system now.
 
 use super::lookup::batches;
-use super::{BTreeMap, BTreeSet, Pipeline, Stop};
+use super::{BTreeMap, BTreeSet, Pipeline, Side, Stop};
 use crate::decided::Policy;
 use crate::relation::{Caller, Kind};
 use crate::release::Asked;
@@ -28,6 +28,10 @@ pub(in crate::pipeline) struct Relations<'a> {
     now: Timestamp,
     /// By patient, what it rests on; nothing, if nothing was found.
     known: BTreeMap<String, Option<String>>,
+    /// By patient, what opens some kinds of information of his record, and the place of its decision.
+    limited: BTreeMap<String, (usize, Vec<String>)>,
+    /// Which kinds of information, by place.
+    limits: Vec<BTreeSet<String>>,
     /// Whoever is not known has none.
     is_complete: bool,
 }
@@ -41,7 +45,29 @@ impl<'a> Relations<'a> {
         // open a record in an emergency.
         let is_complete = practitioners.is_empty() || Kind::of(&by).is_empty() || asked.question.purpose == "BTG";
         let known = asked.opened.iter().map(|(patient, by)| (patient.clone(), Some(by.clone()))).collect();
-        Self { practitioners, by, now, known, is_complete }
+        let mut limits: Vec<BTreeSet<String>> = asked.limited.values().map(|one| one.kinds.clone()).collect();
+        limits.sort();
+        limits.dedup();
+        let place = |kinds: &BTreeSet<String>| limits.binary_search(kinds).ok();
+        let limited = asked.limited.iter();
+        let limited =
+            limited.filter_map(|(id, one)| Some((id.clone(), (place(&one.kinds)?, one.by.clone())))).collect();
+        Self { practitioners, by, now, known, limited, limits, is_complete }
+    }
+
+    /// The kinds of information of each limited decision, by its place.
+    pub fn limits(&self) -> Vec<BTreeSet<String>> {
+        self.limits.clone()
+    }
+
+    /// By which decision shows what is of all these patients, of whom it is known whether the caller is related to them.
+    pub fn side_of(&self, patients: &[String]) -> Side {
+        let mut side = Side::Near;
+        for patient in patients.iter().filter(|patient| !self.has(patient)) {
+            let Some((place, _)) = self.limited.get(patient) else { return Side::Far };
+            side = side.within(Side::Limited(*place));
+        }
+        side
     }
 
     pub fn has(&self, patient: &str) -> bool {
@@ -50,11 +76,13 @@ impl<'a> Relations<'a> {
 
     /// What the relationship to these patients rests on, for the record.
     pub fn of(&self, patients: &[String]) -> Vec<String> {
-        let rests = |patient: &String| {
-            let on = self.known.get(patient)?.as_ref()?;
-            Some(format!("Patient/{patient} {on}"))
-        };
-        patients.iter().filter_map(rests).collect()
+        let mut on = Vec::new();
+        for patient in patients {
+            let narrow = || self.limited.get(patient).map(|(_, by)| by.as_slice());
+            let known = self.known.get(patient).and_then(Option::as_ref).map(std::slice::from_ref);
+            on.extend(known.or_else(narrow).unwrap_or_default().iter().map(|by| format!("Patient/{patient} {by}")));
+        }
+        on
     }
 
     /// Finds out about these patients.
@@ -109,7 +137,7 @@ impl<'a> Relations<'a> {
         }
     }
 
-    /// All patients of the caller.
+    /// All patients of whose records anything is open to the caller.
     pub async fn all(&mut self, pipeline: &Pipeline) -> Result<BTreeSet<String>, Stop> {
         if !self.is_complete {
             let judge = self.judge();
@@ -122,7 +150,8 @@ impl<'a> Relations<'a> {
                 self.known.entry(patient).or_default().get_or_insert(on);
             }
         }
-        Ok(self.known.iter().filter(|(_, on)| on.is_some()).map(|(patient, _)| patient.clone()).collect())
+        let known = self.known.iter().filter(|(_, on)| on.is_some()).map(|(patient, _)| patient);
+        Ok(known.chain(self.limited.keys()).cloned().collect())
     }
 
     const fn judge(&self) -> Caller<'_> {

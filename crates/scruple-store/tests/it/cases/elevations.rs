@@ -3,11 +3,13 @@ use super::requests::{approver, changed, pending, privacy, stored};
 use crate::support::{TestDb, at, with_db};
 use scruple_core::{Id, Phi};
 use scruple_flow::{
-    DeclaredReason, Elevation, ElevationKind, EmergencyReason, NewElevation, Opening, PatientRef, Revocation, Window,
+    DeclaredReason, Elevation, ElevationKind, EmergencyReason, Kinds, NewElevation, Opening, PatientRef, Revocation,
+    Window,
 };
 use scruple_store::{
     NewReview, Person, StoreError, Subject, end_elevation, end_elevations_of, find_elevation, insert_elevation,
-    insert_review, list_elevations, list_elevations_of_patient, load_access, open_elevations,
+    insert_review, list_elevations, list_elevations_of_patient, list_elevations_of_request, load_access,
+    open_elevations,
 };
 
 const WORDS: &str = "Covering bed twelve for Maria tonight";
@@ -19,6 +21,7 @@ pub fn opening(db: &TestDb, person: Id<Person>, patient: &str, window: (i64, i64
         role: "nurse".parse().unwrap(),
         purpose: None,
         patient: patient.parse().unwrap(),
+        kinds: Kinds::Whole,
         window: Window::new(at(window.0), at(window.1)).unwrap(),
         justification: Phi::new(WORDS.to_owned()),
     }
@@ -112,7 +115,17 @@ async fn an_elevation_stands_on_an_approved_request_for_that_patient() {
             (held[0].kind, held[0].purpose.as_deref()),
             (ElevationKind::Asked { request: request.id }, Some("TREAT"))
         );
-        // For another patient, another person, longer.
+        assert_eq!(held[0].kinds.to_string(), "labs vitals");
+        let of_request = list_elevations_of_request(&mut db.read().await, request.id).await.unwrap();
+        assert_eq!(of_request.iter().map(|one| one.held.clone()).collect::<Vec<_>>(), held);
+        assert!(list_elevations_of_request(&mut db.read().await, db.id()).await.unwrap().is_empty());
+        // For another patient, another person, longer, for other kinds of information or for all of them.
+        for kinds in ["labs", "labs segment:hiv vitals", "*"] {
+            let mut other = approved.clone();
+            other.wanted.kinds = kinds.parse().unwrap();
+            let refused = insert(&NewElevation::asked(&other, db.id(), &patient("a")).unwrap()).await;
+            assert!(matches!(refused, Err(StoreError::Refused(_))), "{kinds}: {refused:?}");
+        }
         let mut other = approved.clone();
         other.wanted.patients.insert(patient("b"));
         let refused = insert(&NewElevation::asked(&other, db.id(), &patient("b")).unwrap()).await;
@@ -154,8 +167,9 @@ async fn an_emergency_is_not_there_without_its_review() {
         for table in ["elevation", "emergency_review"] {
             assert!(db.raw(&format!("DELETE FROM {table}")).await.is_err(), "{table}");
         }
-        let later = "UPDATE elevation SET ends_at = ends_at + 1";
-        assert!(db.raw(later).await.is_err());
+        for change in ["ends_at = ends_at + 1", "kinds = 'labs'"] {
+            assert!(db.raw(&format!("UPDATE elevation SET {change}")).await.is_err(), "{change}");
+        }
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use super::ENGINE;
 use crate::support::{TestDb, at, with_db};
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::{DeclaredReason, NewElevation, Opening};
+use scruple_flow::{DeclaredReason, Kinds, NewElevation, Opening};
 use scruple_store::{
     Grant, Move, NewGrant, NewMove, Person, Revocation, StoreError, Subject, Window, due_moves, grants_as_of, holders,
     insert_elevation, insert_grant, insert_move, left_over_grants, load_access, lock_person, revoke_grants,
@@ -90,6 +90,7 @@ async fn declare(db: &TestDb, person: Id<Person>, role: &str, patient: &str, fro
         role: role.parse().unwrap(),
         purpose: None,
         patient: patient.parse().unwrap(),
+        kinds: Kinds::Whole,
         window: Window::new(at(from), at(1_000)).unwrap(),
         justification: Phi::new("covers the ward tonight".to_owned()),
     };

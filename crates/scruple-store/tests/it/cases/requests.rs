@@ -1,7 +1,9 @@
 use super::ENGINE;
 use crate::support::{TestDb, at, with_db};
 use scruple_core::{Id, Phi};
-use scruple_flow::{AccessRequest, ApprovalRule, Approver, ApproverKind, RequestState, Wanted, Window};
+use scruple_flow::{
+    AccessRequest, ApprovalRule, Approver, ApproverKind, Kinds, RequestState, RequestTask, Wanted, Window,
+};
 use scruple_store::{
     Aggregate, Person, StoreError, Subject, find_request, insert_request, list_overdue_requests, list_pending_requests,
     list_pending_requests_after, list_requests_of, mark_person_left, requests_between, update_request,
@@ -23,6 +25,8 @@ pub fn pending(db: &TestDb, people: [Id<Person>; 3], patients: &[&str], needs: &
             role: "nurse".parse().unwrap(),
             purpose: Some("TREAT".to_owned()),
             patients: patients.iter().map(|id| id.parse().unwrap()).collect(),
+            task: RequestTask::Quality,
+            kinds: if patients.is_empty() { Kinds::Whole } else { "labs vitals".parse().unwrap() },
             window: Window::new(at(0), at(3_600)).unwrap(),
         },
         justification: Phi::new(WORDS.to_owned()),
@@ -70,12 +74,16 @@ async fn a_request_is_found_as_it_was_made_and_as_it_was_decided() {
         let narrower = Wanted {
             patients: [("b").parse().unwrap()].into(),
             window: Window::new(at(0), at(1_800)).unwrap(),
+            kinds: "labs".parse().unwrap(),
             ..request.wanted.clone()
         };
         let once = request.approve(&manager, Some(narrower), at(60)).unwrap();
         changed(db, &once, 1).await.unwrap();
         let once = found(db, once.id).await;
-        assert_eq!((once.version, once.wanted.patients.len()), (2, 1));
+        assert_eq!(
+            (once.version, once.wanted.patients.len(), once.wanted.kinds.to_string()),
+            (2, 1, "labs".to_owned())
+        );
         let twice = once.approve(&approver(second, &[privacy()]), None, at(120)).unwrap();
         changed(db, &twice, 2).await.unwrap();
         let last = found(db, twice.id).await;
@@ -100,6 +108,32 @@ async fn a_request_is_found_as_it_was_made_and_as_it_was_decided() {
 }
 
 #[tokio::test]
+async fn of_all_that_a_role_has_an_approver_leaves_some_kinds_and_nobody_adds_to_them() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let second = db.person("second-approver").await;
+        let mut request = pending(db, people, &["a"], &[ApproverKind::LineManager, privacy()]);
+        request.wanted.kinds = Kinds::Whole;
+        stored(db, &request).await;
+        assert_eq!(found(db, request.id).await, request);
+        let manager = approver(people[2], &[ApproverKind::LineManager]);
+        let fewer = Wanted { kinds: "labs segment:hiv".parse().unwrap(), ..request.wanted.clone() };
+        let once = request.approve(&manager, Some(fewer), at(60)).unwrap();
+        changed(db, &once, 1).await.unwrap();
+        let once = found(db, once.id).await;
+        assert_eq!(once.wanted.kinds.to_string(), "labs segment:hiv");
+        let twice = once.clone().approve(&approver(second, &[privacy()]), None, at(120)).unwrap();
+        let mut more = twice.clone();
+        more.wanted.kinds = "documents labs segment:hiv".parse().unwrap();
+        let refused = changed(db, &more, 2).await;
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+        changed(db, &twice, 2).await.unwrap();
+        assert_eq!(found(db, twice.id).await.wanted.kinds.to_string(), "labs segment:hiv");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_table_lets_no_request_go_another_way() {
     with_db(ENGINE, async |db| {
         let people = db.three().await;
@@ -116,6 +150,15 @@ async fn the_table_lets_no_request_go_another_way() {
         refused(changed(db, &AccessRequest { wanted: longer, ..request.clone() }, 1).await);
         let any = Wanted { purpose: None, ..request.wanted.clone() };
         refused(changed(db, &AccessRequest { wanted: any, ..request.clone() }, 1).await);
+        assert!(db.raw("UPDATE access_request SET task = 'other'").await.is_err());
+        assert!(db.raw("UPDATE access_request SET whole = 1").await.is_err());
+        assert!(db.raw("UPDATE request_kind SET kind = 'documents'").await.is_err());
+        for kinds in ["*", "labs segment:hiv vitals"] {
+            let more = Wanted { kinds: kinds.parse().unwrap(), ..request.wanted.clone() };
+            let mut tx = db.begin().await;
+            update_request(&mut tx, &request, 1).await.unwrap();
+            refused(update_request(&mut tx, &AccessRequest { wanted: more, ..request.clone() }, 2).await);
+        }
         refused(changed(db, &AccessRequest { state: RequestState::Draft, ..request.clone() }, 1).await);
         // Two people: neither who asks, nor who gets, nor for either of them.
         for (by, acting_for) in [(people[0], None), (people[1], None), (people[2], Some(people[0]))] {
@@ -130,7 +173,7 @@ async fn the_table_lets_no_request_go_another_way() {
         let other = AccessRequest { id: db.id(), state: begins, ..request };
         let inserted = insert_request(&mut db.begin().await, &other).await;
         assert!(inserted.is_err());
-        for table in ["access_request", "request_patient", "request_approval"] {
+        for table in ["access_request", "request_patient", "request_kind", "request_approval"] {
             assert!(db.raw(&format!("DELETE FROM {table}")).await.is_err() || table == "request_approval");
         }
     })
