@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use scruple_app::directory::DirectoryError;
 use scruple_app::{AccessError, DeskError};
-use scruple_flow::RequestError;
+use scruple_flow::{DormancyError, RequestError};
 use scruple_http::Problem;
 use scruple_store::StoreError;
 
@@ -114,6 +114,17 @@ impl Fail {
         ..fail(StatusCode::UNPROCESSABLE_ENTITY, "expired_denial", "the denial is too old: ask for the decision again")
     };
     pub const OWN: Self = fail(StatusCode::FORBIDDEN, "own_leaving", "nobody tells of himself that he leaves");
+    pub const ACCOUNT: Self = fail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "account_invalid",
+        "an account has an owner who is here, a purpose in a sentence, scopes, and a rotation, a review and an end within two years",
+    );
+    pub const NOT_IDLE: Self = fail(StatusCode::CONFLICT, "not_disabled", "the account is not disabled");
+    pub const NOT_THE_MANAGER: Self = fail(
+        StatusCode::FORBIDDEN,
+        "not_the_manager",
+        "an account is brought back by the nearest manager who is here, or by who answers for it",
+    );
     pub const UNRECORDED: Self = fail(
         StatusCode::SERVICE_UNAVAILABLE,
         "not_recorded",
@@ -231,6 +242,11 @@ impl From<DirectoryError> for Fail {
             DirectoryError::NoPerson | DirectoryError::NoGroup => Self::NOT_FOUND,
             DirectoryError::Changed => Self::OLD_VERSION,
             DirectoryError::Own => Self::OWN,
+            DirectoryError::Account(_) | DirectoryError::Purpose => Self::ACCOUNT,
+            DirectoryError::NotIdle | DirectoryError::Dormancy(DormancyError::NotDisabled | DormancyError::Closed) => {
+                Self::NOT_IDLE
+            }
+            DirectoryError::Dormancy(_) | DirectoryError::NotTheOwner => Self::NOT_THE_MANAGER,
             DirectoryError::By => Self::NOBODY,
             DirectoryError::Store(error) => Self::of_store(&error),
             _ => Self::OLD_VERSION,

@@ -3,6 +3,8 @@
 //! What is here: states with their data, the transitions between them, and who may make them. All of it is pure: the time and
 //! the facts are arguments. What is deliberately not here: tables (scruple-store), use cases (scruple-app), pages.
 
+mod account;
+pub mod approver;
 mod chart_case;
 pub mod directory;
 mod elevation;
@@ -18,6 +20,10 @@ mod reason;
 mod request;
 mod role;
 
+pub use account::{
+    ACCOUNT_SCOPES_MAX, Account, AccountError, AccountKind, Dormancy, DormancyError, DormancyState, IdleRule,
+    IdleRules, is_generic,
+};
 pub use chart_case::{
     CaseError, CaseEvent, CaseFinding, CaseLetter, CaseState, CaseVerdict, CaseWorker, ChartCase, ChartQuestion,
     NewCase, QuestionCause,

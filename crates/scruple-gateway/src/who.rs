@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// Who is not known yet, or not at all.
 pub(crate) const NOBODY: &str = "unauthenticated";
 
+/// What the account of a system must be registered for to come here.
+const FHIR: &str = "fhir";
+
 /// A caller that may not go on, with what is known of him.
 pub(crate) struct Unknown {
     pub asked: Asked,
@@ -70,6 +73,14 @@ pub(crate) async fn caller(
     let Some(held) = held else {
         return Err(refused(known(), 403, "role_not_selected", "No role is granted to you. Ask your manager."));
     };
+    if !held.may_use(FHIR) {
+        return Err(refused(
+            known(),
+            403,
+            "role_not_selected",
+            "What is registered of this account does not let it read records.",
+        ));
+    }
     let selected = select_role(&held, token.roles(), now).map_err(|error| {
         let words = match error {
             RoleError::NotSelected => "The token must name one role, because you hold several, or none.",
@@ -77,6 +88,7 @@ pub(crate) async fn caller(
         };
         refused(known(), 403, "role_not_selected", words)
     })?;
+    access.note_use(selected.person, now);
     let asked = |purpose: String| acting(&held, &selected, (token.subject(), purpose), pack, now);
     match token.purpose() {
         Some(purpose) => Ok(asked(purpose.to_owned())),

@@ -4,6 +4,7 @@
 //! and no request. [`activate`] is the one way to a [`Decider`].
 
 mod active;
+mod breadth;
 mod cedar;
 mod check;
 mod compare;
@@ -22,6 +23,7 @@ mod trim;
 mod words;
 
 pub use active::{ActivationError, Active, activate};
+pub use breadth::{Breadth, breadth};
 pub use cedar::{Cedar, CedarError, CedarPolicy};
 pub use check::{Checked, check};
 pub use compare::{About, Change, Comparison, Direction, PackName, Side, compare, view_covers};

@@ -1,5 +1,6 @@
 //! What the gateway's cache loads for one person, with the vector that tells whether it is still true.
 
+use crate::account::find_account;
 use crate::elevation::open_elevations;
 use crate::grant::open_grants;
 use crate::leave::suspensions;
@@ -23,6 +24,8 @@ pub struct Access {
     pub grants: Vec<HeldGrant>,
     /// The patients whose records are opened to him for a time, those that are to be included.
     pub elevations: Vec<HeldElevation>,
+    /// What his tokens may be used for; none: he is no system, or nothing is registered of it.
+    pub scopes: Option<Vec<String>>,
     /// Who the person is in the record system, in order: without those that are ambiguous, and of one who is gone none.
     pub practitioners: Vec<PractitionerRef>,
 }
@@ -46,5 +49,6 @@ pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
     let elevations = if gone { Vec::new() } else { open_elevations(tx, person, now).await? };
     let suspended = if gone { Vec::new() } else { suspensions(tx, person, now).await? };
     let practitioners = if gone { Vec::new() } else { usable_practitioners(tx, person).await? };
-    Ok(Some(Access { vector, person, left_at, suspended, grants, elevations, practitioners }))
+    let scopes = find_account(tx, person).await?.map(|account| account.scopes);
+    Ok(Some(Access { vector, person, left_at, suspended, grants, elevations, scopes, practitioners }))
 }

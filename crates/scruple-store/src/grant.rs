@@ -213,7 +213,8 @@ pub async fn open_grants(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
 }
 
 /// Who held what at a past instant, one page of at most [`PAGE_ROWS_MAX`] after a grant: granted by then, begun, not
-/// over, not revoked, not taken by a move, the person neither gone nor on leave.
+/// over, not revoked, not taken by a move, the person neither gone nor on leave, his
+/// account not disabled.
 ///
 /// # Errors
 /// The database failed, or a row is inconsistent.
@@ -230,6 +231,9 @@ pub async fn grants_as_of(
                          AND (revoked_at IS NULL OR revoked_at > $2) AND (left_at IS NULL OR left_at > $2)
                          AND NOT EXISTS (SELECT 1 FROM person_leave
                                          WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $2
+                                           AND (closed_at IS NULL OR closed_at > $2))
+                         AND NOT EXISTS (SELECT 1 FROM dormancy
+                                         WHERE dormancy.person = role_grant.person AND disabled_at <= $2
                                            AND (closed_at IS NULL OR closed_at > $2))
                          AND NOT EXISTS (SELECT 1 FROM person_move
                                          WHERE person_move.person = role_grant.person AND covers_until >= granted_at
@@ -264,6 +268,9 @@ pub async fn holders(
                                 AND NOT EXISTS (SELECT 1 FROM person_leave
                                                 WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $3
                                                   AND (closed_at IS NULL OR closed_at > $3))
+                                AND NOT EXISTS (SELECT 1 FROM dormancy
+                                                WHERE dormancy.person = role_grant.person AND disabled_at <= $3
+                                                  AND (closed_at IS NULL OR closed_at > $3))
                                 AND NOT EXISTS (SELECT 1 FROM person_move
                                                 WHERE person_move.person = role_grant.person AND covers_until >= granted_at
                                                   AND (settled_at IS NULL OR effective_at > noted_at)
@@ -277,6 +284,9 @@ pub async fn holders(
                                   AND (left_at IS NULL OR left_at > $3)
                                   AND NOT EXISTS (SELECT 1 FROM person_leave
                                                   WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $3
+                                                    AND (closed_at IS NULL OR closed_at > $3))
+                                  AND NOT EXISTS (SELECT 1 FROM dormancy
+                                                  WHERE dormancy.person = role_grant.person AND disabled_at <= $3
                                                     AND (closed_at IS NULL OR closed_at > $3))
                                   AND NOT EXISTS (SELECT 1 FROM person_move
                                                   WHERE person_move.person = role_grant.person AND covers_until >= granted_at

@@ -17,6 +17,8 @@ mod engine;
 
 mod access;
 mod access_log;
+mod account;
+mod approver;
 mod chart_access;
 mod chart_case;
 mod commit;
@@ -52,6 +54,12 @@ pub use access::{Access, load_access};
 pub use access_log::{
     ImportCounts, LogImport, RefusedLine, begin_import, end_import, list_imports, list_refused_lines,
 };
+pub use account::{
+    AccountUse, SystemAccount, account_suspensions, begin_use, close_dormancy, find_account, find_dormancy,
+    find_system, insert_account, insert_dormancy, last_used, list_accounts_owned, list_dormancies, list_systems,
+    unused_since, update_account, used_dormancies,
+};
+pub use approver::{UnreviewedGrant, decisions_between, unreviewed_grants};
 pub use chart_access::{
     AccessBasis, AccessOutcome, AccessSource, AfterAccess, ChartAccess, LedgerPart, NewChartAccess, SourceKind,
     access_cursor, count_accesses, find_release, insert_chart_access, last_use, list_accesses_by_grant,
@@ -71,7 +79,7 @@ pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
 pub use directory::{
     DirectoryRecord, NewDirectoryRecord, count_directory, directory_place, find_directory,
     find_directory_by_employee_number, find_directory_by_external_id, insert_directory, list_directory, list_reports,
-    mark_directory_deleted, update_directory,
+    mark_directory_deleted, pass_reports_on, update_directory,
 };
 pub use elevation::{
     ElevationFilter, end_elevation, end_elevations_of, find_elevation, insert_elevation, list_elevations,
@@ -92,7 +100,7 @@ pub use group::{
 };
 pub use idempotency::{Claimed, IdempotencyKey, NewClaim};
 pub use job::{Job, JobCounts, JobFailure, JobLease, LeasedJob, NewJob, Outcome, enqueue, finish_job};
-pub use leave::{find_open_leave, insert_leave, update_leave};
+pub use leave::{find_open_leave, insert_leave, suspensions, update_leave};
 pub use link::{
     InvalidPractitioner, LinkEnd, LinkError, LinkRequest, LinkState, NewLink, PractitionerLink, PractitionerRef,
     confirm_link, end_link, end_links, find_link, find_open_link, list_links,
@@ -128,8 +136,8 @@ pub use shard::{ShardId, ShardLease};
 pub use subject::{InvalidSubject, Subject, Subjects};
 
 pub use scruple_flow::{
-    Grant, GrantError, GrantRequest, HeldElevation, HeldGrant, InvalidLogin, InvalidRole, Login, NewGrant, NewPerson,
-    Person, Revocation, RoleCode, Window,
+    Account, AccountKind, Dormancy, Grant, GrantError, GrantRequest, HeldElevation, HeldGrant, InvalidLogin,
+    InvalidRole, Login, NewGrant, NewPerson, Person, Revocation, RoleCode, Window,
 };
 
 pub mod limits;

@@ -54,6 +54,18 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0008_pack_version.sql"),
         include_str!("../migrations/postgres/0008_pack_version.sql"),
     ),
+    (
+        11,
+        "account_life",
+        include_str!("../migrations/sqlite/0011_account_life.sql"),
+        include_str!("../migrations/postgres/0011_account_life.sql"),
+    ),
+    (
+        13,
+        "request_opening",
+        include_str!("../migrations/sqlite/0013_request_opening.sql"),
+        include_str!("../migrations/postgres/0013_request_opening.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 40] = [
+pub const SEALED_COLUMNS: [&str; 41] = [
     crate::access_log::LINE,
+    crate::account::PURPOSE,
     crate::chart_access::ACTOR,
     crate::chart_access::FACTS,
     crate::chart_access::PATIENT,

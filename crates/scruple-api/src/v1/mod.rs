@@ -1,7 +1,9 @@
 //! `/api/v1`: what people do in the console, for programs that act for them. The same use cases and the same matrix.
 
 pub(crate) mod access;
+pub(crate) mod accounts;
 pub(crate) mod elevations;
+pub(crate) mod figures;
 pub(crate) mod people;
 mod query;
 pub(crate) mod requests;
@@ -92,7 +94,8 @@ impl Modify for Tokens {
         authzen::search_action, document, access::mine, requests::list, requests::create, requests::one, requests::approve,
         requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant,
         reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list,
-        roles::one,
+        roles::one, accounts::list, accounts::one, accounts::register, accounts::review, accounts::restore,
+        accounts::endings_of, accounts::endings_as_table, figures::of_approvers, figures::of_roles, figures::unreviewed,
     ),
     components(schemas(Problem))
 )]

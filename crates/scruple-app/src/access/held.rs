@@ -81,9 +81,15 @@ impl Held {
         self.access.left_at.is_some_and(|at| at <= now)
     }
 
-    /// Whether he has left, or is on leave.
+    /// Whether his tokens may be used for something: of a system, what is registered, whatever the token says (**never-wider**).
+    #[must_use]
+    pub fn may_use(&self, scope: &str) -> bool {
+        self.access.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|known| known == scope))
+    }
+
+    /// Whether he has left, is on leave, or his account gives nothing.
     fn is_out(&self, now: Timestamp) -> bool {
-        // relies on (leave-suspends)
+        // relies on (leave-suspends), (idle-ends), (system-owned)
         self.has_left(now) || self.access.suspended.iter().any(|suspension| suspension.contains(now))
     }
 
@@ -176,6 +182,7 @@ pub(crate) mod tests {
             suspended: Vec::new(),
             grants: grants.iter().map(grant).collect(),
             elevations: Vec::new(),
+            scopes: None,
             practitioners: Vec::new(),
         })
     }

@@ -16,8 +16,8 @@ use scruple_flow::{
 use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
 use scruple_store::{
-    Position, ShardLease, Store, StoreError, Tx, find_directory, find_open_leave, find_person, inviters,
-    open_elevations, open_grants,
+    Position, ShardLease, Store, StoreError, Tx, find_directory, find_person, inviters, open_elevations, open_grants,
+    suspensions,
 };
 use std::collections::BTreeSet;
 
@@ -242,8 +242,8 @@ impl Desk<'_> {
 pub(crate) async fn roles_of(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<BTreeSet<RoleCode>, DeskError> {
     let here = find_person(tx, person).await?.filter(|person| person.left_at.is_none_or(|left| left > at));
     here.ok_or(DeskError::Gone)?;
-    // relies on (leave-suspends)
-    if find_open_leave(tx, person).await?.is_some_and(|leave| leave.starts_at <= at) {
+    // relies on (leave-suspends), (idle-ends), (system-owned)
+    if suspensions(tx, person, at).await?.iter().any(|one| one.contains(at)) {
         return Ok(BTreeSet::new());
     }
     let held = open_grants(tx, person, at).await?;

@@ -4,6 +4,8 @@ pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Postgres;
 
 #[path = "cases/access.rs"]
 mod access;
+#[path = "cases/accounts.rs"]
+mod accounts;
 #[path = "cases/at_once.rs"]
 mod at_once;
 #[path = "cases/charts.rs"]

@@ -46,7 +46,7 @@ use scruple_flow::{Person, RoleCode};
 use scruple_identity::session::SessionToken;
 use scruple_policy::{Act, ActScope, Pack};
 use scruple_release::Pipeline;
-use scruple_store::{Position, ShardLease, Store, StoreError, find_open_leave, find_person, list_reports, open_grants};
+use scruple_store::{Position, ShardLease, Store, StoreError, find_person, list_reports, open_grants, suspensions};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -497,8 +497,8 @@ async fn load(site: &Site, person: Id<Person>) -> Result<Option<Loaded>, StoreEr
     let now = site.now();
     let mut tx = site.parts.store.begin_read().await?;
     let Some(found) = find_person(&mut tx, person).await? else { return Ok(None) };
-    // relies on (leave-suspends)
-    let is_away = find_open_leave(&mut tx, person).await?.is_some_and(|leave| leave.starts_at <= now);
+    // relies on (leave-suspends), (idle-ends), (system-owned)
+    let is_away = suspensions(&mut tx, person, now).await?.iter().any(|one| one.contains(now));
     let held = open_grants(&mut tx, person, now).await?.into_iter().filter(|_| !is_away);
     let roles = held.filter(|grant| grant.window.contains(now)).map(|grant| grant.role).collect();
     let mut reports = BTreeSet::new();

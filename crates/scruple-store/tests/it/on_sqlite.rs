@@ -2,6 +2,10 @@
 
 pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Sqlite;
 
+#[path = "cases/accounts.rs"]
+mod accounts;
+#[path = "cases/approvers.rs"]
+mod approvers;
 #[path = "cases/charts.rs"]
 mod charts;
 #[path = "cases/commit.rs"]
