@@ -106,7 +106,7 @@ async fn caller(service: &Service, headers: &HeaderMap, (scope, act): (&str, Act
         }
     };
     let now = service.now();
-    let held = held.filter(|held| !held.has_left(now)).ok_or((Fail::NOBODY, None))?;
+    let held = held.filter(|held| !held.has_left(now) && !held.is_disabled(now)).ok_or((Fail::NOBODY, None))?;
     let person = held.person();
     if !token.has_scope(scope) || !held.may_use(scope) {
         return Err((Fail::SCOPE, Some(person)));

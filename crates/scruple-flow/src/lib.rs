@@ -19,6 +19,8 @@ mod person;
 mod reason;
 mod request;
 mod role;
+pub mod step;
+pub mod unused;
 
 pub use account::{
     ACCOUNT_SCOPES_MAX, Account, AccountError, AccountKind, Dormancy, DormancyError, DormancyState, IdleRule,

@@ -1,7 +1,7 @@
 //! Who asks: the token, the role that it selects among those that the store grants, and the purpose. No header but
 //! `Authorization` has a say.
 
-use scruple_app::{AccessCache, AccessError, RoleError, acting, select_role};
+use scruple_app::{AccessCache, AccessError, RoleError, Rules, acting, select_role};
 use scruple_core::{ConditionMask, Relationship, Timestamp};
 use scruple_identity::{Token, TokenCache, Verifier, bearer};
 use scruple_policy::{Pack, Question};
@@ -88,6 +88,12 @@ pub(crate) async fn caller(
         };
         refused(known(), 403, "role_not_selected", words)
     })?;
+    // An emergency is never in the way of a course.
+    let is_urgent = matches!(token.purpose(), Some("BTG" | "ETREAT"));
+    if !is_urgent && !held.missing(&Rules::steps(pack, &selected.role), now).is_empty() {
+        let words = "Training incomplete: your role waits for a step that you have not taken. My access names it.";
+        return Err(refused(known(), 403, "training_incomplete", words));
+    }
     access.note_use(selected.person, now);
     let asked = |purpose: String| acting(&held, &selected, (token.subject(), purpose), pack, now);
     match token.purpose() {

@@ -33,7 +33,8 @@ pub use guardrail::{GUARDRAILS_MAX, Guardrails};
 pub use impact::{Impact, Outcome, PastAccess, impact, used_kinds};
 pub use model::{
     ADMINISTRATOR, Act, ActScope, Approvals, Broad, Category, Condition, Console, LINE_MANAGER, Pack, Permit, Purpose,
-    Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine, SERVICE_ACCOUNT, Segment, SegmentWord, Task, Timing,
+    Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine, SERVICE_ACCOUNT, Segment, SegmentWord, StepLine, Task,
+    Timing,
 };
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;

@@ -48,7 +48,9 @@ mod review;
 mod seal;
 mod session;
 mod shard;
+mod step;
 mod subject;
+mod unused;
 
 pub use access::{Access, load_access};
 pub use access_log::{
@@ -133,7 +135,10 @@ pub use session::{
     end_session, end_sessions_of, find_session, insert_session, open_sessions, sign_in_failures,
 };
 pub use shard::{ShardId, ShardLease};
+pub use step::{insert_step, steps_of};
 pub use subject::{InvalidSubject, Subject, Subjects};
+
+pub use unused::{UnusedGrant, find_unused, insert_unused, list_unused, unused_grants, update_unused};
 
 pub use scruple_flow::{
     Account, AccountKind, Dormancy, Grant, GrantError, GrantRequest, HeldElevation, HeldGrant, InvalidLogin,

@@ -66,6 +66,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0013_request_opening.sql"),
         include_str!("../migrations/postgres/0013_request_opening.sql"),
     ),
+    (
+        14,
+        "steps_and_use",
+        include_str!("../migrations/sqlite/0014_steps_and_use.sql"),
+        include_str!("../migrations/postgres/0014_steps_and_use.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

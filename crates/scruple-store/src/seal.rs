@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 41] = [
+pub const SEALED_COLUMNS: [&str; 42] = [
     crate::access_log::LINE,
     crate::account::PURPOSE,
     crate::chart_access::ACTOR,
@@ -45,6 +45,7 @@ pub const SEALED_COLUMNS: [&str; 41] = [
     crate::review::ACCOUNT,
     crate::review::RATIONALE,
     crate::session::STATE,
+    crate::unused::OBJECTION,
 ];
 
 /// Every column that has a blind index.

@@ -299,6 +299,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         lease: lease.clone(),
         clock: Arc::clone(&clock),
         access: Arc::clone(&cache),
+        gateway: Arc::clone(&gateway),
         rules: config.accounts.rules(),
     };
     running.spawn(accounts.keep(stop.subscribe()));

@@ -67,6 +67,7 @@ impl From<DirectoryError> for ScimError {
             | DirectoryError::NotIdle
             | DirectoryError::Dormancy(_)
             | DirectoryError::Account(_)
+            | DirectoryError::Unused(_)
             | DirectoryError::Purpose => Self::VALUE,
             DirectoryError::Store(StoreError::Limit { .. } | StoreError::Refused(_)) => Self::VALUE,
             DirectoryError::Store(StoreError::Busy(_) | StoreError::Fenced { .. }) => Self::UNAVAILABLE,

@@ -10,6 +10,8 @@ pub(crate) mod requests;
 pub(crate) mod reviews;
 pub(crate) mod roles;
 pub(crate) mod shown;
+pub(crate) mod steps;
+pub(crate) mod unused;
 
 use crate::authzen;
 use axum::body::Bytes;
@@ -95,7 +97,7 @@ impl Modify for Tokens {
         requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant,
         reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list,
         roles::one, accounts::list, accounts::one, accounts::register, accounts::review, accounts::restore,
-        accounts::endings_of, accounts::endings_as_table, figures::of_approvers, figures::of_roles, figures::unreviewed,
+        accounts::endings_of, accounts::endings_as_table, figures::of_approvers, figures::of_roles, figures::unreviewed, steps::mine, steps::acknowledge, steps::record, steps::of_person, unused::list, unused::object, unused::decide,
     ),
     components(schemas(Problem))
 )]

@@ -5,15 +5,17 @@ mod charts;
 mod elevations;
 mod requests;
 mod reviews;
+mod steps;
 
 use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
+use scruple_flow::step::{Step, StepError, StepKind};
 use scruple_flow::{
     ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, MappingError, PackError, Person,
     RequestError, ReviewError, RoleCode,
 };
-use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack};
+use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack, StepLine};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
 use scruple_store::{
     Position, ShardLease, Store, StoreError, Tx, find_directory, find_person, inviters, open_elevations, open_grants,
@@ -25,6 +27,7 @@ pub use charts::{CaseAsk, ChartAsk};
 pub use elevations::{Declaration, Emergency};
 pub use requests::{Ask, Narrower};
 pub use reviews::Alike;
+pub use steps::{STEPS_MAX, Trained, steps_for};
 
 /// Records that can be open to one person.
 const OPEN_MAX: u64 = OPEN_ELEVATIONS_MAX.unsigned_abs();
@@ -41,6 +44,16 @@ pub trait Rules: Send + Sync {
 
     /// Whether somebody in this role may open a record in an emergency.
     fn may_break_glass(&self, role: &RoleCode) -> bool;
+
+    /// The steps that a role asks for before it opens a record.
+    fn steps(&self, _: &RoleCode) -> Vec<Step> {
+        Vec::new()
+    }
+
+    /// A step by its name.
+    fn step(&self, _: &str) -> Option<Step> {
+        None
+    }
 
     /// How far somebody who holds these roles may go with an act; none: not at all.
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope>;
@@ -72,9 +85,22 @@ impl Rules for Pack {
         self.roles.get(role.as_str()).is_some_and(|role| role.emergency_access && !role.is_profile)
     }
 
+    fn steps(&self, role: &RoleCode) -> Vec<Step> {
+        self.steps_of(role.as_str()).filter_map(step).collect()
+    }
+
+    fn step(&self, name: &str) -> Option<Step> {
+        self.steps.iter().find(|line| line.name == name).and_then(step)
+    }
+
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope> {
         self.console.scope(act, roles.iter().map(RoleCode::as_str))
     }
+}
+
+fn step(line: &StepLine) -> Option<Step> {
+    let (name, label) = (line.name.clone(), line.label.clone());
+    Some(Step { name, kind: StepKind::of(&line.kind)?, days: line.days, label })
 }
 
 /// Who acts: signed in, and known to be himself since a moment or since longer.
@@ -128,6 +154,12 @@ pub enum DeskError {
     /// It has changed since it was looked at.
     #[error("it has changed since it was looked at")]
     Changed,
+    /// The person has not taken the steps that the role asks for.
+    #[error("training incomplete: the person has not taken the steps that the role asks for")]
+    Training,
+    /// It is not written down that a step was taken.
+    #[error(transparent)]
+    Step(#[from] StepError),
     /// A request does not go on.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -179,6 +211,8 @@ impl DeskError {
             Self::TooMany { .. } => "too_many_open",
             Self::ApproverLapsed => "approver_lapsed",
             Self::Changed => "changed",
+            Self::Training => "training_incomplete",
+            Self::Step(_) => "step_invalid",
             Self::Request(error) => error.code(),
             Self::Elevation(error) => error.code(),
             Self::Review(error) => error.code(),

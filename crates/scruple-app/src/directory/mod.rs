@@ -13,6 +13,7 @@ mod heir;
 mod idle;
 mod leave;
 mod read;
+mod unused;
 mod user;
 
 pub use account::AccountOrder;
@@ -24,12 +25,14 @@ pub use read::{
     GroupView, UserView, count_groups, count_users, find_group, find_groups, find_user, find_users, page_of_groups,
     page_of_users, place_of_groups, place_of_users,
 };
+pub use unused::UnusedLook;
 pub use user::UserOrder;
 
 use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::directory::{Change, LeaveError};
+use scruple_flow::unused::UnusedError;
 use scruple_flow::{AccountError, DormancyError};
 use scruple_store::{Person, Position, ShardLease, Store, StoreError, Tx, account_suspensions, find_person};
 use uuid::Uuid;
@@ -110,6 +113,9 @@ pub enum DirectoryError {
     /// The account cannot be registered so.
     #[error(transparent)]
     Account(#[from] AccountError),
+    /// The notice of an unused role does not go on so.
+    #[error(transparent)]
+    Unused(#[from] UnusedError),
     /// What an account is for is said in a sentence.
     #[error("what an account is for is said in a sentence")]
     Purpose,

@@ -30,5 +30,9 @@ mod policies;
 mod race;
 #[path = "cases/seed.rs"]
 mod seed;
+#[path = "cases/steps.rs"]
+mod steps;
+#[path = "cases/unused.rs"]
+mod unused;
 #[path = "cases/years.rs"]
 mod years;

@@ -189,6 +189,7 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/", Asks::Act(Act::Access)),
     ("GET", "/access", Asks::Act(Act::Access)),
     ("POST", "/access/session/{id}", Asks::Act(Act::Access)),
+    ("POST", "/access/steps/{id}", Asks::Act(Act::Access)),
     ("GET", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
     ("POST", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
     ("GET", "/ask", Asks::Act(Act::Ask)),
@@ -282,6 +283,7 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/", get(today::show))
         .route("/access", get(access::show))
         .route("/access/session/{id}", post(access::end_session))
+        .route("/access/steps/{id}", post(access::acknowledge))
         .route("/access/end/{kind}/{id}", get(access::confirm_end).post(access::end))
         .route("/ask", get(requests::ask).post(requests::submit))
         .route("/requests", get(requests::list))

@@ -162,6 +162,7 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "refused" => "Refused. The person reads why.",
         "withdrawn" => "Withdrawn.",
         "ended" => "Ended. It counts within a second.",
+        "acknowledged" => "Written down: you have read it.",
         "declared" => "The chart is open to you until the end of the time shown below.",
         "emergency" => "The chart is open to you for four hours. Write one sentence why before your shift ends.",
         "closed" => "The review is closed.",

@@ -13,6 +13,7 @@ mod golden;
 mod guardrails;
 mod show;
 mod sprawl;
+mod steps;
 
 use scruple_core::{CategoryId, ConditionMask, Timestamp, View};
 use scruple_policy::{Active, Pack, PackFiles, Question, activate, read};

@@ -50,3 +50,7 @@ mod sealed;
 mod settings;
 #[path = "cases/sign_in.rs"]
 mod sign_in;
+#[path = "cases/steps.rs"]
+mod steps;
+#[path = "cases/unused.rs"]
+mod unused;

@@ -118,6 +118,8 @@ async fn both_engines_have_the_same_columns_and_the_same_unique_indexes() {
         "session",
         "shard",
         "sign_in_failure",
+        "step_done",
+        "unused_notice",
     ];
     assert_eq!(tables, expected.into());
     // What holds PHI or personal data is sealed: no such name without the ending.

@@ -1,12 +1,13 @@
 //! What goes on with accounts: their use is written down, and those that nobody uses are noticed.
 
 use super::tasks::pause;
-use scruple_app::AccessCache;
-use scruple_app::directory::Directory;
+use scruple_app::directory::{Directory, UnusedLook};
+use scruple_app::{AccessCache, program_person};
 use scruple_core::Clock;
 use scruple_flow::IdleRules;
+use scruple_gateway::Gateway;
 use scruple_seal::SystemRng;
-use scruple_store::{ShardLease, Store};
+use scruple_store::{ShardLease, Store, list_unused};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -22,6 +23,7 @@ pub struct Accounts {
     pub lease: ShardLease,
     pub clock: Arc<dyn Clock>,
     pub access: Arc<AccessCache>,
+    pub gateway: Arc<Gateway>,
     pub rules: IdleRules,
 }
 
@@ -61,6 +63,26 @@ impl Accounts {
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %error, "it was not looked for accounts that nobody uses"),
         }
+        match self.look_for_unused(&mut rng).await {
+            Ok(look) if look != UnusedLook::default() => {
+                tracing::info!(noticed = look.noticed, taken = look.taken, "roles that are held and not used");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(error = %error, "it was not looked for roles that nobody uses"),
+        }
+    }
+
+    async fn look_for_unused(&self, rng: &mut SystemRng) -> anyhow::Result<UnusedLook> {
+        let pack = Arc::clone(self.gateway.pipeline().policy().pack());
+        let open = list_unused(&mut self.store.begin_read().await?, None, None).await?;
+        let clock = self.clock.as_ref();
+        if open.is_empty() {
+            return Ok(self.directory(rng).look_for_unused(&pack).await?);
+        }
+        // What is taken is taken by somebody: the rules have a name here.
+        let by = program_person(&self.store, &self.lease, clock, rng, "account-rules", "Account rules").await?;
+        let mut directory = Directory { store: &self.store, lease: &self.lease, clock, rng, by };
+        Ok(directory.look_for_unused(&pack).await?)
     }
 
     fn directory<'a>(&'a self, rng: &'a mut SystemRng) -> Directory<'a> {

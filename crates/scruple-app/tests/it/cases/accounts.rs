@@ -192,6 +192,9 @@ async fn a_service_account_without_an_owner_obtains_nothing_and_stands_in_the_re
         let feed = told(world, "feed", None, Employment::Service).await;
         holds(world, feed).await;
         assert!(!has_role(world, "feed").await, "nobody answers for it");
+        let (cache, _) = world.fresh_cache().await;
+        let held = cache.held("feed", world.now()).await.unwrap().unwrap();
+        assert!(held.is_disabled(world.now()), "not even what everybody may do");
         assert_eq!(found(world, feed).await, ["no_owner", "account_not_registered"]);
         let order = registered(world, AccountKind::Service, owner);
         let vague = AccountOrder { purpose: Phi::new("sync".to_owned()), ..order.clone() };
