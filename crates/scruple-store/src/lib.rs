@@ -91,7 +91,7 @@ pub use engine::{Engine, Tx};
 pub use error::StoreError;
 pub use event::{Aggregate, Event, Position, history};
 pub use feed::{Feed, ShardVector, shard_vector};
-pub use finding::{LeftOver, Unmanaged, left_over_grants, unmanaged_persons, unmapped_groups};
+pub use finding::{LeftOver, Unmanaged, left_over_grants, persons_at_two_places, unmanaged_persons, unmapped_groups};
 pub use grant::{
     find_grant, grants_as_of, holders, insert_grant, list_grants_of, open_grants, revoke_grant, revoke_grants,
 };

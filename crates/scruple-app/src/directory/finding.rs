@@ -7,8 +7,12 @@ use scruple_flow::AccountKind;
 use scruple_flow::directory::Employment;
 use scruple_store::{
     Dormancy, Grant, Group, Person, RoleCode, Store, SystemAccount, Tx, find_account, left_over_grants,
-    list_dormancies, list_systems, unmanaged_persons, unmapped_groups,
+    list_dormancies, list_systems, persons_at_two_places, unmanaged_persons, unmapped_groups,
 };
+
+const DAY_MICROS: i64 = 24 * 3_600_000_000;
+/// Days for which it is told that an account was used at two places.
+const SHARED_USE_DAYS: i64 = 30;
 
 /// Something that somebody has to see to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,6 +49,8 @@ pub enum Finding {
     AccountEnded(Id<Person>),
     /// An account for emergencies lacks a control.
     NoControls(Id<Person>),
+    /// An account was used at two shared workstations at one time: more than one may know how to sign in with it.
+    SharedUse(Id<Person>),
 }
 
 impl Finding {
@@ -62,6 +68,7 @@ impl Finding {
             Self::RotationLate(_) => "account_rotation_late",
             Self::AccountEnded(_) => "account_ended",
             Self::NoControls(_) => "emergency_account_without_controls",
+            Self::SharedUse(_) => "account_used_at_two_places",
         }
     }
 
@@ -78,7 +85,8 @@ impl Finding {
             | Self::ReviewLate(person)
             | Self::RotationLate(person)
             | Self::AccountEnded(person)
-            | Self::NoControls(person) => Some(*person),
+            | Self::NoControls(person)
+            | Self::SharedUse(person) => Some(*person),
         }
     }
 }
@@ -105,6 +113,8 @@ pub async fn findings(store: &Store, now: Timestamp) -> Result<Vec<Finding>, Dir
     for Dormancy { person, used_at, disabled_at, .. } in list_dormancies(&mut tx, None).await? {
         found.push(Finding::Idle { person, used_at, disabled_at });
     }
+    let since = now.plus_micros(-SHARED_USE_DAYS * DAY_MICROS);
+    found.extend(persons_at_two_places(&mut tx, since, None).await?.into_iter().map(Finding::SharedUse));
     for system in list_systems(&mut tx, now, None).await? {
         found.extend(of_system(&mut tx, &system, now).await?);
     }
