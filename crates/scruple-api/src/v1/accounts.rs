@@ -17,7 +17,7 @@ use scruple_app::Rules as _;
 use scruple_app::directory::{
     AccountOrder, Directory, DirectoryError, Ending, Entitlement, Finding, endings, findings,
 };
-use scruple_core::{Id, Phi, Timestamp};
+use scruple_core::{Id, Phi};
 use scruple_flow::{Account, AccountKind, Person};
 use scruple_policy::{Act, ActScope};
 use scruple_store::{Position, find_account, find_person};
@@ -439,11 +439,10 @@ pub(crate) async fn endings_as_table(
             for one in entitlements {
                 let to = ending.heir.filter(|_| outcome == "passed_on").map(|heir| heir.to_string());
                 let by = ending.requested_by.map(|by| by.to_string()).unwrap_or_default();
-                let at = |at: Timestamp| time(at);
                 text.push_str(&format!(
                     "{},{by},{},{outcome},{},{},{},{}\r\n",
-                    at(ending.requested_at),
-                    at(ending.completed_at),
+                    time(ending.requested_at),
+                    time(ending.completed_at),
                     one.kind,
                     one.id,
                     one.role.as_deref().unwrap_or_default(),
