@@ -106,15 +106,16 @@ async fn caller(service: &Service, headers: &HeaderMap, (scope, act): (&str, Act
         }
     };
     let now = service.now();
-    let held = held.filter(|held| !held.has_left(now)).ok_or((Fail::NOBODY, None))?;
+    let held = held.filter(|held| !held.has_left(now) && !held.is_disabled(now)).ok_or((Fail::NOBODY, None))?;
     let person = held.person();
-    if !token.has_scope(scope) {
+    if !token.has_scope(scope) || !held.may_use(scope) {
         return Err((Fail::SCOPE, Some(person)));
     }
     // A token selects among what is held and adds nothing (never-wider).
     let named = |role: &RoleCode| token.roles().is_empty() || token.roles().iter().any(|one| one == role.as_str());
     let roles: BTreeSet<RoleCode> = held.active(now).map(|one| one.role.clone()).filter(|role| named(role)).collect();
     service.pack().scope(act, &roles).ok_or((Fail::ACT, Some(person)))?;
+    service.parts.access.note_use(person, now);
     Ok(Caller {
         who: Who { person, stepped_up: token.is_confirmed_within(FRESH_SECONDS, now) },
         login: token.subject().to_owned(),

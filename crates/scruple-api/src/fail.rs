@@ -6,7 +6,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use scruple_app::directory::DirectoryError;
 use scruple_app::{AccessError, DeskError};
-use scruple_flow::RequestError;
+use scruple_flow::unused::UnusedError;
+use scruple_flow::{DormancyError, RequestError};
 use scruple_http::Problem;
 use scruple_store::StoreError;
 
@@ -126,6 +127,20 @@ impl Fail {
         ..fail(StatusCode::UNPROCESSABLE_ENTITY, "expired_denial", "the denial is too old: ask for the decision again")
     };
     pub const OWN: Self = fail(StatusCode::FORBIDDEN, "own_leaving", "nobody tells of himself that he leaves");
+    pub const ACCOUNT: Self = fail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "account_invalid",
+        "an account has an owner who is here, a purpose in a sentence, scopes, and a rotation, a review and an end within two years",
+    );
+    pub const REASON: Self =
+        fail(StatusCode::UNPROCESSABLE_ENTITY, "reason_weak", "the reason does not say what it is for");
+    pub const NOTICE: Self = fail(StatusCode::CONFLICT, "notice_state", "the notice stands where this does not follow");
+    pub const NOT_IDLE: Self = fail(StatusCode::CONFLICT, "not_disabled", "the account is not disabled");
+    pub const NOT_THE_MANAGER: Self = fail(
+        StatusCode::FORBIDDEN,
+        "not_the_manager",
+        "an account is brought back by the nearest manager who is here, or by who answers for it",
+    );
     pub const UNRECORDED: Self = fail(
         StatusCode::SERVICE_UNAVAILABLE,
         "not_recorded",
@@ -197,6 +212,8 @@ fn title(error: &DeskError) -> &'static str {
     match error {
         DeskError::PersonGone => "the person is not known here, or has left",
         DeskError::RoleNotHeld => "the role is not held",
+        DeskError::Training => "training incomplete: the person has not taken the steps that the role asks for",
+        DeskError::Step(_) => "the policy asks for no such step, or it is told by who may not tell it",
         DeskError::TooMany { .. } => "no more records are opened to one person at a time",
         DeskError::Request(RequestError::OwnRequest) => "a request is decided by a second person",
         DeskError::Request(RequestError::NotEligible) => "the policy asks for the approval of others",
@@ -253,6 +270,14 @@ impl From<DirectoryError> for Fail {
             DirectoryError::NoPerson | DirectoryError::NoGroup => Self::NOT_FOUND,
             DirectoryError::Changed => Self::OLD_VERSION,
             DirectoryError::Own => Self::OWN,
+            DirectoryError::Account(_) | DirectoryError::Purpose => Self::ACCOUNT,
+            DirectoryError::NotIdle | DirectoryError::Dormancy(DormancyError::NotDisabled | DormancyError::Closed) => {
+                Self::NOT_IDLE
+            }
+            DirectoryError::Dormancy(_) | DirectoryError::NotTheOwner => Self::NOT_THE_MANAGER,
+            DirectoryError::Unused(UnusedError::NotTheManager | UnusedError::NotHis) => Self::NOT_THE_MANAGER,
+            DirectoryError::Unused(UnusedError::Reason(_)) => Self::REASON,
+            DirectoryError::Unused(_) => Self::NOTICE,
             DirectoryError::By => Self::NOBODY,
             DirectoryError::Store(error) => Self::of_store(&error),
             _ => Self::OLD_VERSION,

@@ -24,6 +24,8 @@ pub const DRAIN_POLL: Duration = Duration::from_millis(250);
 pub const DRAIN_READ_TIMEOUT: Duration = Duration::from_millis(3_000);
 /// How long a use case waits for its event to be in the ledger before it answers that it is not there yet.
 pub const RECORDED_WAIT_MAX: Duration = Duration::from_millis(2_000);
+/// How long a use of an account is not written down again, in microseconds.
+pub const USE_NOTED_MICROS: i64 = 3_600_000_000;
 /// Lines of a workforce that is seeded in one call.
 pub const SEED_PEOPLE_MAX: usize = 1_000;
 /// How often a message is tried: with the times between, for some three days.

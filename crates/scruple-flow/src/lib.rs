@@ -6,6 +6,8 @@
 #[macro_use]
 mod codes;
 
+mod account;
+pub mod approver;
 mod chart_case;
 pub mod directory;
 mod elevation;
@@ -22,8 +24,14 @@ mod person;
 mod reason;
 mod request;
 mod role;
+pub mod step;
+pub mod unused;
 mod use_review;
 
+pub use account::{
+    ACCOUNT_SCOPES_MAX, Account, AccountError, AccountKind, Dormancy, DormancyError, DormancyState, IdleRule,
+    IdleRules, is_generic,
+};
 pub use chart_case::{
     CaseError, CaseEvent, CaseFinding, CaseLetter, CaseState, CaseVerdict, CaseWorker, ChartCase, ChartQuestion,
     NewCase, QuestionCause,

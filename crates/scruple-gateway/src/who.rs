@@ -1,7 +1,7 @@
 //! Who asks: the token, the role that it selects among those that the store grants, and the purpose. No header but
 //! `Authorization` has a say.
 
-use scruple_app::{AccessCache, AccessError, RoleError, acting, select_role};
+use scruple_app::{AccessCache, AccessError, RoleError, Rules, acting, select_role};
 use scruple_core::{ConditionMask, Relationship, Timestamp};
 use scruple_identity::{Token, TokenCache, Verifier, bearer};
 use scruple_policy::{Pack, Question};
@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 /// Who is not known yet, or not at all.
 pub(crate) const NOBODY: &str = "unauthenticated";
+
+/// What the account of a system must be registered for to come here.
+const FHIR: &str = "fhir";
 
 /// A caller that may not go on, with what is known of him.
 pub(crate) struct Unknown {
@@ -71,6 +74,14 @@ pub(crate) async fn caller(
     let Some(held) = held else {
         return Err(refused(known(), 403, "role_not_selected", "No role is granted to you. Ask your manager."));
     };
+    if !held.may_use(FHIR) {
+        return Err(refused(
+            known(),
+            403,
+            "role_not_selected",
+            "What is registered of this account does not let it read records.",
+        ));
+    }
     let selected = select_role(&held, token.roles(), now).map_err(|error| {
         let words = match error {
             RoleError::NotSelected => "The token must name one role, because you hold several, or none.",
@@ -78,6 +89,13 @@ pub(crate) async fn caller(
         };
         refused(known(), 403, "role_not_selected", words)
     })?;
+    // An emergency is never in the way of a course.
+    let is_urgent = matches!(token.purpose(), Some("BTG" | "ETREAT"));
+    if !is_urgent && !held.missing(&Rules::steps(pack, &selected.role), now).is_empty() {
+        let words = "Training incomplete: your role waits for a step that you have not taken. My access names it.";
+        return Err(refused(known(), 403, "training_incomplete", words));
+    }
+    access.note_use(selected.person, now);
     let asked = |purpose: String| acting(&held, &selected, (token.subject(), purpose), pack, now);
     match token.purpose() {
         Some(purpose) => Ok(asked(purpose.to_owned())),

@@ -4,6 +4,7 @@
 //! and no request. [`activate`] is the one way to a [`Decider`].
 
 mod active;
+mod breadth;
 mod cedar;
 mod check;
 mod compare;
@@ -23,6 +24,7 @@ mod trim;
 mod words;
 
 pub use active::{ActivationError, Active, activate};
+pub use breadth::{Breadth, breadth};
 pub use cedar::{Cedar, CedarError, CedarPolicy};
 pub use check::{Checked, check};
 pub use compare::{About, Change, Comparison, Direction, PackName, Side, compare, view_covers};
@@ -32,7 +34,8 @@ pub use guardrail::{GUARDRAILS_MAX, Guardrails};
 pub use impact::{Impact, Outcome, PastAccess, impact, used_kinds};
 pub use model::{
     ADMINISTRATOR, Act, ActScope, Approvals, Broad, Category, Condition, Console, LINE_MANAGER, Pack, Permit, Purpose,
-    Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine, SERVICE_ACCOUNT, Segment, SegmentWord, Task, Timing,
+    Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine, SERVICE_ACCOUNT, Segment, SegmentWord, StepLine, Task,
+    Timing,
 };
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;

@@ -315,6 +315,21 @@ pub struct Rule {
     pub step_up: bool,
 }
 
+/// A step that people take before a role opens the first record (`steps.csv`).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct StepLine {
+    /// Its name.
+    pub name: String,
+    /// A role, or everyone.
+    pub who: String,
+    /// `training` or `acknowledgement`.
+    pub kind: String,
+    /// Days for which it holds.
+    pub days: u16,
+    /// In words.
+    pub label: String,
+}
+
 /// Something that people do in the console or its API. Each page and each route names one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Act {
@@ -442,6 +457,8 @@ pub struct Pack {
     pub wider_masks: BTreeSet<(MaskId, MaskId)>,
     /// Who agrees to access beyond a role.
     pub approvals: Approvals,
+    /// Steps that people take before a role opens the first record.
+    pub steps: Vec<StepLine>,
     /// What the console lets whom do.
     pub console: Console,
 }
@@ -458,6 +475,12 @@ impl Pack {
         };
         let lines = &self.approvals.lines;
         lines.get(&(role.to_owned(), of_patients)).or_else(|| lines.get(&(tier, of_patients)))
+    }
+
+    /// The steps that a role asks for. A system takes none, and who sees no record through Scruple needs none.
+    pub fn steps_of(&self, role: &str) -> impl Iterator<Item = &StepLine> {
+        let is_everyone = !BUILT_IN.contains(&role);
+        self.steps.iter().filter(move |line| line.who == role || is_everyone && line.who == EVERYONE)
     }
 
     /// Whether somebody in a role may say that he cares for a patient: those who treat.

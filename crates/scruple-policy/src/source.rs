@@ -99,6 +99,7 @@ const FILES: &[&str] = &[
     "code-systems.csv",
     "profiles.toml",
     "exceptions.toml",
+    "steps.csv",
 ];
 
 /// The pack that ships with this build.

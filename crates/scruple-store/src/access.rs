@@ -1,12 +1,15 @@
 //! What the gateway's cache loads for one person, with the vector that tells whether it is still true.
 
+use crate::account::{account_suspensions, find_account};
 use crate::elevation::open_elevations;
 use crate::grant::open_grants;
 use crate::leave::suspensions;
 use crate::link::usable_practitioners;
+use crate::step::steps_of;
 use crate::{HeldElevation, HeldGrant, Person, PractitionerRef, ShardVector, StoreError, Tx, shard_vector};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::directory::Suspension;
+use std::collections::BTreeMap;
 
 /// What a person holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,10 +22,16 @@ pub struct Access {
     pub left_at: Option<Timestamp>,
     /// When he holds nothing though he is here: his leaves, until each is closed.
     pub suspended: Vec<Suspension>,
+    /// When his account gives nothing at all, not even what everybody may do: idle for too long, or a system's that nobody answers for.
+    pub disabled: Vec<Suspension>,
     /// The grants that are neither revoked nor over, those that have not begun included.
     pub grants: Vec<HeldGrant>,
     /// The patients whose records are opened to him for a time, those that are to be included.
     pub elevations: Vec<HeldElevation>,
+    /// What his tokens may be used for; none: he is no system, or nothing is registered of it.
+    pub scopes: Option<Vec<String>>,
+    /// When he last took each step that a role can ask for.
+    pub steps: BTreeMap<String, Timestamp>,
     /// Who the person is in the record system, in order: without those that are ambiguous, and of one who is gone none.
     pub practitioners: Vec<PractitionerRef>,
 }
@@ -45,6 +54,9 @@ pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
     let grants = if gone { Vec::new() } else { open_grants(tx, person, now).await? };
     let elevations = if gone { Vec::new() } else { open_elevations(tx, person, now).await? };
     let suspended = if gone { Vec::new() } else { suspensions(tx, person, now).await? };
+    let disabled = if gone { Vec::new() } else { account_suspensions(tx, person, now).await? };
     let practitioners = if gone { Vec::new() } else { usable_practitioners(tx, person).await? };
-    Ok(Some(Access { vector, person, left_at, suspended, grants, elevations, practitioners }))
+    let scopes = find_account(tx, person).await?.map(|account| account.scopes);
+    let steps = steps_of(tx, person).await?;
+    Ok(Some(Access { vector, person, left_at, suspended, disabled, grants, elevations, scopes, steps, practitioners }))
 }

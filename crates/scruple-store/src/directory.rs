@@ -321,6 +321,19 @@ pub async fn directory_place(tx: &mut Tx, place: i64) -> Result<Option<Id<Person
     Ok(row.map(|(person,)| Id::from_uuid(person)))
 }
 
+/// Whoever reported to somebody reports to another now, who may be one of them: he does not report to himself.
+///
+/// # Errors
+/// The database failed.
+pub async fn pass_reports_on(tx: &mut Tx, from: Id<Person>, to: Id<Person>, at: Timestamp) -> Result<u64, StoreError> {
+    const SQL: &str = "UPDATE directory SET manager = $2, version = version + 1,
+                              changed_at = CASE WHEN changed_at < $3 THEN $3 ELSE changed_at END
+                       WHERE manager = $1 AND person <> $2 AND deleted_at IS NULL";
+    Ok(on_engine!(tx, |conn| {
+        sqlx::query(SQL).bind(from.uuid()).bind(to.uuid()).bind(at.micros()).execute(conn).await?.rows_affected()
+    }))
+}
+
 /// Who reports to a manager, of those who are in the directory, one page of at most [`PAGE_ROWS_MAX`] after a person.
 ///
 /// # Errors

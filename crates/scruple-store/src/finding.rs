@@ -8,6 +8,9 @@ use scruple_flow::directory::Employment;
 use scruple_flow::{Grant, Person, RoleCode};
 use uuid::Uuid;
 
+/// How long a session counts as left behind and not as used by somebody else, in microseconds: the way to another workstation.
+const WALK_MICROS: i64 = 60_000_000;
+
 /// A grant that a mover still has from before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LeftOver {
@@ -106,4 +109,28 @@ pub async fn unmanaged_persons(
         employment: row.employment.as_deref().and_then(Employment::told),
     };
     Ok(rows.into_iter().map(one).collect())
+}
+
+/// Who was signed in at two shared workstations at one time, and used both: the one after the other had been opened. One page of at most
+/// [`PAGE_ROWS_MAX`] after a person. Sessions alone tell of it: nothing more is kept of where somebody was.
+///
+/// # Errors
+/// The database failed.
+pub async fn persons_at_two_places(
+    tx: &mut Tx,
+    since: Timestamp,
+    after: Option<Id<Person>>,
+) -> Result<Vec<Id<Person>>, StoreError> {
+    const SQL: &str = "SELECT DISTINCT one.person FROM session AS one
+                       JOIN session AS other ON other.person = one.person AND other.id <> one.id
+                       WHERE one.person > $1 AND one.device = 'shared' AND other.device = 'shared'
+                         AND one.seen_at > $2 AND one.started_at <= other.started_at
+                         AND one.seen_at > other.started_at + $3 AND other.seen_at > other.started_at
+                       ORDER BY one.person LIMIT $4";
+    let after = after.map_or(Uuid::nil(), Id::uuid);
+    let rows: Vec<(Uuid,)> = on_engine!(tx, |conn| {
+        let query = sqlx::query_as(SQL).bind(after).bind(since.micros()).bind(WALK_MICROS);
+        query.bind(PAGE_ROWS_MAX).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(|(person,)| Id::from_uuid(person)).collect())
 }

@@ -30,14 +30,17 @@ impl TryFrom<HeldRow> for HeldGrant {
 
 row! { struct OpenRow {
     id: Uuid, person: Uuid, role: String, starts_at: i64, ends_at: i64, moved_at: Option<i64>,
+    unused_at: Option<i64>,
 } }
 
 impl OpenRow {
-    /// The grant until it ends or a move takes it; `None` if that is before it begins.
+    /// The grant until it ends, or a move or a notice takes it; `None` if that is before it begins.
     fn into_held(self) -> Result<Option<HeldGrant>, StoreError> {
-        let Self { id, person, role, starts_at, ends_at, moved_at } = self;
+        let Self { id, person, role, starts_at, ends_at, moved_at, unused_at } = self;
+        // relies on (unused-ends)
+        let taken_at = [moved_at, unused_at].into_iter().flatten().min();
         let held = HeldGrant::try_from(HeldRow { id, person, role, starts_at, ends_at })?;
-        let ends_at = held.window.ends_at().min(moved_at.map_or(held.window.ends_at(), Timestamp::from_micros));
+        let ends_at = held.window.ends_at().min(taken_at.map_or(held.window.ends_at(), Timestamp::from_micros));
         Ok(Window::new(held.window.starts_at(), ends_at).ok().map(|window| HeldGrant { window, ..held }))
     }
 }
@@ -197,7 +200,9 @@ pub async fn open_grants(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
                               (SELECT MIN(effective_at) FROM person_move
                                WHERE person_move.person = role_grant.person AND covers_until >= granted_at
                                  AND (settled_at IS NULL OR effective_at > noted_at)
-                                 AND (person_move.role IS NULL OR person_move.role = role_grant.role)) AS moved_at
+                                 AND (person_move.role IS NULL OR person_move.role = role_grant.role)) AS moved_at,
+                              (SELECT MIN(unused_notice.ends_at) FROM unused_notice
+                               WHERE unused_notice.grant_id = role_grant.id AND closed_at IS NULL) AS unused_at
                        FROM role_grant
                        WHERE person = $1 AND ends_at > $2 AND revoked_at IS NULL ORDER BY id LIMIT $3";
     let rows: Vec<OpenRow> = on_engine!(tx, |conn| {
@@ -213,7 +218,8 @@ pub async fn open_grants(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
 }
 
 /// Who held what at a past instant, one page of at most [`PAGE_ROWS_MAX`] after a grant: granted by then, begun, not
-/// over, not revoked, not taken by a move, the person neither gone nor on leave.
+/// over, not revoked, not taken by a move, the person neither gone nor on leave, his
+/// account not disabled.
 ///
 /// # Errors
 /// The database failed, or a row is inconsistent.
@@ -231,6 +237,12 @@ pub async fn grants_as_of(
                          AND NOT EXISTS (SELECT 1 FROM person_leave
                                          WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $2
                                            AND (closed_at IS NULL OR closed_at > $2))
+                         AND NOT EXISTS (SELECT 1 FROM dormancy
+                                         WHERE dormancy.person = role_grant.person AND disabled_at <= $2
+                                           AND (closed_at IS NULL OR closed_at > $2))
+                         AND NOT EXISTS (SELECT 1 FROM unused_notice
+                                         WHERE unused_notice.grant_id = role_grant.id AND unused_notice.ends_at <= $2
+                                           AND closed_at IS NULL)
                          AND NOT EXISTS (SELECT 1 FROM person_move
                                          WHERE person_move.person = role_grant.person AND covers_until >= granted_at
                                            AND (settled_at IS NULL OR effective_at > noted_at)
@@ -264,6 +276,12 @@ pub async fn holders(
                                 AND NOT EXISTS (SELECT 1 FROM person_leave
                                                 WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $3
                                                   AND (closed_at IS NULL OR closed_at > $3))
+                                AND NOT EXISTS (SELECT 1 FROM dormancy
+                                                WHERE dormancy.person = role_grant.person AND disabled_at <= $3
+                                                  AND (closed_at IS NULL OR closed_at > $3))
+                                AND NOT EXISTS (SELECT 1 FROM unused_notice
+                                                WHERE unused_notice.grant_id = role_grant.id AND unused_notice.ends_at <= $3
+                                                  AND closed_at IS NULL)
                                 AND NOT EXISTS (SELECT 1 FROM person_move
                                                 WHERE person_move.person = role_grant.person AND covers_until >= granted_at
                                                   AND (settled_at IS NULL OR effective_at > noted_at)
@@ -278,6 +296,12 @@ pub async fn holders(
                                   AND NOT EXISTS (SELECT 1 FROM person_leave
                                                   WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $3
                                                     AND (closed_at IS NULL OR closed_at > $3))
+                                  AND NOT EXISTS (SELECT 1 FROM dormancy
+                                                  WHERE dormancy.person = role_grant.person AND disabled_at <= $3
+                                                    AND (closed_at IS NULL OR closed_at > $3))
+                                  AND NOT EXISTS (SELECT 1 FROM unused_notice
+                                                  WHERE unused_notice.grant_id = role_grant.id AND unused_notice.ends_at <= $3
+                                                    AND closed_at IS NULL)
                                   AND NOT EXISTS (SELECT 1 FROM person_move
                                                   WHERE person_move.person = role_grant.person AND covers_until >= granted_at
                                                     AND (settled_at IS NULL OR effective_at > noted_at)

@@ -1,5 +1,6 @@
 //! Rows of leaves. A leave suspends from its first moment until it is closed; both are compared when access is decided.
 
+use crate::account::account_suspensions;
 use crate::error::expect_rows;
 use crate::limits::PAGE_ROWS_MAX;
 use crate::{StoreError, Tx};
@@ -98,14 +99,10 @@ pub async fn find_open_leave(tx: &mut Tx, person: Id<Person>) -> Result<Option<L
     row.map(TryInto::try_into).transpose()
 }
 
-/// When a person holds nothing from `now` on. A leave that began when it was noted counts from its commit, whatever the
-/// clock of the node that wrote it.
+/// When a person holds nothing from `now` on: on leave, after his account lay idle, or, of a system, while nobody answers for it. A
+/// leave that began when it was noted counts from its commit, whatever the clock of the node that wrote it.
 // relies on (leave-suspends)
-pub(crate) async fn suspensions(
-    tx: &mut Tx,
-    person: Id<Person>,
-    now: Timestamp,
-) -> Result<Vec<Suspension>, StoreError> {
+pub async fn suspensions(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Result<Vec<Suspension>, StoreError> {
     const SQL: &str = "SELECT starts_at, noted_at, closed_at FROM person_leave
                        WHERE person = $1 AND (closed_at IS NULL OR closed_at > $2) ORDER BY starts_at LIMIT $3";
     let rows: Vec<(i64, i64, Option<i64>)> = on_engine!(tx, |conn| {
@@ -115,5 +112,7 @@ pub(crate) async fn suspensions(
         from: (starts_at > noted_at).then(|| Timestamp::from_micros(starts_at)),
         until: closed_at.map(Timestamp::from_micros),
     };
-    Ok(rows.into_iter().map(one).collect())
+    let mut suspended: Vec<Suspension> = rows.into_iter().map(one).collect();
+    suspended.extend(account_suspensions(tx, person, now).await?);
+    Ok(suspended)
 }

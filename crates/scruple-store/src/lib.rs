@@ -17,6 +17,8 @@ mod engine;
 
 mod access;
 mod access_log;
+mod account;
+mod approver;
 mod chart_access;
 mod chart_case;
 mod commit;
@@ -46,13 +48,21 @@ mod review;
 mod seal;
 mod session;
 mod shard;
+mod step;
 mod subject;
+mod unused;
 mod use_review;
 
 pub use access::{Access, load_access};
 pub use access_log::{
     ImportCounts, LogImport, RefusedLine, begin_import, end_import, list_imports, list_refused_lines,
 };
+pub use account::{
+    AccountUse, SystemAccount, account_suspensions, begin_use, close_dormancy, find_account, find_dormancy,
+    find_system, insert_account, insert_dormancy, last_used, list_accounts_owned, list_dormancies, list_systems,
+    unused_since, update_account, used_dormancies,
+};
+pub use approver::{UnreviewedGrant, decisions_between, unreviewed_grants};
 pub use chart_access::{
     AccessBasis, AccessOutcome, AccessSource, AfterAccess, ChartAccess, LedgerPart, NewChartAccess, SourceKind,
     access_cursor, count_accesses, find_release, insert_chart_access, last_use, list_accesses_by_grant,
@@ -72,7 +82,7 @@ pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
 pub use directory::{
     DirectoryRecord, NewDirectoryRecord, count_directory, directory_place, find_directory,
     find_directory_by_employee_number, find_directory_by_external_id, insert_directory, list_directory, list_reports,
-    mark_directory_deleted, update_directory,
+    mark_directory_deleted, pass_reports_on, update_directory,
 };
 pub use elevation::{
     ElevationFilter, end_elevation, end_elevations_of, find_elevation, insert_elevation, list_elevations,
@@ -82,7 +92,7 @@ pub use engine::{Engine, Tx};
 pub use error::StoreError;
 pub use event::{Aggregate, Event, Position, history};
 pub use feed::{Feed, ShardVector, shard_vector};
-pub use finding::{LeftOver, Unmanaged, left_over_grants, unmanaged_persons, unmapped_groups};
+pub use finding::{LeftOver, Unmanaged, left_over_grants, persons_at_two_places, unmanaged_persons, unmapped_groups};
 pub use grant::{
     find_grant, grants_as_of, holders, insert_grant, list_grants_of, open_grants, revoke_grant, revoke_grants,
 };
@@ -93,7 +103,7 @@ pub use group::{
 };
 pub use idempotency::{Claimed, IdempotencyKey, NewClaim};
 pub use job::{Job, JobCounts, JobFailure, JobLease, LeasedJob, NewJob, Outcome, enqueue, finish_job};
-pub use leave::{find_open_leave, insert_leave, update_leave};
+pub use leave::{find_open_leave, insert_leave, suspensions, update_leave};
 pub use link::{
     InvalidPractitioner, LinkEnd, LinkError, LinkRequest, LinkState, NewLink, PractitionerLink, PractitionerRef,
     confirm_link, end_link, end_links, find_link, find_open_link, list_links,
@@ -126,14 +136,17 @@ pub use session::{
     end_session, end_sessions_of, find_session, insert_session, open_sessions, sign_in_failures,
 };
 pub use shard::{ShardId, ShardLease, list_shards};
+pub use step::{insert_step, steps_of};
 pub use subject::{InvalidSubject, Subject, Subjects};
 pub use use_review::{
     close_use_review, find_use_review, find_use_review_of, insert_use_review, list_open_use_reviews, list_uncompared,
 };
 
+pub use unused::{UnusedGrant, find_unused, insert_unused, list_unused, unused_grants, update_unused};
+
 pub use scruple_flow::{
-    Grant, GrantError, GrantRequest, HeldElevation, HeldGrant, InvalidLogin, InvalidRole, Login, NewGrant, NewPerson,
-    Person, Revocation, RoleCode, Window,
+    Account, AccountKind, Dormancy, Grant, GrantError, GrantRequest, HeldElevation, HeldGrant, InvalidLogin,
+    InvalidRole, Login, NewGrant, NewPerson, Person, Revocation, RoleCode, Window,
 };
 
 pub mod limits;

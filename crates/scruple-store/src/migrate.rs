@@ -61,6 +61,24 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/postgres/0009_kinds.sql"),
     ),
     (
+        11,
+        "account_life",
+        include_str!("../migrations/sqlite/0011_account_life.sql"),
+        include_str!("../migrations/postgres/0011_account_life.sql"),
+    ),
+    (
+        13,
+        "request_opening",
+        include_str!("../migrations/sqlite/0013_request_opening.sql"),
+        include_str!("../migrations/postgres/0013_request_opening.sql"),
+    ),
+    (
+        14,
+        "steps_and_use",
+        include_str!("../migrations/sqlite/0014_steps_and_use.sql"),
+        include_str!("../migrations/postgres/0014_steps_and_use.sql"),
+    ),
+    (
         15,
         "feed_applied",
         include_str!("../migrations/sqlite/0015_feed_applied.sql"),

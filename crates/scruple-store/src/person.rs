@@ -1,5 +1,6 @@
 //! Persons: sealed columns, and a keyed blind index of the login to find them by.
 
+use crate::account::begin_use;
 use crate::error::expect_rows;
 use crate::limits::PAGE_ROWS_MAX;
 use crate::{Store, StoreError, Tx};
@@ -60,7 +61,8 @@ pub async fn insert_person(tx: &mut Tx, person: &NewPerson) -> Result<(), StoreE
             .execute(conn)
             .await?;
     });
-    Ok(())
+    // Who has never used his account is idle since it came to be.
+    begin_use(tx, person.id, person.created_at).await
 }
 
 /// Finds a person by id.

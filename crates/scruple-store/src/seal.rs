@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 41] = [
+pub const SEALED_COLUMNS: [&str; 43] = [
     crate::access_log::LINE,
+    crate::account::PURPOSE,
     crate::chart_access::ACTOR,
     crate::chart_access::FACTS,
     crate::chart_access::PATIENT,
@@ -45,6 +46,7 @@ pub const SEALED_COLUMNS: [&str; 41] = [
     crate::review::RATIONALE,
     crate::session::STATE,
     crate::use_review::COMMENT,
+    crate::unused::OBJECTION,
 ];
 
 /// Every column that has a blind index.

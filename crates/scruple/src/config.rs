@@ -2,6 +2,7 @@
 //! environment instead (`SCRUPLE__SECTION__KEY`).
 
 use anyhow::{Context as _, Result, bail};
+use scruple_flow::{IdleRule, IdleRules};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -217,6 +218,17 @@ pub const KEYS: &[Key] = &[
         "24",
         "Hours from when another title or department is told to when it takes what the old one gave.",
     ),
+    key("accounts", "human_idle_days", "45", "Days after which an account that nobody uses is noticed (house rule)."),
+    key("accounts", "agency_idle_days", "30", "The same for people whom an agency has sent."),
+    key("accounts", "trainee_idle_days", "45", "The same for trainees."),
+    key("accounts", "service_idle_days", "90", "The same for systems."),
+    key("accounts", "vendor_idle_days", "30", "The same for people and systems of business associates."),
+    key(
+        "accounts",
+        "notice_days",
+        "14",
+        "Days from when an idle account is noticed to when it is disabled, at least one. Of agencies and vendors half of them.",
+    ),
     key("embedded", "patients", "50", "Patients of the embedded hospital."),
     key("embedded", "seed", "1", "Another seed, other people."),
     key("tokens", "issuer", "needed by `serve`", "Issuer of access tokens (RFC 9068, claim `iss`)."),
@@ -256,6 +268,7 @@ pub struct Config {
     pub messages: MessagesConfig,
     pub api: ApiConfig,
     pub scim: ScimConfig,
+    pub accounts: AccountsConfig,
     pub embedded: Embedded,
     pub tokens: Tokens,
     pub store: StoreConfig,
@@ -433,6 +446,46 @@ pub struct ScimConfig {
 impl Default for ScimConfig {
     fn default() -> Self {
         Self { token_file: None, move_notice_hours: 24 }
+    }
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccountsConfig {
+    pub human_idle_days: u16,
+    pub agency_idle_days: u16,
+    pub trainee_idle_days: u16,
+    pub service_idle_days: u16,
+    pub vendor_idle_days: u16,
+    pub notice_days: u16,
+}
+
+impl Default for AccountsConfig {
+    fn default() -> Self {
+        let rules = IdleRules::default();
+        Self {
+            human_idle_days: rules.human.idle_days,
+            agency_idle_days: rules.agency.idle_days,
+            trainee_idle_days: rules.trainee.idle_days,
+            service_idle_days: rules.service.idle_days,
+            vendor_idle_days: rules.vendor.idle_days,
+            notice_days: rules.human.notice_days,
+        }
+    }
+}
+
+impl AccountsConfig {
+    /// The rules for accounts that nobody uses.
+    pub fn rules(&self) -> IdleRules {
+        let (whole, half) = (self.notice_days, self.notice_days / 2);
+        let rule = |idle_days, notice_days| IdleRule { idle_days, notice_days };
+        IdleRules {
+            human: rule(self.human_idle_days, whole),
+            agency: rule(self.agency_idle_days, half),
+            trainee: rule(self.trainee_idle_days, whole),
+            service: rule(self.service_idle_days, whole),
+            vendor: rule(self.vendor_idle_days, half),
+        }
     }
 }
 
@@ -665,6 +718,7 @@ mod tests {
                 ("log", "format") => "\"json\"",
                 ("log", "level") => "\"debug\"",
                 (_, "watch_ms" | "timeout_ms" | "patients" | "seed" | "move_notice_hours" | "shard") => "7",
+                ("accounts", _) => "7",
                 _ => "\"a\"",
             };
             text += &format!("{} = {value}\n", key.name);

@@ -1,6 +1,7 @@
 //! A node: ledger with reserve, database, policy, upstream, and the listeners before them, wired and kept going until a
 //! signal. `serve` runs one by its configuration, `demo` one over the synthetic hospital.
 
+mod accounts;
 mod credential;
 mod keys;
 mod log;
@@ -294,6 +295,15 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         lease: lease.clone(),
         refused: None,
     }));
+    let accounts = accounts::Accounts {
+        store: store.clone(),
+        lease: lease.clone(),
+        clock: Arc::clone(&clock),
+        access: Arc::clone(&cache),
+        gateway: Arc::clone(&gateway),
+        rules: config.accounts.rules(),
+    };
+    running.spawn(accounts.keep(stop.subscribe()));
     let (own, looked) = (store.clone(), stop.subscribe());
     running.spawn(policy::keep_mappings(own, lease, Arc::clone(&clock), Arc::clone(&gateway), looked));
 

@@ -4,7 +4,7 @@ use super::wire::{Action, Resource, Subject};
 use crate::fail::Fail;
 use crate::limits::{NAME_CHARS_MAX, SEGMENTS_MAX};
 use crate::service::Service;
-use scruple_app::{Held, RoleError, Selected, acting, select_role};
+use scruple_app::{Held, RoleError, Rules, Selected, acting, select_role};
 use scruple_core::{ConditionMask, Id, Relationship, SegmentSet, Timestamp};
 use scruple_fhir::dictionary;
 use scruple_flow::{PatientRef, Person, RoleCode};
@@ -93,6 +93,9 @@ pub(super) fn in_role(
 ) -> Result<Someone, Early> {
     let named: Vec<String> = role.map(str::to_owned).into_iter().collect();
     match select_role(&held, &named, now) {
+        Ok(selected) if !held.missing(&Rules::steps(&*service.pack(), &selected.role), now).is_empty() => {
+            Err(early("training_incomplete", "Training incomplete: the role waits for a step that was not taken."))
+        }
         Ok(selected) => Ok(Someone { held, selected }),
         Err(RoleError::NotSelected) => {
             Err(early("role_not_selected", "Name the role in `subject.properties.role`: several are held."))

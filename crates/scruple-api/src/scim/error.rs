@@ -59,8 +59,16 @@ impl From<DirectoryError> for ScimError {
             DirectoryError::NoPerson | DirectoryError::NoGroup => Self::NOT_FOUND,
             DirectoryError::Changed => Self::PRECONDITION,
             DirectoryError::LoginTaken | DirectoryError::NumberTaken => Self::TAKEN,
-            DirectoryError::By | DirectoryError::Own => Self::FORBIDDEN,
-            DirectoryError::NoLeave | DirectoryError::NoRole | DirectoryError::Leave(_) => Self::VALUE,
+            DirectoryError::By | DirectoryError::Own | DirectoryError::NotTheOwner => Self::FORBIDDEN,
+            DirectoryError::NoLeave
+            | DirectoryError::NoRole
+            | DirectoryError::Leave(_)
+            | DirectoryError::Generic
+            | DirectoryError::NotIdle
+            | DirectoryError::Dormancy(_)
+            | DirectoryError::Account(_)
+            | DirectoryError::Unused(_)
+            | DirectoryError::Purpose => Self::VALUE,
             DirectoryError::Store(StoreError::Limit { .. } | StoreError::Refused(_)) => Self::VALUE,
             DirectoryError::Store(StoreError::Busy(_) | StoreError::Fenced { .. }) => Self::UNAVAILABLE,
             DirectoryError::Store(source) => {

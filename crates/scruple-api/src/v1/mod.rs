@@ -1,8 +1,10 @@
 //! `/api/v1`: what people do in the console, for programs that act for them. The same use cases and the same matrix.
 
 pub(crate) mod access;
+pub(crate) mod accounts;
 pub(crate) mod elevations;
 pub(crate) mod evidence;
+pub(crate) mod figures;
 pub(crate) mod people;
 mod query;
 pub(crate) mod reads;
@@ -10,6 +12,8 @@ pub(crate) mod requests;
 pub(crate) mod reviews;
 pub(crate) mod roles;
 pub(crate) mod shown;
+pub(crate) mod steps;
+pub(crate) mod unused;
 pub(crate) mod versions;
 
 use crate::authzen;
@@ -93,7 +97,7 @@ impl Modify for Tokens {
     paths(
         authzen::metadata, authzen::evaluation, authzen::evaluations, authzen::search_subject, authzen::search_resource,
         authzen::search_action, document, access::mine, requests::list, requests::create, requests::one, requests::approve,
-    requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant, evidence::pack, reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list, roles::one, versions::list, versions::one, versions::draft, reads::under, reads::by_grant,
+    requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant, evidence::pack, reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list, roles::one, versions::list, versions::one, versions::draft, reads::under, reads::by_grant, accounts::list, accounts::one, accounts::register, accounts::review, accounts::restore, accounts::endings_of, accounts::endings_as_table, figures::of_approvers, figures::of_roles, figures::unreviewed, steps::mine, steps::acknowledge, steps::record, steps::of_person, unused::list, unused::object, unused::decide,
     ),
     components(schemas(Problem, versions::Faulty))
 )]

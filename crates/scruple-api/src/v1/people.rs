@@ -53,7 +53,7 @@ const LIST: &str = "people";
 /// Bytes of what is searched for.
 const SEARCH_BYTES_MAX: usize = 200;
 
-fn shown(view: PersonView) -> PersonShown {
+pub(super) fn shown(view: PersonView) -> PersonShown {
     let PersonView { person, roles, manager } = view;
     PersonShown {
         id: person.id.to_string(),
@@ -97,7 +97,7 @@ pub(crate) async fn list(
     Ok(Json(People { items: page.rows.into_iter().map(shown).collect(), next }))
 }
 
-async fn find(service: &Service, caller: &Caller, text: &str) -> Result<PersonView, Fail> {
+pub(super) async fn find(service: &Service, caller: &Caller, text: &str) -> Result<PersonView, Fail> {
     let id: Id<Person> = text.parse().map_err(|_| Fail::NOT_FOUND)?;
     let viewer = viewer(service, caller).await?;
     let found = viewer.person(&service.parts.store, &*service.pack(), (id, service.now())).await?;

@@ -8,12 +8,13 @@
 
 use super::Held;
 use super::held::Touched;
+use super::uses::Uses;
 use crate::limits::{
     ACCESS_ENTRIES_MAX, ACCESS_LOAD_ATTEMPTS_MAX, ACCESS_LOAD_TIMEOUT, ACCESS_LOADS_MAX, FEED_FRESH_MICROS,
     FEED_LOOKS_MAX,
 };
-use scruple_core::Timestamp;
-use scruple_store::{Access, Feed, Login, ShardVector, Store, StoreError, find_person_by_login, load_access};
+use scruple_core::{Id, Timestamp};
+use scruple_store::{Access, Feed, Login, Person, ShardVector, Store, StoreError, find_person_by_login, load_access};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -60,6 +61,7 @@ pub struct AccessCache {
     loads: Semaphore,
     fresh: Freshness,
     kept: RwLock<Kept>,
+    uses: Uses,
 }
 
 #[derive(Default)]
@@ -103,6 +105,7 @@ impl AccessCache {
             loads: Semaphore::new(ACCESS_LOADS_MAX),
             fresh: Freshness::default(),
             kept: RwLock::default(),
+            uses: Uses::default(),
         }
     }
 
@@ -136,6 +139,24 @@ impl AccessCache {
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         self.fresh.holds(now)
+    }
+
+    /// Remembers that somebody has used his account, for [`AccessCache::write_uses`].
+    pub fn note_use(&self, person: Id<Person>, now: Timestamp) {
+        self.uses.note(person, now);
+    }
+
+    /// Writes down who has used his account since. Answers with how many.
+    ///
+    /// # Errors
+    /// The database failed; it is noted again at the next use.
+    pub async fn write_uses(&self) -> Result<usize, StoreError> {
+        let uses = self.uses.take();
+        if uses.is_empty() {
+            return Ok(0);
+        }
+        let written = self.store.note_use(&uses).await;
+        written.inspect_err(|_| self.uses.forget(&uses)).map(|()| uses.len())
     }
 
     /// How many persons' access is in memory.

@@ -1,6 +1,7 @@
 //! [`Held`]: what one person holds, as it was loaded, and what of it holds at an instant.
 
 use scruple_core::{Id, Timestamp};
+use scruple_flow::step::{Step, missing};
 use scruple_flow::{ElevationKind, HeldElevation, Kinds};
 use scruple_release::Limited;
 use scruple_store::{Access, Grant, HeldGrant, Person, PractitionerRef, RoleCode, ShardVector, Subject};
@@ -105,9 +106,28 @@ impl Held {
         self.access.left_at.is_some_and(|at| at <= now)
     }
 
-    /// Whether he has left, or is on leave.
+    /// Whether his account gives nothing at all, not even what everybody may do.
+    #[must_use]
+    pub fn is_disabled(&self, now: Timestamp) -> bool {
+        // relies on (idle-ends), (system-owned)
+        self.access.disabled.iter().any(|one| one.contains(now))
+    }
+
+    /// Whether his tokens may be used for something: of a system, what is registered, whatever the token says (**never-wider**).
+    #[must_use]
+    pub fn may_use(&self, scope: &str) -> bool {
+        self.access.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|known| known == scope))
+    }
+
+    /// The steps of these that he has not taken, or not lately enough: until then the role that asks for them opens no record.
+    #[must_use]
+    pub fn missing<'a>(&self, steps: &'a [Step], now: Timestamp) -> Vec<&'a Step> {
+        missing(steps, |name| self.access.steps.get(name).copied(), now)
+    }
+
+    /// Whether he has left, is on leave, or his account gives nothing.
     fn is_out(&self, now: Timestamp) -> bool {
-        // relies on (leave-suspends)
+        // relies on (leave-suspends), (idle-ends), (system-owned)
         self.has_left(now) || self.access.suspended.iter().any(|suspension| suspension.contains(now))
     }
 
@@ -203,8 +223,11 @@ pub(crate) mod tests {
             person,
             left_at: left_at.map(at),
             suspended: Vec::new(),
+            disabled: Vec::new(),
             grants: grants.iter().map(grant).collect(),
             elevations: Vec::new(),
+            scopes: None,
+            steps: BTreeMap::new(),
             practitioners: Vec::new(),
         })
     }

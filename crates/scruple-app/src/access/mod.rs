@@ -6,6 +6,7 @@ mod acting;
 mod cache;
 mod held;
 mod role;
+mod uses;
 
 pub use acting::acting;
 pub use cache::{AccessCache, AccessError};

@@ -6,20 +6,22 @@ mod charts;
 mod elevations;
 mod requests;
 mod reviews;
+mod steps;
 mod uses;
 
 use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
+use scruple_flow::step::{Step, StepError, StepKind};
 use scruple_flow::{
     ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, KindCode, Kinds, MappingError,
     PackError, PatientRef, Person, RequestError, ReviewError, RoleCode, UseError,
 };
-use scruple_policy::{Act, ActScope, Pack};
+use scruple_policy::{Act, ActScope, Pack, StepLine};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
 use scruple_store::{
-    Position, ShardLease, Store, StoreError, Tx, find_directory, find_open_leave, find_person, inviters,
-    open_elevations, open_grants,
+    Position, ShardLease, Store, StoreError, Tx, find_directory, find_person, inviters, open_elevations, open_grants,
+    suspensions,
 };
 use std::collections::BTreeSet;
 
@@ -27,6 +29,7 @@ pub use charts::{CaseAsk, ChartAsk};
 pub use elevations::{Declaration, Emergency};
 pub use requests::{Ask, Narrower};
 pub use reviews::Alike;
+pub use steps::{STEPS_MAX, Trained, steps_for};
 pub use uses::approved_by;
 
 /// Records that can be open to one person.
@@ -53,6 +56,16 @@ pub trait Rules: Send + Sync {
 
     /// Whether a chart is nobody's, and there to practise emergencies on.
     fn is_practice(&self, patient: &PatientRef) -> bool;
+
+    /// The steps that a role asks for before it opens a record.
+    fn steps(&self, _: &RoleCode) -> Vec<Step> {
+        Vec::new()
+    }
+
+    /// A step by its name.
+    fn step(&self, _: &str) -> Option<Step> {
+        None
+    }
 
     /// How far somebody who holds these roles may go with an act; none: not at all.
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope>;
@@ -95,9 +108,22 @@ impl Rules for Pack {
         self.practice_patients.contains(patient.id())
     }
 
+    fn steps(&self, role: &RoleCode) -> Vec<Step> {
+        self.steps_of(role.as_str()).filter_map(step).collect()
+    }
+
+    fn step(&self, name: &str) -> Option<Step> {
+        self.steps.iter().find(|line| line.name == name).and_then(step)
+    }
+
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope> {
         self.console.scope(act, roles.iter().map(RoleCode::as_str))
     }
+}
+
+fn step(line: &StepLine) -> Option<Step> {
+    let (name, label) = (line.name.clone(), line.label.clone());
+    Some(Step { name, kind: StepKind::of(&line.kind)?, days: line.days, label })
 }
 
 /// Who acts: signed in, and known to be himself since a moment or since longer.
@@ -151,6 +177,12 @@ pub enum DeskError {
     /// It has changed since it was looked at.
     #[error("it has changed since it was looked at")]
     Changed,
+    /// The person has not taken the steps that the role asks for.
+    #[error("training incomplete: the person has not taken the steps that the role asks for")]
+    Training,
+    /// It is not written down that a step was taken.
+    #[error(transparent)]
+    Step(#[from] StepError),
     /// A request does not go on.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -205,6 +237,8 @@ impl DeskError {
             Self::TooMany { .. } => "too_many_open",
             Self::ApproverLapsed => "approver_lapsed",
             Self::Changed => "changed",
+            Self::Training => "training_incomplete",
+            Self::Step(_) => "step_invalid",
             Self::Request(error) => error.code(),
             Self::Elevation(error) => error.code(),
             Self::Review(error) => error.code(),
@@ -269,8 +303,8 @@ impl Desk<'_> {
 pub(crate) async fn roles_of(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<BTreeSet<RoleCode>, DeskError> {
     let here = find_person(tx, person).await?.filter(|person| person.left_at.is_none_or(|left| left > at));
     here.ok_or(DeskError::Gone)?;
-    // relies on (leave-suspends)
-    if find_open_leave(tx, person).await?.is_some_and(|leave| leave.starts_at <= at) {
+    // relies on (leave-suspends), (idle-ends), (system-owned)
+    if suspensions(tx, person, at).await?.iter().any(|one| one.contains(at)) {
         return Ok(BTreeSet::new());
     }
     let held = open_grants(tx, person, at).await?;

@@ -1,5 +1,6 @@
 //! Requests: handed in, approved, refused, taken back, over.
 
+use super::steps::has_taken;
 use super::{
     ASKED_OPEN_MAX, Desk, DeskError, Done, Who, apart, approver, has_room, line_manager, roles_of, vouched_for_by,
 };
@@ -160,6 +161,9 @@ impl Desk<'_> {
             wanted.window = Window::new(wanted.window.starts_at(), ends_at).map_err(|_| RequestError::Over)?;
         }
         let approved = request.approve(&approver, Some(wanted), at)?;
+        if matches!(approved.state, RequestState::Approved { .. }) {
+            has_taken(&mut tx, self.rules, (person, &approved.wanted.role), at).await?;
+        }
         update_request(&mut tx, &approved, version).await?;
         let mut records = vec![Record::request(&approved, version + 1, at, who.person)];
         if let RequestState::Approved { approvals, .. } = &approved.state {

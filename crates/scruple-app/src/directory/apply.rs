@@ -1,18 +1,23 @@
 //! Carries out what a change means, in the transaction that records it.
 
+use super::idle::dormancy_record;
 use super::{Directory, DirectoryError};
 use crate::record::Record;
 use scruple_core::{Id, Timestamp};
 use scruple_flow::directory::{Change, Leave, LeaveState, Lost};
 use scruple_store::{
-    Aggregate, HeldGrant, LinkEnd, NewMove, Person, Revocation, RoleCode, Subject, Subjects, Tx, end_elevations_of,
-    end_links, end_sessions_of, find_open_leave, insert_leave, insert_move, list_reports, lock_person,
-    mark_person_left, revive_person, revoke_grants, settle_move, update_leave,
+    Aggregate, HeldGrant, LinkEnd, NewMove, Person, Revocation, RoleCode, Subject, Subjects, Tx, begin_use,
+    close_dormancy, end_elevations_of, end_links, end_sessions_of, find_dormancy, find_open_leave, insert_leave,
+    insert_move, lock_person, mark_person_left, open_elevations, open_grants, open_sessions, revive_person,
+    revoke_grants, settle_move, update_leave,
 };
 use serde_json::{Value, json};
 
 /// After every grant that there is.
 const EVERY_GRANT: Timestamp = Timestamp::from_micros(i64::MAX);
+
+/// Opened records that one record of a termination names; their number is told of all.
+const CHARTS_TOLD_MAX: usize = 400;
 
 /// Of whom and when.
 #[derive(Clone, Copy)]
@@ -41,6 +46,7 @@ impl Directory<'_> {
                 Change::Joiner => {}
                 Change::Leaver => {
                     records.push(self.leaves(tx, about).await?);
+                    records.extend(self.idle_leaves(tx, about).await?);
                     about.version = about.version.saturating_add(1);
                 }
                 Change::Rehired => {
@@ -73,32 +79,55 @@ impl Directory<'_> {
         subjects = union(&subjects, &more);
         let revocation = Revocation { by: self.by, at };
         let revoked = revoke_grants(tx, person, None, EVERY_GRANT, revocation).await?;
+        let opened = open_elevations(tx, person, at).await?;
         let charts = end_elevations_of(tx, person, revocation).await?;
         let sessions = end_sessions_of(tx, person, None, self.by, ("left", at)).await?;
         let leave = find_open_leave(tx, person).await?;
         if let Some(leave) = leave.clone() {
             update_leave(tx, &leave.closed_by_leaving(self.by, at)).await?;
         }
-        // Whoever reported to him has nobody now, which is a finding until HR names another.
-        let reports = list_reports(tx, person, None).await?;
+        let passed_on = self.pass_on(tx, person, at).await?;
+        subjects = union(&subjects, &passed_on.subjects());
+        let failed = self.still_open(tx, person, at).await?;
         let links: Vec<_> = links.iter().map(ToString::to_string).collect();
-        let reports: Vec<_> = reports.iter().map(ToString::to_string).collect();
+        let reports: Vec<_> = passed_on.reports.iter().map(ToString::to_string).collect();
         let body = json!({
             "person": person.to_string(),
             "requested_by": self.by.to_string(),
             "left_at": at.micros(),
-            "completed_at": at.micros(),
+            // The clock is read once more: so long it took.
+            "completed_at": self.clock.now().max(at).micros(),
             "grants": grants(&revoked),
             "elevations": charts,
+            "charts": opened.iter().take(CHARTS_TOLD_MAX).map(|one| one.id.to_string()).collect::<Vec<_>>(),
             "sessions": sessions,
             "links": links,
             "leave": leave.map(|leave| leave.id.to_string()),
             "reports": reports,
-            // It is one transaction: what would have failed would have undone all of it.
-            "failed": [],
+            "passed_on": passed_on.told(),
+            "failed": failed,
         });
         let aggregate = (Aggregate::new("person", person), version.saturating_add(1));
         Ok(Record::new(aggregate, "person_left", at, subjects, &body))
+    }
+
+    /// What is still open of somebody for whom all was ended, read again: none of it, or the record tells of it.
+    async fn still_open(&mut self, tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<Value, DirectoryError> {
+        let grants = open_grants(tx, person, at).await?;
+        let charts = open_elevations(tx, person, at).await?;
+        let sessions = open_sessions(tx, person).await?;
+        let one = |kind: &str, id: String| json!({ "kind": kind, "id": id });
+        let open = grants.iter().map(|grant| one("role", grant.id.to_string()));
+        let open = open.chain(charts.iter().map(|chart| one("chart", chart.id.to_string())));
+        Ok(open.chain(sessions.iter().map(|session| one("session", session.id.to_string()))).collect())
+    }
+
+    /// Where his account lies idle, the notice is over: there is nothing left to end.
+    async fn idle_leaves(&mut self, tx: &mut Tx, about: About) -> Result<Option<Record>, DirectoryError> {
+        let Some(idle) = find_dormancy(tx, about.person).await? else { return Ok(None) };
+        let left = idle.closed_by_leaving(self.by, about.at);
+        close_dormancy(tx, &left).await?;
+        Ok(Some(dormancy_record(&left, left.version.saturating_add(1), "account_left", about.at)))
     }
 
     /// Here again, with nothing: what was left open when he went ended then.
@@ -112,6 +141,7 @@ impl Directory<'_> {
         lock_person(tx, person).await?;
         let revoked = revoke_grants(tx, person, None, EVERY_GRANT, Revocation { by: self.by, at: left_at }).await?;
         revive_person(tx, person, version).await?;
+        begin_use(tx, person, at).await?;
         let links: Vec<_> = links.iter().map(ToString::to_string).collect();
         let body = json!({
             "person": person.to_string(),

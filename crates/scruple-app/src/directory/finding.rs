@@ -1,9 +1,18 @@
 //! Findings: what is wrong with the directory now. Each is open for as long as it is true.
 
 use super::DirectoryError;
+use super::idle::has_controls;
 use scruple_core::{Id, Timestamp};
+use scruple_flow::AccountKind;
 use scruple_flow::directory::Employment;
-use scruple_store::{Grant, Group, Person, RoleCode, Store, left_over_grants, unmanaged_persons, unmapped_groups};
+use scruple_store::{
+    Dormancy, Grant, Group, Person, RoleCode, Store, SystemAccount, Tx, find_account, left_over_grants,
+    list_dormancies, list_systems, persons_at_two_places, unmanaged_persons, unmapped_groups,
+};
+
+const DAY_MICROS: i64 = 24 * 3_600_000_000;
+/// Days for which it is told that an account was used at two places.
+const SHARED_USE_DAYS: i64 = 30;
 
 /// Something that somebody has to see to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,8 +28,67 @@ pub enum Finding {
     },
     /// Somebody who is here has no manager who is.
     NoManager(Id<Person>),
-    /// A system has no owner who is here.
+    /// A system has no owner who is here: it obtains nothing.
     NoOwner(Id<Person>),
+    /// Nobody has used an account for too long: it ends at an instant, or has ended.
+    Idle {
+        /// Whose.
+        person: Id<Person>,
+        /// When it was last used.
+        used_at: Timestamp,
+        /// From when on it gives nothing.
+        disabled_at: Timestamp,
+    },
+    /// A system's account has no registered purpose, scopes, rotation, review and end.
+    NotRegistered(Id<Person>),
+    /// Nobody has looked at a system's account in its time.
+    ReviewLate(Id<Person>),
+    /// A system's secrets are older than they may be.
+    RotationLate(Id<Person>),
+    /// A system's account has ended, and is still here.
+    AccountEnded(Id<Person>),
+    /// An account for emergencies lacks a control.
+    NoControls(Id<Person>),
+    /// An account was used at two shared workstations at one time: more than one may know how to sign in with it.
+    SharedUse(Id<Person>),
+}
+
+impl Finding {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnmappedGroup(_) => "unmapped_group",
+            Self::LeftOver { .. } => "mover_kept_access",
+            Self::NoManager(_) => "no_manager",
+            Self::NoOwner(_) => "no_owner",
+            Self::Idle { .. } => "account_idle",
+            Self::NotRegistered(_) => "account_not_registered",
+            Self::ReviewLate(_) => "account_review_late",
+            Self::RotationLate(_) => "account_rotation_late",
+            Self::AccountEnded(_) => "account_ended",
+            Self::NoControls(_) => "emergency_account_without_controls",
+            Self::SharedUse(_) => "account_used_at_two_places",
+        }
+    }
+
+    /// Of whom it is; a group is nobody's.
+    #[must_use]
+    pub const fn person(&self) -> Option<Id<Person>> {
+        match self {
+            Self::UnmappedGroup(_) => None,
+            Self::LeftOver { person, .. }
+            | Self::NoManager(person)
+            | Self::NoOwner(person)
+            | Self::Idle { person, .. }
+            | Self::NotRegistered(person)
+            | Self::ReviewLate(person)
+            | Self::RotationLate(person)
+            | Self::AccountEnded(person)
+            | Self::NoControls(person)
+            | Self::SharedUse(person) => Some(*person),
+        }
+    }
 }
 
 /// What is wrong with the directory at `now`: the first page of each kind.
@@ -37,10 +105,42 @@ pub async fn findings(store: &Store, now: Timestamp) -> Result<Vec<Finding>, Dir
         found.extend(of_one.first().map(|one| Finding::LeftOver { person: one.person, grants }));
     }
     for one in unmanaged_persons(&mut tx, now, None).await? {
-        found.push(match one.employment {
-            Some(Employment::Service) => Finding::NoOwner(one.person),
-            _ => Finding::NoManager(one.person),
-        });
+        // Who answers for a system is asked below.
+        if one.employment != Some(Employment::Service) {
+            found.push(Finding::NoManager(one.person));
+        }
+    }
+    for Dormancy { person, used_at, disabled_at, .. } in list_dormancies(&mut tx, None).await? {
+        found.push(Finding::Idle { person, used_at, disabled_at });
+    }
+    let since = now.plus_micros(-SHARED_USE_DAYS * DAY_MICROS);
+    found.extend(persons_at_two_places(&mut tx, since, None).await?.into_iter().map(Finding::SharedUse));
+    for system in list_systems(&mut tx, now, None).await? {
+        found.extend(of_system(&mut tx, &system, now).await?);
+    }
+    Ok(found)
+}
+
+async fn of_system(tx: &mut Tx, system: &SystemAccount, now: Timestamp) -> Result<Vec<Finding>, DirectoryError> {
+    let mut found = Vec::new();
+    if !system.has_owner(now) {
+        found.push(Finding::NoOwner(system.person));
+    }
+    let Some(account) = find_account(tx, system.person).await? else {
+        found.push(Finding::NotRegistered(system.person));
+        return Ok(found);
+    };
+    if account.review_due_at() <= now {
+        found.push(Finding::ReviewLate(system.person));
+    }
+    if account.rotate_by <= now {
+        found.push(Finding::RotationLate(system.person));
+    }
+    if account.ends_at <= now {
+        found.push(Finding::AccountEnded(system.person));
+    }
+    if account.kind == AccountKind::Emergency && !has_controls(tx, system.person, now).await? {
+        found.push(Finding::NoControls(system.person));
     }
     Ok(found)
 }

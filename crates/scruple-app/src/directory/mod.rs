@@ -4,26 +4,38 @@
 //! Nothing here gives access. What is told can take it: a leaver is out with the commit, a leave suspends, a mover loses
 //! what the old place gave, who comes back begins with nothing.
 
+mod account;
 mod apply;
+mod ending;
 mod finding;
 mod group;
+mod heir;
+mod idle;
 mod leave;
 mod read;
+mod unused;
 mod user;
 
+pub use account::AccountOrder;
+pub use ending::{Ending, Entitlement, endings};
 pub use finding::{Finding, findings};
 pub use group::GroupOrder;
+pub use idle::IdleLook;
 pub use read::{
     GroupView, UserView, count_groups, count_users, find_group, find_groups, find_user, find_users, page_of_groups,
     page_of_users, place_of_groups, place_of_users,
 };
+pub use unused::UnusedLook;
 pub use user::UserOrder;
 
 use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::directory::{Change, LeaveError};
-use scruple_store::{Person, Position, ShardLease, Store, StoreError, Tx, find_person};
+use scruple_flow::unused::UnusedError;
+use scruple_flow::{AccountError, DormancyError};
+use scruple_store::{Person, Position, ShardLease, Store, StoreError, Tx, account_suspensions, find_person};
+use uuid::Uuid;
 
 /// What a use case of the directory needs, and who acts.
 pub struct Directory<'a> {
@@ -89,6 +101,27 @@ pub enum DirectoryError {
     /// The leave cannot be changed so.
     #[error(transparent)]
     Leave(#[from] LeaveError),
+    /// The login names a place or a job: nobody would be found behind it.
+    #[error("the login names a place or a job: it is a person's, or a system's that has an owner")]
+    Generic,
+    /// The account does not lie idle.
+    #[error("the account does not lie idle")]
+    NotIdle,
+    /// The account cannot be brought back so.
+    #[error(transparent)]
+    Dormancy(#[from] DormancyError),
+    /// The account cannot be registered so.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The notice of an unused role does not go on so.
+    #[error(transparent)]
+    Unused(#[from] UnusedError),
+    /// What an account is for is said in a sentence.
+    #[error("what an account is for is said in a sentence")]
+    Purpose,
+    /// Who looks at an account is who answers for it.
+    #[error("an account is looked at by who answers for it")]
+    NotTheOwner,
     /// The database failed; nothing was changed, or it says what is not known.
     #[error("directory cannot be stored")]
     Store(#[source] StoreError),
@@ -104,11 +137,28 @@ impl From<StoreError> for DirectoryError {
     }
 }
 
+impl<'a> Directory<'a> {
+    /// For what nobody does and the clock decides. No table takes who acts for a person, so that nothing else can be done with it.
+    pub fn of_the_clock(
+        store: &'a Store,
+        lease: &'a ShardLease,
+        clock: &'a dyn Clock,
+        rng: &'a mut (dyn Rng + Send),
+    ) -> Self {
+        Self { store, lease, clock, rng, by: Id::from_uuid(Uuid::nil()) }
+    }
+}
+
 impl Directory<'_> {
-    /// Who acts is somebody who is here.
+    /// Who acts is somebody who is here, and whose account is not disabled; a system's has an owner.
     async fn check_by(&mut self, tx: &mut Tx, at: Timestamp) -> Result<(), DirectoryError> {
         let by = find_person(tx, self.by).await?;
-        by.filter(|by| by.left_at.is_none_or(|left| left > at)).map(drop).ok_or(DirectoryError::By)
+        by.filter(|by| by.left_at.is_none_or(|left| left > at)).ok_or(DirectoryError::By)?;
+        // relies on (system-owned), (idle-ends)
+        if account_suspensions(tx, self.by, at).await?.iter().any(|one| one.contains(at)) {
+            return Err(DirectoryError::By);
+        }
+        Ok(())
     }
 
     fn new_id<T>(&mut self, at: Timestamp) -> Id<T> {

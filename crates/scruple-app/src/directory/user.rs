@@ -5,7 +5,8 @@ use super::read::{UserView, place_of, view};
 use super::{Directory, DirectoryError, Done};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::directory::{Attributes, Change, Place, Presence, Standing, changes};
+use scruple_flow::directory::{Attributes, Change, Employment, Place, Presence, Standing, changes};
+use scruple_flow::is_generic;
 use scruple_store::{
     Aggregate, DirectoryRecord, Login, NewDirectoryRecord, NewPerson, Person, Position, StoreError, Subject, Tx,
     find_directory, find_open_leave, find_person, find_person_by_login, groups_of, insert_directory, insert_person,
@@ -42,6 +43,7 @@ impl Directory<'_> {
         let mut tx = self.store.begin().await?;
         let at = self.clock.now();
         self.check_by(&mut tx, at).await?;
+        self.check_login(&mut tx, order, at).await?;
         let known = find_person_by_login(&mut tx, &order.login).await?;
         let mut records = Vec::new();
         let (person, record, standing) = if let Some(person) = known {
@@ -111,6 +113,9 @@ impl Directory<'_> {
         if same {
             let value = view(&mut tx, person, at).await?.ok_or(DirectoryError::NoPerson)?;
             return Ok(Done { value, changes, position: None });
+        }
+        if record.person.login.expose() != order.login.expose() {
+            self.check_login(&mut tx, order, at).await?;
         }
         let known = self.rename(&mut tx, record.person, order).await?;
         let updated = update_directory(&mut tx, record.version, &new).await;
@@ -198,6 +203,19 @@ impl Directory<'_> {
         records.extend(self.apply(&mut tx, about(&record.person, at, None), &changes).await?);
         let position = self.commit(tx, &records).await?;
         Ok(Done { value: (), changes, position })
+    }
+
+    /// A login that names a place or a job is a system's that somebody who is here answers for, and no human's.
+    async fn check_login(&mut self, tx: &mut Tx, order: &UserOrder, at: Timestamp) -> Result<(), DirectoryError> {
+        if !is_generic(&order.login) {
+            return Ok(());
+        }
+        let owner = match (order.attributes.employment, order.attributes.manager) {
+            (Some(Employment::Service), Some(owner)) => find_person(tx, owner).await?,
+            _ => None,
+        };
+        let has_owner = owner.is_some_and(|owner| owner.left_at.is_none_or(|left| left > at));
+        if has_owner { Ok(()) } else { Err(DirectoryError::Generic) }
     }
 
     /// What is told, with a manager who is known or none: an id that we did not give is nobody's.

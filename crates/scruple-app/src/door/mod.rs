@@ -17,10 +17,10 @@ use scruple_identity::session::{
 use scruple_identity::totp::{self, Label, Picture, Secret};
 use scruple_store::{
     Ceremony, Credential, CredentialKind, Enrolment, Login, NewCredential, NewSession, Person, Position, Session,
-    ShardLease, Store, StoreError, Tx, clear_sign_in_failures, close_enrolments, confirm_session,
-    count_sign_in_failure, end_session, end_sessions_of, find_enrolment, find_person, find_person_by_login,
-    find_session, insert_credential, insert_enrolment, insert_session, list_credentials, open_sessions,
-    remove_credential, sign_in_failures, update_credential, use_enrolment,
+    ShardLease, Store, StoreError, Tx, begin_use, clear_sign_in_failures, close_enrolments, confirm_session,
+    count_sign_in_failure, end_session, end_sessions_of, find_dormancy, find_enrolment, find_person,
+    find_person_by_login, find_session, insert_credential, insert_enrolment, insert_session, list_credentials,
+    open_sessions, remove_credential, sign_in_failures, update_credential, use_enrolment,
 };
 use std::fmt;
 use zeroize::Zeroizing;
@@ -383,6 +383,7 @@ impl Door<'_> {
         let id = new_id(at, self.rng);
         let new = NewSession { id, person, token_hash: token.hash(), device: device.code(), method, at };
         insert_session(tx, &new).await?;
+        begin_use(tx, person, at).await?;
         Ok((id, token))
     }
 
@@ -676,8 +677,10 @@ const fn times(session: &Session) -> SessionTimes {
     }
 }
 
-/// A person who has not left.
+/// A person who has not left, and whose account is not disabled.
 async fn here(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<Person, DoorError> {
     let person = find_person(tx, person).await?.ok_or(DoorError::Refused)?;
-    if person.left_at.is_some_and(|left| left <= at) { Err(DoorError::Refused) } else { Ok(person) }
+    // relies on (idle-ends)
+    let is_disabled = find_dormancy(tx, person.id).await?.is_some_and(|idle| idle.disabled_at <= at);
+    if is_disabled || person.left_at.is_some_and(|left| left <= at) { Err(DoorError::Refused) } else { Ok(person) }
 }

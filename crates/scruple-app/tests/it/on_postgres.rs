@@ -4,6 +4,8 @@ pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Postgres;
 
 #[path = "cases/access.rs"]
 mod access;
+#[path = "cases/accounts.rs"]
+mod accounts;
 #[path = "cases/at_once.rs"]
 mod at_once;
 #[path = "cases/charts.rs"]
@@ -30,5 +32,9 @@ mod policies;
 mod race;
 #[path = "cases/seed.rs"]
 mod seed;
+#[path = "cases/steps.rs"]
+mod steps;
+#[path = "cases/unused.rs"]
+mod unused;
 #[path = "cases/years.rs"]
 mod years;

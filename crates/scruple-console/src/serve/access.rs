@@ -1,14 +1,15 @@
 //! `/access`: what I have, why, and until when; my sessions.
 
 use super::{Form, Signed, Site, broken, done, id, not_done, page, today, unknown, when, with_done, words};
-use crate::pages::access::mine::{MyAccess, Right, Session};
+use crate::pages::access::mine::{MyAccess, Right, Session, Step};
 use crate::pages::parts::Coded;
 use crate::pages::plain::confirm::Confirm;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use scruple_app::DeskError;
+use scruple_app::{DeskError, steps_for};
 use scruple_core::Id;
+use scruple_flow::step::{StepKind, holds_until};
 use scruple_flow::{Elevation, Grant};
 use scruple_policy::{Pack, Role};
 use scruple_store::{StoreError, find_elevation, find_grant, find_person, open_elevations, open_grants};
@@ -74,6 +75,16 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
         });
     }
     drop(tx);
+    let steps = steps_for(&site.parts.store, &*pack, (person, now)).await?.unwrap_or_default();
+    let steps = steps.into_iter().map(|(step, at)| {
+        let until = at.map(|at| holds_until(&step, at)).filter(|until| now < *until);
+        let is_his = step.kind == StepKind::Acknowledgement && until.is_none();
+        Step {
+            until: until.map(when),
+            acknowledge: is_his.then(|| format!("/access/steps/{}", step.name)),
+            label: step.label,
+        }
+    });
     let sessions = site.door(async |door| door.sessions(person).await).await;
     let sessions = sessions.unwrap_or_default().into_iter().map(|one| Session {
         device: device(&one.device).to_owned(),
@@ -88,6 +99,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
         csrf: signed.csrf.clone(),
         as_of: when(now),
         rights,
+        steps: steps.collect(),
         sessions: sessions.collect(),
     })
 }
@@ -141,6 +153,27 @@ pub(super) async fn end_session(
             done("/access", "ended")
         }
         Err(_) => unknown(signed.frame(&site, None)),
+    }
+}
+
+/// Says that somebody has read what a step is about.
+pub(super) async fn acknowledge(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(step): Path<String>,
+    _: Form,
+) -> Response {
+    let who = signed.who();
+    let told = site
+        .desk(async |desk| {
+            let told = desk.acknowledge(who, &step).await?;
+            Ok(((), Some(told.position)))
+        })
+        .await;
+    match told {
+        Ok(()) => done("/access", "acknowledged"),
+        Err(DeskError::Step(_)) => unknown(signed.frame(&site, None)),
+        Err(error) => not_done(&site, &signed, "/access/steps/{id}", &error).await,
     }
 }
 

@@ -7,11 +7,12 @@ use crate::words::{Area, Mark};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use scruple_core::Id;
+use scruple_core::{Id, Timestamp};
 use scruple_flow::Person;
+use scruple_flow::approver::approvers;
 use scruple_flow::limits::{EMERGENCIES_PER_30_DAYS, REQUESTS_PER_30_DAYS};
 use scruple_flow::measure::{Durations, EmergencyFigures, RequestFact, emergencies, requests, revocations};
-use scruple_store::{StoreError, Tx, emergencies_between, requests_between, revocations_between};
+use scruple_store::{StoreError, Tx, decisions_between, emergencies_between, requests_between, revocations_between};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -157,6 +158,27 @@ async fn build_emergencies(site: &Site, signed: &Signed, query: &str) -> Result<
     })
 }
 
+/// Whoever decides, those who let everything through unread first.
+async fn deciders(tx: &mut Tx, now: Timestamp, days: i64) -> Result<Vec<Row>, StoreError> {
+    let facts = decisions_between(tx, now.plus_micros(-days * words::DAY), now.plus_micros(1)).await?;
+    let mut all: Vec<_> = approvers(facts).into_iter().collect();
+    all.sort_by_key(|(_, figures)| (!figures.is_rubber_stamp(), std::cmp::Reverse(figures.decided)));
+    all.truncate(ROWS_MAX);
+    let mut rows = Vec::with_capacity(all.len());
+    for (person, figures) in all {
+        let cells = vec![
+            figures.decided.to_string(),
+            share(figures.approved, figures.decided),
+            took(&figures.look, figures.look.median_micros),
+            figures.unread.to_string(),
+            figures.batch_max.to_string(),
+        ];
+        let mark = figures.is_rubber_stamp().then(|| Mark::wait("Says yes to everything unread"));
+        rows.push(Row { of: shown(tx, person).await?, cells, mark });
+    }
+    Ok(rows)
+}
+
 /// `GET /requests/figures`
 pub(super) async fn of_requests(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
     match build_requests(&site, &signed, &query.unwrap_or_default()).await {
@@ -206,6 +228,7 @@ async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Fig
         let of = Shown { href: String::new(), name, job: String::new() };
         roles.push(Row { of, cells: texts(counts), mark: None });
     }
+    let deciding = deciders(&mut tx, now, days).await?;
     let heads = |of| vec![of, "Requests", "Approved", "Refused", "Neither"];
     let tile = |number: String, what: &str, how: String| Tile { number, what: what.to_owned(), how };
     let nine = |durations: &Durations| {
@@ -262,6 +285,13 @@ async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Fig
                 heads: heads("Role"),
                 rows: roles,
                 empty: "Roles in which extra access is asked for would stand here: often the same, and it lacks something.",
+            },
+            Table {
+                id: "deciders",
+                caption: "By who decides",
+                heads: vec!["Person", "Decided", "Approved", "Before him, median", "Within three seconds", "At one go"],
+                rows: deciding,
+                empty: "Whoever decides on requests would stand here.",
             },
         ],
     })

@@ -49,7 +49,7 @@ use scruple_flow::{Person, RoleCode};
 use scruple_identity::session::SessionToken;
 use scruple_policy::{Act, ActScope, Pack};
 use scruple_release::Pipeline;
-use scruple_store::{Position, ShardLease, Store, StoreError, find_open_leave, find_person, list_reports, open_grants};
+use scruple_store::{Position, ShardLease, Store, StoreError, find_person, list_reports, open_grants, suspensions};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -192,6 +192,7 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/", Asks::Act(Act::Access)),
     ("GET", "/access", Asks::Act(Act::Access)),
     ("POST", "/access/session/{id}", Asks::Act(Act::Access)),
+    ("POST", "/access/steps/{id}", Asks::Act(Act::Access)),
     ("GET", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
     ("POST", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
     ("GET", "/guide", Asks::Act(Act::Access)),
@@ -289,6 +290,7 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/", get(today::show))
         .route("/access", get(access::show))
         .route("/access/session/{id}", post(access::end_session))
+        .route("/access/steps/{id}", post(access::acknowledge))
         .route("/access/end/{kind}/{id}", get(access::confirm_end).post(access::end))
         .route("/guide", get(guide::show))
         .route("/ask", get(requests::ask).post(requests::submit))
@@ -508,8 +510,8 @@ async fn load(site: &Site, person: Id<Person>) -> Result<Option<Loaded>, StoreEr
     let now = site.now();
     let mut tx = site.parts.store.begin_read().await?;
     let Some(found) = find_person(&mut tx, person).await? else { return Ok(None) };
-    // relies on (leave-suspends)
-    let is_away = find_open_leave(&mut tx, person).await?.is_some_and(|leave| leave.starts_at <= now);
+    // relies on (leave-suspends), (idle-ends), (system-owned)
+    let is_away = suspensions(&mut tx, person, now).await?.iter().any(|one| one.contains(now));
     let held = open_grants(&mut tx, person, now).await?.into_iter().filter(|_| !is_away);
     let roles = held.filter(|grant| grant.window.contains(now)).map(|grant| grant.role).collect();
     let mut reports = BTreeSet::new();

@@ -216,6 +216,13 @@ async fn show(
     query: &str,
     failed: Option<&DeskError>,
 ) -> Response {
+    if is_for(signed, request) {
+        // How long he had it before him is measured; that it cannot be written down keeps nobody from deciding.
+        let opened = site.parts.store.note_opening(request.id, signed.person(), site.now()).await;
+        if let Err(error) = opened {
+            tracing::warn!(error = %error, "it was not written down that a request was opened");
+        }
+    }
     match build(site, signed, request, query, failed).await {
         Ok(view) => page(status, &view),
         Err(error) => {

@@ -163,6 +163,7 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "refused" => "Refused. The person reads why.",
         "withdrawn" => "Withdrawn.",
         "ended" => "Ended. It counts within a second.",
+        "acknowledged" => "Written down: you have read it.",
         "declared" => "The chart is open to you until the end of the time shown below.",
         "emergency" => "The chart is open to you for four hours. Write one sentence why before your shift ends.",
         "closed" => "The review is closed.",
@@ -207,6 +208,10 @@ pub(crate) fn sentence(error: &DeskError) -> String {
                 .to_owned()
         }
         DeskError::Changed => "Somebody else was first. Look at it again as it is now.".to_owned(),
+        DeskError::Training => {
+            "Training incomplete: the person has not taken the steps that the role asks for. Approve it when they are taken.".to_owned()
+        }
+        DeskError::Step(_) => "The policy asks for no such step, or somebody else tells of it.".to_owned(),
         DeskError::Request(error) => request(error),
         DeskError::Elevation(ElevationError::TooLong { hours_max }) => {
             format!("Such access lasts at most {hours_max} hours.")

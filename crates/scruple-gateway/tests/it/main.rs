@@ -13,5 +13,6 @@ mod records;
 mod requests;
 mod support;
 mod timing;
+mod training;
 mod two;
 mod view;

@@ -1,12 +1,13 @@
 //! What the pack says of people: who agrees, what the console lets whom do; guardrails, exceptions, and the pack as a whole.
 
 use super::{About, Change, Direction, the, the_upper};
-use crate::model::{Act, ActScope, Pack, Relationships, Rule};
+use crate::model::{Act, ActScope, Pack, Relationships, Rule, StepLine};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn compare(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
     approvals(before, after, changes);
     console(before, after, changes);
+    steps(before, after, changes);
     guardrails(before, after, changes);
     exceptions(before, after, changes);
     whole(before, after, changes);
@@ -97,6 +98,32 @@ fn rule_words(rule: &Rule) -> String {
         rule.hours,
         rule.decide_hours
     )
+}
+
+/// A step that is asked for no more lets people in sooner.
+fn steps(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
+    let key = |line: &StepLine| (line.name.clone(), line.who.clone());
+    let all = |pack: &Pack| pack.steps.iter().map(|line| (key(line), line.clone())).collect::<BTreeMap<_, _>>();
+    let [old, new] = [all(before), all(after)];
+    let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    for key in keys {
+        let (was, is) = (old.get(key), new.get(key));
+        if was == is {
+            continue;
+        }
+        let direction = match (was, is) {
+            (None, _) => Direction::Narrower,
+            (_, None) => Direction::Wider,
+            (Some(was), Some(is)) if was.kind == is.kind && is.days > was.days => Direction::Wider,
+            (Some(was), Some(is)) if was.kind == is.kind && is.days < was.days => Direction::Narrower,
+            _ => Direction::Otherwise,
+        };
+        let told = [was, is].map(|line| line.map(|line| format!("{}, for {} days", line.kind, line.days)));
+        let [from, to] = told.clone().map(|text| text.unwrap_or_else(|| "not asked for".to_owned()));
+        let (name, who) = key;
+        let sentence = format!("Before the first record, `{name}` of {}: {to}; before: {from}.", the(who));
+        changes.push(change(About::Console, format!("{who} {name}"), direction, told, sentence));
+    }
 }
 
 fn console(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {

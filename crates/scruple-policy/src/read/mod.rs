@@ -170,6 +170,7 @@ impl Reader<'_> {
         self.relationships(&mut roles);
         let approvals = self.approvals(&roles);
         let console = self.console(&roles);
+        let steps = self.steps(&roles);
         let has_file = |name: &str| self.files.0.contains_key(&format!("roles/{name}.toml"));
         let alone: Vec<&String> = by_role.keys().filter(|name| !roles.contains_key(*name) && !has_file(name)).collect();
         for name in alone {
@@ -199,6 +200,7 @@ impl Reader<'_> {
             roles,
             annotation: Arc::new(annotation),
             approvals,
+            steps,
             console,
         }
     }

@@ -2,7 +2,7 @@
 //! (`console.csv`).
 
 use super::Reader;
-use crate::model::{Act, ActScope, Approvals, BUILT_IN, Console, EVERYONE, LINE_MANAGER, Role, Rule};
+use crate::model::{Act, ActScope, Approvals, BUILT_IN, Console, EVERYONE, LINE_MANAGER, Role, Rule, StepLine};
 use crate::source::{Row, Table};
 use std::collections::BTreeMap;
 
@@ -12,6 +12,12 @@ const ANY: &str = "any";
 const HOURS_MAX: i64 = 366 * 24;
 /// People who must agree, at most.
 const NEEDS_MAX: usize = 4;
+/// The file of steps.
+const STEPS: &str = "steps.csv";
+/// Days for which a step may hold.
+const STEP_DAYS_MAX: u16 = 3_660;
+/// Letters of a step's name.
+const STEP_BYTES_MAX: usize = 64;
 
 /// What a line of `approvals.csv` is for.
 enum What {
@@ -152,6 +158,50 @@ impl Reader<'_> {
             }
         }
         console
+    }
+
+    /// A pack need not have steps: then no role waits for any.
+    pub(super) fn steps(&mut self, roles: &BTreeMap<String, Role>) -> Vec<StepLine> {
+        if !self.files.0.contains_key(STEPS) {
+            return Vec::new();
+        }
+        let table = self.table(STEPS, &["step", "who", "kind", "days", "label"]);
+        let mut steps: Vec<StepLine> = Vec::new();
+        for row in &table.rows {
+            let (name, who, kind) = (row.field(0), row.field(1), row.field(2));
+            let is_name = !name.is_empty()
+                && name.len() <= STEP_BYTES_MAX
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+            if !is_name {
+                self.at(
+                    &table,
+                    row,
+                    format!("`{name}` is no name of a step"),
+                    "lower case letters, digits, underscores",
+                );
+            }
+            if who != EVERYONE && !self.is_role(roles, who) {
+                self.at(&table, row, format!("`{who}` is no role"), "write a role of roles/ or `everyone`");
+            }
+            if !matches!(kind, "training" | "acknowledgement") {
+                self.at(&table, row, format!("`kind` is `{kind}`"), "write training or acknowledgement");
+            }
+            let days = row.field(3).parse().ok().filter(|days| (1..=STEP_DAYS_MAX).contains(days));
+            let Some(days) = days else {
+                let what = format!("`days` is `{}`", row.field(3));
+                self.at(&table, row, what, "write for how many days it holds, at most those of ten years");
+                continue;
+            };
+            let (name, who, kind, label) = (name.to_owned(), who.to_owned(), kind.to_owned(), row.field(4).to_owned());
+            let line = StepLine { name, who, kind, days, label };
+            let same =
+                |known: &StepLine| (&known.kind, known.days, &known.label) == (&line.kind, line.days, &line.label);
+            if steps.iter().any(|known| known.name == line.name && (known.who == line.who || !same(known))) {
+                self.at(&table, row, format!("`{}` stands twice", line.name), "say the same of a step for each role");
+            }
+            steps.push(line);
+        }
+        steps
     }
 
     /// Whether a role has a file, whatever is wrong in it.

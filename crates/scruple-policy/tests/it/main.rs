@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod breadth;
 mod compare;
 mod decisions;
 mod determination;
@@ -12,6 +13,7 @@ mod golden;
 mod guardrails;
 mod show;
 mod sprawl;
+mod steps;
 
 use scruple_core::{CategoryId, ConditionMask, Timestamp, View};
 use scruple_policy::{Active, Pack, PackFiles, Question, activate, read};

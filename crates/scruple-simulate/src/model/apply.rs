@@ -197,6 +197,9 @@ impl Model {
     fn apply_directory(&mut self, deed: &Deed, seen: &[Seen], now: Timestamp) {
         match deed {
             Deed::Replace { person, department, manager, effective_at, .. } => {
+                // What a leaver answered for goes up the line that is told with it.
+                let told = &mut self.people[*person];
+                (told.department, told.manager) = (*department, *manager);
                 for one in seen {
                     match one.kind.as_str() {
                         "person_left" => self.leaves(*person, now),
@@ -207,8 +210,6 @@ impl Model {
                         _ => {}
                     }
                 }
-                let one = &mut self.people[*person];
-                (one.department, one.manager) = (*department, *manager);
             }
             Deed::LeavesNow { person, .. } if !seen.is_empty() => self.leaves(*person, now),
             Deed::Delete { person, .. } => {
@@ -264,6 +265,10 @@ impl Model {
         self.given.iter_mut().filter(|one| one.person == person && one.until > now).for_each(|one| end_given(one, now));
         let charts = self.charts.iter_mut().filter(|one| one.person == person && one.until > now);
         charts.for_each(|one| end_chart(one, now));
+        let Some(heir) = self.nearest(person, now) else { return };
+        let reports = self.people.iter_mut().enumerate();
+        let reports = reports.filter(|(place, one)| one.is_listed && one.manager == Some(person) && *place != heir);
+        reports.for_each(|(_, one)| one.manager = Some(heir));
     }
 
     fn moves(&mut self, person: usize, id: Uuid, effective_at: Timestamp, now: Timestamp) {

@@ -259,7 +259,7 @@ impl Model {
     }
 
     /// The nearest above somebody who is neither gone nor on leave.
-    fn nearest(&self, person: usize, now: Timestamp) -> Option<usize> {
+    pub(super) fn nearest(&self, person: usize, now: Timestamp) -> Option<usize> {
         let mut of = person;
         for _ in 0..LINE_MAX {
             of = self.people[of].manager?;

@@ -2,6 +2,10 @@
 
 pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Postgres;
 
+#[path = "cases/accounts.rs"]
+mod accounts;
+#[path = "cases/approvers.rs"]
+mod approvers;
 #[path = "cases/charts.rs"]
 mod charts;
 #[path = "cases/commit.rs"]
@@ -46,5 +50,9 @@ mod sealed;
 mod settings;
 #[path = "cases/sign_in.rs"]
 mod sign_in;
+#[path = "cases/steps.rs"]
+mod steps;
+#[path = "cases/unused.rs"]
+mod unused;
 #[path = "cases/uses.rs"]
 mod uses;

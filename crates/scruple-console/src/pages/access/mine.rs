@@ -12,7 +12,19 @@ pub(crate) struct MyAccess {
     pub(crate) csrf: String,
     pub(crate) as_of: When,
     pub(crate) rights: Vec<Right>,
+    /// What his roles ask of him before they open a record.
+    pub(crate) steps: Vec<Step>,
     pub(crate) sessions: Vec<Session>,
+}
+
+/// A course, or something to be read.
+#[derive(Clone)]
+pub(crate) struct Step {
+    pub(crate) label: String,
+    /// It is taken, and holds until then.
+    pub(crate) until: Option<When>,
+    /// Says that it is read; POST. None: somebody else tells.
+    pub(crate) acknowledge: Option<String>,
 }
 
 /// Something that the person may do.
@@ -118,12 +130,28 @@ fn view(voice: &Voice) -> MyAccess {
         csrf: CSRF.to_owned(),
         as_of: when("2026-03-01T08:00:00Z", "1 March, 08:00"),
         rights: vec![nurse, extra],
+        steps: vec![
+            Step { label: "HIPAA basics".to_owned(), until: None, acknowledge: None },
+            Step {
+                label: voice.label.to_owned(),
+                until: None,
+                acknowledge: Some("/access/steps/house_rules".to_owned()),
+            },
+            Step {
+                label: "How substance use records are handled".to_owned(),
+                until: Some(when("2027-02-01T00:00:00Z", "1 February 2027")),
+                acknowledge: None,
+            },
+        ],
         sessions: vec![session("Edge on a workstation of 4 West", true, true), session(voice.unit, false, false)],
     }
 }
 
 pub(crate) fn samples() -> Vec<Sample> {
     let mut samples: Vec<Sample> = VOICES.iter().map(|voice| sample(voice.name, &view(voice))).collect();
-    samples.push(sample("nothing", &MyAccess { rights: Vec::new(), sessions: Vec::new(), ..view(&PLAIN) }));
+    samples.push(sample(
+        "nothing",
+        &MyAccess { rights: Vec::new(), steps: Vec::new(), sessions: Vec::new(), ..view(&PLAIN) },
+    ));
     samples
 }

@@ -5,12 +5,12 @@ use scruple_flow::{
     CaseFinding, CaseState, CaseWorker, ChartCase, ChartQuestion, DeclaredReason, NewCase, NewElevation, QuestionCause,
 };
 use scruple_store::{
-    AccessBasis, AccessOutcome, AccessSource, ChartAccess, ImportCounts, LedgerPart, LogImport, NewChartAccess, Person,
-    RefusedLine, SourceKind, StoreError, Subject, access_cursor, begin_import, count_accesses, end_import, find_case,
-    find_question, find_release, insert_case, insert_chart_access, insert_elevation, insert_question, last_use,
-    list_accesses_by_grant, list_accesses_of_person, list_accesses_under, list_cases_asked_of, list_cases_of_question,
-    list_chart_accesses, list_grants_of, list_imports, list_open_cases, list_questions, list_refused_lines,
-    list_sources, update_case,
+    AccessBasis, AccessOutcome, AccessSource, ChartAccess, Grant, ImportCounts, LedgerPart, LogImport, NewChartAccess,
+    Person, RefusedLine, SourceKind, StoreError, Subject, access_cursor, begin_import, count_accesses, end_import,
+    find_case, find_question, find_release, insert_case, insert_chart_access, insert_elevation, insert_question,
+    last_use, list_accesses_by_grant, list_accesses_of_person, list_accesses_under, list_cases_asked_of,
+    list_cases_of_question, list_chart_accesses, list_grants_of, list_imports, list_open_cases, list_questions,
+    list_refused_lines, list_sources, update_case,
 };
 use uuid::Uuid;
 
@@ -43,6 +43,15 @@ fn access(db: &TestDb, source: Id<AccessSource>, once: &str, patient: &str, seco
 async fn of_chart(db: &TestDb, key: &str, period: (i64, i64)) -> Vec<ChartAccess> {
     let period = (at(period.0), at(period.1));
     list_chart_accesses(&mut db.read().await, key, period, None).await.unwrap()
+}
+
+/// A record that somebody has opened by a grant of the role nurse, at a second.
+pub async fn opened(db: &TestDb, (person, grant): (Id<Person>, Id<Grant>), second: i64) {
+    let gateway = source(db, SourceKind::Gateway, "gateway").await;
+    let once = format!("{grant} {second}");
+    let one =
+        NewChartAccess { person: Some(person), grant: Some(grant), ..access(db, gateway, &once, "Patient/p", second) };
+    assert_eq!(db.store.append_log(&[one]).await.unwrap(), 1);
 }
 
 #[tokio::test]

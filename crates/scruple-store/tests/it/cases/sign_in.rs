@@ -6,7 +6,8 @@ use scruple_store::{
     Credential, CredentialKind, NewCredential, NewSession, Person, Session, StoreError, Subject,
     clear_sign_in_failures, close_enrolments, confirm_session, count_sign_in_failure, end_session, end_sessions_of,
     find_enrolment, find_session, insert_credential, insert_enrolment, insert_session, inviters, list_credentials,
-    mark_person_left, open_sessions, remove_credential, sign_in_failures, update_credential, use_enrolment,
+    mark_person_left, open_sessions, persons_at_two_places, remove_credential, sign_in_failures, update_credential,
+    use_enrolment,
 };
 
 async fn credential(
@@ -28,6 +29,41 @@ async fn session(db: &TestDb, person: Id<Person>, number: u8) -> Result<Id<Sessi
     let new = NewSession { id, person, token_hash: [number; 32], device: "shared", method: "passkey", at: at(0) };
     insert_session(&mut tx, &new).await?;
     db.commit(tx, Subject::Person(person)).await.map(|_| id)
+}
+
+#[tokio::test]
+async fn who_uses_two_shared_workstations_at_one_time_is_found_and_who_walks_from_one_to_the_other_is_not() {
+    with_db(ENGINE, async |db| {
+        let [twice, walks, alone] = db.three().await;
+        let own = db.person("own").await;
+        let open = async |person, device, number, second| {
+            let id = db.id();
+            let mut tx = db.begin().await;
+            let new = NewSession { id, person, token_hash: [number; 32], device, method: "totp", at: at(second) };
+            insert_session(&mut tx, &new).await.unwrap();
+            db.commit(tx, Subject::Person(person)).await.unwrap();
+            id
+        };
+        let used = async |id, second| db.store.touch_session(id, at(second)).await.unwrap();
+        let (first, second) = (open(twice, "shared", 1, 0).await, open(twice, "shared", 2, 100).await);
+        used(second, 150).await;
+        let found = async |since| persons_at_two_places(&mut db.read().await, at(since), None).await.unwrap();
+        assert_eq!(found(0).await, []);
+        used(first, 161).await;
+        assert_eq!(found(0).await, [twice]);
+        assert_eq!(persons_at_two_places(&mut db.read().await, at(0), Some(twice)).await.unwrap(), []);
+        assert_eq!(found(161).await, [], "that is too long ago");
+        // Left behind within a minute; one place after the other; a telephone in the hand.
+        let (left, next) = (open(walks, "shared", 3, 0).await, open(walks, "shared", 4, 100).await);
+        used(left, 160).await;
+        used(next, 900).await;
+        used(open(alone, "shared", 5, 0).await, 900).await;
+        let (desk, phone) = (open(own, "shared", 6, 0).await, open(own, "phone", 7, 10).await);
+        used(desk, 900).await;
+        used(phone, 900).await;
+        assert_eq!(found(0).await, [twice]);
+    })
+    .await;
 }
 
 #[tokio::test]
