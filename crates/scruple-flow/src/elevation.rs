@@ -66,6 +66,8 @@ macro_rules! codes {
     };
 }
 
+pub(crate) use codes;
+
 codes! {
     /// Why a person cares for a patient whom the record system does not relate him to.
     DeclaredReason {

@@ -17,6 +17,7 @@ mod person;
 mod reason;
 mod request;
 mod role;
+mod task;
 
 pub use chart_case::{
     CaseError, CaseEvent, CaseFinding, CaseLetter, CaseState, CaseVerdict, CaseWorker, ChartCase, ChartQuestion,
@@ -38,3 +39,7 @@ pub use request::{
     AccessRequest, Approval, ApprovalRule, Approver, ApproverKind, RequestError, RequestEvent, RequestState, Wanted,
 };
 pub use role::{InvalidRole, RoleCode};
+pub use task::{
+    AccessTask, HeldTask, HeldUnmask, Recording, TaskApproval, TaskApprover, TaskEnd, TaskEnded, TaskError, TaskEvent,
+    TaskKind, TaskOrder, TaskRule, TaskState, Ticket,
+};

@@ -4,8 +4,10 @@ use crate::elevation::open_elevations;
 use crate::grant::open_grants;
 use crate::leave::suspensions;
 use crate::link::usable_practitioners;
+use crate::task::open_tasks;
 use crate::{HeldElevation, HeldGrant, Person, PractitionerRef, ShardVector, StoreError, Tx, shard_vector};
 use scruple_core::{Id, Timestamp};
+use scruple_flow::HeldTask;
 use scruple_flow::directory::Suspension;
 
 /// What a person holds.
@@ -23,6 +25,8 @@ pub struct Access {
     pub grants: Vec<HeldGrant>,
     /// The patients whose records are opened to him for a time, those that are to be included.
     pub elevations: Vec<HeldElevation>,
+    /// The tasks that are active, each with the records that it opens.
+    pub tasks: Vec<HeldTask>,
     /// Who the person is in the record system, in order: without those that are ambiguous, and of one who is gone none.
     pub practitioners: Vec<PractitionerRef>,
 }
@@ -44,7 +48,8 @@ pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
     let gone = left_at.is_some_and(|at| at <= now);
     let grants = if gone { Vec::new() } else { open_grants(tx, person, now).await? };
     let elevations = if gone { Vec::new() } else { open_elevations(tx, person, now).await? };
+    let tasks = if gone { Vec::new() } else { open_tasks(tx, person, now).await? };
     let suspended = if gone { Vec::new() } else { suspensions(tx, person, now).await? };
     let practitioners = if gone { Vec::new() } else { usable_practitioners(tx, person).await? };
-    Ok(Some(Access { vector, person, left_at, suspended, grants, elevations, practitioners }))
+    Ok(Some(Access { vector, person, left_at, suspended, grants, elevations, tasks, practitioners }))
 }

@@ -47,6 +47,8 @@ mod seal;
 mod session;
 mod shard;
 mod subject;
+mod task;
+mod task_unmask;
 
 pub use access::{Access, load_access};
 pub use access_log::{
@@ -126,6 +128,11 @@ pub use session::{
 };
 pub use shard::{ShardId, ShardLease};
 pub use subject::{InvalidSubject, Subject, Subjects};
+pub use task::{
+    find_task, insert_task, list_open_tasks, list_tasks, list_tasks_of, list_tasks_of_patient, list_tasks_of_ticket,
+    open_tasks, update_task,
+};
+pub use task_unmask::{Unmask, insert_unmask, list_unmasks};
 
 pub use scruple_flow::{
     Grant, GrantError, GrantRequest, HeldElevation, HeldGrant, InvalidLogin, InvalidRole, Login, NewGrant, NewPerson,

@@ -54,6 +54,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0008_pack_version.sql"),
         include_str!("../migrations/postgres/0008_pack_version.sql"),
     ),
+    (
+        12,
+        "access_task",
+        include_str!("../migrations/sqlite/0012_access_task.sql"),
+        include_str!("../migrations/postgres/0012_access_task.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 40] = [
+pub const SEALED_COLUMNS: [&str; 47] = [
     crate::access_log::LINE,
     crate::chart_access::ACTOR,
     crate::chart_access::FACTS,
@@ -44,10 +44,17 @@ pub const SEALED_COLUMNS: [&str; 40] = [
     crate::review::ACCOUNT,
     crate::review::RATIONALE,
     crate::session::STATE,
+    crate::task::COMMENT,
+    crate::task::JUSTIFICATION,
+    crate::task::PATIENT,
+    crate::task::RECORDING,
+    crate::task::TICKET,
+    crate::task_unmask::PATIENT,
+    crate::task_unmask::REASON,
 ];
 
 /// Every column that has a blind index.
-pub const BLIND_COLUMNS: [&str; 13] = [
+pub const BLIND_COLUMNS: [&str; 16] = [
     crate::chart_access::ACTOR,
     crate::chart_access::ONCE,
     crate::chart_access::PATIENT,
@@ -61,6 +68,9 @@ pub const BLIND_COLUMNS: [&str; 13] = [
     crate::group::EXTERNAL_ID,
     crate::person::LOGIN,
     crate::request::PATIENT,
+    crate::task::PATIENT,
+    crate::task::TICKET,
+    crate::task_unmask::PATIENT,
 ];
 
 /// Why a value could not be sealed or opened.

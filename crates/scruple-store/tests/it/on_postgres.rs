@@ -46,3 +46,5 @@ mod sealed;
 mod settings;
 #[path = "cases/sign_in.rs"]
 mod sign_in;
+#[path = "cases/tasks.rs"]
+mod tasks;
