@@ -5,6 +5,7 @@ mod exceptions;
 mod people;
 mod relations;
 mod roles;
+mod tasks;
 
 use crate::guardrail::Guardrails;
 use crate::model::{Category, Condition, Pack, Purpose, Relationships, Role, Segment, position};
@@ -168,6 +169,8 @@ impl Reader<'_> {
         self.relationships(&mut roles);
         let approvals = self.approvals(&roles);
         let console = self.console(&roles);
+        let systems = self.systems(&roles);
+        let tasks = self.access_tasks(&roles);
         let has_file = |name: &str| self.files.0.contains_key(&format!("roles/{name}.toml"));
         let alone: Vec<&String> = by_role.keys().filter(|name| !roles.contains_key(*name) && !has_file(name)).collect();
         for name in alone {
@@ -197,6 +200,8 @@ impl Reader<'_> {
             annotation: Arc::new(annotation),
             approvals,
             console,
+            tasks,
+            systems,
         }
     }
 

@@ -12,6 +12,7 @@ mod golden;
 mod guardrails;
 mod show;
 mod sprawl;
+mod tasks;
 
 use scruple_core::{CategoryId, ConditionMask, Timestamp, View};
 use scruple_policy::{Active, Pack, PackFiles, Question, activate, read};
