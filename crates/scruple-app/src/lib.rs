@@ -42,7 +42,10 @@ mod viewer;
 
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, acting, select_role};
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
-pub use desk::{Alike, Ask, CaseAsk, ChartAsk, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, Who};
+pub use desk::{
+    Alike, Ask, CaseAsk, ChartAsk, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, TaskAsk, UnmaskAsk,
+    Who,
+};
 pub use door::{
     Answer, Attempt, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Enrolling, Entered, Errand, Named, Returned, SignedIn,
     Waiting,

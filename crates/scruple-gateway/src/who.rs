@@ -77,6 +77,7 @@ pub(crate) async fn caller(
         };
         refused(known(), 403, "role_not_selected", words)
     })?;
+    access.sees(&held, &selected.role, now);
     let asked = |purpose: String| acting(&held, &selected, (token.subject(), purpose), pack, now);
     match token.purpose() {
         Some(purpose) => Ok(asked(purpose.to_owned())),

@@ -17,6 +17,7 @@ mod engine;
 
 mod access;
 mod access_log;
+mod access_sample;
 mod chart_access;
 mod chart_case;
 mod commit;
@@ -54,6 +55,7 @@ pub use access::{Access, load_access};
 pub use access_log::{
     ImportCounts, LogImport, RefusedLine, begin_import, end_import, list_imports, list_refused_lines,
 };
+pub use access_sample::{AccessWeighed, find_access, list_accesses_between};
 pub use chart_access::{
     AccessBasis, AccessOutcome, AccessSource, AfterAccess, ChartAccess, LedgerPart, NewChartAccess, SourceKind,
     access_cursor, count_accesses, find_release, insert_chart_access, last_use, list_accesses_by_grant,

@@ -3,6 +3,7 @@
 //! who may, and never past the policy.
 
 mod remote;
+mod tasks;
 
 use crate::config::Config;
 use crate::node::{ADMIN_SHARD, existing_store};
@@ -65,6 +66,9 @@ What the logs of other systems told stays.")]
     /// Reads who is here, and ends their work here, as the person of a token
     #[command(subcommand)]
     People(remote::PeopleCommand),
+    /// Reads, decides, begins and ends access tasks (oversight, support), as the person of a token
+    #[command(subcommand)]
+    Tasks(tasks::TasksCommand),
 }
 
 /// Tells who a person is in the record system.
@@ -162,6 +166,7 @@ pub fn run(command: &AdminCommand) -> Result<ExitCode> {
         AdminCommand::Requests(command) => return remote::requests(command),
         AdminCommand::Access(command) => return remote::access(command),
         AdminCommand::People(command) => return remote::people(command),
+        AdminCommand::Tasks(command) => return tasks::tasks(command),
         AdminCommand::Bootstrap(args) => {
             runtime()?.block_on(first_two(args))?;
             return Ok(ExitCode::SUCCESS);

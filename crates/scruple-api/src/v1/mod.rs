@@ -8,6 +8,8 @@ pub(crate) mod requests;
 pub(crate) mod reviews;
 pub(crate) mod roles;
 pub(crate) mod shown;
+mod shown_tasks;
+pub(crate) mod tasks;
 
 use crate::authzen;
 use axum::body::Bytes;
@@ -92,7 +94,8 @@ impl Modify for Tokens {
         authzen::search_action, document, access::mine, requests::list, requests::create, requests::one, requests::approve,
         requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant,
         reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list,
-        roles::one,
+        roles::one, tasks::list, tasks::create, tasks::one, tasks::approve, tasks::refuse, tasks::begin, tasks::close,
+        tasks::record, tasks::end, tasks::unmask, tasks::close_ticket,
     ),
     components(schemas(Problem))
 )]

@@ -10,13 +10,14 @@ use super::Held;
 use super::held::Touched;
 use crate::limits::{
     ACCESS_ENTRIES_MAX, ACCESS_LOAD_ATTEMPTS_MAX, ACCESS_LOAD_TIMEOUT, ACCESS_LOADS_MAX, FEED_FRESH_MICROS,
-    FEED_LOOKS_MAX,
+    FEED_LOOKS_MAX, TASKS_SEEN_MAX,
 };
-use scruple_core::Timestamp;
-use scruple_store::{Access, Feed, Login, ShardVector, Store, StoreError, find_person_by_login, load_access};
-use std::collections::{HashMap, VecDeque};
+use scruple_core::{Id, Timestamp};
+use scruple_flow::AccessTask;
+use scruple_store::{Access, Feed, Login, RoleCode, ShardVector, Store, StoreError, find_person_by_login, load_access};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::Semaphore;
 
 /// Why it cannot be said what somebody holds. The request is refused, alike for every subject.
@@ -60,6 +61,8 @@ pub struct AccessCache {
     loads: Semaphore,
     fresh: Freshness,
     kept: RwLock<Kept>,
+    /// The tasks under which something was read of late, to be written down.
+    seen: Mutex<BTreeSet<Id<AccessTask>>>,
 }
 
 #[derive(Default)]
@@ -103,7 +106,25 @@ impl AccessCache {
             loads: Semaphore::new(ACCESS_LOADS_MAX),
             fresh: Freshness::default(),
             kept: RwLock::default(),
+            seen: Mutex::default(),
         }
+    }
+
+    /// Remembers that something is read in a role, so that the tasks by which it is do not end idle. It costs nothing where there
+    /// is no task, or none of which it is time to write it down.
+    pub fn sees(&self, held: &Held, role: &RoleCode, now: Timestamp) {
+        let mut tasks = held.tasks_to_see(role, now).peekable();
+        if tasks.peek().is_some() {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = TASKS_SEEN_MAX.saturating_sub(seen.len());
+            seen.extend(tasks.take(room));
+        }
+    }
+
+    /// The tasks under which something was read since this was last asked.
+    #[must_use]
+    pub fn take_seen(&self) -> BTreeSet<Id<AccessTask>> {
+        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the subject holds, if that is in memory and fresh: no SQL, no waiting, nothing but a counter changed.
@@ -345,7 +366,7 @@ mod tests {
             put(&mut kept, name, used);
         }
         let names =
-            |kept: &Kept| kept.entries.keys().map(ToString::to_string).collect::<std::collections::BTreeSet<_>>();
+            |kept: &Kept| kept.entries.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
         kept.make_room(3);
         assert_eq!(names(&kept), ["a", "c"].map(str::to_owned).into());
         put(&mut kept, "d", true);

@@ -5,13 +5,14 @@ mod charts;
 mod elevations;
 mod requests;
 mod reviews;
+mod tasks;
 
 use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::{
     ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, MappingError, PackError, Person,
-    RequestError, ReviewError, RoleCode,
+    RequestError, ReviewError, RoleCode, TaskError, TaskKind, TaskRule,
 };
 use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
@@ -25,6 +26,7 @@ pub use charts::{CaseAsk, ChartAsk};
 pub use elevations::{Declaration, Emergency};
 pub use requests::{Ask, Narrower};
 pub use reviews::Alike;
+pub use tasks::{TaskAsk, UnmaskAsk};
 
 /// Records that can be open to one person.
 const OPEN_MAX: u64 = OPEN_ELEVATIONS_MAX.unsigned_abs();
@@ -35,6 +37,21 @@ const ASKED_OPEN_MAX: u64 = OPEN_MAX - 200;
 pub trait Rules: Send + Sync {
     /// Who must approve that somebody gets a role, or, in it, the records of named patients; none: it is not given.
     fn approval(&self, role: &RoleCode, is_of_patients: bool) -> Option<ApprovalRule>;
+
+    /// What is asked of an access task of this kind in a role, on a system where it is support; none: there is no such task.
+    fn task(&self, _role: &RoleCode, _kind: TaskKind, _system: Option<&str>) -> Option<TaskRule> {
+        None
+    }
+
+    /// The role of whoever answers for a system.
+    fn system_owner(&self, _system: &str) -> Option<RoleCode> {
+        None
+    }
+
+    /// Whether a kind of information may be shown unmasked, for a while, to somebody in this role.
+    fn may_unmask(&self, _role: &RoleCode, _category: &str) -> bool {
+        false
+    }
 
     /// Whether somebody in this role may say that he cares for a patient.
     fn may_declare(&self, role: &RoleCode) -> bool;
@@ -62,6 +79,31 @@ impl Rules for Pack {
             decide_hours: line.decide_hours,
             step_up: line.step_up,
         })
+    }
+
+    fn task(&self, role: &RoleCode, kind: TaskKind, system: Option<&str>) -> Option<TaskRule> {
+        let line = Self::task(self, role.as_str(), kind.code())?;
+        let mut approvers =
+            line.approvers.iter().map(|name| name.parse().ok()).collect::<Option<BTreeSet<RoleCode>>>()?;
+        if kind.is_support() {
+            let owner = Rules::system_owner(self, system?)?;
+            approvers.extend(line.by_owner.then_some(owner));
+        }
+        Some(TaskRule {
+            approvers,
+            minutes_max: line.minutes,
+            idle_minutes: line.idle_minutes,
+            decide_hours: line.decide_hours,
+            step_up: line.step_up,
+        })
+    }
+
+    fn may_unmask(&self, role: &RoleCode, category: &str) -> bool {
+        Self::may_unmask(self, role.as_str(), category)
+    }
+
+    fn system_owner(&self, system: &str) -> Option<RoleCode> {
+        Self::system(self, system)?.owner.parse().ok()
     }
 
     fn may_declare(&self, role: &RoleCode) -> bool {
@@ -146,6 +188,9 @@ pub enum DeskError {
     /// A review of a mapping does not go on.
     #[error(transparent)]
     Mapping(#[from] MappingError),
+    /// A task does not go on.
+    #[error(transparent)]
+    Task(#[from] TaskError),
     /// A grant cannot be made.
     #[error(transparent)]
     Grant(#[from] GrantError),
@@ -185,6 +230,7 @@ impl DeskError {
             Self::Case(error) => error.code(),
             Self::Pack(error) => error.code(),
             Self::Mapping(error) => error.code(),
+            Self::Task(error) => error.code(),
             Self::Grant(_) => "grant_invalid",
             Self::Store(_) => "store_failed",
         }

@@ -28,5 +28,7 @@ mod policies;
 mod race;
 #[path = "cases/seed.rs"]
 mod seed;
+#[path = "cases/tasks.rs"]
+mod tasks;
 #[path = "cases/years.rs"]
 mod years;

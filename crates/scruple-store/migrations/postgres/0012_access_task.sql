@@ -90,6 +90,8 @@ CREATE TABLE task_unmask (
 
 CREATE INDEX task_unmask_task ON task_unmask (task, ends_at);
 
+CREATE INDEX chart_access_at ON chart_access (at, id);
+
 CREATE FUNCTION access_task_moves() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'access_task does not go this way' USING ERRCODE = 'restrict_violation'; END $$;
 CREATE TRIGGER access_task_moves BEFORE UPDATE ON access_task FOR EACH ROW

@@ -90,6 +90,8 @@ CREATE TABLE task_unmask (
 
 CREATE INDEX task_unmask_task ON task_unmask (task, ends_at);
 
+CREATE INDEX chart_access_at ON chart_access (at, id);
+
 CREATE TRIGGER access_task_moves BEFORE UPDATE ON access_task
 WHEN NOT ((OLD.state = 'pending' AND NEW.state IN ('approved', 'denied', 'expired', 'cancelled'))
   OR (OLD.state = 'approved' AND NEW.state IN ('active', 'expired', 'cancelled'))
