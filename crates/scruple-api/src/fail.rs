@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use scruple_app::directory::DirectoryError;
 use scruple_app::{AccessError, DeskError};
 use scruple_flow::unused::UnusedError;
-use scruple_flow::{DormancyError, RequestError};
+use scruple_flow::{DormancyError, RequestError, TaskError};
 use scruple_http::Problem;
 use scruple_store::StoreError;
 
@@ -162,7 +162,7 @@ impl Fail {
             DeskError::Unknown => return Self::NOT_FOUND,
             DeskError::Changed => return Self::OLD_VERSION,
             DeskError::Gone => return Self::NOBODY,
-            DeskError::Request(RequestError::StepUp) => {
+            DeskError::Request(RequestError::StepUp) | DeskError::Task(TaskError::StepUp) => {
                 return challenged(
                     StatusCode::UNAUTHORIZED,
                     "step_up_required",
@@ -187,6 +187,13 @@ impl Fail {
             DeskError::Request(RequestError::OwnRequest | RequestError::NotEligible | RequestError::Twice) => {
                 StatusCode::FORBIDDEN
             }
+            DeskError::Task(TaskError::Transition { .. }) => {
+                return Self {
+                    kind: Some(TASK_STATE),
+                    ..fail(StatusCode::CONFLICT, "invalid_task_state", "the task stands where this does not follow")
+                };
+            }
+            DeskError::Task(TaskError::OwnTask | TaskError::NotEligible | TaskError::NotYours) => StatusCode::FORBIDDEN,
             DeskError::Review(scruple_flow::ReviewError::NotIndependent) => StatusCode::FORBIDDEN,
             DeskError::Review(scruple_flow::ReviewError::Transition { .. }) => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
@@ -232,6 +239,7 @@ fn title(error: &DeskError) -> &'static str {
         DeskError::Request(RequestError::KindsOfNobody) => {
             "kinds of information are named for the records of patients alone"
         }
+        DeskError::Task(error) => title_of_task(*error),
         DeskError::Request(RequestError::Reason(_)) | DeskError::Review(scruple_flow::ReviewError::Reason(_)) => {
             "the reason does not say what it is for"
         }
@@ -239,6 +247,22 @@ fn title(error: &DeskError) -> &'static str {
             "emergency access is reviewed by somebody outside the reader's team"
         }
         DeskError::Review(scruple_flow::ReviewError::Transition { .. }) => "the review is closed",
+        _ => "this cannot be done",
+    }
+}
+
+const fn title_of_task(error: TaskError) -> &'static str {
+    match error {
+        TaskError::OwnTask => "a task is decided by a second person",
+        TaskError::NotEligible => "the policy asks for the approval of others",
+        TaskError::NotYours => "only who asked for the task does this",
+        TaskError::NoTicket => "support is bound to a ticket and a system, and nothing else is",
+        TaskError::Patients => "a task names at least one patient and at most 25",
+        TaskError::TooLong { .. } => "it would last longer than the policy allows",
+        TaskError::Recording => {
+            "a remote session closes with the place of its recording and its SHA-256, and nothing else does"
+        }
+        TaskError::Reason(_) => "the reason does not say what it is for",
         _ => "this cannot be done",
     }
 }

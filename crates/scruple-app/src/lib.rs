@@ -45,8 +45,8 @@ mod viewer;
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, acting, select_role};
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
 pub use desk::{
-    Alike, Ask, CaseAsk, ChartAsk, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, STEPS_MAX, Trained,
-    Who, approved_by, steps_for,
+    Alike, Ask, CaseAsk, ChartAsk, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, STEPS_MAX, TaskAsk,
+    Trained, UnmaskAsk, Who, approved_by, steps_for,
 };
 pub use door::{
     Answer, Attempt, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Enrolling, Entered, Errand, Named, Returned, SignedIn,

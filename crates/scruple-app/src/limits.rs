@@ -52,3 +52,7 @@ pub const IMPORT_BATCH_MAX: usize = 500;
 pub const IMPORT_REFUSED_MAX: u64 = 10_000;
 /// Patients of a log that are remembered, to ask the record system for them.
 pub const IMPORT_PATIENTS_MAX: usize = 100_000;
+/// Tasks of one person that are active at a time.
+pub const TASKS_ACTIVE_MAX: u64 = 8;
+/// Tasks that a node remembers as read under, until that is written down.
+pub const TASKS_SEEN_MAX: usize = 1_000;

@@ -1,6 +1,8 @@
 //! What somebody may read of requests, elevations, reviews and people: by the matrix of the policy (`console.csv`), the same for
 //! everyone who asks. What is not his to see is not there.
 
+mod tasks;
+
 use crate::desk::Rules;
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{

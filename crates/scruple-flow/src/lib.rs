@@ -25,6 +25,7 @@ mod reason;
 mod request;
 mod role;
 pub mod step;
+mod task;
 pub mod unused;
 mod use_review;
 
@@ -52,4 +53,8 @@ pub use person::{InvalidLogin, Login, NewPerson, Person};
 pub use reason::{WeakReason, reason};
 pub use request::{AccessRequest, Approval, ApprovalRule, Approver, RequestError, RequestEvent, RequestState, Wanted};
 pub use role::{InvalidRole, RoleCode};
+pub use task::{
+    AccessTask, HeldTask, HeldUnmask, Recording, TaskApproval, TaskApprover, TaskEnd, TaskEnded, TaskError, TaskEvent,
+    TaskKind, TaskOrder, TaskRule, TaskState, Ticket,
+};
 pub use use_review::{UseError, UseFinding, UseReview, UseState, Used};

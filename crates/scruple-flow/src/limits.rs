@@ -32,3 +32,7 @@ pub const MANAGERS_UP_MAX: usize = 8;
 pub const EMERGENCIES_PER_30_DAYS: usize = 5;
 /// Requests of one person in 30 days above which his role is looked at. A house rule.
 pub const REQUESTS_PER_30_DAYS: usize = 10;
+/// Bytes of the number of a ticket.
+pub const TICKET_BYTES_MAX: usize = 200;
+/// Bytes of the place of a recording.
+pub const RECORDING_BYTES_MAX: usize = 1_024;

@@ -96,6 +96,7 @@ pub(crate) async fn caller(
         return Err(refused(known(), 403, "training_incomplete", words));
     }
     access.note_use(selected.person, now);
+    access.sees(&held, &selected.role, now);
     let asked = |purpose: String| acting(&held, &selected, (token.subject(), purpose), pack, now);
     match token.purpose() {
         Some(purpose) => Ok(asked(purpose.to_owned())),

@@ -33,9 +33,9 @@ pub use explain::{ElementRow, ExplainError, TypeExplanation, explain_type};
 pub use guardrail::{GUARDRAILS_MAX, Guardrails};
 pub use impact::{Impact, Outcome, PastAccess, impact, used_kinds};
 pub use model::{
-    ADMINISTRATOR, Act, ActScope, Approvals, Broad, Category, Condition, Console, LINE_MANAGER, Pack, Permit, Purpose,
-    Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine, SERVICE_ACCOUNT, Segment, SegmentWord, StepLine, Task,
-    Timing,
+    ADMINISTRATOR, AccessTaskLine, Act, ActScope, Approvals, Broad, Category, Condition, Console, LINE_MANAGER,
+    OVERSIGHT_KINDS, Pack, Permit, Purpose, Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine,
+    SERVICE_ACCOUNT, SUPPORT_KINDS, Segment, SegmentWord, StepLine, System, Task, Timing,
 };
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;

@@ -330,6 +330,43 @@ pub struct StepLine {
     pub label: String,
 }
 
+/// In `tasks.csv`: the role that owns the system of the ticket.
+pub(crate) const SYSTEM_OWNER: &str = "owner";
+/// Kinds of access tasks by which somebody oversees.
+pub const OVERSIGHT_KINDS: [&str; 4] = ["quality_review", "complaint", "staffing", "audit"];
+/// Kinds of access tasks by which somebody supports a system.
+pub const SUPPORT_KINDS: [&str; 2] = ["support", "remote_support"];
+
+/// A line of `tasks.csv`: a case that opens the records of its patients.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccessTaskLine {
+    /// Whoever holds one of these roles may approve it.
+    pub approvers: Vec<String>,
+    /// So may whoever holds the role that owns the system.
+    pub by_owner: bool,
+    /// Minutes that it lasts at most.
+    pub minutes: i64,
+    /// Minutes without a read after which it is over.
+    pub idle_minutes: i64,
+    /// Hours after which an undecided task is over.
+    pub decide_hours: i64,
+    /// Whoever approves must have confirmed just now that it is he.
+    pub step_up: bool,
+}
+
+/// A system that support is asked for (`systems.csv`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct System {
+    /// Its name.
+    pub name: String,
+    /// In words.
+    pub label: String,
+    /// The role of whoever answers for it.
+    pub owner: String,
+    /// Its records are those behind the gateway.
+    pub served: bool,
+}
+
 /// Something that people do in the console or its API. Each page and each route names one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Act {
@@ -461,12 +498,20 @@ pub struct Pack {
     pub steps: Vec<StepLine>,
     /// What the console lets whom do.
     pub console: Console,
+    /// Access tasks, by role and kind.
+    pub tasks: BTreeMap<(String, String), AccessTaskLine>,
+    /// Systems, in order.
+    pub systems: Vec<System>,
 }
 
 impl Pack {
     /// Who must agree that somebody gets a role, or, in it, the records of named patients; none: it is not given.
     #[must_use]
     pub fn approval(&self, role: &str, of_patients: bool) -> Option<&Rule> {
+        // Whoever works by tasks opens no record by a request.
+        if of_patients && self.works_by_tasks(role) {
+            return None;
+        }
         let tier = match self.roles.get(role) {
             Some(role) if role.is_profile => return None,
             Some(role) => format!("tier:{}", role.risk_tier),
@@ -481,6 +526,39 @@ impl Pack {
     pub fn steps_of(&self, role: &str) -> impl Iterator<Item = &StepLine> {
         let is_everyone = !BUILT_IN.contains(&role);
         self.steps.iter().filter(move |line| line.who == role || is_everyone && line.who == EVERYONE)
+    }
+
+    /// What is asked of a task of a kind in a role; none: there is no such task.
+    #[must_use]
+    pub fn task(&self, role: &str, kind: &str) -> Option<&AccessTaskLine> {
+        self.tasks.get(&(role.to_owned(), kind.to_owned()))
+    }
+
+    /// Whether somebody in a role sees records by access tasks alone.
+    #[must_use]
+    pub fn works_by_tasks(&self, role: &str) -> bool {
+        self.tasks.keys().any(|(of, _)| of == role)
+    }
+
+    /// The condition under which a kind of information is shown unmasked to support.
+    #[must_use]
+    pub fn unmask_condition(&self, category: &str) -> Option<ConditionId> {
+        self.category(category)?;
+        self.condition(&format!("unmask_{category}"))
+    }
+
+    /// Whether somebody in a role may have a kind of information shown unmasked for a while.
+    #[must_use]
+    pub fn may_unmask(&self, role: &str, category: &str) -> bool {
+        let used = self.roles.get(role).map(Role::conditions);
+        let condition = self.unmask_condition(category).map(|id| ConditionMask::NONE.with(id));
+        used.zip(condition).is_some_and(|(used, condition)| used.covers(condition))
+    }
+
+    /// A system by name.
+    #[must_use]
+    pub fn system(&self, name: &str) -> Option<&System> {
+        self.systems.iter().find(|system| system.name == name)
     }
 
     /// Whether somebody in a role may say that he cares for a patient: those who treat.

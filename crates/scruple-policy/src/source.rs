@@ -96,6 +96,8 @@ const FILES: &[&str] = &[
     "relationships.csv",
     "approvals.csv",
     "console.csv",
+    "tasks.csv",
+    "systems.csv",
     "code-systems.csv",
     "profiles.toml",
     "exceptions.toml",

@@ -6,8 +6,10 @@ use crate::grant::open_grants;
 use crate::leave::suspensions;
 use crate::link::usable_practitioners;
 use crate::step::steps_of;
+use crate::task::open_tasks;
 use crate::{HeldElevation, HeldGrant, Person, PractitionerRef, ShardVector, StoreError, Tx, shard_vector};
 use scruple_core::{Id, Timestamp};
+use scruple_flow::HeldTask;
 use scruple_flow::directory::Suspension;
 use std::collections::BTreeMap;
 
@@ -32,6 +34,8 @@ pub struct Access {
     pub scopes: Option<Vec<String>>,
     /// When he last took each step that a role can ask for.
     pub steps: BTreeMap<String, Timestamp>,
+    /// The tasks that are active, each with the records that it opens.
+    pub tasks: Vec<HeldTask>,
     /// Who the person is in the record system, in order: without those that are ambiguous, and of one who is gone none.
     pub practitioners: Vec<PractitionerRef>,
 }
@@ -53,10 +57,23 @@ pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
     let gone = left_at.is_some_and(|at| at <= now);
     let grants = if gone { Vec::new() } else { open_grants(tx, person, now).await? };
     let elevations = if gone { Vec::new() } else { open_elevations(tx, person, now).await? };
+    let tasks = if gone { Vec::new() } else { open_tasks(tx, person, now).await? };
     let suspended = if gone { Vec::new() } else { suspensions(tx, person, now).await? };
     let disabled = if gone { Vec::new() } else { account_suspensions(tx, person, now).await? };
     let practitioners = if gone { Vec::new() } else { usable_practitioners(tx, person).await? };
     let scopes = find_account(tx, person).await?.map(|account| account.scopes);
     let steps = steps_of(tx, person).await?;
-    Ok(Some(Access { vector, person, left_at, suspended, disabled, grants, elevations, scopes, steps, practitioners }))
+    Ok(Some(Access {
+        vector,
+        person,
+        left_at,
+        suspended,
+        disabled,
+        grants,
+        elevations,
+        tasks,
+        scopes,
+        steps,
+        practitioners,
+    }))
 }

@@ -224,14 +224,14 @@ pub struct ChartAccess {
     pub facts: Phi<Vec<u8>>,
 }
 
-row! { struct AccessRow {
+row! { pub(crate) struct AccessRow {
     id: Uuid, source: Uuid, at: i64, patient_sealed: Vec<u8>, person: Option<Uuid>, actor_sealed: Vec<u8>,
     role: Option<String>, purpose: Option<String>, outcome: String, basis: String, grant_id: Option<Uuid>,
     elevation: Option<Uuid>, entry: Option<i64>, facts_sealed: Vec<u8>,
 } }
 
 impl AccessRow {
-    fn into_access(self, tx: &Tx) -> Result<ChartAccess, StoreError> {
+    pub(crate) fn into_access(self, tx: &Tx) -> Result<ChartAccess, StoreError> {
         let id = self.id;
         let inconsistent = |column| StoreError::Inconsistent { table: "chart_access", column, id };
         let outcome = AccessOutcome::ALL.into_iter().find(|one| one.code() == self.outcome);
@@ -453,7 +453,7 @@ pub async fn find_release(tx: &mut Tx, log: i64, release: Uuid) -> Result<Option
 /// Where in a list of accesses to go on: behind this one.
 pub type AfterAccess = Option<(Timestamp, Id<ChartAccess>)>;
 
-fn behind(after: AfterAccess, from: Timestamp) -> (i64, Uuid) {
+pub(crate) fn behind(after: AfterAccess, from: Timestamp) -> (i64, Uuid) {
     after.map_or((from.micros(), Uuid::nil()), |(at, id)| (at.micros(), id.uuid()))
 }
 

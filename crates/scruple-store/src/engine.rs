@@ -87,8 +87,8 @@ macro_rules! on_engine {
 
 /// A row struct that both engines can fill; columns are found by the names of the fields.
 macro_rules! row {
-    (struct $name:ident { $($field:ident: $kind:ty),+ $(,)? }) => {
-        struct $name { $($field: $kind),+ }
+    ($seen:vis struct $name:ident { $($field:ident: $kind:ty),+ $(,)? }) => {
+        $seen struct $name { $($field: $kind),+ }
         impl<'r, R: sqlx::Row> sqlx::FromRow<'r, R> for $name
         where
             &'static str: sqlx::ColumnIndex<R>,

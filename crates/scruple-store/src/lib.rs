@@ -17,6 +17,7 @@ mod engine;
 
 mod access;
 mod access_log;
+mod access_sample;
 mod account;
 mod approver;
 mod chart_access;
@@ -50,6 +51,8 @@ mod session;
 mod shard;
 mod step;
 mod subject;
+mod task;
+mod task_unmask;
 mod unused;
 mod use_review;
 
@@ -57,6 +60,7 @@ pub use access::{Access, load_access};
 pub use access_log::{
     ImportCounts, LogImport, RefusedLine, begin_import, end_import, list_imports, list_refused_lines,
 };
+pub use access_sample::{AccessWeighed, find_access, list_accesses_between};
 pub use account::{
     AccountUse, SystemAccount, account_suspensions, begin_use, close_dormancy, find_account, find_dormancy,
     find_system, insert_account, insert_dormancy, last_used, list_accounts_owned, list_dormancies, list_systems,
@@ -142,6 +146,11 @@ pub use use_review::{
     close_use_review, find_use_review, find_use_review_of, insert_use_review, list_open_use_reviews, list_uncompared,
 };
 
+pub use task::{
+    find_task, insert_task, list_open_tasks, list_tasks, list_tasks_of, list_tasks_of_patient, list_tasks_of_ticket,
+    open_tasks, update_task,
+};
+pub use task_unmask::{Unmask, insert_unmask, list_unmasks};
 pub use unused::{UnusedGrant, find_unused, insert_unused, list_unused, unused_grants, update_unused};
 
 pub use scruple_flow::{

@@ -40,3 +40,5 @@ pub const LOCK_TIMEOUT_MS: u64 = 5_000;
 pub const STATEMENT_TIMEOUT_MS: u64 = 30_000;
 /// Facts of a period that measures are made of.
 pub const FACTS_MAX: i64 = 100_000;
+/// Tasks of one person that are active. One more is an error, not a shorter list.
+pub const OPEN_TASKS_MAX: i64 = 64;

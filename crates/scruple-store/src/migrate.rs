@@ -67,6 +67,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/postgres/0011_account_life.sql"),
     ),
     (
+        12,
+        "access_task",
+        include_str!("../migrations/sqlite/0012_access_task.sql"),
+        include_str!("../migrations/postgres/0012_access_task.sql"),
+    ),
+    (
         13,
         "request_opening",
         include_str!("../migrations/sqlite/0013_request_opening.sql"),

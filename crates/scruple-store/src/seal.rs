@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 43] = [
+pub const SEALED_COLUMNS: [&str; 50] = [
     crate::access_log::LINE,
     crate::account::PURPOSE,
     crate::chart_access::ACTOR,
@@ -47,10 +47,17 @@ pub const SEALED_COLUMNS: [&str; 43] = [
     crate::session::STATE,
     crate::use_review::COMMENT,
     crate::unused::OBJECTION,
+    crate::task::COMMENT,
+    crate::task::JUSTIFICATION,
+    crate::task::PATIENT,
+    crate::task::RECORDING,
+    crate::task::TICKET,
+    crate::task_unmask::PATIENT,
+    crate::task_unmask::REASON,
 ];
 
 /// Every column that has a blind index.
-pub const BLIND_COLUMNS: [&str; 13] = [
+pub const BLIND_COLUMNS: [&str; 16] = [
     crate::chart_access::ACTOR,
     crate::chart_access::ONCE,
     crate::chart_access::PATIENT,
@@ -64,6 +71,9 @@ pub const BLIND_COLUMNS: [&str; 13] = [
     crate::group::EXTERNAL_ID,
     crate::person::LOGIN,
     crate::request::PATIENT,
+    crate::task::PATIENT,
+    crate::task::TICKET,
+    crate::task_unmask::PATIENT,
 ];
 
 /// Why a value could not be sealed or opened.

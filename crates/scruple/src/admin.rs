@@ -3,6 +3,7 @@
 //! who may, and never past the policy.
 
 mod remote;
+mod tasks;
 
 use crate::config::Config;
 use crate::node::{ADMIN_SHARD, existing_store};
@@ -73,6 +74,9 @@ What the logs of other systems told stays.")]
 The same instant gives the same bytes, whenever it is asked for. It names people and things by ids, and holds nothing that somebody
 wrote and no patient.")]
     Evidence(remote::EvidenceArgs),
+    /// Reads, decides, begins and ends access tasks (oversight, support), as the person of a token
+    #[command(subcommand)]
+    Tasks(tasks::TasksCommand),
 }
 
 /// Tells who a person is in the record system.
@@ -171,6 +175,7 @@ pub fn run(command: &AdminCommand) -> Result<ExitCode> {
         AdminCommand::Access(command) => return remote::access(command),
         AdminCommand::People(command) => return remote::people(command),
         AdminCommand::Evidence(args) => return remote::evidence(args),
+        AdminCommand::Tasks(command) => return tasks::tasks(command),
         AdminCommand::Bootstrap(args) => {
             runtime()?.block_on(first_two(args))?;
             return Ok(ExitCode::SUCCESS);

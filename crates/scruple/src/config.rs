@@ -119,6 +119,13 @@ pub const KEYS: &[Key] = &[
     ),
     key("console", "help", "\"the service desk\"", "Whom the console tells people to call."),
     key(
+        "console",
+        "sample_managers_percent",
+        "20",
+        "Of a hundred accesses of managers, how many are drawn each month to be looked at. All of them are listed.",
+    ),
+    key("console", "sample_others_percent", "2", "The same of everybody else."),
+    key(
         "oidc",
         "issuer",
         "none: people sign in here alone",
@@ -376,11 +383,14 @@ impl Default for UpstreamConfig {
 pub struct ConsoleConfig {
     pub public_url: Option<String>,
     pub help: String,
+    pub sample_managers_percent: u8,
+    pub sample_others_percent: u8,
 }
 
 impl Default for ConsoleConfig {
     fn default() -> Self {
-        Self { public_url: None, help: "the service desk".to_owned() }
+        let help = "the service desk".to_owned();
+        Self { public_url: None, help, sample_managers_percent: 20, sample_others_percent: 2 }
     }
 }
 

@@ -21,7 +21,7 @@ use anyhow::{Context as _, Result, bail};
 use credential::CredentialFile;
 use policy::PolicyFiles;
 use scruple_api::{ApiParts, Tokens};
-use scruple_app::charts::Indexer;
+use scruple_app::charts::{Indexer, SampleRates};
 use scruple_app::message::Messenger;
 use scruple_app::{
     AccessCache, DoorKeys, Drainer, FeedFollower, SeedError, SeedPerson, StoreKeys, ports, seed_workforce,
@@ -251,6 +251,10 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         provider: oidc::Organisation::of(&config.oidc, &console_url, &clock)?.map(|provider| Arc::new(provider) as _),
         host: origin(&console_url)?.to_owned(),
         help: config.console.help.clone(),
+        sample: SampleRates {
+            leaders_percent: config.console.sample_managers_percent,
+            others_percent: config.console.sample_others_percent,
+        },
         ledger: folders.ledger.clone(),
         policy_folder: config.policy.dir.is_some(),
     };
@@ -273,7 +277,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         channels,
         console: console_url.clone(),
     };
-    running.spawn(messages::work(messenger, Arc::clone(&pipeline), stop.subscribe()));
+    let known = (Arc::clone(&pipeline), Arc::clone(&cache));
+    running.spawn(messages::work(messenger, known, stop.subscribe()));
     let size = Arc::clone(&pipeline);
     running.spawn(indexer.run(move || size.recorded(), stop.subscribe()));
     running.spawn(tasks::hold_lease(store.clone(), lease.clone(), Arc::clone(&clock), stop.subscribe()));

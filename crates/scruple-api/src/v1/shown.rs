@@ -188,7 +188,7 @@ pub(crate) async fn person(service: &Service, id: Id<Person>) -> Result<PersonRe
     Ok(PersonRef { id: id.to_string(), login, name })
 }
 
-fn patient(place: usize, patient: &PatientRef, is_own: bool) -> PatientShown {
+pub(crate) fn patient(place: usize, patient: &PatientRef, is_own: bool) -> PatientShown {
     let letters: Vec<char> = patient.id().chars().collect();
     let last_four = letters.get(letters.len().saturating_sub(4)..).unwrap_or_default().iter().collect();
     PatientShown { place, id: is_own.then(|| patient.id().to_owned()), last_four }

@@ -1,9 +1,11 @@
 //! Who acts, as a decision takes it: the gateway and those who ask for decisions come through here, so that both hear the same.
 
 use super::{Held, Selected};
-use scruple_core::{ConditionMask, Relationship, Timestamp};
+use scruple_core::{ConditionId, ConditionMask, Relationship, Timestamp};
+use scruple_flow::HeldTask;
 use scruple_policy::{Pack, Question, Relationships};
 use scruple_release::Asked;
+use std::collections::BTreeMap;
 
 /// Somebody with the role that was selected, for a purpose, as a decision under `pack` takes him.
 #[must_use]
@@ -23,13 +25,22 @@ pub fn acting(
         // Nobody is there who could say so.
         Relationships::Asserted => (ConditionMask::NONE, Relationship::None),
     };
-    let opened = held.opened(&selected.role, &purpose, now);
     let limited = held.limited(&selected.role, &purpose, now);
-    let elevation = pack.condition("emergency_elevation").filter(|_| purpose == "BTG" && !opened.is_empty());
-    // An emergency opens the records that it names, also where a relationship is assumed.
-    let (conditions, relationship) =
-        if purpose == "BTG" { (ConditionMask::NONE, Relationship::Resolved) } else { (conditions, relationship) };
-    let conditions = elevation.map_or(conditions, |id| conditions.with(id));
+    let by_tasks = pack.works_by_tasks(selected.role.as_str());
+    let (opened, condition) = if by_tasks {
+        opened_by_tasks(held, selected, pack, now)
+    } else {
+        let emergency = pack.condition("emergency_elevation").filter(|_| purpose == "BTG");
+        (held.opened(&selected.role, &purpose, now), emergency)
+    };
+    let condition = condition.filter(|_| !opened.is_empty());
+    // An emergency and a task open the records that they name and no others, also where a relationship is assumed.
+    let (conditions, relationship) = if by_tasks && !opened.is_empty() || purpose == "BTG" {
+        (ConditionMask::NONE, Relationship::Resolved)
+    } else {
+        (conditions, relationship)
+    };
+    let conditions = condition.map_or(conditions, |id| conditions.with(id));
     Asked {
         subject: subject.to_owned(),
         question: Question { role: selected.role.to_string(), purpose, conditions },
@@ -39,4 +50,31 @@ pub fn acting(
         opened,
         limited,
     }
+}
+
+/// What the active tasks of a role open, and by which; of support only what is of the system that is served here. Beside it the
+/// condition that holds by them.
+fn opened_by_tasks(
+    held: &Held,
+    selected: &Selected,
+    pack: &Pack,
+    now: Timestamp,
+) -> (BTreeMap<String, String>, Option<ConditionId>) {
+    let is_here = |task: &&HeldTask| match &task.system {
+        Some(system) => pack.system(system).is_some_and(|system| system.served),
+        None => true,
+    };
+    let tasks: Vec<&HeldTask> = held.tasks(&selected.role, now).filter(is_here).collect();
+    let by = |task: &HeldTask| format!("asked AccessTask/{}", task.id);
+    let shown = tasks.iter().flat_map(|task| task.unmasked.iter().map(move |one| (task, one)));
+    let mut shown = shown.filter(|(_, one)| one.window.contains(now));
+    // A decision is for all patients that it opens: while a field of one is shown unmasked, that one alone is open.
+    if let (Some((task, one)), None) = (shown.next(), shown.next()) {
+        let opened = BTreeMap::from([(one.patient.id().to_owned(), by(task))]);
+        return (opened, pack.unmask_condition(&one.category));
+    }
+    let of =
+        |task: &&HeldTask| task.patients.iter().map(|patient| (patient.id().to_owned(), by(task))).collect::<Vec<_>>();
+    let oversees = tasks.iter().all(|task| !task.kind.is_support());
+    (tasks.iter().flat_map(of).collect(), pack.condition("oversight_task").filter(|_| oversees))
 }

@@ -11,13 +11,16 @@ use super::held::Touched;
 use super::uses::Uses;
 use crate::limits::{
     ACCESS_ENTRIES_MAX, ACCESS_LOAD_ATTEMPTS_MAX, ACCESS_LOAD_TIMEOUT, ACCESS_LOADS_MAX, FEED_FRESH_MICROS,
-    FEED_LOOKS_MAX,
+    FEED_LOOKS_MAX, TASKS_SEEN_MAX,
 };
 use scruple_core::{Id, Timestamp};
-use scruple_store::{Access, Feed, Login, Person, ShardVector, Store, StoreError, find_person_by_login, load_access};
-use std::collections::{HashMap, VecDeque};
+use scruple_flow::AccessTask;
+use scruple_store::{
+    Access, Feed, Login, Person, RoleCode, ShardVector, Store, StoreError, find_person_by_login, load_access,
+};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::Semaphore;
 
 /// Why it cannot be said what somebody holds. The request is refused, alike for every subject.
@@ -62,6 +65,8 @@ pub struct AccessCache {
     fresh: Freshness,
     kept: RwLock<Kept>,
     uses: Uses,
+    /// The tasks under which something was read of late, to be written down.
+    seen: Mutex<BTreeSet<Id<AccessTask>>>,
 }
 
 #[derive(Default)]
@@ -106,7 +111,25 @@ impl AccessCache {
             fresh: Freshness::default(),
             kept: RwLock::default(),
             uses: Uses::default(),
+            seen: Mutex::default(),
         }
+    }
+
+    /// Remembers that something is read in a role, so that the tasks by which it is do not end idle. It costs nothing where there
+    /// is no task, or none of which it is time to write it down.
+    pub fn sees(&self, held: &Held, role: &RoleCode, now: Timestamp) {
+        let mut tasks = held.tasks_to_see(role, now).peekable();
+        if tasks.peek().is_some() {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = TASKS_SEEN_MAX.saturating_sub(seen.len());
+            seen.extend(tasks.take(room));
+        }
+    }
+
+    /// The tasks under which something was read since this was last asked.
+    #[must_use]
+    pub fn take_seen(&self) -> BTreeSet<Id<AccessTask>> {
+        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the subject holds, if that is in memory and fresh: no SQL, no waiting, nothing but a counter changed.
@@ -365,8 +388,7 @@ mod tests {
         for (name, used) in [("a", true), ("b", false), ("c", true)] {
             put(&mut kept, name, used);
         }
-        let names =
-            |kept: &Kept| kept.entries.keys().map(ToString::to_string).collect::<std::collections::BTreeSet<_>>();
+        let names = |kept: &Kept| kept.entries.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
         kept.make_room(3);
         assert_eq!(names(&kept), ["a", "c"].map(str::to_owned).into());
         put(&mut kept, "d", true);

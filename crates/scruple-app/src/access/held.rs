@@ -2,7 +2,7 @@
 
 use scruple_core::{Id, Timestamp};
 use scruple_flow::step::{Step, missing};
-use scruple_flow::{ElevationKind, HeldElevation, Kinds};
+use scruple_flow::{AccessTask, ElevationKind, HeldElevation, HeldTask, Kinds};
 use scruple_release::Limited;
 use scruple_store::{Access, Grant, HeldGrant, Person, PractitionerRef, RoleCode, ShardVector, Subject};
 use std::cmp::Reverse;
@@ -94,6 +94,17 @@ impl Held {
         self.access.elevations.iter().filter(opens)
     }
 
+    /// The tasks that are active in a role at `now`: each opens the records of its patients, and what there is of a read is told by it.
+    pub fn tasks(&self, role: &RoleCode, now: Timestamp) -> impl Iterator<Item = &HeldTask> {
+        let out = self.is_out(now);
+        self.access.tasks.iter().filter(move |task| !out && task.role == *role && task.window.contains(now))
+    }
+
+    /// The tasks in a role of which a read at `now` is to be written down, so that they do not end idle.
+    pub fn tasks_to_see(&self, role: &RoleCode, now: Timestamp) -> impl Iterator<Item = Id<AccessTask>> {
+        self.tasks(role, now).filter(move |task| task.seen_from <= now).map(|task| task.id)
+    }
+
     /// How far the shards had come when it was loaded.
     #[must_use]
     pub const fn vector(&self) -> &ShardVector {
@@ -144,11 +155,13 @@ impl Held {
         })
     }
 
-    /// The earliest instant after `now` at which [`Held::active`] or [`Held::opened`] may answer something else, as far as is known now.
+    /// The earliest instant after `now` at which [`Held::active`], [`Held::opened`] or [`Held::tasks`] may answer something else, as far as is known now.
     #[must_use]
     pub fn changes_after(&self, now: Timestamp) -> Option<Timestamp> {
         let elevations = self.access.elevations.iter().map(|elevation| elevation.window);
-        let windows = self.access.grants.iter().map(|grant| grant.window).chain(elevations);
+        let shown = self.access.tasks.iter().flat_map(|task| task.unmasked.iter().map(|one| one.window));
+        let tasks = self.access.tasks.iter().map(|task| task.window).chain(shown);
+        let windows = self.access.grants.iter().map(|grant| grant.window).chain(elevations).chain(tasks);
         let instants = windows.flat_map(|window| [window.starts_at(), window.ends_at()]).chain(self.access.left_at);
         let instants = instants.chain(self.access.suspended.iter().flat_map(|suspension| suspension.instants()));
         instants.filter(|at| *at > now).min()
@@ -228,6 +241,7 @@ pub(crate) mod tests {
             elevations: Vec::new(),
             scopes: None,
             steps: BTreeMap::new(),
+            tasks: Vec::new(),
             practitioners: Vec::new(),
         })
     }

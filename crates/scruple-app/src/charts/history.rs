@@ -7,11 +7,12 @@
 use super::AccessFacts;
 use crate::limits::{HISTORY_ACCESSES_MAX, HISTORY_JUDGED_MAX};
 use scruple_core::{Id, Timestamp};
-use scruple_flow::{ChartQuestion, Elevation, ElevationKind, HeldGrant, PatientRef, Person};
+use scruple_flow::{AccessTask, ChartQuestion, Elevation, ElevationKind, HeldGrant, PatientRef, Person};
 use scruple_release::Pipeline;
 use scruple_store::{
     AccessBasis, AccessOutcome, AccessSource, AfterAccess, ChartAccess, LinkState, Store, StoreError, Tx, find_person,
     limits::ACCESS_ROWS_MAX, list_chart_accesses, list_elevations_of_patient, list_grants_of, list_links, list_sources,
+    list_tasks_of_patient,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +38,8 @@ pub enum Why {
     },
     /// The chart was opened to him beyond his role.
     Opened(Box<Elevation>),
+    /// An access task that somebody else had approved named the patient.
+    Tasked(Box<AccessTask>),
     /// The privacy office asked about the chart.
     Inquiry,
     /// The role alone: nothing ties him to this patient, and the policy asks for nothing.
@@ -81,7 +84,7 @@ impl Why {
             }
             Self::Role => Standing::RoleAlone,
             Self::SawNothing => Standing::Tried,
-            Self::Related { .. } | Self::Opened(_) | Self::Inquiry => Standing::Explained,
+            Self::Related { .. } | Self::Opened(_) | Self::Tasked(_) | Self::Inquiry => Standing::Explained,
         }
     }
 }
@@ -145,9 +148,9 @@ impl History {
         let sources = list_sources(&mut tx).await?.into_iter().map(|source| (source.id, source)).collect();
         let (accesses, is_cut) = accesses(&mut tx, question).await?;
         let patient = question.keys.expose().iter().find_map(|key| key.strip_prefix("Patient/"));
-        let elevations = match patient.and_then(|id| id.parse::<PatientRef>().ok()) {
-            Some(patient) => elevations(&mut tx, &patient).await?,
-            None => Vec::new(),
+        let (elevations, tasks) = match patient.and_then(|id| id.parse::<PatientRef>().ok()) {
+            Some(patient) => (elevations(&mut tx, &patient).await?, tasks(&mut tx, &patient).await?),
+            None => (Vec::new(), Vec::new()),
         };
         let count = accesses.len();
         let mut by_who: BTreeMap<(Option<Id<Person>>, String), Vec<ChartAccess>> = BTreeMap::new();
@@ -163,7 +166,7 @@ impl History {
                 None => None,
             };
             let actor = accesses.first().map(|access| access.actor.expose().clone()).unwrap_or_default();
-            let known = Known::of(&mut tx, person, &elevations).await?;
+            let known = Known::of(&mut tx, person, (&elevations, &tasks)).await?;
             let openings = known.judge(pipeline, patient, accesses, &mut judged).await;
             readers.push(Reader { person: known.person, actor, openings });
         }
@@ -213,26 +216,52 @@ async fn elevations(tx: &mut Tx, patient: &PatientRef) -> Result<Vec<Elevation>,
     Ok(all)
 }
 
+/// Every task that named the patient.
+async fn tasks(tx: &mut Tx, patient: &PatientRef) -> Result<Vec<AccessTask>, StoreError> {
+    let mut all: Vec<AccessTask> = Vec::new();
+    while all.len() < HISTORY_ACCESSES_MAX {
+        let page = list_tasks_of_patient(tx, patient, all.last().map(|one| one.order.id)).await?;
+        if page.is_empty() {
+            break;
+        }
+        all.extend(page);
+    }
+    Ok(all)
+}
+
 /// What is known here of one person.
 struct Known<'a> {
     person: Option<Person>,
     elevations: Vec<&'a Elevation>,
+    tasks: Vec<&'a AccessTask>,
     grants: Vec<HeldGrant>,
     practitioners: Vec<String>,
 }
 
 impl<'a> Known<'a> {
-    async fn of(tx: &mut Tx, person: Option<Person>, all: &'a [Elevation]) -> Result<Self, StoreError> {
+    async fn of(
+        tx: &mut Tx,
+        person: Option<Person>,
+        (all, tasks): (&'a [Elevation], &'a [AccessTask]),
+    ) -> Result<Self, StoreError> {
         let Some(person) = person else {
-            return Ok(Self { person: None, elevations: Vec::new(), grants: Vec::new(), practitioners: Vec::new() });
+            return Ok(Self {
+                person: None,
+                elevations: Vec::new(),
+                tasks: Vec::new(),
+                grants: Vec::new(),
+                practitioners: Vec::new(),
+            });
         };
+        let tasks = tasks.iter().filter(|task| task.order.person == person.id).collect();
         let elevations = all.iter().filter(|one| one.held.person == person.id).collect();
         let grants = list_grants_of(tx, person.id).await?;
         let links = list_links(tx, person.id, None, scruple_store::limits::PAGE_ROWS_MAX).await?;
         // Whom two people share relates neither.
         let links = links.into_iter().filter(|link| link.state != LinkState::Ambiguous);
         let practitioners = links.map(|link| link.practitioner.to_string()).collect::<BTreeSet<_>>();
-        Ok(Self { person: Some(person), elevations, grants, practitioners: practitioners.into_iter().collect() })
+        let practitioners = practitioners.into_iter().collect();
+        Ok(Self { person: Some(person), elevations, tasks, grants, practitioners })
     }
 
     /// What his own word, a request or an emergency opened to him at an instant.
@@ -243,6 +272,13 @@ impl<'a> Known<'a> {
                 || access.elevation.is_none() && one.held.window.starts_at() <= access.at && access.at < until
         };
         self.elevations.iter().find(covers).copied()
+    }
+
+    /// The task under which it was.
+    fn tasked(&self, access: &ChartAccess) -> Option<Why> {
+        let under = access.elevation.map(Id::uuid);
+        let task = self.tasks.iter().find(|task| under == Some(task.order.id.uuid()))?;
+        Some(Why::Tasked(Box::new((*task).clone())))
     }
 
     fn roles(&self, access: &ChartAccess) -> BTreeSet<String> {
@@ -266,7 +302,9 @@ impl<'a> Known<'a> {
                 let on = facts.relation.split_once(' ').map_or("", |(_, on)| on).to_owned();
                 Some(Why::Related { kind: access.basis, on, afterwards: false })
             }
-            AccessBasis::Asked | AccessBasis::Declared | AccessBasis::Emergency => opened().or(Some(Why::Nothing)),
+            AccessBasis::Asked | AccessBasis::Declared | AccessBasis::Emergency => {
+                opened().or_else(|| self.tasked(access)).or(Some(Why::Nothing))
+            }
             AccessBasis::Inquiry => Some(Why::Inquiry),
             AccessBasis::Role => Some(Why::Role),
             AccessBasis::Assumed | AccessBasis::Unknown => {

@@ -418,7 +418,11 @@ fn drafts(context: &Value, released: Option<(&Vec<String>, &Vec<String>, &Vec<St
             outcome,
             basis,
             grant: text("grant").parse().ok(),
-            elevation: target.strip_prefix("Elevation/").and_then(|id| id.parse().ok()),
+            // What is under a task stands under its id, as what is under an elevation does.
+            elevation: target
+                .strip_prefix("Elevation/")
+                .or_else(|| target.strip_prefix("AccessTask/"))
+                .and_then(|id| id.parse().ok()),
             facts: AccessFacts {
                 types: types.clone(),
                 patients: count,
@@ -480,6 +484,9 @@ mod tests {
                 "Patient/pp opened role Observation 2, Patient 1",
             ],
         );
+        let tasked = format!("Patient/p asked AccessTask/{id}");
+        let under = format!("Patient/p opened asked {id} Patient 1");
+        check(&of("read", "Patient", "p"), Some([&["Patient/p"], &["Patient/p"], &[&tasked]]), &[&under]);
         let mut assumed = of("read", "Patient", "p");
         assumed["assumed"] = json!(true);
         check(&assumed, Some([&["Patient/p"], &["Patient/p"], &[]]), &["Patient/p opened assumed Patient 1"]);

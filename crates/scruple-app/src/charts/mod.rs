@@ -5,8 +5,10 @@ mod facts;
 mod history;
 mod imports;
 mod index;
+mod sample;
 
 pub use facts::AccessFacts;
 pub use history::{ChartError, History, Opening, Reader, Standing, Why};
 pub use imports::{ImportError, Imported, LogReader, Watching};
 pub use index::{IndexError, IndexHandle, IndexState, Indexer};
+pub use sample::{Sample, SampleRates, Sampled};

@@ -7,6 +7,7 @@ mod elevations;
 mod requests;
 mod reviews;
 mod steps;
+mod tasks;
 mod uses;
 
 use crate::record::Record;
@@ -15,7 +16,7 @@ use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::step::{Step, StepError, StepKind};
 use scruple_flow::{
     ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, KindCode, Kinds, MappingError,
-    PackError, PatientRef, Person, RequestError, ReviewError, RoleCode, UseError,
+    PackError, PatientRef, Person, RequestError, ReviewError, RoleCode, TaskError, TaskKind, TaskRule, UseError,
 };
 use scruple_policy::{Act, ActScope, Pack, StepLine};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
@@ -30,6 +31,7 @@ pub use elevations::{Declaration, Emergency};
 pub use requests::{Ask, Narrower};
 pub use reviews::Alike;
 pub use steps::{STEPS_MAX, Trained, steps_for};
+pub use tasks::{TaskAsk, UnmaskAsk};
 pub use uses::approved_by;
 
 /// Records that can be open to one person.
@@ -47,6 +49,21 @@ pub trait Rules: Send + Sync {
 
     /// The kinds of information that a resource of a type can be of as a whole; none: it tells of no kind by itself.
     fn kinds_of_type(&self, resource_type: &str) -> BTreeSet<KindCode>;
+
+    /// What is asked of an access task of this kind in a role, on a system where it is support; none: there is no such task.
+    fn task(&self, _role: &RoleCode, _kind: TaskKind, _system: Option<&str>) -> Option<TaskRule> {
+        None
+    }
+
+    /// The role of whoever answers for a system.
+    fn system_owner(&self, _system: &str) -> Option<RoleCode> {
+        None
+    }
+
+    /// Whether a kind of information may be shown unmasked, for a while, to somebody in this role.
+    fn may_unmask(&self, _role: &RoleCode, _category: &str) -> bool {
+        false
+    }
 
     /// Whether somebody in this role may say that he cares for a patient.
     fn may_declare(&self, role: &RoleCode) -> bool;
@@ -94,6 +111,31 @@ impl Rules for Pack {
 
     fn kinds_of_type(&self, resource_type: &str) -> BTreeSet<KindCode> {
         Self::kinds_of_type(self, resource_type).iter().filter_map(|code| code.parse().ok()).collect()
+    }
+
+    fn task(&self, role: &RoleCode, kind: TaskKind, system: Option<&str>) -> Option<TaskRule> {
+        let line = Self::task(self, role.as_str(), kind.code())?;
+        let mut approvers =
+            line.approvers.iter().map(|name| name.parse().ok()).collect::<Option<BTreeSet<RoleCode>>>()?;
+        if kind.is_support() {
+            let owner = Rules::system_owner(self, system?)?;
+            approvers.extend(line.by_owner.then_some(owner));
+        }
+        Some(TaskRule {
+            approvers,
+            minutes_max: line.minutes,
+            idle_minutes: line.idle_minutes,
+            decide_hours: line.decide_hours,
+            step_up: line.step_up,
+        })
+    }
+
+    fn may_unmask(&self, role: &RoleCode, category: &str) -> bool {
+        Self::may_unmask(self, role.as_str(), category)
+    }
+
+    fn system_owner(&self, system: &str) -> Option<RoleCode> {
+        Self::system(self, system)?.owner.parse().ok()
     }
 
     fn may_declare(&self, role: &RoleCode) -> bool {
@@ -204,6 +246,9 @@ pub enum DeskError {
     /// A review of a mapping does not go on.
     #[error(transparent)]
     Mapping(#[from] MappingError),
+    /// A task does not go on.
+    #[error(transparent)]
+    Task(#[from] TaskError),
     /// A grant cannot be made.
     #[error(transparent)]
     Grant(#[from] GrantError),
@@ -246,6 +291,7 @@ impl DeskError {
             Self::Case(error) => error.code(),
             Self::Pack(error) => error.code(),
             Self::Mapping(error) => error.code(),
+            Self::Task(error) => error.code(),
             Self::Grant(_) => "grant_invalid",
             Self::Store(_) => "store_failed",
         }

@@ -34,6 +34,8 @@ mod race;
 mod seed;
 #[path = "cases/steps.rs"]
 mod steps;
+#[path = "cases/tasks.rs"]
+mod tasks;
 #[path = "cases/unused.rs"]
 mod unused;
 #[path = "cases/years.rs"]

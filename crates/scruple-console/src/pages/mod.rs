@@ -17,6 +17,7 @@ pub(crate) mod plain;
 pub(crate) mod requests;
 pub(crate) mod roles;
 mod samples;
+pub(crate) mod tasks;
 pub(crate) mod today;
 
 use crate::assets::{CSS, CSS_PATH, JS, JS_PATH};

@@ -191,7 +191,7 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
     use super::{
-        access, auth, charts, door, emergency, exceptions, figures, guide, people, plain, requests, roles, today,
+        access, auth, charts, door, emergency, exceptions, figures, guide, people, plain, requests, roles, tasks, today,
     };
     vec![
         ("sign-in", auth::sign_in::samples()),
@@ -203,6 +203,10 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("ask", requests::ask::samples()),
         ("requests", requests::list::samples()),
         ("request", requests::one::samples()),
+        ("tasks", tasks::list::samples()),
+        ("task", tasks::one::samples()),
+        ("task-ask", tasks::ask::samples()),
+        ("task-reads", tasks::reads::samples()),
         ("door", door::refused::samples()),
         ("door-find", door::find::samples()),
         ("emergency", emergency::list::samples()),

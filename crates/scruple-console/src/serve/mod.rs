@@ -13,8 +13,11 @@ mod guide;
 mod kinds;
 mod people;
 mod provider;
+mod reads;
 mod requests;
 mod roles;
+mod task_ask;
+mod tasks;
 mod today;
 mod uses;
 mod versions;
@@ -39,7 +42,7 @@ use axum::{Router, response::Redirect};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand_core::CryptoRng;
-use scruple_app::charts::IndexHandle;
+use scruple_app::charts::{IndexHandle, SampleRates};
 use scruple_app::limits::RECORDED_WAIT_MAX;
 use scruple_app::policy::{ProvedPack, Unused};
 use scruple_app::ports::IdentityProvider;
@@ -90,6 +93,8 @@ pub struct SiteParts {
     pub help: String,
     /// The folder of the ledger, over which drafts of the policy are replayed.
     pub ledger: PathBuf,
+    /// How many accesses of a hundred are drawn to be looked at.
+    pub sample: SampleRates,
     /// The policy is that of a folder of the configuration: no version of the database takes its place.
     pub policy_folder: bool,
 }
@@ -209,6 +214,18 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/requests/{id}/refuse", Asks::Act(Act::Decide)),
     ("GET", "/requests/{id}/withdraw", Asks::Act(Act::Ask)),
     ("POST", "/requests/{id}/withdraw", Asks::Act(Act::Ask)),
+    ("GET", "/tasks", Asks::Act(Act::Ask)),
+    ("GET", "/tasks/ask", Asks::Act(Act::Ask)),
+    ("POST", "/tasks/ask", Asks::Act(Act::Ask)),
+    ("GET", "/tasks/reads", Asks::Act(Act::Charts)),
+    ("GET", "/tasks/{id}", Asks::Act(Act::Ask)),
+    ("POST", "/tasks/{id}/approve", Asks::Act(Act::Decide)),
+    ("POST", "/tasks/{id}/refuse", Asks::Act(Act::Decide)),
+    ("POST", "/tasks/{id}/begin", Asks::Act(Act::Ask)),
+    ("POST", "/tasks/{id}/close", Asks::Act(Act::Ask)),
+    ("POST", "/tasks/{id}/recording", Asks::Act(Act::Ask)),
+    ("POST", "/tasks/{id}/unmask", Asks::Act(Act::Ask)),
+    ("POST", "/tasks/{id}/end", Asks::Act(Act::Ask)),
     ("GET", "/door", Asks::Act(Act::Ask)),
     ("POST", "/door", Asks::Act(Act::Ask)),
     ("POST", "/door/care", Asks::Act(Act::Declare)),
@@ -304,6 +321,17 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/requests/{id}/approve", post(requests::approve))
         .route("/requests/{id}/refuse", post(requests::refuse))
         .route("/requests/{id}/withdraw", get(requests::confirm_withdraw).post(requests::withdraw))
+        .route("/tasks", get(tasks::list))
+        .route("/tasks/ask", get(task_ask::ask).post(task_ask::submit))
+        .route("/tasks/reads", get(reads::list))
+        .route("/tasks/{id}", get(tasks::one))
+        .route("/tasks/{id}/approve", post(tasks::approve))
+        .route("/tasks/{id}/refuse", post(tasks::refuse))
+        .route("/tasks/{id}/begin", post(tasks::begin))
+        .route("/tasks/{id}/close", post(tasks::close))
+        .route("/tasks/{id}/recording", post(tasks::record))
+        .route("/tasks/{id}/unmask", post(tasks::unmask))
+        .route("/tasks/{id}/end", post(tasks::end))
         .route("/door", get(door::find).post(door::show))
         .route("/door/care", post(door::care))
         .route("/door/emergency", post(door::emergency))

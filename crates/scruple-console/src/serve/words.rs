@@ -5,7 +5,7 @@ use scruple_app::DeskError;
 use scruple_core::Timestamp;
 use scruple_flow::{
     AccessRequest, CaseError, DeclaredReason, ElevationError, EmergencyReason, MappingError, PackError, RequestError,
-    RequestState, ReviewError, RoleCode, UseError, WeakReason,
+    RequestState, ReviewError, RoleCode, TaskError, TaskKind, UseError, WeakReason,
 };
 use scruple_policy::{ADMINISTRATOR, Pack, SERVICE_ACCOUNT};
 
@@ -183,6 +183,9 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "agreed" => "Approved. It decides nothing until it is activated.",
         "activated" => "It is active. Every node takes it within a second.",
         "mapped" => "The review of the mapping is closed, and its next day is set.",
+        "begun" => "You have begun. The records of the task are open to you, and each read is recorded under it.",
+        "unmasked" => "The field is shown until its time is over. It is recorded with your reason.",
+        "recorded" => "The recording is with the task.",
         "nothing" => "There is nothing to draft: all that is granted was used.",
         "confirmed" => "Thank you. Now do it once more.",
         _ => return None,
@@ -230,10 +233,43 @@ pub(crate) fn sentence(error: &DeskError) -> String {
             "Somebody outside the reader's team has to review it.".to_owned()
         }
         DeskError::Review(_) => "The review has gone on meanwhile. Look at it again.".to_owned(),
+        DeskError::Task(error) => task(*error),
         DeskError::Pack(error) => policy(error),
         DeskError::Mapping(error) => mapping(error),
         DeskError::Grant(_) => "The time that is asked for is over.".to_owned(),
         DeskError::Store(_) => "Something broke. Try again.".to_owned(),
+    }
+}
+
+fn task(error: TaskError) -> String {
+    match error {
+        TaskError::Transition { .. } => "The task has gone on meanwhile. Look at it again.".to_owned(),
+        TaskError::OwnTask => "Somebody else than who asks decides.".to_owned(),
+        TaskError::NotEligible => "The policy asks for the approval of others.".to_owned(),
+        TaskError::StepUp => "Confirm first that it is you.".to_owned(),
+        TaskError::NotYours => "Only who asked for the task does this.".to_owned(),
+        TaskError::NoTicket => "Support is bound to a ticket and a system: name both.".to_owned(),
+        TaskError::Patients => {
+            "Name the patients of the case: at least one, and no more than the form says.".to_owned()
+        }
+        TaskError::TooLong { minutes_max } => format!("It lasts at most {minutes_max} minutes."),
+        TaskError::NoRule => "The policy does not give this in that role.".to_owned(),
+        TaskError::Recording => {
+            "A remote session closes with the place of its recording and its SHA-256, 64 hexadecimal digits.".to_owned()
+        }
+        TaskError::Reason(error) => weak(error).to_owned(),
+    }
+}
+
+/// The name of a kind of task, as a sentence has it.
+pub(crate) const fn task_kind(kind: TaskKind) -> &'static str {
+    match kind {
+        TaskKind::QualityReview => "a review of quality",
+        TaskKind::Complaint => "a complaint",
+        TaskKind::Staffing => "an event of staffing",
+        TaskKind::Audit => "an audit",
+        TaskKind::Support => "support",
+        TaskKind::RemoteSupport => "remote support",
     }
 }
 

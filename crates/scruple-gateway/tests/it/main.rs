@@ -12,6 +12,7 @@ mod pairs;
 mod records;
 mod requests;
 mod support;
+mod tasks;
 mod timing;
 mod training;
 mod two;

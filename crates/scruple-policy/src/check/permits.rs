@@ -1,6 +1,6 @@
 //! Permits among themselves, tasks without a permit, and roles that must see no PHI.
 
-use crate::model::{Pack, Permit, Role};
+use crate::model::{ActScope, Pack, Permit, RelatedBy, Role};
 use crate::source::{Problem, Severity};
 use scruple_core::{CategoryId, ConditionMask, View};
 use scruple_fhir::mask_carries;
@@ -10,6 +10,7 @@ pub(super) fn check(pack: &Pack, problems: &mut Vec<Problem>) {
     let mut carries = BTreeMap::new();
     for role in pack.roles.values().filter(|role| !role.is_profile) {
         tasks(role, problems);
+        leaders(pack, role, problems);
         for (index, permit) in role.permits.iter().enumerate() {
             alone(pack, role, permit, problems);
             empty_masks(pack, role, permit, &mut carries, problems);
@@ -30,6 +31,21 @@ fn tasks(role: &Role, problems: &mut Vec<Problem>) {
             let advice = "give it what it needs, or leave it as a task that needs no PHI";
             problems.push(Problem::error(&role.file, task.line, what, advice).weighing(Severity::Warning));
         }
+    }
+}
+
+/// Whoever leads others, or sees records by tasks, has no chart of his own: counts, and the records of a case (SC-07).
+fn leaders(pack: &Pack, role: &Role, problems: &mut Vec<Problem>) {
+    let mut error = |what: String, advice: &str| problems.push(Problem::error(&role.file, 0, what, advice));
+    let name = &role.name;
+    let leads = pack.console.0.iter().any(|((_, who), scope)| who == name && *scope == ActScope::Team);
+    if (leads || pack.works_by_tasks(name)) && !role.administrative {
+        let what = format!("`{name}` leads others or works by tasks, and is not marked administrative");
+        error(what, "write `administrative = true`: no standing sight of a chart (SC-07)");
+    }
+    if role.administrative && role.related_by != RelatedBy::default() {
+        let what = format!("the administrative role `{name}` has a standing relationship to patients");
+        error(what, "take its line out of relationships.csv: a task names the patients (SC-07)");
     }
 }
 
@@ -68,7 +84,8 @@ fn alone(pack: &Pack, role: &Role, permit: &Permit, problems: &mut Vec<Problem>)
         if permit.when == ConditionMask::NONE {
             let what = format!("`{name}` of every patient, with no condition asked");
             let advice = "add \"relationship\" to `when`";
-            problems.push(Problem::error(&role.file, *line, what, advice).weighing(Severity::Warning));
+            let weight = if role.administrative { Severity::Error } else { Severity::Warning };
+            problems.push(Problem::error(&role.file, *line, what, advice).weighing(weight));
         }
     }
 }

@@ -5,6 +5,7 @@ mod exceptions;
 mod people;
 mod relations;
 mod roles;
+mod tasks;
 
 use crate::guardrail::Guardrails;
 use crate::model::{Category, Condition, Pack, Purpose, Relationships, Role, Segment, position};
@@ -171,6 +172,8 @@ impl Reader<'_> {
         let approvals = self.approvals(&roles);
         let console = self.console(&roles);
         let steps = self.steps(&roles);
+        let systems = self.systems(&roles);
+        let tasks = self.access_tasks(&roles);
         let has_file = |name: &str| self.files.0.contains_key(&format!("roles/{name}.toml"));
         let alone: Vec<&String> = by_role.keys().filter(|name| !roles.contains_key(*name) && !has_file(name)).collect();
         for name in alone {
@@ -202,6 +205,8 @@ impl Reader<'_> {
             approvals,
             steps,
             console,
+            tasks,
+            systems,
         }
     }
 

@@ -205,13 +205,13 @@ impl Reader<'_> {
     }
 
     /// Whether a role has a file, whatever is wrong in it.
-    fn is_role(&self, roles: &BTreeMap<String, Role>, name: &str) -> bool {
+    pub(super) fn is_role(&self, roles: &BTreeMap<String, Role>, name: &str) -> bool {
         BUILT_IN.contains(&name)
             || roles.get(name).is_some_and(|role| !role.is_profile)
             || self.files.0.contains_key(&format!("roles/{name}.toml"))
     }
 
-    fn hours(&mut self, table: &Table, row: &Row, field: usize, name: &str) -> i64 {
+    pub(super) fn hours(&mut self, table: &Table, row: &Row, field: usize, name: &str) -> i64 {
         let hours = row.field(field).parse().ok().filter(|hours| (1..=HOURS_MAX).contains(hours));
         if hours.is_none() {
             let what = format!("`{name}` is `{}`", row.field(field));
@@ -220,7 +220,7 @@ impl Reader<'_> {
         hours.unwrap_or(1)
     }
 
-    fn at(&mut self, table: &Table, row: &Row, what: String, advice: &str) {
+    pub(super) fn at(&mut self, table: &Table, row: &Row, what: String, advice: &str) {
         self.problems.push(table.problem(row.line, what, advice));
     }
 }

@@ -15,7 +15,13 @@ fn named(pack: &Pack, conditions: ConditionMask) -> String {
 fn views(pack: &Pack, role: &Role, purpose: &str) -> String {
     let elevation = pack.condition("emergency_elevation").unwrap();
     let mut out = format!("{} {purpose}\n", role.name);
+    // One field is unmasked at a time; that each opens its own and no other is a test of its own.
+    let unmasks = pack.conditions.iter().filter(|one| one.name.starts_with("unmask_"));
+    let unmasks: Vec<_> = unmasks.filter_map(|one| pack.condition(&one.name)).collect();
     for held in role.conditions().subsets() {
+        if unmasks.iter().filter(|one| held.covers(ConditionMask::NONE.with(**one))).count() > 1 {
+            continue;
+        }
         let conditions = if purpose == "BTG" { held.with(elevation) } else { held };
         let question = Question { role: role.name.clone(), purpose: purpose.to_owned(), conditions };
         let table = table(pack, &question).unwrap();

@@ -14,6 +14,7 @@ mod guardrails;
 mod show;
 mod sprawl;
 mod steps;
+mod tasks;
 
 use scruple_core::{CategoryId, ConditionMask, Timestamp, View};
 use scruple_policy::{Active, Pack, PackFiles, Question, activate, read};

@@ -52,6 +52,8 @@ mod settings;
 mod sign_in;
 #[path = "cases/steps.rs"]
 mod steps;
+#[path = "cases/tasks.rs"]
+mod tasks;
 #[path = "cases/unused.rs"]
 mod unused;
 #[path = "cases/uses.rs"]

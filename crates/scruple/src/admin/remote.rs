@@ -51,6 +51,22 @@ pub struct IdArgs {
     api: ApiArgs,
 }
 
+impl SeenArgs {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl IdArgs {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) const fn api(&self) -> &ApiArgs {
+        &self.api
+    }
+}
+
 /// Requests for access.
 #[derive(Subcommand)]
 pub enum RequestsCommand {
@@ -256,16 +272,16 @@ pub fn evidence(args: &EvidenceArgs) -> Result<ExitCode> {
     say(&told).map(|()| ExitCode::SUCCESS)
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn number(value: &Value) -> i64 {
+pub(super) fn number(value: &Value) -> i64 {
     value.get("version").and_then(Value::as_i64).unwrap_or_default()
 }
 
 /// An id, and nothing else that would change the path.
-fn id(text: &str) -> Result<&str> {
+pub(super) fn id(text: &str) -> Result<&str> {
     let plain = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
     if text.len() == 36 && text.bytes().all(plain) {
         Ok(text)
@@ -274,18 +290,28 @@ fn id(text: &str) -> Result<&str> {
     }
 }
 
-fn show(api: &ApiArgs, answer: &Value, line: impl Fn(&Value) -> String) -> Result<ExitCode> {
+pub(super) fn show(api: &ApiArgs, answer: &Value, line: impl Fn(&Value) -> String) -> Result<ExitCode> {
     say(&if api.json { answer.to_string() } else { line(answer) })?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn decide(seen: &SeenArgs, path: &str, body: Option<Value>, line: impl Fn(&Value) -> String) -> Result<ExitCode> {
+pub(super) fn decide(
+    seen: &SeenArgs,
+    path: &str,
+    body: Option<Value>,
+    line: impl Fn(&Value) -> String,
+) -> Result<ExitCode> {
     let answer = call(&seen.api, Method::POST, path, (Some(seen.version), body))?;
     show(&seen.api, &answer, line)
 }
 
 /// Every page of a list, a line or a JSON line for each.
-fn list(api: &ApiArgs, path: &str, query: &[(&str, &str)], line: impl Fn(&Value) -> String) -> Result<ExitCode> {
+pub(super) fn list(
+    api: &ApiArgs,
+    path: &str,
+    query: &[(&str, &str)],
+    line: impl Fn(&Value) -> String,
+) -> Result<ExitCode> {
     let mut cursor = String::new();
     loop {
         let mut pairs: Vec<String> = query
@@ -313,7 +339,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// Calls the API, and tells what it refuses in its own words.
-fn call(api: &ApiArgs, method: Method, path: &str, said: (Option<i64>, Option<Value>)) -> Result<Value> {
+pub(super) fn call(api: &ApiArgs, method: Method, path: &str, said: (Option<i64>, Option<Value>)) -> Result<Value> {
     serde_json::from_str(&fetch(api, method, path, said)?).with_context(|| format!("the API at `{}`", api.api))
 }
 

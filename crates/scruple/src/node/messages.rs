@@ -4,9 +4,10 @@ use super::tasks::pause;
 use super::{roots, secret};
 use crate::config::MessagesConfig;
 use anyhow::{Context as _, Result, bail};
-use scruple_app::Desk;
 use scruple_app::message::{Channel, Messenger};
+use scruple_app::{AccessCache, Desk};
 use scruple_connect::{MailChannel, MailOptions, Web, WebhookChannel};
+use scruple_policy::Pack;
 use scruple_release::Pipeline;
 use scruple_seal::SystemRng;
 use std::sync::Arc;
@@ -54,12 +55,17 @@ pub fn channels(config: &MessagesConfig) -> Result<Vec<Arc<dyn Channel>>> {
 }
 
 /// Works until the end.
-pub async fn work(mut messenger: Messenger, pipeline: Arc<Pipeline>, mut stop: watch::Receiver<bool>) {
+pub async fn work(
+    mut messenger: Messenger,
+    (pipeline, access): (Arc<Pipeline>, Arc<AccessCache>),
+    mut stop: watch::Receiver<bool>,
+) {
     let mut looks = 0_u32;
     while !pause(WORK_EVERY, &mut stop).await {
         if let Err(error) = messenger.run_once().await {
             tracing::warn!(error = %error, "messages wait");
         }
+        see(&mut messenger, &pipeline, &access).await;
         looks = looks.wrapping_add(1);
         if looks.is_multiple_of(EXPIRE_EVERY) {
             expire(&mut messenger, &pipeline).await;
@@ -67,15 +73,33 @@ pub async fn work(mut messenger: Messenger, pipeline: Arc<Pipeline>, mut stop: w
     }
 }
 
+/// Writes down under which tasks something was read: else they end idle.
+async fn see(messenger: &mut Messenger, pipeline: &Pipeline, access: &AccessCache) {
+    for task in access.take_seen() {
+        let policy = pipeline.policy();
+        let seen = desk(messenger, &mut SystemRng, policy.pack()).see_task(task).await;
+        if let Err(error) = seen {
+            tracing::warn!(error = %error, "a read under a task is not written down; it ends idle the sooner");
+        }
+    }
+}
+
 async fn expire(messenger: &mut Messenger, pipeline: &Pipeline) {
     let policy = pipeline.policy();
-    let Messenger { store, lease, clock, .. } = messenger;
     let mut rng = SystemRng;
-    let mut desk = Desk { store, lease, clock: clock.as_ref(), rng: &mut rng, rules: policy.pack().as_ref() };
+    let mut desk = desk(messenger, &mut rng, policy.pack());
     if let Err(error) = desk.compare_uses().await {
         tracing::warn!(error = %error, "what was used is not compared yet with what was asked for");
     }
     if let Err(error) = desk.expire_requests().await {
         tracing::warn!(error = %error, "requests that are over are not written down yet; they are over all the same");
     }
+    if let Err(error) = desk.settle_tasks().await {
+        tracing::warn!(error = %error, "tasks that are over are not written down yet; they are over all the same");
+    }
+}
+
+fn desk<'a>(messenger: &'a Messenger, rng: &'a mut SystemRng, pack: &'a Pack) -> Desk<'a> {
+    let Messenger { store, lease, clock, .. } = messenger;
+    Desk { store, lease, clock: clock.as_ref(), rng, rules: pack }
 }

@@ -25,6 +25,7 @@ mod lines;
 mod memory;
 mod node;
 mod others;
+mod overrides;
 mod people;
 mod policy;
 // PostgreSQL is found and started in one way.

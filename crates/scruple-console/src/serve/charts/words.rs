@@ -85,6 +85,12 @@ pub(super) fn kinds<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<Cod
     kinds.into_iter().map(one).collect()
 }
 
+/// The kinds of information that were opened, in a sentence.
+pub(in crate::serve) fn opened(facts: &AccessFacts) -> String {
+    let kinds: Vec<String> = kinds(std::iter::once(facts)).into_iter().map(|kind| kind.words).collect();
+    if kinds.is_empty() { "the chart".to_owned() } else { kinds.join(", ") }
+}
+
 /// What one opening showed, how and where.
 pub(super) fn what(opening: &Opening) -> String {
     let facts = &opening.facts;
@@ -146,6 +152,13 @@ pub(super) fn why(why: &Why, pack: &Pack, role: Option<&str>, approvers: &Approv
             };
             coded(words, &format!("Elevation/{id}"))
         }
+        Why::Tasked(task) => {
+            let kind = words::task_kind(task.order.kind);
+            coded(
+                format!("Under a task, {kind}, that somebody else approved."),
+                &format!("AccessTask/{}", task.order.id),
+            )
+        }
         Why::Inquiry => coded("The privacy office asked about this chart.".to_owned(), "ChartQuestion"),
         Why::Role => {
             let label = role.and_then(|role| pack.roles.get(role)).map_or("The role", |role| role.label.as_str());
@@ -177,6 +190,7 @@ pub(super) fn why_to_patient(why: &Why) -> &'static str {
             ElevationKind::Emergency { .. } => "Opened it in an emergency.",
             ElevationKind::Asked { .. } => "Was allowed to, for a task.",
         },
+        Why::Tasked(_) => "Was allowed to, for a case that somebody else approved.",
         Why::Inquiry => "The privacy office asked who opened your record.",
         Why::Role => "As part of the job.",
         Why::Nothing | Why::Left | Why::NoRole | Why::Stranger | Why::NotAsked => "We do not know yet.",

@@ -1,0 +1,144 @@
+//! Asking for an access task: a case of oversight, or a session of support.
+
+use super::tasks::{capital, kinds};
+use super::{Form, Signed, Site, done, not_done, page, words};
+use crate::pages::parts::Pick;
+use crate::pages::tasks::ask::AskTask;
+use crate::words::Area;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use scruple_app::{DeskError, TaskAsk};
+use scruple_core::Phi;
+use scruple_flow::{PatientRef, TaskError, TaskKind, Ticket};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What was typed.
+#[derive(Default)]
+struct Typed {
+    kind: String,
+    reason: String,
+    numbers: String,
+    system: String,
+    ticket: String,
+    minutes: String,
+}
+
+/// `GET /tasks/ask`
+pub(super) async fn ask(State(site): State<Arc<Site>>, signed: Signed) -> Response {
+    asking(&site, &signed, &Typed::default(), StatusCode::OK, None)
+}
+
+fn asking(site: &Site, signed: &Signed, typed: &Typed, status: StatusCode, failed: Option<&DeskError>) -> Response {
+    let pack = site.pack();
+    let own = kinds(&pack, signed);
+    let choices: Vec<(String, String)> =
+        own.iter().map(|(role, kind)| (format!("{role} {}", kind.code()), capital(words::task_kind(*kind)))).collect();
+    let mut kind = words::pick(&choices, &typed.kind);
+    let has_support = own.iter().any(|(_, kind)| kind.is_support());
+    let system = if has_support {
+        let mut systems = vec![("", "none")];
+        systems.extend(pack.systems.iter().map(|system| (system.name.as_str(), system.label.as_str())));
+        words::pick(&systems, &typed.system)
+    } else {
+        Pick::default()
+    };
+    let said = failed.map(words::sentence).unwrap_or_default();
+    let of = |value: &str, is_wrong: bool| if is_wrong { words::wrong(value, &said) } else { words::field(value) };
+    if matches!(failed, Some(DeskError::NotAllowed | DeskError::RoleNotHeld)) {
+        kind.error = Some(said.clone());
+    }
+    let view = AskTask {
+        frame: signed.frame(site, Some(Area::Requests)),
+        csrf: signed.csrf.clone(),
+        failed: failed.map(words::sentence),
+        kind,
+        reason: of(&typed.reason, matches!(failed, Some(DeskError::Task(TaskError::Reason(_))))),
+        numbers: of(&typed.numbers, matches!(failed, Some(DeskError::Task(TaskError::Patients) | DeskError::Unknown))),
+        numbers_max: scruple_flow::limits::REQUEST_PATIENTS_MAX,
+        system,
+        ticket: of(&typed.ticket, matches!(failed, Some(DeskError::Task(TaskError::NoTicket)))),
+        minutes: of(&typed.minutes, matches!(failed, Some(DeskError::Task(TaskError::TooLong { .. })))),
+    };
+    page(status, &view)
+}
+
+/// `POST /tasks/ask`
+pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
+    let text = |name: &str| form.text(name).to_owned();
+    let typed = Typed {
+        kind: text("kind"),
+        reason: text("reason"),
+        numbers: text("numbers"),
+        system: text("system"),
+        ticket: text("ticket"),
+        minutes: text("minutes"),
+    };
+    let who = signed.who();
+    let submitted = match read(&typed) {
+        Ok(ask) => {
+            let run = site.desk(async |desk| {
+                let done = desk.submit_task(who, ask).await?;
+                Ok((done.now, Some(done.position)))
+            });
+            run.await
+        }
+        Err(error) => Err(error),
+    };
+    match submitted {
+        Ok(task) => done(&format!("/tasks/{}", task.order.id), "asked"),
+        Err(error @ DeskError::Store(_)) => not_done(&site, &signed, "/tasks/ask", &error).await,
+        Err(error) => {
+            site.refused("/tasks/ask", error.code(), Some(signed.person())).await;
+            asking(&site, &signed, &typed, StatusCode::UNPROCESSABLE_ENTITY, Some(&error))
+        }
+    }
+}
+
+fn read(typed: &Typed) -> Result<TaskAsk, DeskError> {
+    let (role, kind) = typed.kind.split_once(' ').ok_or(DeskError::NotAllowed)?;
+    let kind = TaskKind::of(kind).ok_or(DeskError::NotAllowed)?;
+    let numbers = typed.numbers.split(['\n', ',', ';']).map(str::trim).filter(|number| !number.is_empty());
+    let patients: Result<BTreeSet<PatientRef>, _> = numbers.map(str::parse).collect();
+    let minutes = match typed.minutes.as_str() {
+        "" => None,
+        text => Some(text.parse().unwrap_or(0)),
+    };
+    let ticket = Ticket { system: typed.system.clone(), number: Phi::new(typed.ticket.clone()) };
+    Ok(TaskAsk {
+        role: role.parse().map_err(|_| DeskError::NotAllowed)?,
+        kind,
+        ticket: kind.is_support().then_some(ticket),
+        patients: patients.map_err(|_| DeskError::Task(TaskError::Patients))?,
+        minutes,
+        justification: Phi::new(typed.reason.clone()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_becomes_a_task_or_a_sentence_about_it() {
+        let typed = |kind: &str, numbers: &str, minutes: &str| Typed {
+            kind: kind.to_owned(),
+            numbers: numbers.to_owned(),
+            minutes: minutes.to_owned(),
+            ..Typed::default()
+        };
+        let ask = read(&typed("manager complaint", "MR-1\nMR-2, MR-2", "")).unwrap();
+        assert_eq!((ask.kind, ask.patients.len(), ask.minutes), (TaskKind::Complaint, 2, None));
+        assert!(ask.ticket.is_none());
+        assert_eq!(read(&typed("it_support support", "MR-1", "x")).unwrap().minutes, Some(0));
+        for (kind, numbers, code) in [
+            ("", "MR-1", "not_requestable"),
+            ("manager gossip", "MR-1", "not_requestable"),
+            ("Manager complaint", "MR-1", "not_requestable"),
+            ("manager complaint", "MR 1", "patients_too_many"),
+        ] {
+            assert_eq!(read(&typed(kind, numbers, "")).unwrap_err().code(), code, "{kind}");
+        }
+    }
+}
