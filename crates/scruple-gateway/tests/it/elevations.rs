@@ -287,16 +287,18 @@ fn the_kinds_of_information_that_were_asked_for_are_what_the_access_opens() {
 #[test]
 fn what_is_specially_protected_is_open_where_the_access_names_it() {
     let world = hospital();
-    opened(&world, "diagnoses", &["p1"]);
+    // What is named is the kind and another label.
+    opened(&world, "diagnoses segment:sti", &["p1"]);
     assert_eq!(found(&world, "Condition"), "hiv3 plain1 plain3");
     assert_eq!(world.get("nurse", "TREAT", "/fhir/Condition/hiv1").status, 404);
     // What is protected alone opens no kind of information.
     opened(&world, "segment:hiv", &["p2"]);
     assert_eq!(found(&world, "Condition"), "hiv3 plain1 plain3");
-    opened(&world, "segment:hiv", &["p1"]);
+    // Both together do, also where they were asked for one after the other.
+    opened(&world, "diagnoses segment:hiv", &["p1"]);
     assert_eq!(found(&world, "Condition"), "hiv1 hiv3 plain1 plain3");
-    opened(&world, "diagnoses segment:sti", &["p2"]);
-    assert_eq!(found(&world, "Condition"), "hiv1 hiv3 plain1 plain2 plain3");
+    opened(&world, "diagnoses", &["p2"]);
+    assert_eq!(found(&world, "Condition"), "hiv1 hiv2 hiv3 plain1 plain2 plain3");
 }
 
 #[test]
