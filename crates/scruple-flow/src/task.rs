@@ -5,7 +5,6 @@
 //! nothing was read under it for a while, at its limit, or when somebody ends it for him. The two ends of the clock hold at their
 //! instant, whether a job has written them down or not (**expiry-at-decision**).
 
-use crate::elevation::codes;
 use crate::limits::{RECORDING_BYTES_MAX, REQUEST_PATIENTS_MAX, TICKET_BYTES_MAX};
 use crate::{PatientRef, Person, RoleCode, WeakReason, Window, reason};
 use scruple_core::{Id, Phi, Timestamp};

@@ -8,7 +8,9 @@ use scruple_app::directory::{AccountOrder, Directory, Finding, findings};
 use scruple_app::{Ask, Desk, DeskError, Narrower, Rules, Trained, Who, steps_for};
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::step::{Step, StepError, StepKind};
-use scruple_flow::{AccountKind, ApprovalRule, ApproverKind, Person, RoleCode};
+use scruple_flow::{
+    AccountKind, ApprovalRule, ApproverKind, KindCode, Kinds, PatientRef, Person, RequestTask, RoleCode,
+};
 use scruple_policy::{Act, ActScope};
 use std::collections::BTreeSet;
 
@@ -20,9 +22,17 @@ fn steps() -> Vec<Step> {
 }
 
 impl Rules for House {
-    fn approval(&self, _: &RoleCode, _: bool) -> Option<ApprovalRule> {
+    fn approval(&self, _: &RoleCode, _: Option<&Kinds>) -> Option<ApprovalRule> {
         let needs = vec![ApproverKind::Role("manager".parse().unwrap())];
         Some(ApprovalRule { needs, hours_max: 8, decide_hours: 4, step_up: false })
+    }
+
+    fn kinds(&self, _: &RoleCode, _: Option<&str>) -> BTreeSet<KindCode> {
+        BTreeSet::new()
+    }
+
+    fn kinds_of_type(&self, _: &str) -> BTreeSet<KindCode> {
+        BTreeSet::new()
     }
 
     fn may_declare(&self, _: &RoleCode) -> bool {
@@ -30,6 +40,10 @@ impl Rules for House {
     }
 
     fn may_break_glass(&self, _: &RoleCode) -> bool {
+        false
+    }
+
+    fn is_practice(&self, _: &PatientRef) -> bool {
         false
     }
 
@@ -78,6 +92,8 @@ async fn a_joiner_without_training_is_not_provisioned_and_told_that_training_is_
             role: "nurse".parse().unwrap(),
             purpose: None,
             patients: BTreeSet::new(),
+            task: Some(RequestTask::ALL[0]),
+            kinds: None,
             starts_at: None,
             ends_at: at(3_600),
             justification: Phi::new("begins on the ward this week".to_owned()),
@@ -138,6 +154,8 @@ async fn a_system_is_given_no_role_before_somebody_who_is_here_answers_for_it() 
             role: "service_account".parse().unwrap(),
             purpose: None,
             patients: BTreeSet::new(),
+            task: Some(RequestTask::ALL[0]),
+            kinds: None,
             starts_at: None,
             ends_at: at(3_600),
             justification: Phi::new("asks for decisions of the referral desk".to_owned()),
