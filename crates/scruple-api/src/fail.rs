@@ -219,6 +219,7 @@ fn title(error: &DeskError) -> &'static str {
     match error {
         DeskError::PersonGone => "the person is not known here, or has left",
         DeskError::RoleNotHeld => "the role is not held",
+        DeskError::Unowned => "a system's account has an owner who is here before it gets a role",
         DeskError::Training => "training incomplete: the person has not taken the steps that the role asks for",
         DeskError::Step(_) => "the policy asks for no such step, or it is told by who may not tell it",
         DeskError::TooMany { .. } => "no more records are opened to one person at a time",

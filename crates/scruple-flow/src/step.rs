@@ -143,10 +143,8 @@ mod tests {
     #[test]
     fn nobody_trains_himself_and_nobody_reads_for_another() {
         let done = |kind, by, done_at| {
-            let (id, person, step, noted_at) = (id(9), super::tests::id(1), "basics".to_owned(), day(2));
-            StepDone { id, person, step, kind, done_at: day(done_at), by: super::tests::id(by), noted_at }
-                .checked()
-                .map(drop)
+            let (person, step, noted_at) = (id(1), "basics".to_owned(), day(2));
+            StepDone { id: id(9), person, step, kind, done_at: day(done_at), by: id(by), noted_at }.checked().map(drop)
         };
         assert_eq!(done(StepKind::Training, 2, 1), Ok(()));
         assert_eq!(done(StepKind::Training, 1, 1), Err(StepError::Person));

@@ -219,6 +219,9 @@ pub enum DeskError {
     /// It has changed since it was looked at.
     #[error("it has changed since it was looked at")]
     Changed,
+    /// A system has nobody who answers for it.
+    #[error("a system's account has an owner who is here before it gets a role")]
+    Unowned,
     /// The person has not taken the steps that the role asks for.
     #[error("training incomplete: the person has not taken the steps that the role asks for")]
     Training,
@@ -282,6 +285,7 @@ impl DeskError {
             Self::TooMany { .. } => "too_many_open",
             Self::ApproverLapsed => "approver_lapsed",
             Self::Changed => "changed",
+            Self::Unowned => "account_unowned",
             Self::Training => "training_incomplete",
             Self::Step(_) => "step_invalid",
             Self::Request(error) => error.code(),

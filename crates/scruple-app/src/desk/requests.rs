@@ -11,9 +11,9 @@ use scruple_flow::{
     AccessRequest, Approval, ApproverKind, Grant, GrantRequest, Kinds, NewElevation, NewGrant, PatientRef, Person,
     RequestError, RequestState, RequestTask, Revocation, RoleCode, Wanted, Window,
 };
-use scruple_policy::Act;
+use scruple_policy::{Act, SERVICE_ACCOUNT};
 use scruple_store::{
-    Tx, find_grant, find_request, insert_elevation, insert_grant, insert_request, list_overdue_requests,
+    Tx, find_grant, find_request, find_system, insert_elevation, insert_grant, insert_request, list_overdue_requests,
     list_requests_of, revoke_grant, update_request,
 };
 use std::collections::BTreeSet;
@@ -163,6 +163,7 @@ impl Desk<'_> {
         let approved = request.approve(&approver, Some(wanted), at)?;
         if matches!(approved.state, RequestState::Approved { .. }) {
             has_taken(&mut tx, self.rules, (person, &approved.wanted.role), at).await?;
+            has_owner(&mut tx, (person, &approved.wanted.role), at).await?;
         }
         update_request(&mut tx, &approved, version).await?;
         let mut records = vec![Record::request(&approved, version + 1, at, who.person)];
@@ -339,4 +340,14 @@ async fn still_may(tx: &mut Tx, given: &Approval, of: Id<Person>, at: Timestamp)
 async fn seen(tx: &mut Tx, id: Id<AccessRequest>, version: i64) -> Result<AccessRequest, DeskError> {
     let request = find_request(tx, id).await?.ok_or(DeskError::Unknown)?;
     if request.version == version { Ok(request) } else { Err(DeskError::Changed) }
+}
+
+/// Refuses to make somebody a system for whom nobody who is here answers.
+// relies on (system-owned)
+async fn has_owner(tx: &mut Tx, (person, role): (Id<Person>, &RoleCode), at: Timestamp) -> Result<(), DeskError> {
+    if role.as_str() != SERVICE_ACCOUNT {
+        return Ok(());
+    }
+    let system = find_system(tx, person).await?;
+    if system.is_some_and(|system| system.has_owner(at)) { Ok(()) } else { Err(DeskError::Unowned) }
 }

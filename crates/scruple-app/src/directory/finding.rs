@@ -5,10 +5,12 @@ use super::idle::has_controls;
 use scruple_core::{Id, Timestamp};
 use scruple_flow::AccountKind;
 use scruple_flow::directory::Employment;
+use scruple_policy::SERVICE_ACCOUNT;
 use scruple_store::{
-    Dormancy, Grant, Group, Person, RoleCode, Store, SystemAccount, Tx, find_account, left_over_grants,
+    Dormancy, Grant, Group, Person, RoleCode, Store, SystemAccount, Tx, find_account, holders, left_over_grants,
     list_dormancies, list_systems, persons_at_two_places, unmanaged_persons, unmapped_groups,
 };
+use std::collections::BTreeSet;
 
 const DAY_MICROS: i64 = 24 * 3_600_000_000;
 /// Days for which it is told that an account was used at two places.
@@ -115,7 +117,13 @@ pub async fn findings(store: &Store, now: Timestamp) -> Result<Vec<Finding>, Dir
     }
     let since = now.plus_micros(-SHARED_USE_DAYS * DAY_MICROS);
     found.extend(persons_at_two_places(&mut tx, since, None).await?.into_iter().map(Finding::SharedUse));
-    for system in list_systems(&mut tx, now, None).await? {
+    let systems = list_systems(&mut tx, now, None).await?;
+    // Who acts as a system, and is told of as none.
+    let role: Vec<RoleCode> = SERVICE_ACCOUNT.parse().into_iter().collect();
+    let acting: BTreeSet<_> = holders(&mut tx, &role, now, None).await?.into_iter().map(|grant| grant.person).collect();
+    let bare = acting.into_iter().filter(|person| systems.iter().all(|one| one.person != *person));
+    found.extend(bare.map(Finding::NotRegistered));
+    for system in systems {
         found.extend(of_system(&mut tx, &system, now).await?);
     }
     Ok(found)

@@ -211,6 +211,9 @@ pub(crate) fn sentence(error: &DeskError) -> String {
                 .to_owned()
         }
         DeskError::Changed => "Somebody else was first. Look at it again as it is now.".to_owned(),
+        DeskError::Unowned => {
+            "Nobody answers for this system. Register its account with an owner who is here, then approve it.".to_owned()
+        }
         DeskError::Training => {
             "Training incomplete: the person has not taken the steps that the role asks for. Approve it when they are taken.".to_owned()
         }

@@ -12,8 +12,8 @@ fn day(days: i64) -> Timestamp {
 }
 
 fn noticed() -> Dormancy {
-    let id = Id::from_uuid(Uuid::from_u128(9));
-    Dormancy::noticed(id, super::tests::id(1), day(0), IdleRules::default().human, day(45)).unwrap()
+    let own = Id::from_uuid(Uuid::from_u128(9));
+    Dormancy::noticed(own, id(1), day(0), IdleRules::default().human, day(45)).unwrap()
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn each_kind_is_idle_by_its_own_rule() {
         assert_eq!(idle_at(kind, true), expected, "{kind:?}");
     }
     assert_eq!(idle_at(AccountKind::Emergency, false), Some((45, 14)), "without its controls");
-    let id = Id::from_uuid(Uuid::from_u128(9));
+    let own = Id::from_uuid(Uuid::from_u128(9));
     let short = day(45).plus_micros(-1);
-    assert_eq!(Dormancy::noticed(id, super::tests::id(1), day(0), rules.human, short), None);
+    assert_eq!(Dormancy::noticed(own, id(1), day(0), rules.human, short), None);
     assert_eq!(noticed().disabled_at, day(59));
 }
 

@@ -36,9 +36,11 @@ fn a_role_asks_for_its_own_steps_and_for_those_of_everyone_and_a_pack_need_not_h
 fn a_step_that_is_asked_for_no_more_is_told_as_wider() {
     let [none, month, year] = ["", "basics,nurse,training,30,x\n", "basics,nurse,training,365,x\n"]
         .map(|lines| (with(lines), read(&with(lines)).unwrap()));
-    let side = |(files, pack)| Side { files, pack };
-    let direction = |before: &(PackFiles, Pack), after: &(PackFiles, Pack)| {
-        let found = compare(side((&before.0, &before.1)), side((&after.0, &after.1)));
+    fn side((files, pack): &(PackFiles, Pack)) -> Side<'_> {
+        Side { files, pack }
+    }
+    let direction = |before, after| {
+        let found = compare(side(before), side(after));
         found.changes.iter().find(|change| change.what == "nurse basics").map(|change| change.direction)
     };
     assert_eq!(direction(&month, &none), Some(Direction::Wider));

@@ -4,10 +4,13 @@ use super::ENGINE;
 use crate::support::{World, at, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
+use scruple_app::directory::{AccountOrder, Directory, Finding, findings};
 use scruple_app::{Ask, Desk, DeskError, Narrower, Rules, Trained, Who, steps_for};
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::step::{Step, StepError, StepKind};
-use scruple_flow::{ApprovalRule, ApproverKind, Person, RoleCode};
+use scruple_flow::{
+    AccountKind, ApprovalRule, ApproverKind, KindCode, Kinds, PatientRef, Person, RequestTask, RoleCode,
+};
 use scruple_policy::{Act, ActScope};
 use std::collections::BTreeSet;
 
@@ -19,9 +22,17 @@ fn steps() -> Vec<Step> {
 }
 
 impl Rules for House {
-    fn approval(&self, _: &RoleCode, _: bool) -> Option<ApprovalRule> {
+    fn approval(&self, _: &RoleCode, _: Option<&Kinds>) -> Option<ApprovalRule> {
         let needs = vec![ApproverKind::Role("manager".parse().unwrap())];
         Some(ApprovalRule { needs, hours_max: 8, decide_hours: 4, step_up: false })
+    }
+
+    fn kinds(&self, _: &RoleCode, _: Option<&str>) -> BTreeSet<KindCode> {
+        BTreeSet::new()
+    }
+
+    fn kinds_of_type(&self, _: &str) -> BTreeSet<KindCode> {
+        BTreeSet::new()
     }
 
     fn may_declare(&self, _: &RoleCode) -> bool {
@@ -29,6 +40,10 @@ impl Rules for House {
     }
 
     fn may_break_glass(&self, _: &RoleCode) -> bool {
+        false
+    }
+
+    fn is_practice(&self, _: &PatientRef) -> bool {
         false
     }
 
@@ -77,6 +92,8 @@ async fn a_joiner_without_training_is_not_provisioned_and_told_that_training_is_
             role: "nurse".parse().unwrap(),
             purpose: None,
             patients: BTreeSet::new(),
+            task: Some(RequestTask::ALL[0]),
+            kinds: None,
             starts_at: None,
             ends_at: at(3_600),
             justification: Phi::new("begins on the ward this week".to_owned()),
@@ -123,6 +140,53 @@ async fn a_joiner_without_training_is_not_provisioned_and_told_that_training_is_
         let held = cache.held("ana", world.now()).await.unwrap().unwrap();
         assert!(held.missing(&steps(), world.now()).is_empty());
         assert_eq!(held.missing(&steps(), world.now().plus_micros(366 * 86_400_000_000)).len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_system_is_given_no_role_before_somebody_who_is_here_answers_for_it() {
+    with_world(ENGINE, async |world| {
+        let [crm, mia, owner] = [world.person("crm").await, world.person("mia").await, world.person("owner").await];
+        world.grant(mia, "manager", (0, 100_000)).await;
+        let ask = Ask {
+            person: None,
+            role: "service_account".parse().unwrap(),
+            purpose: None,
+            patients: BTreeSet::new(),
+            task: Some(RequestTask::ALL[0]),
+            kinds: None,
+            starts_at: None,
+            ends_at: at(3_600),
+            justification: Phi::new("asks for decisions of the referral desk".to_owned()),
+            ticket: None,
+        };
+        let request = desk(world, async |desk| desk.submit(who(crm), ask).await).await.unwrap().now;
+        let approve = async || {
+            let approved = desk(world, async |desk| desk.approve(who(mia), request.id, 1, Narrower::default()).await);
+            approved.await.map(|done| done.now.state.code())
+        };
+        assert_eq!(approve().await.unwrap_err().code(), "account_unowned");
+        let days = |days: i64| world.now().plus_micros(days * 86_400_000_000);
+        let order = AccountOrder {
+            kind: AccountKind::Service,
+            owner,
+            purpose: Phi::new("asks for decisions of the referral desk".to_owned()),
+            scopes: vec!["scruple.evaluate".to_owned()],
+            rotate_by: days(90),
+            review_days: 30,
+            ends_at: days(365),
+        };
+        let mut rng = ChaCha20Rng::seed_from_u64(3);
+        let (store, lease, clock) = (&world.store, &world.lease, &*world.clock);
+        let mut directory = Directory { store, lease, clock, rng: &mut rng, by: mia };
+        directory.register_account(crm, None, &order).await.unwrap();
+        assert_eq!(approve().await.unwrap(), "approved");
+        // Who acts as a system of which nothing is registered is a finding.
+        let bare = world.person("bare").await;
+        world.grant(bare, "service_account", (0, 100_000)).await;
+        let found = findings(&world.store, world.now()).await.unwrap();
+        assert!(found.contains(&Finding::NotRegistered(bare)) && !found.contains(&Finding::NotRegistered(crm)));
     })
     .await;
 }

@@ -46,7 +46,7 @@ async fn of_chart(db: &TestDb, key: &str, period: (i64, i64)) -> Vec<ChartAccess
 }
 
 /// A record that somebody has opened by a grant of the role nurse, at a second.
-pub async fn opened(db: &TestDb, (person, grant): (Id<Person>, Id<Grant>), second: i64) {
+pub async fn opened_by_grant(db: &TestDb, (person, grant): (Id<Person>, Id<Grant>), second: i64) {
     let gateway = source(db, SourceKind::Gateway, "gateway").await;
     let once = format!("{grant} {second}");
     let one =

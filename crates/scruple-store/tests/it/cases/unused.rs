@@ -1,7 +1,7 @@
 //! Roles that are held and not used: found where others use the role, taken by the clock, one notice at a time.
 
 use super::ENGINE;
-use super::charts::opened;
+use super::charts::opened_by_grant;
 use crate::support::{TestDb, at, with_db};
 use scruple_core::Id;
 use scruple_flow::unused::{UnusedNotice, UnusedState};
@@ -52,7 +52,7 @@ async fn a_role_that_its_holder_does_not_use_and_others_do_is_found_and_taken_by
             found.into_iter().map(|one| (one.grant, one.since)).collect::<Vec<_>>()
         };
         assert_eq!(found(100).await, [], "nobody's use is seen here");
-        opened(db, (busy, used), 50 * DAY).await;
+        opened_by_grant(db, (busy, used), 50 * DAY).await;
         assert_eq!(found(89).await, []);
         assert_eq!(found(100).await, [(unused, at(0))], "and not the role that nobody uses");
         let one = notice(db, unused, idle, 100 * DAY).await;
@@ -78,7 +78,7 @@ async fn a_role_that_its_holder_does_not_use_and_others_do_is_found_and_taken_by
         assert!(matches!(update(db, &none).await, Err(StoreError::Refused(_))));
         update(db, &now.clone().decided(asker, true, true, at(112 * DAY)).unwrap()).await.unwrap();
         assert_eq!(held(db, idle, 130 * DAY).await, [true; 3], "it is kept");
-        opened(db, (busy, used), 150 * DAY).await;
+        opened_by_grant(db, (busy, used), 150 * DAY).await;
         assert_eq!(found(201).await, [], "for as long again");
         assert_eq!(found(203).await, [(unused, at(112 * DAY))]);
         assert!(db.raw("DELETE FROM unused_notice").await.is_err());
