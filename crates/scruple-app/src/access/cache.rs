@@ -365,8 +365,7 @@ mod tests {
         for (name, used) in [("a", true), ("b", false), ("c", true)] {
             put(&mut kept, name, used);
         }
-        let names =
-            |kept: &Kept| kept.entries.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
+        let names = |kept: &Kept| kept.entries.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
         kept.make_room(3);
         assert_eq!(names(&kept), ["a", "c"].map(str::to_owned).into());
         put(&mut kept, "d", true);
