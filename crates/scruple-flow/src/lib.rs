@@ -3,7 +3,9 @@
 //! What is here: states with their data, the transitions between them, and who may make them. All of it is pure: the time and
 //! the facts are arguments. What is deliberately not here: tables (scruple-store), use cases (scruple-app), pages.
 
+mod alert;
 mod chart_case;
+mod deputy;
 pub mod directory;
 mod elevation;
 mod emergency;
@@ -18,10 +20,12 @@ mod reason;
 mod request;
 mod role;
 
+pub use alert::{ALERT_DAYS, Alert, AlertOf, counted_since, is_raised};
 pub use chart_case::{
     CaseError, CaseEvent, CaseFinding, CaseLetter, CaseState, CaseVerdict, CaseWorker, ChartCase, ChartQuestion,
     NewCase, QuestionCause,
 };
+pub use deputy::{Deputy, DeputyAs, DeputyError, DeputyEvent, DeputyState};
 pub use elevation::{
     DeclaredReason, Elevation, ElevationError, ElevationKind, EmergencyReason, HeldElevation, NewElevation, Opening,
 };
@@ -35,6 +39,7 @@ pub use patient::{InvalidPatient, PatientRef};
 pub use person::{InvalidLogin, Login, NewPerson, Person};
 pub use reason::{WeakReason, reason};
 pub use request::{
-    AccessRequest, Approval, ApprovalRule, Approver, ApproverKind, RequestError, RequestEvent, RequestState, Wanted,
+    AccessRequest, Approval, ApprovalRule, Approver, ApproverKind, Backup, Extended, ExtensionRule, RequestError,
+    RequestEvent, RequestState, Wanted,
 };
 pub use role::{InvalidRole, RoleCode};

@@ -14,6 +14,7 @@ mod impact;
 mod model;
 mod prove;
 mod read;
+mod reminder;
 mod show;
 mod source;
 mod spoken;
@@ -35,6 +36,7 @@ pub use model::{
 };
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;
+pub use reminder::{DeskRules, Reminder, ReminderOf, Reminders};
 pub use show::{
     Cell, ConditionLine, Determination, Matrix, MatrixRow, Need, PermitLine, PurposeLine, RoleSheet, SegmentLine,
     SegmentNeed, Show, Standing, TaskLine, UnknownRole, Wider,

@@ -1,6 +1,7 @@
 //! A pack as it was read: every name resolved to its place, every line checked.
 
 use crate::guardrail::Guardrails;
+use crate::reminder::{DeskRules, Reminder, ReminderOf, Reminders};
 use scruple_core::{
     CategoryId, ConditionId, ConditionMask, MaskId, PackHash, SegmentId, SegmentLimit, SegmentSet, Timestamp, View,
 };
@@ -308,6 +309,8 @@ pub struct Rule {
     pub decide_hours: i64,
     /// Whoever agrees must have confirmed just now that it is he.
     pub step_up: bool,
+    /// The role that may answer too, and after how many hours without an answer.
+    pub backup: Option<(String, i64)>,
 }
 
 /// Something that people do in the console or its API. Each page and each route names one.
@@ -439,6 +442,10 @@ pub struct Pack {
     pub approvals: Approvals,
     /// What the console lets whom do.
     pub console: Console,
+    /// House rules of the desk.
+    pub desk: DeskRules,
+    /// What is read before somebody asks or takes a list along.
+    pub reminders: Reminders,
 }
 
 impl Pack {
@@ -453,6 +460,16 @@ impl Pack {
         };
         let lines = &self.approvals.0;
         lines.get(&(role.to_owned(), of_patients)).or_else(|| lines.get(&(tier, of_patients)))
+    }
+
+    /// What minimum necessary means for an action in a role, as it is read before it; none where the pack says nothing of it.
+    #[must_use]
+    pub fn reminder(&self, action: ReminderOf, role: &str) -> Option<Reminder> {
+        let known = self.roles.get(role);
+        let tier = known.map(|role| format!("tier:{}", role.risk_tier)).unwrap_or_default();
+        let line = [role, &tier, EVERYONE].into_iter().find_map(|who| self.reminders.0.get(&(action, who.to_owned())));
+        let defence = known.map(|role| role.defence.clone()).filter(|_| action != ReminderOf::Export);
+        line.map(|text| Reminder::new(action, std::iter::once(text.clone()).chain(defence).collect()))
     }
 
     /// Whether somebody in a role may say that he cares for a patient: those who treat.

@@ -96,6 +96,7 @@ const FILES: &[&str] = &[
     "relationships.csv",
     "approvals.csv",
     "console.csv",
+    "reminders.csv",
     "code-systems.csv",
     "profiles.toml",
     "exceptions.toml",

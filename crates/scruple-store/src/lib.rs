@@ -17,12 +17,14 @@ mod engine;
 
 mod access;
 mod access_log;
+mod alert;
 mod chart_access;
 mod chart_case;
 mod commit;
 mod connect;
 mod credential;
 mod data_key;
+mod deputy;
 mod directory;
 mod elevation;
 mod error;
@@ -52,6 +54,7 @@ pub use access::{Access, load_access};
 pub use access_log::{
     ImportCounts, LogImport, RefusedLine, begin_import, end_import, list_imports, list_refused_lines,
 };
+pub use alert::{count_for_alert, insert_alert, last_alert, list_alerts};
 pub use chart_access::{
     AccessBasis, AccessOutcome, AccessSource, AfterAccess, ChartAccess, LedgerPart, NewChartAccess, SourceKind,
     access_cursor, count_accesses, find_release, insert_chart_access, last_use, list_accesses_by_grant,
@@ -68,14 +71,15 @@ pub use credential::{
     insert_enrolment, inviters, list_credentials, remove_credential, update_credential, use_enrolment,
 };
 pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
+pub use deputy::{deputies_in_force, find_deputy, insert_deputy, list_deputies_of, update_deputy};
 pub use directory::{
     DirectoryRecord, NewDirectoryRecord, count_directory, directory_place, find_directory,
     find_directory_by_employee_number, find_directory_by_external_id, insert_directory, list_directory, list_reports,
     mark_directory_deleted, update_directory,
 };
 pub use elevation::{
-    ElevationFilter, end_elevation, end_elevations_of, find_elevation, insert_elevation, list_elevations,
-    list_elevations_by_end, list_elevations_of_patient, open_elevations,
+    ElevationFilter, count_elevations, end_elevation, end_elevations_of, find_elevation, insert_elevation,
+    list_elevations, list_elevations_by_end, list_elevations_of_patient, list_elevations_of_request, open_elevations,
 };
 pub use engine::{Engine, Tx};
 pub use error::StoreError;

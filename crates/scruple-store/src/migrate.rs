@@ -55,6 +55,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/postgres/0008_pack_version.sql"),
     ),
     (
+        10,
+        "desk",
+        include_str!("../migrations/sqlite/0010_desk.sql"),
+        include_str!("../migrations/postgres/0010_desk.sql"),
+    ),
+    (
         15,
         "feed_applied",
         include_str!("../migrations/sqlite/0015_feed_applied.sql"),

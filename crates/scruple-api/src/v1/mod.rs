@@ -1,8 +1,10 @@
 //! `/api/v1`: what people do in the console, for programs that act for them. The same use cases and the same matrix.
 
 pub(crate) mod access;
+pub(crate) mod deputies;
 pub(crate) mod elevations;
 pub(crate) mod evidence;
+pub(crate) mod longer;
 pub(crate) mod people;
 mod query;
 pub(crate) mod requests;
@@ -92,7 +94,8 @@ impl Modify for Tokens {
     paths(
         authzen::metadata, authzen::evaluation, authzen::evaluations, authzen::search_subject, authzen::search_resource,
         authzen::search_action, document, access::mine, requests::list, requests::create, requests::one, requests::approve,
-        requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant,
+        requests::refuse, requests::withdraw, longer::extend, longer::reminder, deputies::list, deputies::create,
+        deputies::accept, deputies::end, elevations::list, elevations::one, elevations::end, elevations::end_grant,
         evidence::pack, reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list,
         roles::one, versions::list, versions::one, versions::draft,
     ),

@@ -1,8 +1,11 @@
 //! The desk: access beyond what a person has is asked for, given, ended and looked at here. Each use case is one transaction: it
 //! loads what is, makes one transition of scruple-flow, and commits with the events of it.
 
+mod alerts;
 mod charts;
+mod deputies;
 mod elevations;
+mod longer;
 mod requests;
 mod reviews;
 
@@ -10,10 +13,10 @@ use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::{
-    ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, MappingError, PackError, PatientRef,
-    Person, RequestError, ReviewError, RoleCode,
+    ApprovalRule, ApproverKind, Backup, CaseError, DeputyError, ElevationError, GrantError, MappingError, PackError,
+    PatientRef, Person, RequestError, ReviewError, RoleCode,
 };
-use scruple_policy::{Act, ActScope, LINE_MANAGER, Pack};
+use scruple_policy::{Act, ActScope, DeskRules, LINE_MANAGER, Pack, Reminder, ReminderOf};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
 use scruple_store::{
     Position, ShardLease, Store, StoreError, Tx, find_directory, find_open_leave, find_person, inviters,
@@ -22,7 +25,9 @@ use scruple_store::{
 use std::collections::BTreeSet;
 
 pub use charts::{CaseAsk, ChartAsk};
+pub use deputies::{Deputised, DeputyAsk, deputised, deputy_scope};
 pub use elevations::{Declaration, Emergency};
+pub use longer::{Longer, extension_rule};
 pub use requests::{Ask, Narrower};
 pub use reviews::Alike;
 
@@ -47,6 +52,12 @@ pub trait Rules: Send + Sync {
 
     /// How far somebody who holds these roles may go with an act; none: not at all.
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope>;
+
+    /// What is read before somebody asks for a role, or, in it, for the records of named patients; none: nothing has to be read.
+    fn reminder(&self, role: &RoleCode, is_of_patients: bool) -> Option<Reminder>;
+
+    /// House rules: how far access is prolonged, what is too often.
+    fn desk(&self) -> DeskRules;
 }
 
 impl Rules for Pack {
@@ -64,6 +75,12 @@ impl Rules for Pack {
             hours_max: line.hours,
             decide_hours: line.decide_hours,
             step_up: line.step_up,
+            backup: match &line.backup {
+                Some((role, after_hours)) => {
+                    Some(Backup { kind: ApproverKind::Role(role.parse().ok()?), after_hours: *after_hours })
+                }
+                None => None,
+            },
         })
     }
 
@@ -81,6 +98,14 @@ impl Rules for Pack {
 
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope> {
         self.console.scope(act, roles.iter().map(RoleCode::as_str))
+    }
+
+    fn reminder(&self, role: &RoleCode, is_of_patients: bool) -> Option<Reminder> {
+        Self::reminder(self, if is_of_patients { ReminderOf::Patients } else { ReminderOf::Role }, role.as_str())
+    }
+
+    fn desk(&self) -> DeskRules {
+        self.desk
     }
 }
 
@@ -153,6 +178,9 @@ pub enum DeskError {
     /// A review of a mapping does not go on.
     #[error(transparent)]
     Mapping(#[from] MappingError),
+    /// Nobody stands in.
+    #[error(transparent)]
+    Deputy(#[from] DeputyError),
     /// A grant cannot be made.
     #[error(transparent)]
     Grant(#[from] GrantError),
@@ -192,6 +220,7 @@ impl DeskError {
             Self::Case(error) => error.code(),
             Self::Pack(error) => error.code(),
             Self::Mapping(error) => error.code(),
+            Self::Deputy(error) => error.code(),
             Self::Grant(_) => "grant_invalid",
             Self::Store(_) => "store_failed",
         }
@@ -273,11 +302,11 @@ pub(crate) async fn vouched_for_by(tx: &mut Tx, person: Id<Person>, people: &[Id
     Ok(inviters(tx, person).await?.iter().any(|by| people.contains(by)))
 }
 
-/// Somebody as an approver of what `person` would get: by his roles, and as the line manager if he is that.
-async fn approver(tx: &mut Tx, who: Who, roles: BTreeSet<RoleCode>, person: Id<Person>) -> Result<Approver, DeskError> {
-    let mut kinds: BTreeSet<ApproverKind> = roles.into_iter().map(ApproverKind::Role).collect();
-    if line_manager(tx, person).await? == Some(who.person) {
-        kinds.insert(ApproverKind::LineManager);
-    }
-    Ok(Approver { person: who.person, acting_for: None, kinds, stepped_up: who.stepped_up })
+/// Refuses where a person does not hold a role now.
+async fn holds(tx: &mut Tx, person: Id<Person>, role: &RoleCode, at: Timestamp) -> Result<(), DeskError> {
+    let held = roles_of(tx, person, at).await.map_err(|error| match error {
+        DeskError::Gone => DeskError::PersonGone,
+        error => error,
+    })?;
+    if held.contains(role) { Ok(()) } else { Err(DeskError::RoleNotHeld) }
 }

@@ -8,6 +8,8 @@ mod access;
 mod at_once;
 #[path = "cases/charts.rs"]
 mod charts;
+#[path = "cases/deputies.rs"]
+mod deputies;
 #[path = "cases/desk.rs"]
 mod desk;
 #[path = "cases/directory.rs"]
@@ -16,10 +18,14 @@ mod directory;
 mod door;
 #[path = "cases/drain.rs"]
 mod drain;
+#[path = "cases/exceptions.rs"]
+mod exceptions;
 #[path = "cases/feed.rs"]
 mod feed;
 #[path = "cases/links.rs"]
 mod links;
+#[path = "cases/longer.rs"]
+mod longer;
 #[path = "cases/messages.rs"]
 mod messages;
 #[path = "cases/policies.rs"]

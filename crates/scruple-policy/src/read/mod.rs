@@ -8,6 +8,7 @@ mod roles;
 
 use crate::guardrail::Guardrails;
 use crate::model::{Category, Condition, Pack, Purpose, Relationships, Role, Segment, position};
+use crate::reminder::DeskRules;
 use crate::source::{PackFiles, Problem, Row, Table, line_of};
 use scruple_core::{CATEGORIES_MAX, CONDITIONS_MAX, CategoryId, ConditionId, MaskId, SEGMENTS_MAX, SegmentId, View};
 use scruple_fhir::{Annotation, mask_covers};
@@ -33,6 +34,8 @@ struct PackToml {
     not_phi: Vec<String>,
     #[serde(default)]
     practice_patients: BTreeSet<String>,
+    #[serde(default)]
+    desk: DeskRules,
 }
 
 /// Reads a pack.
@@ -170,6 +173,9 @@ impl Reader<'_> {
         self.relationships(&mut roles);
         let approvals = self.approvals(&roles);
         let console = self.console(&roles);
+        let desk = head.as_ref().map_or_else(DeskRules::default, |head| head.desk);
+        self.desk(desk);
+        let reminders = self.reminders(&roles);
         let has_file = |name: &str| self.files.0.contains_key(&format!("roles/{name}.toml"));
         let alone: Vec<&String> = by_role.keys().filter(|name| !roles.contains_key(*name) && !has_file(name)).collect();
         for name in alone {
@@ -200,6 +206,8 @@ impl Reader<'_> {
             annotation: Arc::new(annotation),
             approvals,
             console,
+            desk,
+            reminders,
         }
     }
 

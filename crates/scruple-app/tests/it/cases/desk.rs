@@ -9,10 +9,10 @@ use scruple_app::{Ask, Declaration, Desk, DeskError, Emergency, Narrower, Rules,
 use scruple_core::{Id, Phi};
 use scruple_flow::directory::{Attributes, Leave, LeaveState};
 use scruple_flow::{
-    AccessRequest, ApprovalRule, ApproverKind, DeclaredReason, EmergencyReason, Finding, NewElevation, Opening,
+    AccessRequest, ApprovalRule, ApproverKind, Backup, DeclaredReason, EmergencyReason, Finding, NewElevation, Opening,
     PatientRef, QuestionCause, RequestError, ReviewError, RoleCode, Window,
 };
-use scruple_policy::{Act, ActScope};
+use scruple_policy::{Act, ActScope, DeskRules, Reminder};
 use scruple_store::{
     NewDirectoryRecord, NewEvent, Person, Subject, emergencies_between, find_case, find_elevation, find_grant,
     find_question, find_request, insert_directory, insert_elevation, insert_enrolment, insert_leave, list_elevations,
@@ -20,7 +20,9 @@ use scruple_store::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-const WORDS: &str = "Peer review of the March falls, case 4711";
+pub const WORDS: &str = "Peer review of the March falls, case 4711";
+/// The text that is read before somebody asks for the role of billers.
+pub const READ: &str = "role-0123456789abcdef";
 
 /// Nurses care for patients, managers agree, the privacy office oversees.
 pub struct TestRules;
@@ -34,7 +36,9 @@ impl Rules for TestRules {
             ("nurse" | "biller", false) => vec![role_of("manager"), role_of("privacy_officer")],
             _ => return None,
         };
-        Some(ApprovalRule { needs, hours_max: 8, decide_hours: 4, step_up: false })
+        let privacy = Backup { kind: role_of("privacy_officer"), after_hours: 3 };
+        let backup = needs.contains(&role_of("manager")).then_some(privacy);
+        Some(ApprovalRule { needs, hours_max: 8, decide_hours: 4, step_up: false, backup })
     }
 
     fn may_declare(&self, role: &RoleCode) -> bool {
@@ -59,17 +63,25 @@ impl Rules for TestRules {
             _ => None,
         }
     }
+
+    fn reminder(&self, role: &RoleCode, _: bool) -> Option<Reminder> {
+        (role.as_str() == "biller").then(|| Reminder { id: READ.to_owned(), sentences: Vec::new() })
+    }
+
+    fn desk(&self) -> DeskRules {
+        DeskRules::default()
+    }
 }
 
 /// A nurse, a biller, two managers and the privacy office, each for 100,000 seconds.
-struct House<'a> {
-    world: &'a World,
+pub struct House<'a> {
+    pub world: &'a World,
     rng: ChaCha20Rng,
-    people: BTreeMap<&'static str, Id<Person>>,
+    pub people: BTreeMap<&'static str, Id<Person>>,
 }
 
 impl<'a> House<'a> {
-    async fn open(world: &'a World) -> Self {
+    pub async fn open(world: &'a World) -> Self {
         let mut people = BTreeMap::new();
         for (login, role) in
             [("nora", "nurse"), ("bob", "biller"), ("mia", "manager"), ("max", "manager"), ("pia", "privacy_officer")]
@@ -81,16 +93,16 @@ impl<'a> House<'a> {
         Self { world, rng: ChaCha20Rng::seed_from_u64(5), people }
     }
 
-    fn who(&self, login: &str) -> Who {
+    pub fn who(&self, login: &str) -> Who {
         Who { person: self.people[login], stepped_up: false }
     }
 
-    fn desk(&mut self) -> Desk<'_> {
+    pub fn desk(&mut self) -> Desk<'_> {
         let World { store, lease, clock, .. } = self.world;
         Desk { store, lease, clock: clock.as_ref(), rng: &mut self.rng, rules: &TestRules }
     }
 
-    fn ask(patients: &[&str], hours: i64, words: &str) -> Ask {
+    pub fn ask(patients: &[&str], hours: i64, words: &str) -> Ask {
         Ask {
             person: None,
             role: "nurse".parse().unwrap(),
@@ -100,23 +112,24 @@ impl<'a> House<'a> {
             ends_at: at(hours * 3_600),
             justification: Phi::new(words.to_owned()),
             ticket: None,
+            acknowledged: Some(READ.to_owned()),
         }
     }
 
-    async fn submitted(&mut self, patients: &[&str]) -> AccessRequest {
+    pub async fn submitted(&mut self, patients: &[&str]) -> AccessRequest {
         let nora = self.who("nora");
         let words = format!("{WORDS} {}", self.world.id::<Person>());
         self.desk().submit(nora, Self::ask(patients, 2, &words)).await.unwrap().now
     }
 
     /// The patients whose records are open to a login now, through a cache whose feed was just read.
-    async fn opened(&self, login: &str, purpose: &str) -> Vec<String> {
+    pub async fn opened(&self, login: &str, purpose: &str) -> Vec<String> {
         let (cache, _) = self.world.fresh_cache().await;
         let held = cache.held(login, self.world.now()).await.unwrap().unwrap();
         held.opened(&"nurse".parse().unwrap(), purpose, self.world.now()).into_keys().collect()
     }
 
-    async fn roles(&self, login: &str) -> Vec<String> {
+    pub async fn roles(&self, login: &str) -> Vec<String> {
         let (cache, _) = self.world.fresh_cache().await;
         roles(&cache.held(login, self.world.now()).await.unwrap().unwrap(), self.world.now())
     }
@@ -423,7 +436,7 @@ async fn nobody_of_the_reader_s_line_reviews_his_emergency() {
 }
 
 /// Who made the link by which a person signs in could have used it himself.
-async fn vouch(house: &House<'_>, by: &str, person: &str) {
+pub async fn vouch(house: &House<'_>, by: &str, person: &str) {
     let mut tx = house.world.store.begin().await.unwrap();
     let (id, hash) = (house.world.id(), [house.people.len().to_le_bytes()[0]; 32]);
     let (person, by) = (house.people[person], house.people[by]);

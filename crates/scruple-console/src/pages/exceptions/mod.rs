@@ -1,3 +1,4 @@
 //! Everything outside of a role.
 
+pub(crate) mod export;
 pub(crate) mod list;

@@ -7,7 +7,8 @@ use scruple_flow::{
 };
 use scruple_store::{
     NewReview, Person, StoreError, Subject, end_elevation, end_elevations_of, find_elevation, insert_elevation,
-    insert_review, list_elevations, list_elevations_of_patient, load_access, open_elevations,
+    insert_review, list_elevations, list_elevations_of_patient, list_elevations_of_request, load_access,
+    open_elevations,
 };
 
 const WORDS: &str = "Covering bed twelve for Maria tonight";
@@ -107,6 +108,9 @@ async fn an_elevation_stands_on_an_approved_request_for_that_patient() {
         assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
         changed(db, &approved, 1).await.unwrap();
         insert(&new).await.unwrap();
+        let of_it = list_elevations_of_request(&mut db.read().await, request.id).await.unwrap();
+        assert_eq!(of_it.iter().map(|one| one.held.id).collect::<Vec<_>>(), [new.opening().id]);
+        assert!(list_elevations_of_request(&mut db.read().await, db.id()).await.unwrap().is_empty());
         let held = open_elevations(&mut db.read().await, people[0], at(9)).await.unwrap();
         assert_eq!(
             (held[0].kind, held[0].purpose.as_deref()),
