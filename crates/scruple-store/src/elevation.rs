@@ -292,7 +292,7 @@ pub async fn list_elevations_of_request(tx: &mut Tx, request: Id<AccessRequest>)
                 granted_at, justification_sealed, ended_by, ended_at, version
          FROM elevation WHERE request = $1 ORDER BY id LIMIT $2";
     let rows: Vec<ElevationRow> =
-        on_engine!(tx, |conn| { sqlx::query_as(SQL).bind(request.uuid()).bind(PAGE_ROWS_MAX).fetch_all(conn).await? });
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(request.uuid()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
     rows.into_iter().map(|row| row.into_elevation(tx)).collect()
 }
 
