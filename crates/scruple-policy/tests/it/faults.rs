@@ -280,7 +280,7 @@ fn approvals_and_the_console() {
 fn reminders_and_house_rules_of_the_desk() {
     plant("reminders.csv", "role,everyone,", "roles,everyone,", "`action` is `roles`");
     plant("reminders.csv", "role,everyone,", "role,clown,", "`clown` is no role and no tier");
-    plant("reminders.csv", "role,tier:high,", "role,everyone,", "`everyone` stands twice");
+    plant("reminders.csv", "role,tier:high,\"This", "role,everyone,\"This", "`everyone` stands twice");
     let files = changed("pack.toml", "extension_last_part = 4 ", "extension_last_part = 0 ");
     find(&files, Severity::Error, "pack.toml", "", "`extension_last_part` is 0");
     let pack = read(&PackFiles::embedded()).unwrap();
