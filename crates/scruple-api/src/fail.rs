@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use scruple_app::directory::DirectoryError;
 use scruple_app::{AccessError, DeskError};
 use scruple_flow::unused::UnusedError;
-use scruple_flow::{DormancyError, RequestError, TaskError};
+use scruple_flow::{DeputyError, DormancyError, RequestError, TaskError};
 use scruple_http::Problem;
 use scruple_store::StoreError;
 
@@ -194,6 +194,8 @@ impl Fail {
                 };
             }
             DeskError::Task(TaskError::OwnTask | TaskError::NotEligible | TaskError::NotYours) => StatusCode::FORBIDDEN,
+            DeskError::Deputy(DeputyError::NotYours) => StatusCode::FORBIDDEN,
+            DeskError::Deputy(DeputyError::Transition { .. }) => StatusCode::CONFLICT,
             DeskError::Review(scruple_flow::ReviewError::NotIndependent) => StatusCode::FORBIDDEN,
             DeskError::Review(scruple_flow::ReviewError::Transition { .. }) => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
@@ -241,6 +243,17 @@ fn title(error: &DeskError) -> &'static str {
             "kinds of information are named for the records of patients alone"
         }
         DeskError::Task(error) => title_of_task(*error),
+        DeskError::Request(RequestError::NotRead) => "the text on what is minimum necessary here is read first",
+        DeskError::Request(RequestError::NotStanding) => {
+            "only access that stands is prolonged, to an end behind its own"
+        }
+        DeskError::Request(RequestError::TooEarly { .. }) => "access is prolonged in the last part of its time",
+        DeskError::Request(RequestError::Cap { .. }) => "it was prolonged as often or as long as the policy allows",
+        DeskError::Deputy(DeputyError::Himself) => "nobody is his own deputy",
+        DeskError::Deputy(DeputyError::TooLong) => "a deputy stands in for at most 30 days",
+        DeskError::Deputy(DeputyError::Over) => "the time that is named is over",
+        DeskError::Deputy(DeputyError::NotYours) => "the deputy accepts, and one of the two ends it",
+        DeskError::Deputy(DeputyError::Transition { .. }) => "it stands where this does not follow",
         DeskError::Request(RequestError::Reason(_)) | DeskError::Review(scruple_flow::ReviewError::Reason(_)) => {
             "the reason does not say what it is for"
         }

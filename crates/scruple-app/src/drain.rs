@@ -203,6 +203,17 @@ pub struct Drainer {
     feed: Arc<Notify>,
 }
 
+/// The entry that an event makes.
+pub(crate) fn entry_of(event: &Event) -> Entry {
+    let body = EntryBody::Event {
+        event: event.kind.clone(),
+        aggregate: event.aggregate.to_string(),
+        version: event.version,
+        subjects: event.subjects.iter().map(ToString::to_string).collect(),
+    };
+    Entry::new(event.at, body)
+}
+
 impl Drainer {
     /// A drainer of `shard` that notifies `feed` whenever events have reached the ledger.
     ///
@@ -294,13 +305,7 @@ impl Drainer {
 
     fn entry(&self, event: &Event) -> Result<(Origin, Vec<u8>), DrainError> {
         let Position { shard, seq } = event.position;
-        let body = EntryBody::Event {
-            event: event.kind.clone(),
-            aggregate: event.aggregate.to_string(),
-            version: event.version,
-            subjects: event.subjects.iter().map(ToString::to_string).collect(),
-        };
-        let bytes = Entry::new(event.at, body).to_bytes();
+        let bytes = entry_of(event).to_bytes();
         let bytes = bytes.map_err(|source| DrainError::NoEntry { shard, seq, source })?;
         Ok((Origin::new(self.number, seq.unsigned_abs()), bytes))
     }

@@ -30,6 +30,7 @@ pub mod directory;
 mod door;
 mod drain;
 pub mod evidence;
+mod exception;
 mod feed;
 pub mod limits;
 mod link;
@@ -45,14 +46,16 @@ mod viewer;
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, acting, select_role};
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
 pub use desk::{
-    Alike, Ask, CaseAsk, ChartAsk, Declaration, Desk, DeskError, Done, Emergency, Narrower, Rules, STEPS_MAX, TaskAsk,
-    Trained, UnmaskAsk, Who, approved_by, steps_for,
+    Alike, Ask, CaseAsk, ChartAsk, Declaration, Deputised, DeputyAsk, Desk, DeskError, Done, Emergency, Longer,
+    Narrower, Rules, STEPS_MAX, TaskAsk, Trained, UnmaskAsk, Who, approved_by, deputised, deputy_scope, extension_rule,
+    steps_for,
 };
 pub use door::{
     Answer, Attempt, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Enrolling, Entered, Errand, Named, Returned, SignedIn,
     Waiting,
 };
 pub use drain::{DrainError, DrainHandle, DrainState, Drainer, WaitError};
+pub use exception::{EventLink, Exception, exception};
 pub use feed::FeedFollower;
 pub use link::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};
 pub use sealer::StoreKeys;

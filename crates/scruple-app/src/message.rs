@@ -6,7 +6,7 @@ use crate::limits::{MESSAGE_ATTEMPTS_MAX, MESSAGE_LEASE_MICROS, MESSAGE_TIMEOUT}
 use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
-use scruple_flow::{AccessRequest, EmergencyReview, RequestState, ReviewState};
+use scruple_flow::{AccessRequest, Alert, EmergencyReview, RequestState, ReviewState};
 use scruple_store::limits::JOBS_LEASED_MAX;
 use scruple_store::{
     Aggregate, Event, Job, JobFailure, LeasedJob, NewJob, Outcome, ShardLease, Store, StoreError, Tx, enqueue,
@@ -42,6 +42,12 @@ pub enum Told {
     RequestWaits(Id<AccessRequest>),
     /// Half of the time to decide on it is over.
     RequestStillWaits(Id<AccessRequest>),
+    /// Nobody has answered it: its backup may now.
+    RequestEscalated(Id<AccessRequest>),
+    /// Access is asked for more often than the house expects.
+    RequestsOften(Id<Alert>),
+    /// Somebody opens charts in emergencies more often than the house expects.
+    EmergenciesOften(Id<Alert>),
 }
 
 impl Told {
@@ -54,13 +60,17 @@ impl Told {
             Self::ReviewLate(_) => "review_late",
             Self::RequestWaits(_) => "request_waits",
             Self::RequestStillWaits(_) => "request_still_waits",
+            Self::RequestEscalated(_) => "request_escalated",
+            Self::RequestsOften(_) => "requests_often",
+            Self::EmergenciesOften(_) => "emergencies_often",
         }
     }
 
     const fn about(self) -> Id<About> {
         Id::from_uuid(match self {
             Self::EmergencyOpened(id) | Self::Drill(id) | Self::ReviewLate(id) => id.uuid(),
-            Self::RequestWaits(id) | Self::RequestStillWaits(id) => id.uuid(),
+            Self::RequestWaits(id) | Self::RequestStillWaits(id) | Self::RequestEscalated(id) => id.uuid(),
+            Self::RequestsOften(id) | Self::EmergenciesOften(id) => id.uuid(),
         })
     }
 
@@ -73,6 +83,9 @@ impl Told {
             "review_late" => Self::ReviewLate(Id::from_uuid(id)),
             "request_waits" => Self::RequestWaits(Id::from_uuid(id)),
             "request_still_waits" => Self::RequestStillWaits(Id::from_uuid(id)),
+            "request_escalated" => Self::RequestEscalated(Id::from_uuid(id)),
+            "requests_often" => Self::RequestsOften(Id::from_uuid(id)),
+            "emergencies_often" => Self::EmergenciesOften(Id::from_uuid(id)),
             _ => return None,
         })
     }
@@ -85,7 +98,12 @@ impl Told {
     fn path(self) -> String {
         match self {
             Self::EmergencyOpened(id) | Self::Drill(id) | Self::ReviewLate(id) => format!("/emergency/{id}"),
-            Self::RequestWaits(id) | Self::RequestStillWaits(id) => format!("/requests/{id}"),
+            Self::RequestWaits(id) | Self::RequestStillWaits(id) | Self::RequestEscalated(id) => {
+                format!("/requests/{id}")
+            }
+            // The figures of the days that were counted, which name who and how often.
+            Self::RequestsOften(_) => "/requests/figures?days=30".to_owned(),
+            Self::EmergenciesOften(_) => "/emergency/figures?days=30".to_owned(),
         }
     }
 
@@ -97,17 +115,22 @@ impl Told {
             Self::ReviewLate(_) => "The review of an emergency is late",
             Self::RequestWaits(_) => "A request for access waits for a decision",
             Self::RequestStillWaits(_) => "A request for access still waits for a decision",
+            Self::RequestEscalated(_) => "Nobody has answered a request for access: you may decide it now",
+            Self::RequestsOften(_) => {
+                "Access is asked for more often than expected: look whether a role has to be redesigned"
+            }
+            Self::EmergenciesOften(_) => "Emergency access is used more often than expected: look at it together",
         }
     }
 
     /// Whether it is still worth telling.
     async fn still_holds(self, tx: &mut Tx, now: Timestamp) -> Result<bool, StoreError> {
         Ok(match self {
-            Self::EmergencyOpened(_) | Self::Drill(_) => true,
+            Self::EmergencyOpened(_) | Self::Drill(_) | Self::RequestsOften(_) | Self::EmergenciesOften(_) => true,
             Self::ReviewLate(id) => find_review(tx, id)
                 .await?
                 .is_some_and(|review| !matches!(review.state, ReviewState::Closed(_)) && review.due_at <= now),
-            Self::RequestWaits(id) | Self::RequestStillWaits(id) => find_request(tx, id)
+            Self::RequestWaits(id) | Self::RequestStillWaits(id) | Self::RequestEscalated(id) => find_request(tx, id)
                 .await?
                 .is_some_and(|request| matches!(request.state_at(now), RequestState::Pending { .. })),
         })

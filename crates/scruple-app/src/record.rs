@@ -3,9 +3,9 @@
 use crate::message::{About, Receipt};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{
-    AccessRequest, CaseState, ChartCase, ChartQuestion, Elevation, ElevationKind, EmergencyReview, MappingReview,
-    NewElevation, PackCase, PackState, PackVersion, PatientRef, RequestState, ReviewState, Revocation, UseReview,
-    UseState,
+    ALERT_DAYS, AccessRequest, Alert, AlertOf, CaseState, ChartCase, ChartQuestion, Deputy, DeputyState, Elevation,
+    ElevationKind, EmergencyReview, MappingReview, NewElevation, PackCase, PackState, PackVersion, PatientRef,
+    RequestState, ReviewState, Revocation, UseReview, UseState,
 };
 use scruple_store::{
     Aggregate, Credential, CredentialKind, Enrolment, Event, Grant, GrantRequest, LinkEnd, LinkRequest, LogImport,
@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 /// What a message tells, and of what.
 type Told<'a> = (&'a str, Id<About>);
+
+/// Who acts, and in whose place, if in somebody's.
+pub(crate) type Acting = (Id<Person>, Option<Id<Person>>);
 
 /// What an event will tell.
 pub(crate) struct Record {
@@ -140,6 +143,11 @@ impl Record {
             "ends_at": wanted.window.ends_at().micros(),
             "needs": request.rule.needs.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "decide_by": request.decide_by.micros(),
+            "backup": request.rule.backup.as_ref().map(|backup| backup.kind.to_string()),
+            "escalates_at": request.escalates_at().map(Timestamp::micros),
+            "extends": request.extends.map(|earlier| earlier.request.to_string()),
+            "extension": request.extends.map(|earlier| earlier.number),
+            "acknowledged": request.acknowledged,
             "state": request.state.code(),
             "justification": request.justification.expose(),
             "ticket": request.ticket,
@@ -180,6 +188,46 @@ impl Record {
             subjects: Subjects::none(),
             body: body.to_string().into_bytes(),
         }
+    }
+
+    /// An alert refuses nobody anything.
+    pub(crate) fn alert(alert: &Alert) -> Self {
+        let (person, role) = match &alert.of {
+            AlertOf::RequestsOfPerson(person) | AlertOf::EmergenciesOfPerson(person) => {
+                (Some(person.to_string()), None)
+            }
+            AlertOf::RequestsForRole(role) => (None, Some(role.as_str())),
+        };
+        let body = json!({
+            "alert": alert.id.to_string(),
+            "kind": alert.of.code(),
+            "person": person,
+            "role": role,
+            "count": alert.count,
+            "limit": alert.limit,
+            "days": ALERT_DAYS,
+            "suggestion": alert.of.suggestion(),
+        });
+        Self::new((Aggregate::new("alert", alert.id), 1), "alert_raised", alert.raised_at, Subjects::none(), &body)
+    }
+
+    /// Nobody's access changes by a deputy: what he decides has an event of its own.
+    pub(crate) fn deputy(deputy: &Deputy, version: i64, at: Timestamp, by: Id<Person>) -> Self {
+        let body = json!({
+            "deputy_relation": deputy.id.to_string(),
+            "principal": deputy.principal.to_string(),
+            "deputy": deputy.deputy.to_string(),
+            "capacity": deputy.capacity.code(),
+            "starts_at": deputy.window.starts_at().micros(),
+            "ends_at": deputy.window.ends_at().micros(),
+            "by": by.to_string(),
+        });
+        let kind = match deputy.state {
+            DeputyState::Named => "deputy_named",
+            DeputyState::Accepted { .. } => "deputy_accepted",
+            DeputyState::Ended { .. } => "deputy_ended",
+        };
+        Self::new((Aggregate::new("deputy", deputy.id), version), kind, at, Subjects::none(), &body)
     }
 
     pub(crate) fn elevated(new: &NewElevation) -> Self {
@@ -254,7 +302,7 @@ impl Record {
         }
     }
 
-    pub(crate) fn review(review: &EmergencyReview, version: i64, at: Timestamp, by: Id<Person>) -> Self {
+    pub(crate) fn review(review: &EmergencyReview, version: i64, at: Timestamp, (by, acting_for): Acting) -> Self {
         let rationale =
             if let ReviewState::Closed(verdict) = &review.state { Some(verdict.rationale.expose()) } else { None };
         let body = json!({
@@ -262,6 +310,7 @@ impl Record {
             "elevation": review.elevation.to_string(),
             "reader": review.reader.to_string(),
             "by": by.to_string(),
+            "acting_for": acting_for.map(|other| other.to_string()),
             "state": review.state.code(),
             "account": review.account.as_ref().map(|account| account.expose()),
             "rationale": rationale,

@@ -3,10 +3,11 @@
 
 mod tasks;
 
-use crate::desk::Rules;
+use crate::desk::{DeskError, Rules, deputised};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{
-    AccessRequest, ApproverKind, Elevation, ElevationKind, EmergencyReview, Grant, Person, RequestState, RoleCode,
+    AccessRequest, ApproverKind, DeputyAs, Elevation, ElevationKind, EmergencyReview, Grant, Person, RequestState,
+    RoleCode,
 };
 use scruple_policy::{Act, ActScope};
 use scruple_store::{
@@ -29,6 +30,8 @@ pub struct Viewer {
     /// The roles in which he looks.
     pub roles: BTreeSet<RoleCode>,
     reports: BTreeSet<Id<Person>>,
+    /// Those in whose place he decides, and as what.
+    others: Vec<(DeputyAs, Viewer)>,
 }
 
 /// Which requests.
@@ -66,21 +69,35 @@ pub struct PersonView {
 pub type Spot<T> = (Timestamp, Id<T>);
 
 impl Viewer {
-    /// Somebody with those whose line manager he is.
+    /// Somebody with those whose line manager he is, and those in whose place he decides now.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn load(store: &Store, person: Id<Person>, roles: BTreeSet<RoleCode>) -> Result<Self, StoreError> {
+    pub async fn load(
+        store: &Store,
+        (person, roles): (Id<Person>, BTreeSet<RoleCode>),
+        now: Timestamp,
+    ) -> Result<Self, DeskError> {
         let mut tx = store.begin_read().await?;
+        let mut others = Vec::new();
+        for capacity in DeputyAs::ALL {
+            for other in deputised(&mut tx, (person, capacity), now).await? {
+                others.push((capacity, Self::alone(&mut tx, other.person, other.roles).await?));
+            }
+        }
+        Ok(Self { others, ..Self::alone(&mut tx, person, roles).await? })
+    }
+
+    async fn alone(tx: &mut Tx, person: Id<Person>, roles: BTreeSet<RoleCode>) -> Result<Self, StoreError> {
         let mut reports = BTreeSet::new();
         while reports.len() < REPORTS_MAX {
-            let more = list_reports(&mut tx, person, reports.last().copied()).await?;
+            let more = list_reports(tx, person, reports.last().copied()).await?;
             if more.is_empty() {
                 break;
             }
             reports.extend(more);
         }
-        Ok(Self { person, roles, reports })
+        Ok(Self { person, roles, reports, others: Vec::new() })
     }
 
     /// Whether somebody is within what he may see by an act.
@@ -90,24 +107,58 @@ impl Viewer {
             Some(ActScope::All) => true,
             Some(ActScope::Team) => self.reports.contains(&person),
             Some(ActScope::Own) => self.person == person,
+            None if act == Act::Reviews => {
+                self.as_deputy(DeputyAs::Reviewer).any(|other| other.reaches(rules, act, person))
+            }
             None => false,
         }
     }
 
-    /// Whether he is among those who must approve, and has nothing to do with the request himself.
+    /// Those whose line manager he is.
     #[must_use]
-    pub fn may_decide(&self, request: &AccessRequest) -> bool {
+    pub const fn reports(&self) -> &BTreeSet<Id<Person>> {
+        &self.reports
+    }
+
+    /// Whether somebody for whom he stands in may do this, and he in his place.
+    #[must_use]
+    pub fn stands_in(&self, rules: &dyn Rules, act: Act) -> bool {
+        let capacity = match act {
+            Act::Decide => DeputyAs::Approver,
+            Act::Reviews => DeputyAs::Reviewer,
+            _ => return false,
+        };
+        self.as_deputy(capacity).any(|other| rules.scope(act, &other.roles).is_some())
+    }
+
+    fn as_deputy(&self, capacity: DeputyAs) -> impl Iterator<Item = &Self> {
+        self.others.iter().filter(move |(known, _)| *known == capacity).map(|(_, other)| other)
+    }
+
+    /// Whether he is among those who must approve, or their backup by now, himself or in somebody's place, and neither of the two has
+    /// to do with the request.
+    #[must_use]
+    pub fn may_decide(&self, request: &AccessRequest, now: Timestamp) -> bool {
         let has_approved = match &request.state {
             RequestState::Pending { approvals } => approvals.iter().any(|approval| approval.by == self.person),
             _ => true,
         };
+        let is_named = |one: &Self| {
+            !one.is_involved(request) && request.decided_in(now).any(|kind| one.is_named(kind, request.person))
+        };
         !self.is_involved(request)
             && !has_approved
-            && request.open_needs().iter().any(|need| self.is_named(need, request.person))
+            && (is_named(self) || self.as_deputy(DeputyAs::Approver).any(is_named))
     }
 
     fn is_named(&self, need: &ApproverKind, of: Id<Person>) -> bool {
         need.names(&self.roles, self.reports.contains(&of))
+    }
+
+    /// Whether the policy names him for a request and lets him decide.
+    fn decides(&self, rules: &dyn Rules, request: &AccessRequest, now: Timestamp) -> bool {
+        let mut kinds = request.rule.needs.iter().chain(request.backup_at(now));
+        kinds.any(|kind| self.is_named(kind, request.person)) && rules.scope(Act::Decide, &self.roles).is_some()
     }
 
     /// Whether he asked, or would get the access.
@@ -117,7 +168,8 @@ impl Viewer {
     }
 
     /// Of requests he sees his own, those that he decides or has decided, or all of them.
-    fn sees(&self, rules: &dyn Rules, request: &AccessRequest) -> bool {
+    #[must_use]
+    pub fn sees(&self, rules: &dyn Rules, request: &AccessRequest, now: Timestamp) -> bool {
         let has_decided = match &request.state {
             RequestState::Pending { approvals } | RequestState::Approved { approvals, .. } => {
                 approvals.iter().any(|approval| approval.by == self.person)
@@ -125,10 +177,11 @@ impl Viewer {
             RequestState::Denied { by, .. } => *by == self.person,
             _ => false,
         };
-        let is_named = request.rule.needs.iter().any(|need| self.is_named(need, request.person));
         self.is_involved(request)
             || has_decided
-            || is_named && rules.scope(Act::Decide, &self.roles).is_some()
+            || std::iter::once(self)
+                .chain(self.as_deputy(DeputyAs::Approver))
+                .any(|one| one.decides(rules, request, now))
             || rules.scope(Act::Requests, &self.roles) == Some(ActScope::All)
     }
 
@@ -140,10 +193,10 @@ impl Viewer {
         &self,
         store: &Store,
         rules: &dyn Rules,
-        id: Id<AccessRequest>,
+        (id, now): (Id<AccessRequest>, Timestamp),
     ) -> Result<Option<AccessRequest>, StoreError> {
         let found = find_request(&mut store.begin_read().await?, id).await?;
-        Ok(found.filter(|request| self.sees(rules, request)))
+        Ok(found.filter(|request| self.sees(rules, request, now)))
     }
 
     /// Requests: his own, the newest first; or those that wait, the most urgent first.
@@ -174,8 +227,8 @@ impl Viewer {
                 (next, looked) = (Some((request.decide_by, request.id)), looked + 1);
                 let is_wanted = match whose {
                     Whose::Mine => true,
-                    Whose::Decide => self.may_decide(&request) && self.sees(rules, &request),
-                    Whose::All => self.sees(rules, &request),
+                    Whose::Decide => self.may_decide(&request, now) && self.sees(rules, &request, now),
+                    Whose::All => self.sees(rules, &request, now),
                 };
                 if is_wanted {
                     rows.push(request);

@@ -68,6 +68,8 @@ impl MailChannel {
         match told {
             Told::EmergencyOpened(_) | Told::Drill(_) | Told::ReviewLate(_) => &self.privacy,
             Told::RequestWaits(_) | Told::RequestStillWaits(_) => &self.requests,
+            // The backup of those who did not answer, and what happens too often, are the privacy office's.
+            Told::RequestEscalated(_) | Told::RequestsOften(_) | Told::EmergenciesOften(_) => &self.privacy,
         }
     }
 

@@ -7,8 +7,10 @@
 mod codes;
 
 mod account;
+mod alert;
 pub mod approver;
 mod chart_case;
+mod deputy;
 pub mod directory;
 mod elevation;
 mod emergency;
@@ -33,10 +35,12 @@ pub use account::{
     ACCOUNT_SCOPES_MAX, Account, AccountError, AccountKind, Dormancy, DormancyError, DormancyState, IdleRule,
     IdleRules, is_generic,
 };
+pub use alert::{ALERT_DAYS, Alert, AlertOf, counted_since, is_raised};
 pub use chart_case::{
     CaseError, CaseEvent, CaseFinding, CaseLetter, CaseState, CaseVerdict, CaseWorker, ChartCase, ChartQuestion,
     NewCase, QuestionCause,
 };
+pub use deputy::{Deputy, DeputyAs, DeputyError, DeputyEvent, DeputyState};
 pub use elevation::{
     DeclaredReason, Elevation, ElevationError, ElevationKind, EmergencyReason, HeldElevation, NewElevation, Opening,
 };
@@ -51,7 +55,10 @@ pub use pack::{
 pub use patient::{InvalidPatient, PatientRef};
 pub use person::{InvalidLogin, Login, NewPerson, Person};
 pub use reason::{WeakReason, reason};
-pub use request::{AccessRequest, Approval, ApprovalRule, Approver, RequestError, RequestEvent, RequestState, Wanted};
+pub use request::{
+    AccessRequest, Approval, ApprovalRule, Approver, Backup, Extended, ExtensionRule, RequestError, RequestEvent,
+    RequestState, Wanted,
+};
 pub use role::{InvalidRole, RoleCode};
 pub use task::{
     AccessTask, HeldTask, HeldUnmask, Recording, TaskApproval, TaskApprover, TaskEnd, TaskEnded, TaskError, TaskEvent,

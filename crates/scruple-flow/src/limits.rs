@@ -28,10 +28,8 @@ pub const EMERGENCY_HOURS_MAX: i64 = 4;
 pub const DIRECTORY_VALUE_BYTES_MAX: usize = 1_024;
 /// How many managers are looked at upwards for one who is here.
 pub const MANAGERS_UP_MAX: usize = 8;
-/// Emergencies of one person in 30 days above which they are looked at together. A house rule.
-pub const EMERGENCIES_PER_30_DAYS: usize = 5;
-/// Requests of one person in 30 days above which his role is looked at. A house rule.
-pub const REQUESTS_PER_30_DAYS: usize = 10;
+/// Days that a deputy stands in for somebody. A house rule.
+pub const DEPUTY_DAYS_MAX: i64 = 30;
 /// Bytes of the number of a ticket.
 pub const TICKET_BYTES_MAX: usize = 200;
 /// Bytes of the place of a recording.

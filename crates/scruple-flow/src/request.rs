@@ -8,8 +8,11 @@ use crate::{ApproverKind, Kinds, PatientRef, Person, RequestTask, RoleCode, Weak
 use scruple_core::{Id, Phi, Timestamp};
 use std::collections::BTreeSet;
 
+mod longer;
 #[cfg(test)]
 mod tests;
+
+pub use longer::{Backup, Extended, ExtensionRule};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 
@@ -24,6 +27,8 @@ pub struct ApprovalRule {
     pub decide_hours: i64,
     /// Whoever approves must have confirmed just now that it is he.
     pub step_up: bool,
+    /// Who may answer in the place of those who do not.
+    pub backup: Option<Backup>,
 }
 
 /// What is asked for.
@@ -157,6 +162,10 @@ pub struct AccessRequest {
     pub submitted_at: Timestamp,
     /// When it is over if nobody decides.
     pub decide_by: Timestamp,
+    /// The request whose access it would prolong.
+    pub extends: Option<Extended>,
+    /// The text on what is minimum necessary here, which who asks has said that he has read: its id.
+    pub acknowledged: Option<String>,
     /// Where it stands.
     pub state: RequestState,
     /// Version of the row.
@@ -174,6 +183,15 @@ pub struct Approver {
     pub kinds: BTreeSet<ApproverKind>,
     /// He has confirmed just now that it is he.
     pub stepped_up: bool,
+}
+
+impl Approver {
+    /// The roles by which he decides.
+    #[must_use]
+    pub fn roles(&self) -> BTreeSet<RoleCode> {
+        let role = |kind: &ApproverKind| if let ApproverKind::Role(role) = kind { Some(role.clone()) } else { None };
+        self.kinds.iter().filter_map(role).collect()
+    }
 }
 
 /// What happens to a request.
@@ -252,6 +270,26 @@ pub enum RequestError {
     /// Somebody else than who asked would take it back.
     #[error("a request is taken back by who asked for it")]
     NotYours,
+    /// It does not say that the text on what is minimum necessary was read, or names another text.
+    #[error("the text on what is minimum necessary is read first")]
+    NotRead,
+    /// What would be prolonged is not in force, or is somebody else's.
+    #[error("only access that stands is prolonged")]
+    NotStanding,
+    /// It is not in the last part of its time.
+    #[error("access is prolonged in the last part of its time, from {from}")]
+    TooEarly {
+        /// From when on.
+        from: Timestamp,
+    },
+    /// It was prolonged as often, or would last as long, as the policy allows.
+    #[error("access is prolonged at most {count_max} times, and for {hours_max} hours in all")]
+    Cap {
+        /// How often.
+        count_max: i64,
+        /// Hours from its first beginning to its last end.
+        hours_max: i64,
+    },
 }
 
 impl RequestError {
@@ -275,6 +313,10 @@ impl RequestError {
             Self::NoRule => "not_requestable",
             Self::Reason(reason) => reason.code(),
             Self::NotYours => "not_your_request",
+            Self::NotRead => "reminder_not_read",
+            Self::NotStanding => "extension_of_nothing",
+            Self::TooEarly { .. } => "extension_too_early",
+            Self::Cap { .. } => "extension_cap",
         }
     }
 }
@@ -375,7 +417,11 @@ impl AccessRequest {
         if open.is_empty() {
             return self.refuse(at, RequestEvent::Approve);
         }
-        let kind = open.into_iter().find(|need| approver.kinds.contains(*need)).cloned();
+        let is_backup = self.backup_at(at).is_some_and(|kind| approver.kinds.contains(kind));
+        let own = open.iter().copied().find(|need| approver.kinds.contains(*need));
+        // A backup answers for the first who has not, once nobody is needed in his own capacity; never for one who must stand apart.
+        let silent = open.iter().copied().find(|need| !matches!(need, ApproverKind::Apart(_)));
+        let kind = own.or_else(|| silent.filter(|_| is_backup)).cloned();
         let kind = kind.ok_or(RequestError::NotEligible)?;
         let wanted = narrower.unwrap_or_else(|| self.wanted.clone());
         if !wanted.is_within(&self.wanted) {
@@ -399,7 +445,7 @@ impl AccessRequest {
     pub fn deny(self, approver: &Approver, comment: Phi<String>, at: Timestamp) -> Result<Self, RequestError> {
         let RequestState::Pending { .. } = self.state_at(at) else { return self.refuse(at, RequestEvent::Deny) };
         self.judged_by(approver)?;
-        if !self.rule.needs.iter().any(|need| approver.kinds.contains(need)) {
+        if !self.rule.needs.iter().chain(self.backup_at(at)).any(|kind| approver.kinds.contains(kind)) {
             return Err(RequestError::NotEligible);
         }
         reason(comment.expose(), None)?;

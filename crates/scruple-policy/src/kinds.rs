@@ -28,11 +28,14 @@ impl Rule {
                 }
             }
         }
+        let decide_hours = self.decide_hours.min(other.decide_hours);
         Self {
             hours: self.hours.min(other.hours),
-            decide_hours: self.decide_hours.min(other.decide_hours),
+            decide_hours,
             step_up: self.step_up || other.step_up,
             needs: self.needs,
+            // Whoever joins them does so before it is a no, or not at all.
+            backup: self.backup.filter(|(_, after_hours)| *after_hours < decide_hours),
         }
     }
 }

@@ -16,6 +16,7 @@ mod kinds;
 mod model;
 mod prove;
 mod read;
+mod reminder;
 mod show;
 mod source;
 mod spoken;
@@ -39,6 +40,7 @@ pub use model::{
 };
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;
+pub use reminder::{DeskRules, Reminder, ReminderOf, Reminders};
 pub use show::{
     Cell, ConditionLine, Determination, Matrix, MatrixRow, Need, PermitLine, PurposeLine, RoleSheet, SegmentLine,
     SegmentNeed, Show, Standing, TaskLine, UnknownRole, Wider,

@@ -1,6 +1,7 @@
 //! A pack as it was read: every name resolved to its place, every line checked.
 
 use crate::guardrail::Guardrails;
+use crate::reminder::{DeskRules, Reminder, ReminderOf, Reminders};
 use scruple_core::{
     CategoryId, ConditionId, ConditionMask, MaskId, PackHash, SegmentId, SegmentLimit, SegmentSet, Timestamp, View,
 };
@@ -313,6 +314,8 @@ pub struct Rule {
     pub decide_hours: i64,
     /// Whoever agrees must have confirmed just now that it is he.
     pub step_up: bool,
+    /// The role that may answer too, and after how many hours without an answer.
+    pub backup: Option<(String, i64)>,
 }
 
 /// A step that people take before a role opens the first record (`steps.csv`).
@@ -502,6 +505,10 @@ pub struct Pack {
     pub tasks: BTreeMap<(String, String), AccessTaskLine>,
     /// Systems, in order.
     pub systems: Vec<System>,
+    /// House rules of the desk.
+    pub desk: DeskRules,
+    /// What is read before somebody asks or takes a list along.
+    pub reminders: Reminders,
 }
 
 impl Pack {
@@ -559,6 +566,16 @@ impl Pack {
     #[must_use]
     pub fn system(&self, name: &str) -> Option<&System> {
         self.systems.iter().find(|system| system.name == name)
+    }
+
+    /// What minimum necessary means for an action in a role, as it is read before it; none where the pack says nothing of it.
+    #[must_use]
+    pub fn reminder(&self, action: ReminderOf, role: &str) -> Option<Reminder> {
+        let known = self.roles.get(role);
+        let tier = known.map(|role| format!("tier:{}", role.risk_tier)).unwrap_or_default();
+        let line = [role, &tier, EVERYONE].into_iter().find_map(|who| self.reminders.0.get(&(action, who.to_owned())));
+        let defence = known.map(|role| role.defence.clone()).filter(|_| action != ReminderOf::Export);
+        line.map(|text| Reminder::new(action, std::iter::once(text.clone()).chain(defence).collect()))
     }
 
     /// Whether somebody in a role may say that he cares for a patient: those who treat.

@@ -98,6 +98,7 @@ const FILES: &[&str] = &[
     "console.csv",
     "tasks.csv",
     "systems.csv",
+    "reminders.csv",
     "code-systems.csv",
     "profiles.toml",
     "exceptions.toml",

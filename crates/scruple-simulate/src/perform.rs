@@ -138,6 +138,7 @@ impl With<'_> {
                     ends_at: *ends_at,
                     justification: Phi::new(words.clone()),
                     ticket: Some("canary7f ticket".to_owned()),
+                    acknowledged: None,
                 };
                 let who = self.who(*by, true);
                 Ok(self.desk().submit(who, ask).await.map(drop)?)

@@ -3,7 +3,7 @@
 use crate::draw::Draw;
 use scruple_app::Rules;
 use scruple_flow::{ApprovalRule, ApproverKind, KindCode, Kinds, PatientRef, RoleCode};
-use scruple_policy::{Act, ActScope};
+use scruple_policy::{Act, ActScope, DeskRules, Reminder};
 use std::collections::BTreeSet;
 
 pub(crate) const NURSE: &str = "nurse";
@@ -73,6 +73,7 @@ impl Rules for House {
             hours_max: self.hours_max,
             decide_hours: self.decide_hours,
             step_up: self.step_up,
+            backup: None,
         })
     }
 
@@ -105,5 +106,13 @@ impl Rules for House {
             Act::EndAccess if holds(MANAGER) => Some(ActScope::Team),
             _ => None,
         }
+    }
+
+    fn reminder(&self, _: &RoleCode, _: bool) -> Option<Reminder> {
+        None
+    }
+
+    fn desk(&self) -> DeskRules {
+        DeskRules::default()
     }
 }

@@ -291,6 +291,37 @@ pub struct ElevationFilter {
     pub kind: Option<&'static str>,
 }
 
+/// How many elevations a register has: those of a filter, whatever page is shown.
+///
+/// # Errors
+/// The database failed.
+pub async fn count_elevations(tx: &mut Tx, filter: ElevationFilter) -> Result<i64, StoreError> {
+    const SQL_OPEN: &str =
+        "SELECT COUNT(*) FROM elevation
+         WHERE granted_at <= $1 AND ends_at > $1 AND (ended_at IS NULL OR ended_at > $1) AND (CAST($2 AS TEXT) IS NULL OR kind = $2)";
+    const SQL_OVER: &str = "SELECT COUNT(*) FROM elevation
+         WHERE granted_at <= $1 AND (ends_at <= $1 OR ended_at <= $1) AND (CAST($2 AS TEXT) IS NULL OR kind = $2)";
+    let sql = if filter.is_open { SQL_OPEN } else { SQL_OVER };
+    let (count,): (i64,) = on_engine!(tx, |conn| {
+        sqlx::query_as(sql).bind(filter.at.micros()).bind(filter.kind).fetch_one(conn).await?
+    });
+    Ok(count)
+}
+
+/// What a request has opened: the elevations that rest on it, in order.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_elevations_of_request(tx: &mut Tx, request: Id<AccessRequest>) -> Result<Vec<Elevation>, StoreError> {
+    const SQL: &str =
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at,
+                granted_at, justification_sealed, ended_by, ended_at, version
+         FROM elevation WHERE request = $1 ORDER BY id LIMIT $2";
+    let rows: Vec<ElevationRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(request.uuid()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
+    rows.into_iter().map(|row| row.into_elevation(tx)).collect()
+}
+
 /// Elevations of everybody by their end, the next one first, or of those that are over the last one first; one page of at most
 /// [`PAGE_ROWS_MAX`] after one.
 ///

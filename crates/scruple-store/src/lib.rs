@@ -19,6 +19,7 @@ mod access;
 mod access_log;
 mod access_sample;
 mod account;
+mod alert;
 mod approver;
 mod chart_access;
 mod chart_case;
@@ -26,6 +27,7 @@ mod commit;
 mod connect;
 mod credential;
 mod data_key;
+mod deputy;
 mod directory;
 mod elevation;
 mod error;
@@ -66,6 +68,7 @@ pub use account::{
     find_system, insert_account, insert_dormancy, last_used, list_accounts_owned, list_dormancies, list_systems,
     unused_since, update_account, used_dormancies,
 };
+pub use alert::{count_for_alert, insert_alert, last_alert, list_alerts};
 pub use approver::{UnreviewedGrant, decisions_between, unreviewed_grants};
 pub use chart_access::{
     AccessBasis, AccessOutcome, AccessSource, AfterAccess, ChartAccess, LedgerPart, NewChartAccess, SourceKind,
@@ -83,14 +86,15 @@ pub use credential::{
     insert_enrolment, inviters, list_credentials, remove_credential, update_credential, use_enrolment,
 };
 pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
+pub use deputy::{deputies_in_force, find_deputy, insert_deputy, list_deputies_of, update_deputy};
 pub use directory::{
     DirectoryRecord, NewDirectoryRecord, count_directory, directory_place, find_directory,
     find_directory_by_employee_number, find_directory_by_external_id, insert_directory, list_directory, list_reports,
     mark_directory_deleted, pass_reports_on, update_directory,
 };
 pub use elevation::{
-    ElevationFilter, end_elevation, end_elevations_of, find_elevation, insert_elevation, list_elevations,
-    list_elevations_by_end, list_elevations_of_patient, list_elevations_of_request, open_elevations,
+    ElevationFilter, count_elevations, end_elevation, end_elevations_of, find_elevation, insert_elevation,
+    list_elevations, list_elevations_by_end, list_elevations_of_patient, list_elevations_of_request, open_elevations,
 };
 pub use engine::{Engine, Tx};
 pub use error::StoreError;

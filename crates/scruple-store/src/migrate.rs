@@ -61,6 +61,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/postgres/0009_kinds.sql"),
     ),
     (
+        10,
+        "desk",
+        include_str!("../migrations/sqlite/0010_desk.sql"),
+        include_str!("../migrations/postgres/0010_desk.sql"),
+    ),
+    (
         11,
         "account_life",
         include_str!("../migrations/sqlite/0011_account_life.sql"),

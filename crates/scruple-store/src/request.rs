@@ -6,8 +6,8 @@ use crate::limits::PAGE_ROWS_MAX;
 use crate::{StoreError, Tx};
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{
-    AccessRequest, Approval, ApprovalRule, ApproverKind, KindCode, Kinds, PatientRef, Person, RequestState,
-    RequestTask, Wanted, Window,
+    AccessRequest, Approval, ApprovalRule, ApproverKind, Backup, Extended, KindCode, Kinds, PatientRef, Person,
+    RequestState, RequestTask, Wanted, Window,
 };
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -22,6 +22,8 @@ row! { struct RequestRow {
     justification_sealed: Vec<u8>, ticket_sealed: Option<Vec<u8>>, needs: String, hours_max: i64, decide_hours: i64,
     step_up: i64, submitted_at: i64, decide_by: i64, state: String, decided_by: Option<Uuid>, decided_at: Option<i64>,
     comment_sealed: Option<Vec<u8>>, task: String, whole: i64, version: i64,
+    backup: Option<String>, escalate_hours: Option<i64>, extends: Option<Uuid>, extension: Option<i64>,
+    extends_since: Option<i64>, acknowledged: Option<String>,
 } }
 
 row! { struct ApprovalRow { by_person: Uuid, acting_for: Option<Uuid>, kind: String, at: i64 } }
@@ -85,6 +87,20 @@ async fn read(tx: &mut Tx, row: RequestRow) -> Result<AccessRequest, StoreError>
         1 => Kinds::Whole,
         _ => Kinds::named(named(tx, id).await?).ok_or_else(|| inconsistent("kind", id))?,
     };
+    let backup = match (&row.backup, row.escalate_hours) {
+        (None, None) => None,
+        (Some(code), Some(after_hours)) => {
+            Some(Backup { kind: kind(code).ok_or_else(|| inconsistent("backup", id))?, after_hours })
+        }
+        _ => return Err(inconsistent("escalate_hours", id)),
+    };
+    let extends = match (row.extends, row.extension, row.extends_since) {
+        (None, None, None) => None,
+        (Some(request), Some(number), Some(since)) => {
+            Some(Extended { request: Id::from_uuid(request), number, since: Timestamp::from_micros(since) })
+        }
+        _ => return Err(inconsistent("extends", id)),
+    };
     let needs: Option<Vec<ApproverKind>> = row.needs.split_ascii_whitespace().map(kind).collect();
     // relies on (grant-window)
     let window = Window::new(Timestamp::from_micros(row.starts_at), Timestamp::from_micros(row.ends_at));
@@ -107,9 +123,12 @@ async fn read(tx: &mut Tx, row: RequestRow) -> Result<AccessRequest, StoreError>
             hours_max: row.hours_max,
             decide_hours: row.decide_hours,
             step_up: row.step_up == 1,
+            backup,
         },
         submitted_at: Timestamp::from_micros(row.submitted_at),
         decide_by: Timestamp::from_micros(row.decide_by),
+        extends,
+        acknowledged: row.acknowledged,
         state,
         version: row.version,
     })
@@ -125,8 +144,10 @@ pub async fn insert_request(tx: &mut Tx, request: &AccessRequest) -> Result<(), 
     const SQL: &str =
         "INSERT INTO access_request (id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed,
                                      ticket_sealed, needs, needed, hours_max, decide_hours, step_up, submitted_at,
-                                     decide_by, state, task, whole, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1)";
+                                     decide_by, state, task, whole, version,
+                                     backup, escalate_hours, extends, extension, extends_since, acknowledged)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1,
+                 $20, $21, $22, $23, $24, $25)";
     const SQL_PATIENT: &str = "INSERT INTO request_patient (request, patient_blind, patient_sealed, dropped)
                                VALUES ($1, $2, $3, 0)";
     let id = request.id.uuid();
@@ -158,6 +179,12 @@ pub async fn insert_request(tx: &mut Tx, request: &AccessRequest) -> Result<(), 
             .bind(request.state.code())
             .bind(request.wanted.task.code())
             .bind(i64::from(request.wanted.kinds == Kinds::Whole))
+            .bind(request.rule.backup.as_ref().map(|backup| backup.kind.to_string()))
+            .bind(request.rule.backup.as_ref().map(|backup| backup.after_hours))
+            .bind(request.extends.map(|earlier| earlier.request.uuid()))
+            .bind(request.extends.map(|earlier| earlier.number))
+            .bind(request.extends.map(|earlier| earlier.since.micros()))
+            .bind(request.acknowledged.as_deref())
             .execute(conn)
             .await?;
     });
@@ -278,7 +305,7 @@ pub async fn find_request(tx: &mut Tx, id: Id<AccessRequest>) -> Result<Option<A
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-                task, whole, version
+    task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged,
          FROM access_request WHERE id = $1";
     let row: Option<RequestRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(id.uuid()).fetch_optional(conn).await?);
@@ -300,7 +327,7 @@ pub async fn list_requests_of(
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-                task, whole, version
+    task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged,
          FROM access_request WHERE (person = $1 OR requested_by = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
     let before = before.map_or(Uuid::max(), Id::uuid);
     let rows: Vec<RequestRow> = on_engine!(tx, |conn| {
@@ -317,7 +344,7 @@ pub async fn list_pending_requests(tx: &mut Tx, now: Timestamp) -> Result<Vec<Ac
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-                task, whole, version
+    task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged,
          FROM access_request WHERE state = 'pending' AND decide_by > $1 ORDER BY decide_by, id LIMIT $2";
     let rows: Vec<RequestRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(now.micros()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
@@ -336,7 +363,7 @@ pub async fn list_pending_requests_after(
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-                task, whole, version
+    task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged,
          FROM access_request
          WHERE state = 'pending' AND decide_by > $1 AND (decide_by > $2 OR (decide_by = $2 AND id > $3))
          ORDER BY decide_by, id LIMIT $4";
@@ -355,7 +382,7 @@ pub async fn list_overdue_requests(tx: &mut Tx, now: Timestamp) -> Result<Vec<Ac
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-                task, whole, version
+    task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged,
          FROM access_request WHERE state = 'pending' AND decide_by <= $1 ORDER BY decide_by, id LIMIT $2";
     let rows: Vec<RequestRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(now.micros()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);

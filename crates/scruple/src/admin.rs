@@ -60,6 +60,9 @@ What the logs of other systems told stays.")]
     /// Reads and decides requests for access, as the person of a token
     #[command(subcommand)]
     Requests(remote::RequestsCommand),
+    /// Names, accepts and ends deputies at the desk, as the person of a token
+    #[command(subcommand)]
+    Deputies(remote::DeputiesCommand),
     /// Reads and ends access, as the person of a token
     #[command(subcommand)]
     Access(remote::AccessCommand),
@@ -172,6 +175,7 @@ pub fn run(command: &AdminCommand) -> Result<ExitCode> {
     let command = match command {
         AdminCommand::Link(command) => command,
         AdminCommand::Requests(command) => return remote::requests(command),
+        AdminCommand::Deputies(command) => return remote::deputies(command),
         AdminCommand::Access(command) => return remote::access(command),
         AdminCommand::People(command) => return remote::people(command),
         AdminCommand::Evidence(args) => return remote::evidence(args),

@@ -3,6 +3,7 @@
 use crate::state;
 use crate::terminal::{count, say};
 use anyhow::{Context as _, Result, bail};
+use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, Subcommand};
 use scruple_core::{Entry, Id};
 use scruple_ledger::{EntryRead, FileSystem, Payload, Report, VerifyOptions, entries, verify};
@@ -143,7 +144,19 @@ fn as_json(entry: &EntryRead) -> serde_json::Value {
         Payload::Open(bytes) => serde_json::from_slice(bytes).unwrap_or(serde_json::Value::Null),
         other => serde_json::json!({ "sealed": format!("{other:?}") }),
     };
-    serde_json::json!({ "index": entry.index, "leaf": entry.leaf.to_string(), "entry": payload })
+    let mut shown = serde_json::json!({ "index": entry.index, "leaf": entry.leaf.to_string(), "entry": payload });
+    if let serde_json::Value::Object(fields) = &mut shown {
+        // What evidence of an event names: where it stands in its shard, and what it is there.
+        if let Some(origin) = entry.origin {
+            fields.insert("origin".to_owned(), serde_json::json!({ "shard": origin.shard, "position": origin.seq }));
+        }
+        if let Payload::Open(bytes) = &entry.payload {
+            let hash = digest(&SHA256, bytes);
+            let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            fields.insert("sha256".to_owned(), serde_json::Value::String(hash));
+        }
+    }
+    shown
 }
 
 fn as_words(entry: &EntryRead) -> String {

@@ -8,6 +8,7 @@ use crate::fail::Fail;
 use crate::limits::DENIAL_MINUTES;
 use crate::service::Service;
 use rand_core::CryptoRng;
+use scruple_app::Rules;
 use scruple_core::{ENGINE_VERSION, Id, Timestamp};
 use scruple_flow::{PatientRef, Person, RequestTask, RoleCode};
 use scruple_policy::Pack;
@@ -168,6 +169,7 @@ fn access_request(
     };
     let of_patient = askable.patient.is_some();
     let base = &service.parts.base;
+    let text = Rules::reminder(&*service.pack(), &askable.role, of_patient);
     let longest = service.pack().approval(askable.role.as_str(), of_patient).map_or(0, |rule| rule.hours);
     let mut fields = json!({
         "role": { "const": askable.role.as_str() },
@@ -194,8 +196,15 @@ fn access_request(
         if let Some(purpose) = &askable.purpose {
             all.insert("purpose_of_use".to_owned(), json!({ "const": purpose }));
         }
+        // What is to be shown and read before it is sent.
+        if let Some(text) = &text {
+            let said =
+                json!({ "const": text.id, "title": "I have read this", "description": text.sentences.join(" ") });
+            all.insert("acknowledged".to_owned(), said);
+        }
     }
     let mut required = vec!["role", "task", "justification", "ends_at", "denial"];
+    required.extend(text.map(|_| "acknowledged"));
     let mut schema =
         json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "properties": fields });
     if of_patient {

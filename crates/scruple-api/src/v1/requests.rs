@@ -65,6 +65,10 @@ pub(crate) struct NewAccessRequest {
     /// The number of a ticket or case.
     #[schema(max_length = 200)]
     pub ticket: Option<String>,
+    /// The id of the text on what is minimum necessary here, which was read: `GET /api/v1/reminders`. Refused without it, where there is
+    /// one.
+    #[schema(max_length = 64)]
+    pub acknowledged: Option<String>,
     /// The denial that it follows on, as `access_request` of a decision told it.
     pub denial: Option<DenialRef>,
 }
@@ -161,12 +165,13 @@ pub(crate) async fn list(
 }
 
 pub(super) async fn viewer(service: &Service, caller: &Caller) -> Result<Viewer, Fail> {
-    Ok(Viewer::load(&service.parts.store, caller.person(), caller.roles.clone()).await?)
+    let now = service.now();
+    Ok(Viewer::load(&service.parts.store, (caller.person(), caller.roles.clone()), now).await?)
 }
 
-async fn find(service: &Service, viewer: &Viewer, text: &str) -> Result<AccessRequest, Fail> {
+pub(super) async fn find(service: &Service, viewer: &Viewer, text: &str) -> Result<AccessRequest, Fail> {
     let id = text.parse().map_err(|_| Fail::NOT_FOUND)?;
-    let found = viewer.request(&service.parts.store, &*service.pack(), id).await?;
+    let found = viewer.request(&service.parts.store, &*service.pack(), (id, service.now())).await?;
     found.ok_or(Fail::NOT_FOUND)
 }
 
@@ -221,8 +226,9 @@ pub(crate) async fn create(
     replay::once(&service, &caller, said, async |attempt| {
         let viewer = viewer(&service, &caller).await?;
         let id: Id<AccessRequest> = Id::from_uuid(attempt.id);
+        let place = (id, service.now());
         let before =
-            if attempt.again { viewer.request(&service.parts.store, &*service.pack(), id).await? } else { None };
+            if attempt.again { viewer.request(&service.parts.store, &*service.pack(), place).await? } else { None };
         let made = match before {
             Some(made) => made,
             None => {
@@ -272,6 +278,7 @@ fn ask(service: &Service, caller: &Caller, viewer: &Viewer, order: &NewAccessReq
         ends_at: parse_time(&order.ends_at).ok_or(Fail::TIME)?,
         justification: Phi::new(order.justification.clone()),
         ticket,
+        acknowledged: order.acknowledged.clone(),
     };
     match &order.denial {
         Some(denial) => bind(service, caller, &mut ask, denial)?,

@@ -37,6 +37,9 @@ pub(crate) struct ApprovalShown {
     pub by: PersonRef,
     /// In what capacity: a role, or `line_manager`.
     pub kind: String,
+    /// In whose place, if in somebody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acting_for: Option<PersonRef>,
     #[schema(format = DateTime)]
     pub at: String,
 }
@@ -79,6 +82,22 @@ pub(crate) struct RequestShown {
     pub submitted_at: String,
     #[schema(format = DateTime)]
     pub decide_by: String,
+    /// Who may answer too, once nobody has until `escalates_at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub escalates_at: Option<String>,
+    /// The request whose access it prolongs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Uuid)]
+    pub extends: Option<String>,
+    /// Which extension it is of the access that was asked for first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extension: Option<i64>,
+    /// The text that was read before it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<String>,
     /// The caller may decide it.
     pub for_me: bool,
     /// The version that `If-Match` names, in quotation marks.
@@ -205,7 +224,11 @@ pub(crate) async fn request(service: &Service, viewer: &Viewer, one: &AccessRequ
     if let RequestState::Pending { approvals: all } | RequestState::Approved { approvals: all, .. } = &state {
         for one in all {
             let by = person(service, one.by).await?;
-            approvals.push(ApprovalShown { by, kind: one.kind.to_string(), at: time(one.at) });
+            let acting_for = match one.acting_for {
+                Some(other) => Some(person(service, other).await?),
+                None => None,
+            };
+            approvals.push(ApprovalShown { by, kind: one.kind.to_string(), acting_for, at: time(one.at) });
         }
     }
     let comment = match &state {
@@ -234,7 +257,12 @@ pub(crate) async fn request(service: &Service, viewer: &Viewer, one: &AccessRequ
         comment,
         submitted_at: time(one.submitted_at),
         decide_by: time(one.decide_by),
-        for_me: matches!(state, RequestState::Pending { .. }) && viewer.may_decide(one),
+        backup: one.rule.backup.as_ref().map(|backup| backup.kind.to_string()),
+        escalates_at: one.escalates_at().map(time),
+        extends: one.extends.map(|earlier| earlier.request.to_string()),
+        extension: one.extends.map(|earlier| earlier.number),
+        acknowledged: one.acknowledged.clone(),
+        for_me: matches!(state, RequestState::Pending { .. }) && viewer.may_decide(one, service.now()),
         version: one.version,
     })
 }

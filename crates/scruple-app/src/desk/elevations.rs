@@ -6,7 +6,7 @@ use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::limits::EMERGENCY_HOURS_MAX;
 use scruple_flow::{
-    DeclaredReason, Elevation, ElevationKind, EmergencyReason, EmergencyReview, Kinds, NewElevation, Opening,
+    AlertOf, DeclaredReason, Elevation, ElevationKind, EmergencyReason, EmergencyReview, Kinds, NewElevation, Opening,
     PatientRef, Person, RequestError, Revocation, RoleCode, Window,
 };
 use scruple_policy::Act;
@@ -89,10 +89,13 @@ impl Desk<'_> {
         insert_elevation(&mut tx, &new).await?;
         let told = if is_drill { Told::Drill(review) } else { Told::EmergencyOpened(review) };
         tell(&mut tx, self.rng, told, at, at).await?;
+        let mut records = vec![Record::review_opened(review, &new, due_at), Record::elevated(&new)];
         if !is_drill {
             tell(&mut tx, self.rng, Told::ReviewLate(review), at, due_at).await?;
+            // Too often is told, and is in nobody's way (care-continues).
+            let often = self.rules.desk().emergencies_per_30_days;
+            records.extend(self.watch(&mut tx, AlertOf::EmergenciesOfPerson(who.person), often, at).await?);
         }
-        let records = [Record::review_opened(review, &new, due_at), Record::elevated(&new)];
         self.commit(tx, &records, new).await
     }
 

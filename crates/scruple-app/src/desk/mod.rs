@@ -1,9 +1,12 @@
 //! The desk: access beyond what a person has is asked for, given, ended and looked at here. Each use case is one transaction: it
 //! loads what is, makes one transition of scruple-flow, and commits with the events of it.
 
+mod alerts;
 mod apart;
 mod charts;
+mod deputies;
 mod elevations;
+mod longer;
 mod requests;
 mod reviews;
 mod steps;
@@ -15,10 +18,11 @@ use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::step::{Step, StepError, StepKind};
 use scruple_flow::{
-    ApprovalRule, Approver, ApproverKind, CaseError, ElevationError, GrantError, KindCode, Kinds, MappingError,
-    PackError, PatientRef, Person, RequestError, ReviewError, RoleCode, TaskError, TaskKind, TaskRule, UseError,
+    ApprovalRule, ApproverKind, Backup, CaseError, DeputyError, ElevationError, GrantError, KindCode, Kinds,
+    MappingError, PackError, PatientRef, Person, RequestError, ReviewError, RoleCode, TaskError, TaskKind, TaskRule,
+    UseError,
 };
-use scruple_policy::{Act, ActScope, Pack, StepLine};
+use scruple_policy::{Act, ActScope, DeskRules, Pack, Reminder, ReminderOf, StepLine};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
 use scruple_store::{
     Position, ShardLease, Store, StoreError, Tx, find_directory, find_person, inviters, open_elevations, open_grants,
@@ -27,7 +31,9 @@ use scruple_store::{
 use std::collections::BTreeSet;
 
 pub use charts::{CaseAsk, ChartAsk};
+pub use deputies::{Deputised, DeputyAsk, deputised, deputy_scope};
 pub use elevations::{Declaration, Emergency};
+pub use longer::{Longer, extension_rule};
 pub use requests::{Ask, Narrower};
 pub use reviews::Alike;
 pub use steps::{STEPS_MAX, Trained, steps_for};
@@ -86,6 +92,12 @@ pub trait Rules: Send + Sync {
 
     /// How far somebody who holds these roles may go with an act; none: not at all.
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope>;
+
+    /// What is read before somebody asks for a role, or, in it, for the records of named patients; none: nothing has to be read.
+    fn reminder(&self, role: &RoleCode, is_of_patients: bool) -> Option<Reminder>;
+
+    /// House rules: how far access is prolonged, what is too often.
+    fn desk(&self) -> DeskRules;
 }
 
 impl Rules for Pack {
@@ -102,6 +114,12 @@ impl Rules for Pack {
             hours_max: line.hours,
             decide_hours: line.decide_hours,
             step_up: line.step_up,
+            backup: match &line.backup {
+                Some((role, after_hours)) => {
+                    Some(Backup { kind: ApproverKind::Role(role.parse().ok()?), after_hours: *after_hours })
+                }
+                None => None,
+            },
         })
     }
 
@@ -160,6 +178,14 @@ impl Rules for Pack {
 
     fn scope(&self, act: Act, roles: &BTreeSet<RoleCode>) -> Option<ActScope> {
         self.console.scope(act, roles.iter().map(RoleCode::as_str))
+    }
+
+    fn reminder(&self, role: &RoleCode, is_of_patients: bool) -> Option<Reminder> {
+        Self::reminder(self, if is_of_patients { ReminderOf::Patients } else { ReminderOf::Role }, role.as_str())
+    }
+
+    fn desk(&self) -> DeskRules {
+        self.desk
     }
 }
 
@@ -252,6 +278,9 @@ pub enum DeskError {
     /// A task does not go on.
     #[error(transparent)]
     Task(#[from] TaskError),
+    /// Nobody stands in.
+    #[error(transparent)]
+    Deputy(#[from] DeputyError),
     /// A grant cannot be made.
     #[error(transparent)]
     Grant(#[from] GrantError),
@@ -296,6 +325,7 @@ impl DeskError {
             Self::Pack(error) => error.code(),
             Self::Mapping(error) => error.code(),
             Self::Task(error) => error.code(),
+            Self::Deputy(error) => error.code(),
             Self::Grant(_) => "grant_invalid",
             Self::Store(_) => "store_failed",
         }
@@ -377,11 +407,11 @@ pub(crate) async fn vouched_for_by(tx: &mut Tx, person: Id<Person>, people: &[Id
     Ok(inviters(tx, person).await?.iter().any(|by| people.contains(by)))
 }
 
-/// Somebody as an approver of what `person` would get: by his roles, and as the line manager if he is that.
-async fn approver(tx: &mut Tx, who: Who, roles: BTreeSet<RoleCode>, person: Id<Person>) -> Result<Approver, DeskError> {
-    let mut kinds: BTreeSet<ApproverKind> = roles.into_iter().map(ApproverKind::Role).collect();
-    if line_manager(tx, person).await? == Some(who.person) {
-        kinds.insert(ApproverKind::LineManager);
-    }
-    Ok(Approver { person: who.person, acting_for: None, kinds, stepped_up: who.stepped_up })
+/// Refuses where a person does not hold a role now.
+async fn holds(tx: &mut Tx, person: Id<Person>, role: &RoleCode, at: Timestamp) -> Result<(), DeskError> {
+    let held = roles_of(tx, person, at).await.map_err(|error| match error {
+        DeskError::Gone => DeskError::PersonGone,
+        error => error,
+    })?;
+    if held.contains(role) { Ok(()) } else { Err(DeskError::RoleNotHeld) }
 }

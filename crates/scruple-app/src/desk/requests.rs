@@ -1,15 +1,17 @@
 //! Requests: handed in, approved, refused, taken back, over.
 
+use super::deputies::approver;
 use super::steps::has_taken;
 use super::{
-    ASKED_OPEN_MAX, Desk, DeskError, Done, Who, apart, approver, has_room, line_manager, roles_of, vouched_for_by,
+    ASKED_OPEN_MAX, Deputised, Desk, DeskError, Done, Who, apart, deputised, has_room, holds, line_manager, roles_of,
+    vouched_for_by,
 };
 use crate::message::{Told, tell};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
-    AccessRequest, Approval, ApproverKind, Grant, GrantRequest, Kinds, NewElevation, NewGrant, PatientRef, Person,
-    RequestError, RequestState, RequestTask, Revocation, RoleCode, Wanted, Window,
+    AccessRequest, Approval, Approver, ApproverKind, DeputyAs, Grant, GrantRequest, Kinds, NewElevation, NewGrant,
+    PatientRef, Person, RequestError, RequestState, RequestTask, Revocation, RoleCode, Wanted, Window,
 };
 use scruple_policy::{Act, SERVICE_ACCOUNT};
 use scruple_store::{
@@ -41,6 +43,8 @@ pub struct Ask {
     pub justification: Phi<String>,
     /// The number of a ticket or case.
     pub ticket: Option<String>,
+    /// The id of the text on what is minimum necessary here, which he says that he has read.
+    pub acknowledged: Option<String>,
 }
 
 /// What an approver leaves of a request.
@@ -93,8 +97,6 @@ impl Desk<'_> {
             self.are_of_role(&kinds, &ask.role, ask.purpose.as_deref())?;
         }
         let window = Window::new(ask.starts_at.unwrap_or(at), ask.ends_at).map_err(|_| RequestError::Over)?;
-        let last = list_requests_of(&mut tx, who.person, None).await?.into_iter();
-        let last = last.filter(|last| last.requested_by == who.person).map(|last| last.justification).next();
         let draft = AccessRequest {
             id,
             person,
@@ -112,16 +114,43 @@ impl Desk<'_> {
             rule,
             submitted_at: at,
             decide_by: at,
+            extends: None,
+            acknowledged: ask.acknowledged,
             state: RequestState::Draft,
             version: 1,
         };
+        self.hand_in(tx, who, draft, at).await
+    }
+
+    /// Refuses where the policy has a text on what is minimum necessary here, and it was not read, or another one was.
+    fn has_read(&self, request: &AccessRequest) -> Result<(), RequestError> {
+        let text = self.rules.reminder(&request.wanted.role, !request.wanted.patients.is_empty());
+        let is_read = text.is_none_or(|text| request.acknowledged.as_ref() == Some(&text.id));
+        if is_read { Ok(()) } else { Err(RequestError::NotRead) }
+    }
+
+    /// Hands a draft in, and tells those who decide: now, once half of the time is over, and their backup when its time has come.
+    pub(super) async fn hand_in(
+        &mut self,
+        mut tx: Tx,
+        who: Who,
+        draft: AccessRequest,
+        at: Timestamp,
+    ) -> Result<Done<AccessRequest>, DeskError> {
+        let last = list_requests_of(&mut tx, who.person, None).await?.into_iter();
+        let last = last.filter(|last| last.requested_by == who.person).map(|last| last.justification).next();
         let request = draft.submit(last.as_ref().map(|last| last.expose().as_str()), at)?;
+        self.has_read(&request)?;
         insert_request(&mut tx, &request).await?;
         tell(&mut tx, self.rng, Told::RequestWaits(request.id), at, at).await?;
         let half = request.decide_by.micros().saturating_sub(at.micros()) / 2;
         tell(&mut tx, self.rng, Told::RequestStillWaits(request.id), at, at.plus_micros(half)).await?;
-        let record = Record::request(&request, 1, at, who.person);
-        self.commit(tx, &[record], request).await
+        if let Some(due) = request.escalates_at() {
+            tell(&mut tx, self.rng, Told::RequestEscalated(request.id), at, due).await?;
+        }
+        let mut records = vec![Record::request(&request, 1, at, who.person)];
+        records.extend(self.watch_request(&mut tx, &request, at).await?);
+        self.commit(tx, &records, request).await
     }
 
     /// Approves a request, as it was seen at `version`, or less than it. The last approval that is needed opens what was asked for.
@@ -137,18 +166,12 @@ impl Desk<'_> {
     ) -> Result<Done<AccessRequest>, DeskError> {
         let (mut tx, at) = self.begin().await?;
         let request = seen(&mut tx, id, version).await?;
-        let own = roles_of(&mut tx, who.person, at).await?;
-        self.permits(Act::Decide, &own)?;
-        if vouched_for_by(&mut tx, who.person, &[request.person, request.requested_by]).await? {
-            return Err(RequestError::OwnRequest.into());
-        }
+        let mut deciders = self.deciders(&mut tx, who, request.person, at).await?;
         // What was held when it was asked for may have ended since.
         if !request.wanted.patients.is_empty() {
             holds(&mut tx, request.person, &request.wanted.role, at).await?;
         }
-        let person = request.person;
-        let mut approver = approver(&mut tx, who, own, person).await?;
-        approver.kinds.extend(apart::met(&mut tx, &request, &approver).await?);
+        stand_apart(&mut tx, &mut deciders, &request).await?;
         let mut wanted = request.wanted.clone();
         if let Some(patients) = narrower.patients {
             wanted.patients = patients;
@@ -160,16 +183,18 @@ impl Desk<'_> {
         if let Some(ends_at) = narrower.ends_at {
             wanted.window = Window::new(wanted.window.starts_at(), ends_at).map_err(|_| RequestError::Over)?;
         }
-        let approved = request.approve(&approver, Some(wanted), at)?;
+        let asked_by = [request.person, request.requested_by];
+        let approved =
+            first(&mut tx, &deciders, asked_by, |decider| request.clone().approve(decider, Some(wanted.clone()), at))
+                .await?;
         if matches!(approved.state, RequestState::Approved { .. }) {
-            has_taken(&mut tx, self.rules, (person, &approved.wanted.role), at).await?;
-            has_owner(&mut tx, (person, &approved.wanted.role), at).await?;
+            has_taken(&mut tx, self.rules, (approved.person, &approved.wanted.role), at).await?;
         }
         update_request(&mut tx, &approved, version).await?;
         let mut records = vec![Record::request(&approved, version + 1, at, who.person)];
         if let RequestState::Approved { approvals, .. } = &approved.state {
             for earlier in approvals.iter().filter(|approval| approval.by != who.person) {
-                still_may(&mut tx, earlier, person, at).await?;
+                still_may(&mut tx, (earlier, &approved), at).await?;
             }
             records.extend(self.open(&mut tx, &approved, who.person, at).await?);
         }
@@ -226,14 +251,17 @@ impl Desk<'_> {
         comment: Phi<String>,
     ) -> Result<Done<AccessRequest>, DeskError> {
         let (mut tx, at) = self.begin().await?;
-        let own = roles_of(&mut tx, who.person, at).await?;
-        self.permits(Act::Decide, &own)?;
         let request = seen(&mut tx, id, version).await?;
-        let mut approver = approver(&mut tx, who, own.clone(), request.person).await?;
-        // Whoever is named may say no, wherever he stands.
-        let is_line_manager = approver.kinds.contains(&ApproverKind::LineManager);
-        approver.kinds.extend(request.rule.needs.iter().filter(|need| need.names(&own, is_line_manager)).cloned());
-        let denied = request.deny(&approver, comment, at)?;
+        let mut deciders = self.deciders(&mut tx, who, request.person, at).await?;
+        for decider in &mut deciders {
+            // Whoever is named may say no, wherever he stands.
+            let (roles, is_line_manager) = (decider.roles(), decider.kinds.contains(&ApproverKind::LineManager));
+            let named = request.rule.needs.iter().filter(|need| need.names(&roles, is_line_manager)).cloned();
+            decider.kinds.extend(named);
+        }
+        let asked_by = [request.person, request.requested_by];
+        let denied =
+            first(&mut tx, &deciders, asked_by, |decider| request.clone().deny(decider, comment.clone(), at)).await?;
         self.put(tx, denied, version, at, who).await
     }
 
@@ -318,23 +346,64 @@ impl Desk<'_> {
     }
 }
 
-/// Refuses where a person does not hold a role now.
-async fn holds(tx: &mut Tx, person: Id<Person>, role: &RoleCode, at: Timestamp) -> Result<(), DeskError> {
-    let held = roles_of(tx, person, at).await.map_err(|error| match error {
-        DeskError::Gone => DeskError::PersonGone,
-        error => error,
-    })?;
-    if held.contains(role) { Ok(()) } else { Err(DeskError::RoleNotHeld) }
+/// Adds to each who would decide the needs that ask for somebody who stands apart, where he does. Where somebody before him asked for
+/// that and he does not, he decides nothing.
+async fn stand_apart(tx: &mut Tx, deciders: &mut [Approver], request: &AccessRequest) -> Result<(), DeskError> {
+    for decider in deciders {
+        match apart::met(tx, request, decider).await {
+            Ok(met) => decider.kinds.extend(met),
+            Err(DeskError::Request(RequestError::NotEligible)) => decider.kinds.clear(),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
-/// Refuses where somebody who has said yes is no longer what he said it as.
-async fn still_may(tx: &mut Tx, given: &Approval, of: Id<Person>, at: Timestamp) -> Result<(), DeskError> {
+/// What comes of a decision: in his own name if that may be, else in the place of the first for whom it may. Nobody decides whose sign-in,
+/// or that of him in whose place he stands, was made by who asks or would get it.
+// relies on (two-people)
+async fn first(
+    tx: &mut Tx,
+    deciders: &[Approver],
+    asked_by: [Id<Person>; 2],
+    decide: impl Fn(&Approver) -> Result<AccessRequest, RequestError>,
+) -> Result<AccessRequest, DeskError> {
+    let mut refused = None;
+    for decider in deciders {
+        let mut decided = decide(decider);
+        for person in std::iter::once(decider.person).chain(decider.acting_for) {
+            if vouched_for_by(tx, person, &asked_by).await? {
+                decided = Err(RequestError::OwnRequest);
+            }
+        }
+        match decided {
+            Ok(request) => return Ok(request),
+            // What keeps him from it in somebody's place tells more than that he may not himself.
+            Err(error) if refused.is_none_or(|known| known == RequestError::NotEligible) => refused = Some(error),
+            Err(_) => {}
+        }
+    }
+    Err(refused.map_or(DeskError::Forbidden, DeskError::Request))
+}
+
+/// Refuses where somebody who has said yes is no longer what he said it as, or in whose place he said it.
+async fn still_may(tx: &mut Tx, (given, request): (&Approval, &AccessRequest), at: Timestamp) -> Result<(), DeskError> {
     let roles = match roles_of(tx, given.by, at).await {
         Err(DeskError::Gone) => return Err(DeskError::ApproverLapsed),
         roles => roles?,
     };
-    let is_line_manager = line_manager(tx, of).await? == Some(given.by);
-    if given.kind.names(&roles, is_line_manager) { Ok(()) } else { Err(DeskError::ApproverLapsed) }
+    let roles = match given.acting_for {
+        None => roles,
+        Some(other) => {
+            let all = deputised(tx, (given.by, DeputyAs::Approver), at).await?;
+            let held = all.into_iter().find(|one| one.person == other).map(|Deputised { roles, .. }| roles);
+            held.ok_or(DeskError::ApproverLapsed)?
+        }
+    };
+    let is_line_manager = line_manager(tx, request.person).await? == Some(given.acting_for.unwrap_or(given.by));
+    let is_named = |kind: &ApproverKind| kind.names(&roles, is_line_manager);
+    let is_backup = request.backup_at(given.at).is_some_and(is_named);
+    if is_backup || is_named(&given.kind) { Ok(()) } else { Err(DeskError::ApproverLapsed) }
 }
 
 async fn seen(tx: &mut Tx, id: Id<AccessRequest>, version: i64) -> Result<AccessRequest, DeskError> {

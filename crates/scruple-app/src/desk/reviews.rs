@@ -1,10 +1,11 @@
 //! Reviews of emergencies: told by the reader, asked about, closed by somebody else.
 
-use super::{Desk, DeskError, Done, Who, line_manager, roles_of, vouched_for_by};
-use crate::record::Record;
+use super::{Desk, DeskError, Done, Who, deputised, line_manager, roles_of, vouched_for_by};
+use crate::record::{Acting, Record};
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{
-    CaseWorker, ChartCase, ChartQuestion, EmergencyReview, Finding, NewCase, QuestionCause, ReviewError, Reviewer,
+    CaseWorker, ChartCase, ChartQuestion, DeputyAs, EmergencyReview, Finding, NewCase, Person, QuestionCause,
+    ReviewError, Reviewer,
 };
 use scruple_policy::Act;
 use scruple_store::{Position, Tx, find_elevation, find_review, insert_case, insert_question, update_review};
@@ -37,7 +38,7 @@ impl Desk<'_> {
         let review = seen(&mut tx, id, version).await?;
         let last = review.account.clone();
         let told = review.tell(who.person, account, last.as_ref().map(|last| last.expose().as_str()))?;
-        self.put_review(tx, told, version, (who, at)).await
+        self.put_review(tx, told, version, ((who.person, None), at)).await
     }
 
     /// Asks the reader what an emergency was for.
@@ -52,9 +53,9 @@ impl Desk<'_> {
     ) -> Result<Done<EmergencyReview>, DeskError> {
         let (mut tx, at) = self.begin().await?;
         let review = seen(&mut tx, id, version).await?;
-        let by = self.reviewer(&mut tx, who, &review, at).await?;
+        let (by, acting) = self.reviewer(&mut tx, who, &review, at).await?;
         let asked = review.ask(by, at)?;
-        self.put_review(tx, asked, version, (who, at)).await
+        self.put_review(tx, asked, version, (acting, at)).await
     }
 
     /// Closes the review of an emergency. What was not justified is a case about the reader at once, under the id of the review.
@@ -71,10 +72,10 @@ impl Desk<'_> {
     ) -> Result<Done<EmergencyReview>, DeskError> {
         let (mut tx, at) = self.begin().await?;
         let review = seen(&mut tx, id, version).await?;
-        let by = self.reviewer(&mut tx, who, &review, at).await?;
+        let (by, acting) = self.reviewer(&mut tx, who, &review, at).await?;
         let closed = review.close(by, finding, rationale.clone(), at)?;
         update_review(&mut tx, &closed, version).await?;
-        let mut records = vec![Record::review(&closed, version + 1, at, who.person)];
+        let mut records = vec![Record::review(&closed, version + 1, at, acting)];
         if finding == Finding::Unjustified {
             records.extend(self.case_of(&mut tx, &closed, by, rationale, at).await?);
         }
@@ -144,21 +145,35 @@ impl Desk<'_> {
         Ok(alike)
     }
 
+    /// Somebody as a reviewer: himself if the console lets him, else in the place of the first for whom he stands in and whom it lets.
+    /// Neither of the two may be close to the reader.
     async fn reviewer(
         &mut self,
         tx: &mut Tx,
         who: Who,
         review: &EmergencyReview,
         at: Timestamp,
-    ) -> Result<Reviewer, DeskError> {
+    ) -> Result<(Reviewer, Acting), DeskError> {
         let roles = roles_of(tx, who.person, at).await?;
-        self.permits(Act::Reviews, &roles)?;
-        let over_reader = line_manager(tx, review.reader).await?;
-        let over_reviewer = line_manager(tx, who.person).await?;
-        let is_of_the_same_line = over_reader.is_some_and(|over| over == who.person || over_reviewer == Some(over))
-            || over_reviewer == Some(review.reader)
-            || vouched_for_by(tx, who.person, &[review.reader]).await?;
-        Ok(Reviewer { person: who.person, is_of_the_same_line })
+        let own = close_to_reader(tx, who.person, review.reader).await?;
+        let himself = Reviewer { person: who.person, is_of_the_same_line: own };
+        if self.rules.scope(Act::Reviews, &roles).is_some() {
+            return Ok((himself, (who.person, None)));
+        }
+        let mut refused = None;
+        for other in deputised(tx, (who.person, DeputyAs::Reviewer), at).await? {
+            if self.rules.scope(Act::Reviews, &other.roles).is_none() {
+                continue;
+            }
+            let close =
+                own || other.person == review.reader || close_to_reader(tx, other.person, review.reader).await?;
+            let found = (Reviewer { is_of_the_same_line: close, ..himself }, (who.person, Some(other.person)));
+            if !close {
+                return Ok(found);
+            }
+            refused = Some(found);
+        }
+        refused.ok_or(DeskError::Forbidden)
     }
 
     async fn put_review(
@@ -166,12 +181,21 @@ impl Desk<'_> {
         mut tx: Tx,
         review: EmergencyReview,
         version: i64,
-        (who, at): (Who, Timestamp),
+        (acting, at): (Acting, Timestamp),
     ) -> Result<Done<EmergencyReview>, DeskError> {
         update_review(&mut tx, &review, version).await?;
-        let record = Record::review(&review, version + 1, at, who.person);
+        let record = Record::review(&review, version + 1, at, acting);
         self.commit(tx, &[record], EmergencyReview { version: version + 1, ..review }).await
     }
+}
+
+/// Whether somebody and the reader have the same line manager, one is the other's, or the reader made the other's sign-in.
+async fn close_to_reader(tx: &mut Tx, person: Id<Person>, reader: Id<Person>) -> Result<bool, DeskError> {
+    let over_reader = line_manager(tx, reader).await?;
+    let over_person = line_manager(tx, person).await?;
+    Ok(over_reader.is_some_and(|over| over == person || over_person == Some(over))
+        || over_person == Some(reader)
+        || vouched_for_by(tx, person, &[reader]).await?)
 }
 
 async fn seen(tx: &mut Tx, id: Id<EmergencyReview>, version: i64) -> Result<EmergencyReview, DeskError> {

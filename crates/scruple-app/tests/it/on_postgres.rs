@@ -10,6 +10,8 @@ mod accounts;
 mod at_once;
 #[path = "cases/charts.rs"]
 mod charts;
+#[path = "cases/deputies.rs"]
+mod deputies;
 #[path = "cases/desk.rs"]
 mod desk;
 #[path = "cases/directory.rs"]
@@ -18,12 +20,16 @@ mod directory;
 mod door;
 #[path = "cases/drain.rs"]
 mod drain;
+#[path = "cases/exceptions.rs"]
+mod exceptions;
 #[path = "cases/feed.rs"]
 mod feed;
 #[path = "cases/kinds.rs"]
 mod kinds;
 #[path = "cases/links.rs"]
 mod links;
+#[path = "cases/longer.rs"]
+mod longer;
 #[path = "cases/messages.rs"]
 mod messages;
 #[path = "cases/policies.rs"]

@@ -4,6 +4,7 @@
 pub(crate) mod access;
 pub(crate) mod auth;
 pub(crate) mod charts;
+pub(crate) mod deputies;
 pub(crate) mod door;
 pub(crate) mod emergency;
 mod error;

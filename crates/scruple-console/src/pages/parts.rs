@@ -58,6 +58,16 @@ pub(crate) struct Pick {
     pub(crate) error: Option<String>,
 }
 
+/// A text that is read before something is done, with the box for it: the field `acknowledged`.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    /// The value of the box: which text it is.
+    pub(crate) id: String,
+    pub(crate) sentences: Vec<String>,
+    pub(crate) chosen: bool,
+    pub(crate) error: Option<String>,
+}
+
 /// Where in a list the page is.
 #[derive(Clone, Default)]
 pub(crate) struct Paging {

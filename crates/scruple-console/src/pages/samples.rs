@@ -191,7 +191,8 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
     use super::{
-        access, auth, charts, door, emergency, exceptions, figures, guide, people, plain, requests, roles, tasks, today,
+        access, auth, charts, deputies, door, emergency, exceptions, figures, guide, people, plain, requests, roles,
+        tasks, today,
     };
     vec![
         ("sign-in", auth::sign_in::samples()),
@@ -200,6 +201,7 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("step-up", auth::step_up::samples()),
         ("today", today::home::samples()),
         ("access", access::mine::samples()),
+        ("deputies", deputies::mine::samples()),
         ("ask", requests::ask::samples()),
         ("requests", requests::list::samples()),
         ("request", requests::one::samples()),
@@ -231,6 +233,7 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("role-mapping", roles::mapping::samples()),
         ("exceptions", exceptions::list::samples()),
         ("uses", exceptions::uses::samples()),
+        ("export", exceptions::export::samples()),
         ("confirm", plain::confirm::samples()),
         ("message", plain::message::samples()),
     ]

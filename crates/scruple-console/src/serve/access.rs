@@ -7,12 +7,14 @@ use crate::pages::plain::confirm::Confirm;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use scruple_app::{DeskError, steps_for};
+use scruple_app::{DeskError, extension_rule, steps_for};
 use scruple_core::Id;
 use scruple_flow::step::{StepKind, holds_until};
-use scruple_flow::{Elevation, Grant};
+use scruple_flow::{AccessRequest, Elevation, ElevationKind, Grant};
 use scruple_policy::{Pack, Role};
-use scruple_store::{StoreError, find_elevation, find_grant, find_person, open_elevations, open_grants};
+use scruple_store::{
+    StoreError, Tx, find_elevation, find_grant, find_person, find_request, open_elevations, open_grants,
+};
 use std::sync::Arc;
 
 pub(super) async fn show(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
@@ -50,6 +52,10 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
             conditions: vec![format!("In the role {}, for this one patient.", words::role(&pack, &held.role))],
             used: None,
             give_back: Some(format!("/access/end/chart/{}", held.id)),
+            extend: match held.kind {
+                ElevationKind::Asked { request } => prolonged(site, &mut tx, request).await?,
+                ElevationKind::Declared(_) | ElevationKind::Emergency { .. } => None,
+            },
         });
     }
     for held in open_grants(&mut tx, person, now).await? {
@@ -72,6 +78,8 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
             conditions: role.map(|role| format!("Patients: {}.", role.relationship)).into_iter().collect(),
             used: None,
             give_back: Some(format!("/access/end/role/{}", held.id)),
+            // What was asked for is granted under the id of the request.
+            extend: prolonged(site, &mut tx, Id::from_uuid(held.id.uuid())).await?,
         });
     }
     drop(tx);
@@ -102,6 +110,14 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
         steps: steps.collect(),
         sessions: sessions.collect(),
     })
+}
+
+/// The page on which access is asked for longer, once it is in the last part of its time.
+async fn prolonged(site: &Site, tx: &mut Tx, request: Id<AccessRequest>) -> Result<Option<String>, StoreError> {
+    let found = find_request(tx, request).await?;
+    let (now, rule) = (site.now(), extension_rule(site.pack().desk));
+    let found = found.filter(|one| one.wanted.window.contains(now) && one.extended_from(rule) <= now);
+    Ok(found.map(|one| format!("/requests/{}", one.id)))
 }
 
 pub(super) fn device(code: &str) -> &'static str {

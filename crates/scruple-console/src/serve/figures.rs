@@ -8,11 +8,12 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use scruple_core::{Id, Timestamp};
-use scruple_flow::Person;
 use scruple_flow::approver::approvers;
-use scruple_flow::limits::{EMERGENCIES_PER_30_DAYS, REQUESTS_PER_30_DAYS};
 use scruple_flow::measure::{Durations, EmergencyFigures, RequestFact, emergencies, requests, revocations};
-use scruple_store::{StoreError, Tx, decisions_between, emergencies_between, requests_between, revocations_between};
+use scruple_flow::{AlertOf, Person, counted_since};
+use scruple_store::{
+    StoreError, Tx, decisions_between, emergencies_between, list_alerts, requests_between, revocations_between,
+};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -63,10 +64,36 @@ fn most<K: Clone + Ord, V>(all: BTreeMap<K, V>, count: impl Fn(&V) -> usize) -> 
     all
 }
 
-fn more_than(limit: usize, count: usize, days: i64) -> Option<Mark> {
+fn more_than(limit: i64, count: usize, days: i64) -> Option<Mark> {
     // The limit is of 30 days; a longer period has a longer one.
-    let limit_of_period = limit.saturating_mul(usize::try_from(days / 30).unwrap_or(1).max(1));
+    let limit_of_period = usize::try_from(limit.saturating_mul((days / 30).max(1))).unwrap_or(usize::MAX);
     (count > limit_of_period).then(|| Mark::wait("Above the house's limit"))
+}
+
+/// The alerts of the last days, of requests or of emergencies, each with what should be looked at.
+async fn alerts(site: &Site, tx: &mut Tx, of_requests: bool) -> Result<Table, StoreError> {
+    let (pack, now) = (site.pack(), site.now());
+    let mut rows = Vec::new();
+    for alert in list_alerts(tx, counted_since(now)).await? {
+        let mut of = match &alert.of {
+            AlertOf::EmergenciesOfPerson(_) if of_requests => continue,
+            AlertOf::RequestsOfPerson(_) | AlertOf::RequestsForRole(_) if !of_requests => continue,
+            AlertOf::RequestsOfPerson(person) | AlertOf::EmergenciesOfPerson(person) => shown(tx, *person).await?,
+            AlertOf::RequestsForRole(role) => {
+                Shown { href: format!("/roles/{role}"), name: words::role(&pack, role), job: String::new() }
+            }
+        };
+        alert.of.suggestion().clone_into(&mut of.job);
+        let cells = vec![alert.count.to_string(), alert.limit.to_string(), words::ago(alert.raised_at, now)];
+        rows.push(Row { of, cells, mark: Some(Mark::wait("Above the house's limit")) });
+    }
+    Ok(Table {
+        id: "alerts",
+        caption: "Alerts",
+        heads: vec!["Of", "In 30 days", "Expected at most", "Raised"],
+        rows,
+        empty: "What happens more often than the house expects would stand here, with what to look at.",
+    })
 }
 
 /// `GET /emergency/figures`
@@ -103,7 +130,7 @@ async fn build_emergencies(site: &Site, signed: &Signed, query: &str) -> Result<
     let (mut persons, mut wards) = (Vec::new(), Vec::new());
     for (person, figures) in most(emergencies(facts.iter().map(|row| (row.reader, row.fact))), |one| one.count) {
         let of = shown(&mut tx, person).await?;
-        let mark = more_than(EMERGENCIES_PER_30_DAYS, figures.count, days);
+        let mark = more_than(site.pack().desk.emergencies_per_30_days, figures.count, days);
         persons.push(Row { of, cells: cells(&figures), mark });
     }
     for row in &facts {
@@ -119,6 +146,7 @@ async fn build_emergencies(site: &Site, signed: &Signed, query: &str) -> Result<
     }
     let patients = emergencies(facts.iter().map(|row| (row.patient.clone(), row.fact)));
     let often = patients.values().filter(|one| one.count > 2).count();
+    let raised = alerts(site, &mut tx, false).await?;
     let heads = |of| std::iter::once(of).chain(HEADS).collect();
     let closed = all.count.saturating_sub(all.open);
     let tile = |number: String, what: &str, how: String| Tile { number, what: what.to_owned(), how };
@@ -154,6 +182,7 @@ async fn build_emergencies(site: &Site, signed: &Signed, query: &str) -> Result<
                 rows: wards,
                 empty: "The units of those who used Emergency would stand here.",
             },
+            raised,
         ],
     })
 }
@@ -219,16 +248,17 @@ async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Fig
         }
     }
     let texts = |counts: [usize; 4]| counts.map(|count| count.to_string()).to_vec();
-    let (mut persons, mut roles) = (Vec::new(), Vec::new());
+    let (mut persons, mut roles, often) = (Vec::new(), Vec::new(), pack.desk.requests_per_30_days);
     for (person, counts) in most(by_person, |counts| counts[0]) {
-        let mark = more_than(REQUESTS_PER_30_DAYS, counts[0], days);
+        let mark = more_than(often, counts[0], days);
         persons.push(Row { of: shown(&mut tx, person).await?, cells: texts(counts), mark });
     }
     for (name, counts) in most(by_role, |counts| counts[0]) {
         let of = Shown { href: String::new(), name, job: String::new() };
-        roles.push(Row { of, cells: texts(counts), mark: None });
+        roles.push(Row { of, cells: texts(counts), mark: more_than(often, counts[0], days) });
     }
     let deciding = deciders(&mut tx, now, days).await?;
+    let raised = alerts(site, &mut tx, true).await?;
     let heads = |of| vec![of, "Requests", "Approved", "Refused", "Neither"];
     let tile = |number: String, what: &str, how: String| Tile { number, what: what.to_owned(), how };
     let nine = |durations: &Durations| {
@@ -293,6 +323,7 @@ async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Fig
                 rows: deciding,
                 empty: "Whoever decides on requests would stand here.",
             },
+            raised,
         ],
     })
 }

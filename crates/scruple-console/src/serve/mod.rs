@@ -4,9 +4,11 @@
 mod access;
 mod auth;
 mod charts;
+mod deputies;
 mod door;
 mod emergency;
 mod exceptions;
+mod exports;
 mod figures;
 mod fit;
 mod guide;
@@ -46,13 +48,15 @@ use scruple_app::charts::{IndexHandle, SampleRates};
 use scruple_app::limits::RECORDED_WAIT_MAX;
 use scruple_app::policy::{ProvedPack, Unused};
 use scruple_app::ports::IdentityProvider;
-use scruple_app::{Desk, DeskError, Door, DoorError, DoorKeys, DrainHandle, Rules as _, SignedIn, Who};
+use scruple_app::{
+    Desk, DeskError, Door, DoorError, DoorKeys, DrainHandle, Rules as _, SignedIn, Viewer, Who, deputy_scope,
+};
 use scruple_core::{Clock, Id, Timestamp};
 use scruple_flow::{Person, RoleCode};
 use scruple_identity::session::SessionToken;
 use scruple_policy::{Act, ActScope, Pack};
 use scruple_release::Pipeline;
-use scruple_store::{Position, ShardLease, Store, StoreError, find_person, list_reports, open_grants, suspensions};
+use scruple_store::{Position, ShardLease, Store, StoreError, find_person, open_grants, suspensions};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -62,8 +66,6 @@ use std::sync::Arc;
 const COOKIE: &str = "__Host-scruple";
 /// The cookie that binds forms before sign-in.
 const FORM_COOKIE: &str = "__Host-scruple-form";
-/// People who report to one manager, as far as they are looked at.
-const REPORTS_MAX: usize = 1_000;
 /// Bytes of a form.
 const FORM_BYTES_MAX: usize = 128 * 1024;
 
@@ -201,6 +203,10 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
     ("POST", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
     ("GET", "/guide", Asks::Act(Act::Access)),
+    ("GET", "/deputies", Asks::Act(Act::Access)),
+    ("POST", "/deputies", Asks::Act(Act::Access)),
+    ("POST", "/deputies/{id}/accept", Asks::Act(Act::Access)),
+    ("POST", "/deputies/{id}/end", Asks::Act(Act::Access)),
     ("GET", "/ask", Asks::Act(Act::Ask)),
     ("POST", "/ask", Asks::Act(Act::Ask)),
     ("GET", "/requests", Asks::Act(Act::Ask)),
@@ -209,6 +215,10 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/reads/{kind}/{id}", Asks::Act(Act::Access)),
     ("GET", "/uses", Asks::Act(Act::Decide)),
     ("POST", "/uses/{id}", Asks::Act(Act::Decide)),
+    ("GET", "/exceptions/export", Asks::Act(Act::Exceptions)),
+    ("POST", "/exceptions/export", Asks::Act(Act::Exceptions)),
+    ("GET", "/requests/{id}/export", Asks::Act(Act::Requests)),
+    ("POST", "/requests/{id}/export", Asks::Act(Act::Requests)),
     ("GET", "/requests/{id}", Asks::Act(Act::Ask)),
     ("POST", "/requests/{id}/approve", Asks::Act(Act::Decide)),
     ("POST", "/requests/{id}/refuse", Asks::Act(Act::Decide)),
@@ -226,6 +236,7 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/tasks/{id}/recording", Asks::Act(Act::Ask)),
     ("POST", "/tasks/{id}/unmask", Asks::Act(Act::Ask)),
     ("POST", "/tasks/{id}/end", Asks::Act(Act::Ask)),
+    ("POST", "/requests/{id}/extend", Asks::Act(Act::Ask)),
     ("GET", "/door", Asks::Act(Act::Ask)),
     ("POST", "/door", Asks::Act(Act::Ask)),
     ("POST", "/door/care", Asks::Act(Act::Declare)),
@@ -320,6 +331,12 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/requests/{id}", get(requests::one))
         .route("/requests/{id}/approve", post(requests::approve))
         .route("/requests/{id}/refuse", post(requests::refuse))
+        .route("/requests/{id}/extend", post(requests::extend))
+        .route("/requests/{id}/export", get(requests::confirm_export).post(requests::export))
+        .route("/exceptions/export", get(exceptions::confirm_export).post(exceptions::export))
+        .route("/deputies", get(deputies::show).post(deputies::name))
+        .route("/deputies/{id}/accept", post(deputies::accept))
+        .route("/deputies/{id}/end", post(deputies::end))
         .route("/requests/{id}/withdraw", get(requests::confirm_withdraw).post(requests::withdraw))
         .route("/tasks", get(tasks::list))
         .route("/tasks/ask", get(task_ask::ask).post(task_ask::submit))
@@ -388,6 +405,8 @@ pub(crate) struct Signed {
     pub(crate) scope: ActScope,
     /// Those whose line manager he is.
     pub(crate) reports: BTreeSet<Id<Person>>,
+    /// What he may read and decide of requests.
+    pub(crate) viewer: Viewer,
 }
 
 impl Signed {
@@ -404,6 +423,11 @@ impl Signed {
         pack.scope(act, &self.roles).is_some()
     }
 
+    /// The same, in his own place or in that of somebody for whom he stands in.
+    pub(crate) fn may_or_stands_in(&self, pack: &Pack, act: Act) -> bool {
+        self.may(pack, act) || self.viewer.stands_in(pack, act)
+    }
+
     /// The frame of a page of his.
     fn frame(&self, site: &Site, current: Option<Area>) -> Frame {
         let pack = site.pack();
@@ -415,7 +439,7 @@ impl Signed {
             (Area::Emergency, Act::Reviews),
             (Area::Roles, Act::Roles),
         ];
-        let open = areas.into_iter().filter(|(_, act)| self.may(&pack, *act)).map(|(area, _)| (area, 0));
+        let open = areas.into_iter().filter(|(_, act)| self.may_or_stands_in(&pack, *act)).map(|(area, _)| (area, 0));
         let labels = self.roles.iter().map(|role| words::role(&pack, role));
         let who = pages::Who {
             name: self.name.clone(),
@@ -521,18 +545,29 @@ async fn signed(site: &Site, token: &str, act: Act) -> Result<Signed, Refusal> {
             Refusal::Failed
         }
     })?;
-    let loaded = load(site, session.person).await.map_err(|error| {
+    let failed = |error: &dyn std::error::Error| {
         tracing::error!(error = %error, "a person cannot be read");
         Refusal::Failed
-    })?;
-    let (name, roles, reports) = loaded.ok_or(Refusal::NotSignedIn)?;
-    let scope = site.pack().scope(act, &roles);
-    let signed = Signed { session, name, roles, csrf, scope: scope.unwrap_or(ActScope::Own), reports };
+    };
+    let (person, now, pack) = (session.person, site.now(), site.pack());
+    let loaded = load(site, person).await.map_err(|error| failed(&error))?;
+    let (name, roles) = loaded.ok_or(Refusal::NotSignedIn)?;
+    let viewer = Viewer::load(&site.parts.store, (person, roles.clone()), now).await.map_err(|error| failed(&error))?;
+    let scope = match pack.scope(act, &roles) {
+        // A deputy comes in the place of another: what he may do there the desk judges at the decision.
+        None => {
+            let other = deputy_scope(&site.parts.store, &*pack, (person, act), now).await;
+            other.map_err(|error| failed(&error))?
+        }
+        scope => scope,
+    };
+    let (scope_or_own, reports) = (scope.unwrap_or(ActScope::Own), viewer.reports().clone());
+    let signed = Signed { session, name, roles, csrf, scope: scope_or_own, reports, viewer };
     if scope.is_some() { Ok(signed) } else { Err(Refusal::Forbidden(Box::new(signed))) }
 }
 
-/// Name, roles that are held now, and those who report to a person.
-type Loaded = (String, BTreeSet<RoleCode>, BTreeSet<Id<Person>>);
+/// Name, and roles that are held now.
+type Loaded = (String, BTreeSet<RoleCode>);
 
 async fn load(site: &Site, person: Id<Person>) -> Result<Option<Loaded>, StoreError> {
     let now = site.now();
@@ -542,15 +577,7 @@ async fn load(site: &Site, person: Id<Person>) -> Result<Option<Loaded>, StoreEr
     let is_away = suspensions(&mut tx, person, now).await?.iter().any(|one| one.contains(now));
     let held = open_grants(&mut tx, person, now).await?.into_iter().filter(|_| !is_away);
     let roles = held.filter(|grant| grant.window.contains(now)).map(|grant| grant.role).collect();
-    let mut reports = BTreeSet::new();
-    while reports.len() < REPORTS_MAX {
-        let more = list_reports(&mut tx, person, reports.last().copied()).await?;
-        if more.is_empty() {
-            break;
-        }
-        reports.extend(more);
-    }
-    Ok(Some((found.name.into_inner(), roles, reports)))
+    Ok(Some((found.name.into_inner(), roles)))
 }
 
 /// A form that has the token of its page: nobody else's page can send one.

@@ -1,5 +1,11 @@
 //! Asking for access, and deciding on it.
 
+mod export;
+mod longer;
+
+pub(super) use export::{confirm as confirm_export, export};
+pub(super) use longer::{extend, reading_of_export};
+
 use super::{
     Form, Signed, Site, auth, broken, done, id, kinds, message, not_done, page, people, unknown, when, with_done, words,
 };
@@ -15,7 +21,7 @@ use axum::response::Response;
 use scruple_app::{Ask, DeskError, Narrower, Rules as _};
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{
-    AccessRequest, ApproverKind, KindCode, Kinds, PatientRef, Person, RequestError, RequestState, RequestTask, RoleCode,
+    AccessRequest, KindCode, Kinds, PatientRef, Person, RequestError, RequestState, RequestTask, RoleCode,
 };
 use scruple_policy::{Act, ActScope, Pack};
 use scruple_store::{StoreError, find_request, list_pending_requests, list_requests_of, open_grants};
@@ -25,20 +31,6 @@ use std::sync::Arc;
 const HOUR: i64 = 3_600_000_000;
 const PRESETS: [(&str, &str, i64); 3] =
     [("shift", "12 hours", 12), ("day", "24 hours", 24), ("week", "7 days", 7 * 24)];
-
-/// Whether somebody is among those who must approve, and has nothing to do with the request himself.
-pub(super) fn is_for(signed: &Signed, request: &AccessRequest) -> bool {
-    let person = signed.person();
-    let is_needed = |need: &&ApproverKind| need.names(&signed.roles, signed.reports.contains(&request.person));
-    let has_approved = match &request.state {
-        RequestState::Pending { approvals } => approvals.iter().any(|approval| approval.by == person),
-        _ => true,
-    };
-    person != request.person
-        && person != request.requested_by
-        && !has_approved
-        && request.open_needs().iter().any(is_needed)
-}
 
 pub(super) async fn shown(site: &Site, person: Id<Person>) -> Result<Shown, StoreError> {
     let now = site.now();
@@ -103,7 +95,7 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Request
     let asked =
         |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
     let may_all = pack.scope(Act::Requests, &signed.roles) == Some(ActScope::All);
-    let may_decide = signed.may(&pack, Act::Decide);
+    let may_decide = signed.may_or_stands_in(&pack, Act::Decide);
     let mut whose = vec![("mine", "Mine")];
     if may_decide {
         whose.push(("decide", "To decide"));
@@ -133,7 +125,7 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Request
     };
     let mut kept: Vec<AccessRequest> = all
         .into_iter()
-        .filter(|request| is_wanted(request) && (chosen != "decide" || is_for(signed, request)))
+        .filter(|request| is_wanted(request) && (chosen != "decide" || signed.viewer.may_decide(request, now)))
         .collect();
     let by = asked("sort");
     if by == "until" {
@@ -141,7 +133,7 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Request
     }
     let mut rows = Vec::with_capacity(kept.len());
     for request in &kept {
-        rows.push(row(site, request, is_for(signed, request)).await?);
+        rows.push(row(site, request, signed.viewer.may_decide(request, now)).await?);
     }
     let sort = |code: &str| Sort {
         href: format!("/requests?whose={chosen}&state={wanted}&sort={code}"),
@@ -169,29 +161,11 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Request
     })
 }
 
-/// Whom a person may see of requests: his own, those that he decides, or all of them.
-pub(super) fn may_see(pack: &Pack, signed: &Signed, request: &AccessRequest) -> bool {
-    let person = signed.person();
-    let has_decided = match &request.state {
-        RequestState::Pending { approvals } | RequestState::Approved { approvals, .. } => {
-            approvals.iter().any(|approval| approval.by == person)
-        }
-        RequestState::Denied { by, .. } => *by == person,
-        _ => false,
-    };
-    let is_line_manager = signed.reports.contains(&request.person);
-    let is_named = request.rule.needs.iter().any(|need| need.names(&signed.roles, is_line_manager));
-    request.person == person
-        || request.requested_by == person
-        || has_decided
-        || is_named && signed.may(pack, Act::Decide)
-        || pack.scope(Act::Requests, &signed.roles) == Some(ActScope::All)
-}
-
 async fn find(site: &Site, signed: &Signed, text: &str) -> Result<Option<AccessRequest>, StoreError> {
     let Some(id) = id(text) else { return Ok(None) };
     let found = find_request(&mut site.parts.store.begin_read().await?, id).await?;
-    Ok(found.filter(|request| may_see(&site.pack(), signed, request)))
+    let (pack, now) = (site.pack(), site.now());
+    Ok(found.filter(|request| signed.viewer.sees(&*pack, request, now)))
 }
 
 pub(super) async fn one(
@@ -216,7 +190,7 @@ async fn show(
     query: &str,
     failed: Option<&DeskError>,
 ) -> Response {
-    if is_for(signed, request) {
+    if signed.viewer.may_decide(request, site.now()) {
         // How long he had it before him is measured; that it cannot be written down keeps nobody from deciding.
         let opened = site.parts.store.note_opening(request.id, signed.person(), site.now()).await;
         if let Err(error) = opened {
@@ -249,15 +223,17 @@ async fn build(
         .patients
         .iter()
         .map(|patient| if is_own { patient.id().to_owned() } else { words::last_four(patient.id()) });
-    let deciding = if state == StateMark::Waiting && is_for(signed, request) {
+    let deciding = if state == StateMark::Waiting && signed.viewer.may_decide(request, now) {
         Some(deciding(site, request, &base, failed).await?)
     } else {
         None
     };
-    let own = (is_own && state == StateMark::Waiting).then(|| Own {
-        withdraw: Some(format!("{base}/withdraw")),
+    let may_export = signed.may(&pack, Act::Requests);
+    let extend = if is_own { longer::form(site, request, failed) } else { None };
+    let own = (is_own && (state == StateMark::Waiting || extend.is_some())).then(|| Own {
+        withdraw: (state == StateMark::Waiting).then(|| format!("{base}/withdraw")),
         end: None,
-        extend: None,
+        extend,
     });
     Ok(Request {
         frame: with_done(signed.frame(site, Some(Area::Requests)), query),
@@ -284,6 +260,7 @@ async fn build(
         reads: (matches!(request.state, RequestState::Approved { .. })
             && (is_own || !request.wanted.patients.is_empty() || signed.may(&pack, Act::Charts)))
         .then(|| format!("/reads/request/{}", request.id)),
+        export: may_export.then(|| format!("{base}/export")),
     })
 }
 
@@ -386,10 +363,13 @@ fn kinds_checked(request: &AccessRequest) -> (Mark, String) {
 
 async fn history(site: &Site, request: &AccessRequest) -> Result<Vec<Happened>, StoreError> {
     let name = async |person: Id<Person>| shown(site, person).await.map(|shown| shown.name);
+    let read = if request.acknowledged.is_some() { ", having read what is the least here" } else { "" };
+    let what =
+        request.extends.map_or_else(|| "asked".to_owned(), |earlier| format!("asked for extension {}", earlier.number));
     let mut history = vec![Happened {
         at: when(request.submitted_at),
         mark: StateMark::Waiting.mark(),
-        sentence: format!("{} asked.", name(request.requested_by).await?),
+        sentence: format!("{} {what}{read}.", name(request.requested_by).await?),
         said: None,
     }];
     if let RequestState::Pending { approvals } | RequestState::Approved { approvals, .. } = &request.state {
@@ -397,12 +377,21 @@ async fn history(site: &Site, request: &AccessRequest) -> Result<Vec<Happened>, 
             history.push(Happened {
                 at: when(approval.at),
                 mark: Mark::good("Approved"),
-                sentence: format!("{} approved it.", name(approval.by).await?),
+                sentence: match approval.acting_for {
+                    Some(other) => {
+                        format!("{} approved it in the place of {}.", name(approval.by).await?, name(other).await?)
+                    }
+                    None => format!("{} approved it.", name(approval.by).await?),
+                },
                 said: None,
             });
         }
     }
     let now = site.now();
+    if let Some(at) = request.escalates_at().filter(|at| *at <= now && request.state_at(*at).code() == "pending") {
+        let sentence = "Nobody had answered: its backup was told, and may decide too.".to_owned();
+        history.push(Happened { at: when(at), mark: StateMark::Waiting.mark(), sentence, said: None });
+    }
     let (at, sentence, said): (Timestamp, String, Option<String>) = match request.state_at(now) {
         RequestState::Denied { by, at, comment } => {
             (at, format!("{} refused it.", name(by).await?), Some(comment.into_inner()))
@@ -585,6 +574,8 @@ struct Typed {
     ticket: String,
     task: String,
     kinds: BTreeSet<String>,
+    /// The text that was read, by id.
+    acknowledged: String,
 }
 
 async fn asking(
@@ -706,6 +697,7 @@ async fn build_ask(
             task,
             reason,
             ticket: words::field(&typed.ticket),
+            reading: longer::reading(&pack, &typed.role, typed.patients == "numbers", &typed.acknowledged),
         },
     }))
 }
@@ -722,6 +714,7 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         ticket: form.text("ticket").to_owned(),
         task: form.text("task").to_owned(),
         kinds: form.all("kind").map(str::to_owned).collect(),
+        acknowledged: form.text("acknowledged").to_owned(),
     };
     let again = async |error: DeskError| {
         site.refused("/ask", error.code(), Some(signed.person())).await;
@@ -757,6 +750,7 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         ends_at: site.now().plus_micros(hours * HOUR),
         justification: Phi::new(typed.reason.clone()),
         ticket: Some(typed.ticket.clone()).filter(|ticket| !ticket.is_empty()),
+        acknowledged: Some(typed.acknowledged.clone()).filter(|text| !text.is_empty()),
     };
     if typed.subject.is_some_and(|person| !may_ask_for(&site.pack(), &signed, person)) {
         return unknown(signed.frame(&site, Some(Area::Requests)));

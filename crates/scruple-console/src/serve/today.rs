@@ -48,9 +48,9 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
         .filter(|request| matches!(words::state(request, now), crate::words::RequestState::Waiting))
         .take(ROWS_MAX)
         .collect();
-    let may_decide = signed.may(&pack, Act::Decide);
+    let may_decide = signed.may_or_stands_in(&pack, Act::Decide);
     let waits: Vec<&AccessRequest> =
-        pending.iter().filter(|request| may_decide && requests::is_for(signed, request)).collect();
+        pending.iter().filter(|request| may_decide && signed.viewer.may_decide(request, now)).collect();
     let mut decide = Vec::new();
     for request in waits.iter().take(ROWS_MAX) {
         decide.push(requests::row(site, request, true).await?);
@@ -59,7 +59,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
     for request in mine {
         rows.push(requests::row(site, request, false).await?);
     }
-    let oversees = signed.may(&pack, Act::Reviews);
+    let oversees = signed.may_or_stands_in(&pack, Act::Reviews);
     let mut emergencies = Vec::new();
     for review in reviews.iter().filter(|_| oversees).take(ROWS_MAX) {
         emergencies.push(emergency(site, review).await?);

@@ -4,8 +4,8 @@ use crate::pages::parts::{Choice, Coded, Field, Pick, When};
 use scruple_app::DeskError;
 use scruple_core::Timestamp;
 use scruple_flow::{
-    AccessRequest, CaseError, DeclaredReason, ElevationError, EmergencyReason, MappingError, PackError, RequestError,
-    RequestState, ReviewError, RoleCode, TaskError, TaskKind, UseError, WeakReason,
+    AccessRequest, CaseError, DeclaredReason, DeputyError, ElevationError, EmergencyReason, MappingError, PackError,
+    RequestError, RequestState, ReviewError, RoleCode, TaskError, TaskKind, UseError, WeakReason,
 };
 use scruple_policy::{ADMINISTRATOR, Pack, SERVICE_ACCOUNT};
 
@@ -164,6 +164,9 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "withdrawn" => "Withdrawn.",
         "ended" => "Ended. It counts within a second.",
         "acknowledged" => "Written down: you have read it.",
+        "named" => "Named. It counts once the person has accepted.",
+        "accepted" => "You stand in from its beginning on, until its end.",
+        "deputy-ended" => "Ended. Nobody stands in by it any more.",
         "declared" => "The chart is open to you until the end of the time shown below.",
         "emergency" => "The chart is open to you for four hours. Write one sentence why before your shift ends.",
         "closed" => "The review is closed.",
@@ -239,6 +242,7 @@ pub(crate) fn sentence(error: &DeskError) -> String {
         DeskError::Task(error) => task(*error),
         DeskError::Pack(error) => policy(error),
         DeskError::Mapping(error) => mapping(error),
+        DeskError::Deputy(error) => deputy(*error).to_owned(),
         DeskError::Grant(_) => "The time that is asked for is over.".to_owned(),
         DeskError::Store(_) => "Something broke. Try again.".to_owned(),
     }
@@ -290,6 +294,16 @@ fn policy(error: &PackError) -> String {
     }
 }
 
+const fn deputy(error: DeputyError) -> &'static str {
+    match error {
+        DeputyError::Transition { .. } => "It has gone on meanwhile, or its time is over.",
+        DeputyError::Himself => "Nobody is his own deputy. Name somebody else.",
+        DeputyError::TooLong => "A deputy stands in for at most 30 days. Name him for less.",
+        DeputyError::Over => "The time that is named is over before it begins.",
+        DeputyError::NotYours => "The deputy accepts, and one of the two ends it.",
+    }
+}
+
 fn mapping(error: &MappingError) -> String {
     match error {
         MappingError::Closed => "The review is closed already.".to_owned(),
@@ -321,6 +335,15 @@ fn request(error: &RequestError) -> String {
         RequestError::NoRule => "The policy does not say who could approve this.".to_owned(),
         RequestError::Reason(error) => weak(*error).to_owned(),
         RequestError::NotYours => "It is somebody else's request.".to_owned(),
+        RequestError::NotRead => "Read what is the least that the task needs, and say so.".to_owned(),
+        RequestError::NotStanding => {
+            "It is over, or it does not end later than it does now. Ask for it anew.".to_owned()
+        }
+        RequestError::TooEarly { from } => format!("You can ask for more time from {} on.", when(*from).words),
+        RequestError::Cap { count_max, hours_max } => format!(
+            "It is prolonged at most {count_max} times, and for {} in all. Ask for it anew, or speak with the privacy office.",
+            length(hours_max.saturating_mul(HOUR))
+        ),
     }
 }
 
@@ -359,9 +382,31 @@ pub(crate) fn last_four(id: &str) -> String {
     format!("..{}", id.chars().skip(skip).collect::<String>())
 }
 
+/// A cell of a table to take away: what a spreadsheet would take for a formula is text.
+pub(crate) fn cell(text: &str) -> String {
+    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '|', '%']);
+    let text = if risky { format!("'{text}") } else { text.to_owned() };
+    if text.contains(['"', ',', '\n', '\r', ';', '\'']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_is_no_formula_and_stays_one_cell() {
+        for (text, expected) in [
+            ("Ana Ruiz", "Ana Ruiz"),
+            ("=HYPERLINK(\"http://x\")", "\"'=HYPERLINK(\"\"http://x\"\")\""),
+            ("+1", "\"'+1\""),
+            ("@x", "\"'@x\""),
+            ("-1", "\"'-1\""),
+            ("a,b", "\"a,b\""),
+            ("a\nb", "\"a\nb\""),
+        ] {
+            assert_eq!(cell(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn times_are_said_as_people_say_them() {

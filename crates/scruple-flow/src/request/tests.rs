@@ -4,21 +4,21 @@ use super::*;
 use crate::{Kinds, RequestTask};
 use uuid::Uuid;
 
-const WORDS: &str = "Peer review of the March falls, case 4711";
+pub(super) const WORDS: &str = "Peer review of the March falls, case 4711";
 
-fn person(number: u128) -> Id<Person> {
+pub(super) fn person(number: u128) -> Id<Person> {
     Id::from_uuid(Uuid::from_u128(number))
 }
 
-fn at(hours: i64) -> Timestamp {
+pub(super) fn at(hours: i64) -> Timestamp {
     Timestamp::parse("2026-03-01T08:00:00Z").unwrap().plus_micros(hours * HOUR_MICROS)
 }
 
-fn role(code: &str) -> ApproverKind {
+pub(super) fn role(code: &str) -> ApproverKind {
     ApproverKind::Role(code.parse().unwrap())
 }
 
-fn wanted(patients: &[&str], hours: (i64, i64)) -> Wanted {
+pub(super) fn wanted(patients: &[&str], hours: (i64, i64)) -> Wanted {
     Wanted {
         role: "quality_analyst".parse().unwrap(),
         purpose: Some("PATSFTY".to_owned()),
@@ -30,7 +30,7 @@ fn wanted(patients: &[&str], hours: (i64, i64)) -> Wanted {
 }
 
 /// Person 1 asks for himself; his manager (2) and the privacy office (3) must agree.
-fn request(state: RequestState) -> AccessRequest {
+pub(super) fn request(state: RequestState) -> AccessRequest {
     AccessRequest {
         id: Id::from_uuid(Uuid::from_u128(100)),
         person: person(1),
@@ -43,15 +43,18 @@ fn request(state: RequestState) -> AccessRequest {
             hours_max: 8,
             decide_hours: 4,
             step_up: false,
+            backup: None,
         },
         submitted_at: at(0),
         decide_by: at(4),
+        extends: None,
+        acknowledged: None,
         state,
         version: 1,
     }
 }
 
-fn approver(number: u128, kinds: &[ApproverKind]) -> Approver {
+pub(super) fn approver(number: u128, kinds: &[ApproverKind]) -> Approver {
     Approver { person: person(number), acting_for: None, kinds: kinds.iter().cloned().collect(), stepped_up: false }
 }
 

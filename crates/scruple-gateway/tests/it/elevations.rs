@@ -1,6 +1,7 @@
 //! Charts that are opened beyond a relationship: by a person's word, in an emergency, by a request; each until its end and no longer,
 //! each named in the record.
 
+use crate::leaks::next;
 use crate::support::{World, active, code, login, noon, resolved};
 use crate::two::{condition, observation, patient, store, visit};
 use rand_chacha::ChaCha20Rng;
@@ -9,7 +10,9 @@ use scruple_app::{Ask, Declaration, Desk, Emergency, Narrower, Who};
 use scruple_core::{EntryBody, Id, Phi};
 use scruple_flow::{DeclaredReason, Elevation, EmergencyReason, Login, Person, RequestTask};
 use scruple_pairs::Behind;
-use scruple_store::find_person_by_login;
+use scruple_policy::ReminderOf;
+use scruple_store::{find_person_by_login, open_elevations, open_grants};
+use scruple_testkit::interfere::Response;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -147,6 +150,7 @@ fn a_nurse_is_refused_asks_reads_when_it_is_approved_and_is_refused_when_its_tim
         ends_at: noon().plus_micros(6 * HOUR),
         justification: Phi::new(format!("Float pool for {purpose}, the roster comes at eight")),
         ticket: None,
+        acknowledged: resolved().pack.reminder(ReminderOf::Patients, "nurse").map(|text| text.id),
     };
     assert_eq!(reads(&world, "TREAT", ALL), [404, 404, 404]);
     let request = at_the_desk(&world, async |desk| desk.submit(nurse, ask("TREAT", &["p1", "p2"])).await.unwrap().now);
@@ -310,4 +314,63 @@ fn a_search_by_what_an_access_does_not_open_is_refused() {
     assert_eq!(found(&world, "Patient?gender=female"), "p1 p3");
     let refused = world.get("nurse", "TREAT", "/fhir/Patient?telecom=555");
     assert_eq!(code(&refused), "parameter_not_permitted");
+}
+
+/// JX-17: taken back between two pages, by the one who asked, by the one who agreed, and by the privacy office.
+#[test]
+fn what_is_taken_back_during_a_search_is_not_on_its_next_page() {
+    let of_nobody = |response: &Response| -> bool {
+        let bundle: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        !bundle["entry"]
+            .as_array()
+            .is_some_and(|entries| entries.iter().any(|entry| entry["search"]["mode"] == "match"))
+    };
+    for by in ["nurse", "manager", "privacy_officer"] {
+        let world = world();
+        let (nurse, manager, by) = (who(&world, "nurse"), who(&world, "manager"), who(&world, by));
+        let ask = Ask {
+            person: None,
+            role: "nurse".parse().unwrap(),
+            purpose: None,
+            patients: ALL.map(|id| id.parse().unwrap()).into(),
+            starts_at: None,
+            ends_at: noon().plus_micros(6 * HOUR),
+            justification: Phi::new("Float pool of the night, the roster comes at eight".to_owned()),
+            ticket: None,
+            acknowledged: resolved().pack.reminder(ReminderOf::Patients, "nurse").map(|text| text.id),
+        };
+        let request = at_the_desk(&world, async |desk| desk.submit(nurse, ask).await.unwrap().now);
+        at_the_desk(&world, async |desk| desk.approve(manager, request.id, 1, Narrower::default()).await.unwrap());
+        let first = world.get("nurse", "TREAT", "/fhir/Patient?_count=1");
+        assert!(first.status == 200 && !of_nobody(&first));
+        let page = next(&first).expect("three patients are three pages");
+        let second = world.get("nurse", "TREAT", &page);
+        assert!(second.status == 200 && !of_nobody(&second), "it goes on while it stands");
+        at_the_desk(&world, async |desk| {
+            let open =
+                open_elevations(&mut desk.store.begin_read().await.unwrap(), nurse.person, noon()).await.unwrap();
+            assert_eq!(open.len(), 3);
+            for one in open {
+                desk.end_elevation(by, one.id, 1).await.unwrap();
+            }
+        });
+        let after = world.get("nurse", "TREAT", &page);
+        assert!(after.status != 200 || of_nobody(&after), "{}", String::from_utf8_lossy(&after.body));
+        assert_eq!(reads(&world, "TREAT", ALL), [404, 404, 404]);
+    }
+    // The role itself: whoever goes on with its page is refused.
+    let world = World::under(active(), {
+        let values = [patient("p1", "1980-05-17"), patient("p2", "1981-06-18")];
+        Behind::Raw.upstream(&store(&values), noon()).unwrap()
+    });
+    let (nurse, privacy) = (who(&world, "nurse"), who(&world, "privacy_officer"));
+    let page = next(&world.get("nurse", "TREAT", "/fhir/Patient?_count=1")).expect("two patients are two pages");
+    assert_eq!(world.get("nurse", "TREAT", &page).status, 200);
+    at_the_desk(&world, async |desk| {
+        let held = open_grants(&mut desk.store.begin_read().await.unwrap(), nurse.person, noon()).await.unwrap();
+        for one in held.iter().filter(|one| one.role.as_str() == "nurse") {
+            desk.end_grant(privacy, one.id, 1).await.unwrap();
+        }
+    });
+    assert_eq!(world.get("nurse", "TREAT", &page).status, 403);
 }

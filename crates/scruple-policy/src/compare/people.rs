@@ -82,6 +82,12 @@ fn eases(strict: &Rule, easy: &Rule) -> bool {
         && strict.hours <= easy.hours
         && strict.decide_hours <= easy.decide_hours
         && (!easy.step_up || strict.step_up)
+        && match (&strict.backup, &easy.backup) {
+            // Somebody more who may answer, or sooner, eases it.
+            (None, _) => true,
+            (Some(strict), Some(easy)) => strict.0 == easy.0 && easy.1 <= strict.1,
+            (Some(_), None) => false,
+        }
 }
 
 fn rule_words(rule: &Rule) -> String {
@@ -92,8 +98,11 @@ fn rule_words(rule: &Rule) -> String {
     };
     let needs: Vec<String> = rule.needs.iter().map(|need| need.split('+').map(apart).collect()).collect();
     let confirmed = if rule.step_up { ", who confirm who they are" } else { "" };
+    let backup = rule.backup.as_ref().map_or_else(String::new, |(role, hours)| {
+        format!(", after {hours} hours without an answer by {} too", role.replace('_', " "))
+    });
     format!(
-        "agreed to by {}{confirmed}, for {} hours at most, decided within {} hours",
+        "agreed to by {}{confirmed}, for {} hours at most, decided within {} hours{backup}",
         needs.join(" and "),
         rule.hours,
         rule.decide_hours
@@ -229,6 +238,21 @@ fn whole(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
             let sentence = format!("{words} {is}; before: {was}.");
             let told = [Some(was), Some(is)];
             changes.push(change(About::Pack, what.to_owned(), Direction::Otherwise, told, sentence));
+        }
+    }
+    for ((name, was), (_, is)) in before.desk.named().into_iter().zip(after.desk.named()) {
+        if was != is {
+            // The later an extension may be asked for, the narrower.
+            let wider = if name == "extension_last_part" { is < was } else { was < is };
+            let direction = if wider { Direction::Wider } else { Direction::Narrower };
+            let sentence = format!("House rule of the desk: `{name}` is {is}; before: {was}.");
+            changes.push(change(
+                About::Pack,
+                name.to_owned(),
+                direction,
+                [was, is].map(|one| Some(one.to_string())),
+                sentence,
+            ));
         }
     }
     let marked = |bits: u64, pack: &Pack| -> BTreeSet<String> {

@@ -9,6 +9,7 @@ mod tasks;
 
 use crate::guardrail::Guardrails;
 use crate::model::{Category, Condition, Pack, Purpose, Relationships, Role, Segment, position};
+use crate::reminder::DeskRules;
 use crate::source::{PackFiles, Problem, Row, Table, line_of};
 use scruple_core::{CATEGORIES_MAX, CONDITIONS_MAX, CategoryId, ConditionId, MaskId, SEGMENTS_MAX, SegmentId, View};
 use scruple_fhir::{Annotation, mask_covers};
@@ -34,6 +35,8 @@ struct PackToml {
     not_phi: Vec<String>,
     #[serde(default)]
     practice_patients: BTreeSet<String>,
+    #[serde(default)]
+    desk: DeskRules,
 }
 
 /// Reads a pack.
@@ -174,6 +177,9 @@ impl Reader<'_> {
         let steps = self.steps(&roles);
         let systems = self.systems(&roles);
         let tasks = self.access_tasks(&roles);
+        let desk = head.as_ref().map_or_else(DeskRules::default, |head| head.desk);
+        self.desk(desk);
+        let reminders = self.reminders(&roles);
         let has_file = |name: &str| self.files.0.contains_key(&format!("roles/{name}.toml"));
         let alone: Vec<&String> = by_role.keys().filter(|name| !roles.contains_key(*name) && !has_file(name)).collect();
         for name in alone {
@@ -207,6 +213,8 @@ impl Reader<'_> {
             console,
             tasks,
             systems,
+            desk,
+            reminders,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::Reader;
 use crate::model::{Act, ActScope, Approvals, BUILT_IN, Console, EVERYONE, LINE_MANAGER, Role, Rule, StepLine};
+use crate::reminder::{DeskRules, ReminderOf, Reminders};
 use crate::source::{Row, Table};
 use std::collections::BTreeMap;
 
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 const ANY: &str = "any";
 /// Hours that a line may name: a year.
 const HOURS_MAX: i64 = 366 * 24;
+/// The largest number of a house rule of the desk.
+const DESK_MAX: i64 = 1_000;
 /// People who must agree, at most.
 const NEEDS_MAX: usize = 4;
 /// The file of steps.
@@ -67,7 +70,8 @@ impl Reader<'_> {
                 self.at(&table, row, what, advice);
                 continue;
             };
-            let rule = Rule { needs, hours, decide_hours, step_up };
+            let backup = self.backup(&table, row, roles, decide_hours);
+            let rule = Rule { needs, hours, decide_hours, step_up, backup };
             let twice = match what {
                 What::Line(of_patients) => approvals.lines.insert((who.to_owned(), of_patients), rule).map(|_| who),
                 What::Kind(kind) => approvals.kinds.insert(kind, rule).map(|_| row.field(1)),
@@ -131,6 +135,74 @@ impl Reader<'_> {
                 self.at(table, row, what, "at most four agree, those of the lines for `any` included");
             }
         }
+    }
+
+    /// Who joins those who do not answer: the columns `backup` and `escalate_hours`, which a table need not have.
+    fn backup(
+        &mut self,
+        table: &Table,
+        row: &Row,
+        roles: &BTreeMap<String, Role>,
+        decide_hours: i64,
+    ) -> Option<(String, i64)> {
+        let place = |name: &str| table.header.iter().position(|column| column == name);
+        let [role, hours] =
+            [place("backup"), place("escalate_hours")].map(|place| place.map_or("", |at| row.field(at)));
+        if role.is_empty() && hours.is_empty() {
+            return None;
+        }
+        if !self.is_role(roles, role) {
+            self.at(table, row, format!("`backup` is `{role}`"), "write a role of roles/, or nothing");
+        }
+        if role == row.field(0) {
+            let what = format!("`{role}` would be given by those who have it");
+            self.at(table, row, what, "name another role: nobody appoints his own kind");
+        }
+        let hours: Option<i64> = hours.parse().ok().filter(|hours| (1..decide_hours).contains(hours));
+        if hours.is_none() {
+            let advice = "write hours as a number, fewer than `decide_hours`: after them it is a no";
+            self.at(table, row, "`escalate_hours` is none".to_owned(), advice);
+        }
+        hours.map(|hours| (role.to_owned(), hours))
+    }
+
+    pub(super) fn desk(&mut self, desk: DeskRules) {
+        for (name, value) in desk.named() {
+            let least = i64::from(name != "extensions_max");
+            if !(least..=DESK_MAX).contains(&value) {
+                let what = format!("`{name}` is {value}");
+                self.problem("pack.toml", 0, what, "write a small number; docs/policy-pack.md tells what it means");
+            }
+        }
+    }
+
+    /// A pack need not say anything.
+    pub(super) fn reminders(&mut self, roles: &BTreeMap<String, Role>) -> Reminders {
+        let mut reminders = Reminders::default();
+        if !self.files.0.contains_key("reminders.csv") {
+            return reminders;
+        }
+        let table = self.table("reminders.csv", &["action", "who", "text", "note"]);
+        for row in &table.rows {
+            let (action, who, text) = (ReminderOf::of(row.field(0)), row.field(1), row.field(2));
+            let is_known = match who.strip_prefix("tier:") {
+                Some(tier) => roles.values().any(|role| role.risk_tier == tier),
+                None => who == EVERYONE || self.is_role(roles, who),
+            };
+            if !is_known {
+                let what = format!("`{who}` is no role and no tier");
+                self.at(&table, row, what, "write a role of roles/, `tier:` and a risk tier, or `everyone`");
+            }
+            let Some(action) = action.filter(|_| !text.is_empty()) else {
+                let what = format!("`action` is `{}`", row.field(0));
+                self.at(&table, row, what, "write role, patients or export, and what is to be read");
+                continue;
+            };
+            if reminders.0.insert((action, who.to_owned()), text.to_owned()).is_some() {
+                self.at(&table, row, format!("`{who}` stands twice"), "keep one of the lines");
+            }
+        }
+        reminders
     }
 
     pub(super) fn console(&mut self, roles: &BTreeMap<String, Role>) -> Console {

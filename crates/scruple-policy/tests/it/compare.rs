@@ -109,7 +109,21 @@ fn emergency_approvals_console_and_relationships_have_a_direction() {
         "tier:low,patients,manager,72,24,no,",
         "tier:low,patients,manager;privacy_officer,72,24,no,",
         Direction::Narrower,
-        "Access to records of named patients in roles of low risk: agreed to by manager and privacy officer, for 72 hours at most, decided within 24 hours; before: agreed to by manager, for 72 hours at most, decided within 24 hours.",
+        "Access to records of named patients in roles of low risk: agreed to by manager and privacy officer, for 72 hours at most, decided within 24 hours, after 16 hours without an answer by privacy officer too; before: agreed to by manager, for 72 hours at most, decided within 24 hours, after 16 hours without an answer by privacy officer too.",
+    );
+    check(
+        "approvals.csv",
+        "manager,2160,72,no,\"a quarter; then it is asked for anew\",privacy_officer,48",
+        "manager,2160,72,no,\"a quarter; then it is asked for anew\",,",
+        Direction::Narrower,
+        "Access to the role roles of low risk: agreed to by manager, for 2160 hours at most, decided within 72 hours; before: agreed to by manager, for 2160 hours at most, decided within 72 hours, after 48 hours without an answer by privacy officer too.",
+    );
+    check(
+        "pack.toml",
+        "extensions_max = 2 ",
+        "extensions_max = 3 ",
+        Direction::Wider,
+        "House rule of the desk: `extensions_max` is 3; before: 2.",
     );
     check(
         "approvals.csv",

@@ -1,7 +1,7 @@
 //! Every kind of problem, planted in the shipped pack: it must be found in its file, on its line.
 
 use crate::{changed, day, with};
-use scruple_policy::{Act, ActScope, PackFiles, Severity, check, read};
+use scruple_policy::{Act, ActScope, DeskRules, PackFiles, ReminderOf, Severity, check, read};
 
 /// The line on which a text stands for the first time; 0 for none.
 fn line_of(files: &PackFiles, file: &str, text: &str) -> usize {
@@ -275,6 +275,19 @@ fn approvals_and_the_console() {
     let what = "for all kinds of information 5 people agree";
     find(&changed("approvals.csv", line, many), Severity::Error, "approvals.csv", line_of_low, what);
     plant("approvals.csv", "tier:high,role,manager;", "tier:medium,role,manager;", "`tier:medium` stands twice");
+    let plant_end = |to: &str, what: &str| {
+        let files = changed(
+            "approvals.csv",
+            "it is asked for anew\",privacy_officer,48\n",
+            &format!("it is asked for anew\"{to}"),
+        );
+        let place =
+            format!("tier:low,role,manager,2160,72,no,\"a quarter; then it is asked for anew\"{}", to.trim_end());
+        find(&files, Severity::Error, "approvals.csv", &place, what);
+    };
+    plant_end(",clown,48\n", "`backup` is `clown`");
+    plant_end(",privacy_officer,72\n", "`escalate_hours` is none");
+    plant_end(",privacy_officer,\n", "`escalate_hours` is none");
     let line = "reviews,privacy_officer,all";
     plant("console.csv", line, "reviews,clown,all", "`clown` is no role");
     plant("console.csv", line, "review,privacy_officer,all", "`act` is `review`");
@@ -308,6 +321,30 @@ fn a_kind_of_information_that_is_specially_protected_needs_one_more_who_agrees()
     // What everybody sees is not asked for.
     assert!(!kinds.contains_key("directory"));
     assert!(pack.kinds("individual", None).is_empty() && pack.kinds("nurse", Some("HPAYMT")).is_empty());
+}
+
+#[test]
+fn reminders_and_house_rules_of_the_desk() {
+    plant("reminders.csv", "role,everyone,", "roles,everyone,", "`action` is `roles`");
+    plant("reminders.csv", "role,everyone,", "role,clown,", "`clown` is no role and no tier");
+    plant("reminders.csv", "role,tier:high,\"This", "role,everyone,\"This", "`everyone` stands twice");
+    let files = changed("pack.toml", "extension_last_part = 4 ", "extension_last_part = 0 ");
+    find(&files, Severity::Error, "pack.toml", "", "`extension_last_part` is 0");
+    let pack = read(&PackFiles::embedded()).unwrap();
+    let text = |action, role: &str| pack.reminder(action, role).unwrap();
+    let (nurse, coder) = (text(ReminderOf::Role, "nurse"), text(ReminderOf::Role, "coder"));
+    assert_eq!(nurse.sentences.len(), 2, "the action, and why the role has what it has");
+    assert_ne!(nurse.id, coder.id);
+    // An export has a text of its own, the same for every role.
+    assert_eq!(text(ReminderOf::Export, "nurse"), text(ReminderOf::Export, "administrator"));
+    assert!(text(ReminderOf::Export, "nurse").sentences[0].contains("leaves the console"));
+    // Packs of before have no such file, no such table and no such columns.
+    let mut files = PackFiles::embedded();
+    files.0.remove("reminders.csv");
+    assert_eq!(read(&files).unwrap().reminder(ReminderOf::Role, "nurse"), None);
+    let head = files.0.get_mut("pack.toml").unwrap();
+    *head = head.split("[desk]").next().unwrap().to_owned();
+    assert_eq!(read(&files).unwrap().desk, DeskRules::default());
 }
 
 #[test]

@@ -4,12 +4,16 @@ pub const ENGINE: scruple_store::Engine = scruple_store::Engine::Sqlite;
 
 #[path = "cases/accounts.rs"]
 mod accounts;
+#[path = "cases/alerts.rs"]
+mod alerts;
 #[path = "cases/approvers.rs"]
 mod approvers;
 #[path = "cases/charts.rs"]
 mod charts;
 #[path = "cases/commit.rs"]
 mod commit;
+#[path = "cases/deputies.rs"]
+mod deputies;
 #[path = "cases/directory.rs"]
 mod directory;
 #[path = "cases/elevations.rs"]

@@ -97,6 +97,38 @@ pub enum RequestsCommand {
         #[arg(long = "kind", value_name = "CODE")]
         kinds: Vec<String>,
     },
+    /// Shows what is read before access is asked for, with the id that a request names
+    #[command(after_help = "Examples:
+  scruple admin requests reminder --role coder --what patients --token-file token")]
+    Reminder {
+        /// The role that would be asked for
+        #[arg(long, value_name = "ROLE")]
+        role: String,
+        /// What of it: role or patients
+        #[arg(long, default_value = "role", value_parser = ["role", "patients"])]
+        what: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Asks for what a request opened, from its end on: a new request, decided anew
+    #[command(after_help = "Examples:
+  scruple admin requests extend 01a224e5-d10b-732c-9d6d-b982d2ce61c6 --until 2026-03-05T09:00:00Z \\
+    --reason 'The appeal was put off to Friday' --acknowledged role-3f9ac1d2e4b5a697 --token-file token
+
+`requests reminder` shows what is read first, and its id.")]
+    Extend {
+        #[command(flatten)]
+        which: IdArgs,
+        /// Until when (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        until: String,
+        /// What it is still needed for, in a sentence
+        #[arg(long, value_name = "WORDS")]
+        reason: String,
+        /// The id of the text that was read
+        #[arg(long, value_name = "ID")]
+        acknowledged: Option<String>,
+    },
     /// Refuses a request, as it was at a version
     Refuse {
         #[command(flatten)]
@@ -105,6 +137,38 @@ pub enum RequestsCommand {
         #[arg(long, value_name = "WORDS")]
         comment: String,
     },
+}
+
+/// Deputies.
+#[derive(Subcommand)]
+pub enum DeputiesCommand {
+    /// Lists those whom one has named and those for whom one stands in
+    List {
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Names somebody who stands in at the desk, once he has accepted
+    #[command(after_help = "Examples:
+  scruple admin deputies name rosa.diaz --as approver --until 2026-03-15T07:00:00Z --token-file token")]
+    Name {
+        /// The login of who would stand in
+        login: String,
+        /// As what: approver or reviewer
+        #[arg(long = "as", value_name = "WHAT", value_parser = ["approver", "reviewer"])]
+        capacity: String,
+        /// From when (RFC 3339) [default: from now on]
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// Until when (RFC 3339), within 30 days
+        #[arg(long, value_name = "TIME")]
+        until: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Accepts to stand in for somebody, as it was at a version
+    Accept(SeenArgs),
+    /// Ends it or declines it, as it was at a version
+    End(SeenArgs),
 }
 
 /// Access.
@@ -194,12 +258,52 @@ pub fn requests(command: &RequestsCommand) -> Result<ExitCode> {
             let body = Value::Object(body);
             decide(seen, &format!("access-requests/{}/approve", id(&seen.id)?), Some(body), line)
         }
+        RequestsCommand::Reminder { role, what, api } => {
+            let path = format!("reminders?role={}&what={what}", escaped(role));
+            let text = |one: &Value| {
+                let all = one.get("sentences").and_then(Value::as_array).into_iter().flatten();
+                let all: Vec<&str> = all.filter_map(Value::as_str).collect();
+                format!("{}\n{}", text(one, "id"), all.join("\n"))
+            };
+            show(api, &call(api, Method::GET, &path, (None, None))?, text)
+        }
+        RequestsCommand::Extend { which, until, reason, acknowledged } => {
+            let body = json!({ "ends_at": until, "justification": reason, "acknowledged": acknowledged });
+            let path = format!("access-requests/{}/extend", id(&which.id)?);
+            show(&which.api, &call(&which.api, Method::POST, &path, (None, Some(body)))?, line)
+        }
         RequestsCommand::Refuse { seen, comment } => decide(
             seen,
             &format!("access-requests/{}/refuse", id(&seen.id)?),
             Some(json!({ "comment": comment })),
             line,
         ),
+    }
+}
+
+/// Runs `admin deputies`.
+pub fn deputies(command: &DeputiesCommand) -> Result<ExitCode> {
+    let line = |one: &Value| {
+        let login = |name: &str| one.get(name).map(|person| text(person, "login")).unwrap_or_default();
+        format!(
+            "{}  {:<8} version {}  {} for {} as {} until {}",
+            text(one, "id"),
+            text(one, "state"),
+            number(one),
+            login("deputy"),
+            login("principal"),
+            text(one, "capacity"),
+            text(one, "ends_at")
+        )
+    };
+    match command {
+        DeputiesCommand::List { api } => list(api, "deputies", &[], line),
+        DeputiesCommand::Name { login, capacity, from, until, api } => {
+            let body = json!({ "login": login, "capacity": capacity, "starts_at": from, "ends_at": until });
+            show(api, &call(api, Method::POST, "deputies", (None, Some(body)))?, line)
+        }
+        DeputiesCommand::Accept(seen) => decide(seen, &format!("deputies/{}/accept", id(&seen.id)?), None, line),
+        DeputiesCommand::End(seen) => decide(seen, &format!("deputies/{}/end", id(&seen.id)?), None, line),
     }
 }
 

@@ -69,6 +69,9 @@ async function ask(who, { subject, role, patients, numbers, until, reason, kinds
   await who.page.locator("#reason").fill(reason);
   await look(who, "ask");
   await who.page.getByRole("button", { name: "Ask", exact: true }).click();
+  // What is the least here is read first.
+  await who.page.getByLabel("I have read this").check();
+  await who.page.getByRole("button", { name: "Ask", exact: true }).click();
   await who.page.waitForURL(/\/requests\//);
   await look(who, "request");
   return new URL(who.page.url()).pathname;

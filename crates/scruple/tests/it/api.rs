@@ -1,11 +1,11 @@
 //! `/api/v1` on a real node: asked for, decided, taken back; versions, keys and cursors; and what each kind of caller cannot do.
 
 use crate::node::{Machine, eventually};
-use crate::rest::{Api, Call, EVERY_SCOPE};
+use crate::rest::{Api, Call, EVERY_SCOPE, acknowledged};
 use crate::support::{World, entries_of};
 use scruple_api::{Asks, ROUTES};
 use scruple_core::Clock as _;
-use scruple_policy::{PackFiles, read};
+use scruple_policy::{PackFiles, ReminderOf, read};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,7 +18,12 @@ fn in_hours(hours: i64) -> String {
 }
 
 fn order(role: &str) -> Value {
-    json!({ "role": role, "task": "duty", "justification": WORDS, "ends_at": in_hours(12) })
+    with_words(role, WORDS, 12)
+}
+
+fn with_words(role: &str, words: &str, hours: i64) -> Value {
+    let read = acknowledged(role, ReminderOf::Role);
+    json!({ "role": role, "task": "duty", "justification": words, "ends_at": in_hours(hours), "acknowledged": read })
 }
 
 fn items(answer: &Value) -> Vec<String> {
@@ -95,12 +100,7 @@ fn a_request_is_asked_for_seen_by_those_whom_it_concerns_and_decided_at_the_vers
     api.post(&end, &nurse, &Value::Null, &version).is(200);
     assert_eq!(api.post(&end, &nurse, &Value::Null, &version).status, 412);
     // Refused and taken back.
-    let other = api.post(
-        REQUESTS,
-        &nurse,
-        &json!({ "role": "coder", "task": "cover", "justification": "Codes the visits of last week", "ends_at": in_hours(12) }),
-        &[],
-    );
+    let other = api.post(REQUESTS, &nurse, &with_words("coder", "Codes the visits of last week", 12), &[]);
     let other = format!("{REQUESTS}/{}", other.is(201).json()["id"].as_str().unwrap());
     let no = json!({ "comment": "no" });
     assert_eq!(api.post(&format!("{other}/refuse"), &manager, &no, &version).json()["code"], "reason_short");
@@ -108,6 +108,59 @@ fn a_request_is_asked_for_seen_by_those_whom_it_concerns_and_decided_at_the_vers
     assert_eq!(api.post(&format!("{other}/refuse"), &manager, &because, &version).is(200).json()["state"], "denied");
     assert_eq!(api.post(&format!("{other}/withdraw"), &nurse, &Value::Null, &[("If-Match", "\"2\"")]).status, 409);
     api.node.stops();
+}
+
+/// JX-08: in the place of another by the API; what is refused to a deputy is recorded as what is refused to anybody.
+#[test]
+fn a_deputy_decides_in_the_place_of_another_and_what_he_is_refused_is_recorded() {
+    let world = World::new();
+    let mut api = Api::serve(&world, PEOPLE, true);
+    let [nurse, biller, manager] = ["nia.nurse", "ben.biller", "mara.keller"].map(|who| api.token(who, EVERY_SCOPE));
+    let (first, second) = ([("If-Match", "\"1\"")], [("If-Match", "\"2\"")]);
+    let ask = |token: &str| {
+        let made = api.post(REQUESTS, token, &order("registrar"), &[]).is(201).json();
+        format!("{REQUESTS}/{}/approve", made["id"].as_str().unwrap())
+    };
+    let [of_nurse, of_deputy, of_manager] = [&nurse, &biller, &manager].map(|token| ask(token));
+    let code = |path: &str| api.post(path, &biller, &json!({}), &first).json()["code"].clone();
+    assert_eq!(code(&of_nurse), "act_not_permitted");
+    let deputies = "/api/v1/deputies";
+    let named = json!({ "login": "ben.biller", "capacity": "approver", "ends_at": in_hours(24) });
+    let reviewer = json!({ "login": "ben.biller", "capacity": "reviewer", "ends_at": in_hours(24) });
+    assert_eq!(api.post(deputies, &manager, &reviewer, &[]).status, 403, "nobody passes on what he may not do");
+    assert_eq!(api.post(deputies, &nurse, &named, &[]).status, 403);
+    let key = [("Idempotency-Key", "deputy")];
+    let made = api.post(deputies, &manager, &named, &key).is(201).json();
+    assert_eq!(api.post(deputies, &manager, &named, &key).is(201).json(), made, "once");
+    assert_eq!((&made["state"], &made["in_force"]), (&json!("named"), &json!(false)));
+    let place = format!("{deputies}/{}", made["id"].as_str().unwrap());
+    assert_eq!(api.post(&format!("{place}/accept"), &manager, &Value::Null, &first).status, 403);
+    assert_eq!(api.post(&format!("{place}/accept"), &nurse, &Value::Null, &first).status, 404);
+    assert_eq!(code(&of_nurse), "act_not_permitted", "named is not accepted");
+    let accepted = api.post(&format!("{place}/accept"), &biller, &Value::Null, &first).is(200).json();
+    assert_eq!((&accepted["state"], &accepted["in_force"]), (&json!("accepted"), &json!(true)));
+
+    assert_eq!(code(&of_deputy), "own_request");
+    assert_eq!(code(&of_manager), "own_request");
+    let waits = api.get(&format!("{REQUESTS}?whose=decide"), &biller).is(200).json();
+    assert_eq!(items(&waits).len(), 1, "he sees what he decides, and no other: {waits}");
+    let decided = api.post(&of_nurse, &biller, &json!({}), &first).is(200).json();
+    let approval = &decided["approvals"][0];
+    assert_eq!(
+        (&decided["state"], &approval["by"]["login"], &approval["acting_for"]["login"]),
+        (&json!("approved"), &json!("ben.biller"), &json!("mara.keller"))
+    );
+    assert_eq!(items(&api.get(deputies, &biller).is(200).json()).len(), 1);
+    api.post(&format!("{place}/end"), &biller, &Value::Null, &second).is(200);
+    assert_eq!(code(&of_manager), "act_not_permitted");
+    api.node.stops();
+    let entries = entries_of(&world.run(["ledger", "show", "--json"]).ends(0));
+    let refused = |code: &str| {
+        let bodies = entries.iter().map(|entry| &entry["entry"]["body"]);
+        bodies.filter(|body| body["code"] == "api_refused" && body["facts"]["code"] == code).count()
+    };
+    assert_eq!((refused("own_request"), refused("not_your_deputy")), (2, 1));
+    assert!(refused("act_not_permitted") >= 5);
 }
 
 #[test]
@@ -123,7 +176,7 @@ fn what_is_asked_twice_under_one_key_is_done_once_also_by_twins_that_race() {
     assert_eq!((again.header("etag"), again.header("location")), (first.header("etag"), first.header("location")));
     assert_eq!(api.post(REQUESTS, &nurse, &order("coder"), &key).is(422).json()["code"], "idempotency_key_reused");
     // Another's key of the same name is his own; a key that says nothing is refused.
-    let other = json!({ "role": "coder", "task": "cover", "justification": "Codes the visits of last week", "ends_at": in_hours(12) });
+    let other = with_words("coder", "Codes the visits of last week", 12);
     assert_eq!(api.post(REQUESTS, &biller, &other, &key).status, 201);
     let (long, none) = ("k".repeat(256), "");
     for key in [long.as_str(), none] {
@@ -131,19 +184,10 @@ fn what_is_asked_twice_under_one_key_is_done_once_also_by_twins_that_race() {
     }
     // What was refused changed nothing, and the key is free for what is right.
     let fresh = [("Idempotency-Key", "fresh")];
-    assert_eq!(
-        api.post(
-            REQUESTS,
-            &nurse,
-            &json!({ "role": "coder", "task": "cover", "justification": "test test test test", "ends_at": in_hours(2) }),
-            &fresh
-        )
-        .status,
-        422
-    );
-    let right = json!({ "role": "coder", "task": "cover", "justification": "Codes the visits of the week before", "ends_at": in_hours(2) });
+    assert_eq!(api.post(REQUESTS, &nurse, &with_words("coder", "test test test test", 2), &fresh).status, 422);
+    let right = with_words("coder", "Codes the visits of the week before", 2);
     assert_eq!(api.post(REQUESTS, &nurse, &right, &fresh).status, 201);
-    let twin = json!({ "role": "registrar", "task": "cover", "justification": "Registers whom the ambulance brings in tonight", "ends_at": in_hours(3) });
+    let twin = with_words("registrar", "Registers whom the ambulance brings in tonight", 3);
     let answers: Vec<u16> = std::thread::scope(|scope| {
         let (api, nurse, twin) = (&api, &nurse, &twin);
         let race = || api.post(REQUESTS, nurse, twin, &[("Idempotency-Key", "twins")]).status;

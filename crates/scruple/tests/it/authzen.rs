@@ -342,7 +342,12 @@ fn reads(login: &str, resource: Value) -> Value {
 #[test]
 fn the_same_decision_as_the_gateway_before_and_after_a_request_that_the_denial_leads_to() {
     let world = World::new();
-    let people = [("nia.nurse", "nurse"), ("mara.keller", "manager"), ("crm", "service_account")];
+    let people = [
+        ("nia.nurse", "nurse"),
+        ("mara.keller", "manager"),
+        ("ines.vogt", "privacy_officer"),
+        ("crm", "service_account"),
+    ];
     let mut api = Api::serve(&world, &people, false);
     let pep = api.token("crm", EVERY_SCOPE);
     let bearer = token(&api.keys, "nia.nurse", "nurse", "TREAT");
@@ -402,6 +407,7 @@ fn the_same_decision_as_the_gateway_before_and_after_a_request_that_the_denial_l
         "kinds": kinds,
         "justification": "Covers bed 12 while the night nurse is away",
         "ends_at": ends_at,
+        "acknowledged": asks["request_schema"]["properties"]["acknowledged"]["const"],
         "denial": { "binding_token": asks["binding_token"], "evaluation_id": here["context"]["evaluation_id"], "expires_at": asks["expires_at"] },
     });
     let path = asks["endpoint"].as_str().unwrap().splitn(4, '/').nth(3).unwrap();
@@ -458,6 +464,16 @@ fn the_same_decision_as_the_gateway_before_and_after_a_request_that_the_denial_l
         (&refused["decision"], &refused["context"]["reason"]),
         (&json!(false), &json!("obligation_not_supported"))
     );
+    // Taken back by who agreed to it: whoever asks next is told no, within the second.
+    let ines = api.token("ines.vogt", EVERY_SCOPE);
+    let held = format!("/api/v1/people/{}/grants", made["person"]["id"].as_str().unwrap());
+    let opened = api.get(&held, &ines).is(200).json()["elevations"][0].clone();
+    let end = format!("/api/v1/elevations/{}/end", opened["id"].as_str().unwrap());
+    api.post(&end, &other, &Value::Null, &[("If-Match", "\"1\"")]).is(200);
+    crate::node::eventually("the end", std::time::Duration::from_secs(10), || {
+        (decided(&patients[0])["decision"] == false).then_some(())
+    });
+    agree(None);
 
     // From the elevation its reads, and each names the elevation. What was read in a role is for its holder alone.
     let nia = api.token("nia.nurse", EVERY_SCOPE);

@@ -112,3 +112,9 @@ fn assuming(world: &World) -> std::path::PathBuf {
     std::fs::write(to.join("pack.toml"), assumed).unwrap();
     to
 }
+
+/// The id of the text that the shipped policy has read before somebody asks.
+pub fn acknowledged(role: &str, what: scruple_policy::ReminderOf) -> String {
+    let pack = scruple_policy::read(&scruple_policy::PackFiles::embedded()).unwrap();
+    pack.reminder(what, role).unwrap().id
+}

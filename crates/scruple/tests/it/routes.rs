@@ -2,13 +2,14 @@
 //! list of exceptions: what the policy does not let somebody do is refused, and recorded.
 
 use crate::node::{Answer, Asking, Node};
+use crate::rest::acknowledged;
 use crate::support::{World, entries_of};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use scruple_core::Clock as _;
-use scruple_policy::{PackFiles, read};
+use scruple_policy::{PackFiles, ReminderOf, read};
 use serde_json::Value;
 
 /// Somebody's cookie.
@@ -156,7 +157,12 @@ fn a_decision_is_on_what_was_seen() {
     let nurse = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
     let manager = enrolled(&node, &line, "mara.keller", "manager").cookie;
     let ask = "role=nurse&task=cover&kind=labs&kind=vitals&patients=numbers&numbers=MR-4471%0AMR-5120&until=shift&reason=Float+pool+until+the+roster+comes";
-    let there = goes_to(&send(&node, "/ask", &nurse, ask));
+    // Not before what is the least here was read: the page shows it, and asks for the word.
+    let unread = send(&node, "/ask", &nurse, ask);
+    assert_eq!(unread.status, 422);
+    let read = acknowledged("nurse", ReminderOf::Patients);
+    assert!(unread.text().contains(&read) && unread.text().contains("Name the patients"), "{}", unread.text());
+    let there = goes_to(&send(&node, "/ask", &nurse, &format!("{ask}&acknowledged={read}")));
     let there = there.split('?').next().unwrap();
     let state = |cookie: &str| {
         let headers = [("Cookie", cookie)];
@@ -185,4 +191,74 @@ fn a_decision_is_on_what_was_seen() {
     assert!(after.contains("1 patient"), "{after}");
     assert!(after.contains("Laboratory results") && !after.contains("Vital signs"), "{after}");
     node.stops();
+}
+
+/// JX-15, JX-03, JX-11: the register and one exception as files: not before what a copy means was read, and never without an entry.
+#[test]
+fn a_list_leaves_only_when_it_was_read_what_that_means_and_the_ledger_says_who_took_it() {
+    let world = World::new();
+    let (mut node, line) = Node::demo(world.command(["demo", "--json", "--listen", "127.0.0.1:0", "--data", "try"]));
+    let nurse = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let manager = enrolled(&node, &line, "mara.keller", "manager").cookie;
+    let ines = enrolled(&node, &line, "ines.vogt", "privacy_officer").cookie;
+    let ask = format!(
+        "role=nurse&patients=numbers&numbers=MR-4471&until=shift&reason=Float+pool+until+the+roster+comes&acknowledged={}",
+        acknowledged("nurse", ReminderOf::Patients)
+    );
+    let there = goes_to(&send(&node, "/ask", &nurse, &ask));
+    let there = there.split('?').next().unwrap();
+    goes_to(&send(&node, &format!("{there}/approve"), &manager, "version=1"));
+    let read = acknowledged("nurse", ReminderOf::Export);
+    for (path, fields) in [
+        ("/exceptions/export".to_owned(), "kind=asked&state=active&format=csv"),
+        (format!("{there}/export"), "format=csv"),
+    ] {
+        for wrong in ["", "&acknowledged=", "&acknowledged=export-0000000000000000"] {
+            assert_eq!(send(&node, &path, &ines, &format!("{fields}{wrong}")).status, 422, "{path} {wrong}");
+        }
+        for other in [&nurse, &manager] {
+            assert_eq!(send(&node, &path, other, &format!("{fields}&acknowledged={read}")).status, 403, "{path}");
+        }
+    }
+    let list = send(&node, "/exceptions/export", &ines, &format!("kind=asked&state=active&acknowledged={read}"));
+    let list = list.is(200).text();
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(lines.len() >= 2 && lines[0].starts_with("kind,who,"), "{list}");
+    assert!(list.contains("Float pool until the roster comes") && list.contains("..471"), "{list}");
+    assert!(!list.contains("MR-4471"), "four digits are enough: {list}");
+    // As many as the page says that there are.
+    let headers = [("Cookie", ines.as_str())];
+    let asking = Asking {
+        method: "GET",
+        target: "/exceptions?kind=asked&state=active",
+        token: None,
+        headers: &headers,
+        form: None,
+    };
+    let page = asking.ask(&node.console).unwrap().is(200).text();
+    assert!(page.contains(&format!("of {}</span>", lines.len() - 1)), "{page}");
+
+    let one = send(&node, &format!("{there}/export"), &ines, &format!("format=json&acknowledged={read}"));
+    let one: Value = serde_json::from_str(&one.is(200).text()).unwrap();
+    assert_eq!((&one["state"], &one["approvals"][0]["by"]["login"]), (&"approved".into(), &"mara.keller".into()));
+    assert_eq!(one["acknowledged"], acknowledged("nurse", ReminderOf::Patients));
+    for field in ["justification", "person", "role", "patients", "opened", "events", "needs", "decide_by"] {
+        assert!(!one[field].is_null(), "{field} of {one}");
+    }
+    let table = send(&node, &format!("{there}/export"), &ines, &format!("format=csv&acknowledged={read}"));
+    let table = table.is(200).text();
+    assert!(table.starts_with("field,value") && table.contains("approvals.0.by.login,mara.keller"), "{table}");
+    node.stops();
+
+    let entries = entries_of(&world.run(["ledger", "show", "--json", "try/ledger"]).ends(0));
+    let taken = entries.iter().filter(|entry| entry["entry"]["body"]["code"] == "console_exported").count();
+    assert_eq!(taken, 3, "each of them is an entry");
+    // Each event is in the ledger, where and as the evidence says.
+    for link in one["events"].as_array().unwrap() {
+        let here = entries
+            .iter()
+            .find(|entry| entry["origin"]["position"] == link["position"] && entry["origin"]["shard"] == link["shard"]);
+        let here = here.unwrap_or_else(|| panic!("{link} is nowhere"));
+        assert_eq!((&here["sha256"], &here["entry"]["body"]["event"]), (&link["entry_sha256"], &link["event"]));
+    }
 }

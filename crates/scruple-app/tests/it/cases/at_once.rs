@@ -61,6 +61,7 @@ impl Nodes {
             ends_at: world.now().plus_micros(7_200_000_000),
             justification: Phi::new(format!("Second look at the wound, case {round}")),
             ticket: None,
+            acknowledged: None,
         };
         let mut rng = generator(round);
         let who = Who { person: self.nurse, stepped_up: true };

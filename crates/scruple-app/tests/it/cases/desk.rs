@@ -9,10 +9,10 @@ use scruple_app::{Ask, Declaration, Desk, DeskError, Emergency, Narrower, Rules,
 use scruple_core::{Id, Phi};
 use scruple_flow::directory::{Attributes, Leave, LeaveState};
 use scruple_flow::{
-    AccessRequest, ApprovalRule, ApproverKind, DeclaredReason, EmergencyReason, Finding, KindCode, Kinds, NewElevation,
-    Opening, PatientRef, QuestionCause, RequestError, RequestTask, ReviewError, RoleCode, Window,
+    AccessRequest, ApprovalRule, ApproverKind, Backup, DeclaredReason, EmergencyReason, Finding, KindCode, Kinds,
+    NewElevation, Opening, PatientRef, QuestionCause, RequestError, RequestTask, ReviewError, RoleCode, Window,
 };
-use scruple_policy::{Act, ActScope};
+use scruple_policy::{Act, ActScope, DeskRules, Reminder};
 use scruple_store::{
     NewDirectoryRecord, NewEvent, Person, Subject, emergencies_between, find_case, find_elevation, find_grant,
     find_question, find_request, insert_directory, insert_elevation, insert_enrolment, insert_leave, list_elevations,
@@ -20,7 +20,9 @@ use scruple_store::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-const WORDS: &str = "Peer review of the March falls, case 4711";
+pub const WORDS: &str = "Peer review of the March falls, case 4711";
+/// The text that is read before somebody asks for the role of billers.
+pub const READ: &str = "role-0123456789abcdef";
 
 /// Nurses care for patients, managers agree, the privacy office oversees.
 pub struct TestRules;
@@ -42,7 +44,9 @@ impl Rules for TestRules {
             ("nurse" | "biller", false) => vec![role_of("manager"), role_of("privacy_officer")],
             _ => return None,
         };
-        Some(ApprovalRule { needs, hours_max: 8, decide_hours: 4, step_up: false })
+        let privacy = Backup { kind: role_of("privacy_officer"), after_hours: 3 };
+        let backup = needs.contains(&role_of("manager")).then_some(privacy);
+        Some(ApprovalRule { needs, hours_max: 8, decide_hours: 4, step_up: false, backup })
     }
 
     fn kinds(&self, _: &RoleCode, purpose: Option<&str>) -> BTreeSet<KindCode> {
@@ -81,6 +85,14 @@ impl Rules for TestRules {
             Act::EndAccess if holds("manager") => Some(ActScope::Team),
             _ => None,
         }
+    }
+
+    fn reminder(&self, role: &RoleCode, _: bool) -> Option<Reminder> {
+        (role.as_str() == "biller").then(|| Reminder { id: READ.to_owned(), sentences: Vec::new() })
+    }
+
+    fn desk(&self) -> DeskRules {
+        DeskRules::default()
     }
 }
 
@@ -125,10 +137,11 @@ impl<'a> House<'a> {
             ends_at: at(hours * 3_600),
             justification: Phi::new(words.to_owned()),
             ticket: None,
+            acknowledged: Some(READ.to_owned()),
         }
     }
 
-    async fn submitted(&mut self, patients: &[&str]) -> AccessRequest {
+    pub async fn submitted(&mut self, patients: &[&str]) -> AccessRequest {
         let nora = self.who("nora");
         let words = format!("{WORDS} {}", self.world.id::<Person>());
         self.desk().submit(nora, Self::ask(patients, 2, &words)).await.unwrap().now
@@ -141,7 +154,7 @@ impl<'a> House<'a> {
         held.opened(&"nurse".parse().unwrap(), purpose, self.world.now()).into_keys().collect()
     }
 
-    async fn roles(&self, login: &str) -> Vec<String> {
+    pub async fn roles(&self, login: &str) -> Vec<String> {
         let (cache, _) = self.world.fresh_cache().await;
         roles(&cache.held(login, self.world.now()).await.unwrap().unwrap(), self.world.now())
     }
@@ -451,7 +464,7 @@ async fn nobody_of_the_reader_s_line_reviews_his_emergency() {
 }
 
 /// Who made the link by which a person signs in could have used it himself.
-async fn vouch(house: &House<'_>, by: &str, person: &str) {
+pub async fn vouch(house: &House<'_>, by: &str, person: &str) {
     let mut tx = house.world.store.begin().await.unwrap();
     let (id, hash) = (house.world.id(), [house.people.len().to_le_bytes()[0]; 32]);
     let (person, by) = (house.people[person], house.people[by]);

@@ -8,8 +8,8 @@ use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::message::{Channel, Delivering, Message, Messenger, NotTaken, Receipt, Told, told_of};
 use scruple_app::{Ask, Desk, Emergency, Narrower, Who};
 use scruple_core::{Clock, Id, Phi};
-use scruple_flow::{EmergencyReason, EmergencyReview, Finding, Kinds, RequestTask};
-use scruple_store::{Person, list_open_reviews};
+use scruple_flow::{AlertOf, EmergencyReason, EmergencyReview, Finding, Kinds, RequestTask};
+use scruple_store::{Person, list_alerts, list_open_reviews};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -184,6 +184,7 @@ async fn a_request_is_told_to_those_who_decide_and_once_more_while_it_waits() {
             ends_at: at(8 * 3_600),
             justification: Phi::new(words.to_owned()),
             ticket: None,
+            acknowledged: None,
         };
         let (nora, mia) = (house.nora, house.mia);
         let first = house.desk().submit(nora, ask("Peer review of the March falls, case 4711")).await.unwrap().now;
@@ -193,6 +194,13 @@ async fn a_request_is_told_to_those_who_decide_and_once_more_while_it_waits() {
         house.later(2 * 3_600);
         house.work().await;
         assert_eq!(house.mail.kinds(), ["request_still_waits"]);
+        // Three hours without an answer: its backup may now.
+        house.later(3_600 - 1);
+        house.work().await;
+        assert_eq!(house.mail.kinds(), [] as [&str; 0]);
+        house.later(1);
+        house.work().await;
+        assert_eq!(house.mail.kinds(), ["request_escalated"]);
         house.desk().approve(mia, first.id, 1, Narrower::default()).await.unwrap();
         house.desk().submit(nora, ask("Another review of falls, case 4712 of April")).await.unwrap();
         let second = house.desk().submit(nora, ask("A third one, of medication errors in May")).await.unwrap().now;
@@ -217,6 +225,74 @@ async fn who_is_never_reached_is_written_down() {
         let kinds = house.told(review.id).await;
         assert!(kinds.iter().any(|kind| kind == "message_failed"), "{kinds:?}");
         assert_eq!(house.mail.kinds(), [] as [&str; 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_eleventh_request_in_thirty_days_raises_an_alert_with_a_suggestion_and_the_twelfth_none() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let nora = house.nora;
+        let request = |number: i64, now: i64| Ask {
+            person: None,
+            role: "nurse".parse().unwrap(),
+            purpose: None,
+            patients: ["a".parse().unwrap()].into(),
+            starts_at: None,
+            ends_at: at(now + 3_600),
+            justification: Phi::new(format!("Peer review of falls, case {number} of the year")),
+            ticket: None,
+            acknowledged: None,
+        };
+        for number in 0..12 {
+            // Two days between them, and each is taken back: it counts all the same.
+            let made = house.desk().submit(nora, request(number, number * 172_800)).await.unwrap().now;
+            house.desk().cancel(nora, made.id, 1).await.unwrap();
+            house.work().await;
+            let often = house.mail.kinds().into_iter().filter(|kind| *kind == "requests_often").count();
+            // Of her, and for the role.
+            assert_eq!(often, if number == 10 { 2 } else { 0 }, "request {}", number + 1);
+            house.later(172_800);
+        }
+        let raised = list_alerts(&mut world.store.begin_read().await.unwrap(), at(0)).await.unwrap();
+        let told: Vec<_> = raised.iter().map(|one| (one.count, one.limit, one.of.clone())).collect();
+        let role = AlertOf::RequestsForRole("nurse".parse().unwrap());
+        assert_eq!(told, [(11, 10, role), (11, 10, AlertOf::RequestsOfPerson(nora.person))]);
+        assert!(raised.iter().all(|one| one.of.suggestion().contains("redesign")), "{raised:?}");
+        let events = scruple_store::history(
+            &mut world.store.begin_read().await.unwrap(),
+            &scruple_store::Aggregate::new("alert", raised[0].id),
+            0,
+        )
+        .await
+        .unwrap();
+        let body = String::from_utf8(events[0].body.expose().clone()).unwrap();
+        assert!(
+            events[0].kind == "alert_raised" && body.contains("\"count\":11") && body.contains("redesign"),
+            "{body}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_sixth_emergency_of_somebody_in_thirty_days_raises_an_alert_and_is_open_all_the_same() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        for number in 1..=7 {
+            house.emergency().await;
+            house.work().await;
+            let kinds = house.mail.kinds();
+            let often = kinds.iter().filter(|kind| **kind == "emergencies_often").count();
+            assert_eq!((often, kinds.len()), if number == 6 { (1, 2) } else { (0, 1) }, "emergency {number}");
+        }
+        let raised = list_alerts(&mut world.store.begin_read().await.unwrap(), at(0)).await.unwrap();
+        assert_eq!(raised.len(), 1);
+        assert_eq!((raised[0].count, raised[0].limit), (6, 5));
+        assert_eq!(raised[0].of, AlertOf::EmergenciesOfPerson(house.nora.person));
+        let open = list_open_reviews(&mut world.store.begin_read().await.unwrap()).await.unwrap();
+        assert_eq!(open.len(), 7, "each has its review");
     })
     .await;
 }

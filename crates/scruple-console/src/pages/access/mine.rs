@@ -53,6 +53,8 @@ pub(crate) struct Right {
     pub(crate) used: Option<When>,
     /// The page that asks once more before the right is given back.
     pub(crate) give_back: Option<String>,
+    /// The page on which it is asked for longer, once its time is nearly over.
+    pub(crate) extend: Option<String>,
 }
 
 #[derive(Clone)]
@@ -101,6 +103,7 @@ fn view(voice: &Voice) -> MyAccess {
         ],
         used: Some(when("2026-03-01T07:48:00Z", "today, 07:48")),
         give_back: None,
+        extend: None,
     };
     let extra = Right {
         id: "r2".to_owned(),
@@ -115,6 +118,7 @@ fn view(voice: &Voice) -> MyAccess {
         conditions: vec!["Only 2 patients, MR ..4471 and MR ..5120.".to_owned()],
         used: None,
         give_back: Some("/access/0198c0de/give-back".to_owned()),
+        extend: Some("/requests/0198c0de".to_owned()),
         ..nurse.clone()
     };
     let session = |device: &str, shared, this| Session {

@@ -1,4 +1,5 @@
 //! Everything outside of a role.
 
+pub(crate) mod export;
 pub(crate) mod list;
 pub(crate) mod uses;

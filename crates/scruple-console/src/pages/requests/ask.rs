@@ -1,7 +1,7 @@
 //! `/ask`: a request for access beyond the role. What is asked for becomes the scope of the grant.
 
 use crate::pages::Frame;
-use crate::pages::parts::{Field, Person, Pick};
+use crate::pages::parts::{Field, Person, Pick, Reading};
 use crate::pages::samples::{CSRF, Sample, VOICES, Voice, pick, sample, typed, worker, wrong};
 use crate::words::Area;
 use askama::Template;
@@ -60,6 +60,8 @@ pub(crate) struct Form {
     pub(crate) task: Pick,
     pub(crate) reason: Field,
     pub(crate) ticket: Field,
+    /// What is read before it is asked for, once it is known what that is.
+    pub(crate) reading: Option<Reading>,
 }
 
 /// Kinds of information under a heading.
@@ -127,6 +129,7 @@ fn view(voice: &Voice) -> Ask {
             task: pick(&[("", "choose"), ("audit", "An audit of codes"), ("denial", "A denied claim"), ("event", "A safety event")], "denial"),
             reason: typed(voice.work),
             ticket: typed("CLM-2026-0311"),
+            reading: None,
         },
     }
 }
@@ -156,6 +159,12 @@ pub(crate) fn samples() -> Vec<Sample> {
         "test",
         "Say what you have to do and for what: \u{201c}Claim 0311 was denied for a missing diagnosis; the appeal is due Friday.\u{201d}",
     );
+    form.reading = Some(Reading {
+        id: "patients-0198c0de0198c0de".to_owned(),
+        sentences: vec!["Name the patients whom the task is about, and no others.".to_owned()],
+        chosen: false,
+        error: Some("Read this, and say so.".to_owned()),
+    });
     samples.push(sample("errors", &page));
     let mut page = view(&VOICES[0]);
     page.subject = Some(Subject { id: "0198c0de".to_owned(), person: VOICES[0].first() });

@@ -2,7 +2,7 @@
 //! decision needs and no more (unit and last four digits, no name of a patient).
 
 use crate::pages::Frame;
-use crate::pages::parts::{Coded, Field, Happened, Person, Pick, When};
+use crate::pages::parts::{Coded, Field, Happened, Person, Pick, Reading, When};
 use crate::pages::samples::{
     CSRF, PLAIN, Sample, VOICES, Voice, coded, officer, pick, sample, typed, when, worker, wrong,
 };
@@ -39,6 +39,8 @@ pub(crate) struct Request {
     pub(crate) revoke: Option<String>,
     /// The reads under it, once there may be some.
     pub(crate) reads: Option<String>,
+    /// All of it to take along, for those who oversee requests.
+    pub(crate) export: Option<String>,
 }
 
 /// For an approver.
@@ -100,6 +102,7 @@ pub(crate) struct Extend {
     pub(crate) reason: Field,
     /// `1 of 2 extensions used`.
     pub(crate) used: String,
+    pub(crate) reading: Option<Reading>,
 }
 
 fn base(voice: &Voice, frame: Frame, state: RequestState) -> Request {
@@ -150,6 +153,7 @@ fn base(voice: &Voice, frame: Frame, state: RequestState) -> Request {
         own: None,
         revoke: None,
         reads: None,
+        export: Some("/requests/0198c0de/export".to_owned()),
     }
 }
 
@@ -246,6 +250,12 @@ pub(crate) fn samples() -> Vec<Sample> {
                 until: pick(&[("day", "one more day, until 3 March, 09:00"), ("week", "one more week")], "day"),
                 reason: wrong("", "Say what is left to do."),
                 used: "1 of 2 extensions used".to_owned(),
+                reading: Some(Reading {
+                    id: "patients-0198c0de0198c0de".to_owned(),
+                    sentences: vec!["Ask until the end of the task and not for longer.".to_owned()],
+                    chosen: false,
+                    error: None,
+                }),
             }),
         }),
         reads: Some("/reads/request/0198c0de".to_owned()),

@@ -591,7 +591,7 @@ pub(super) async fn export(State(site): State<Arc<Site>>, signed: Signed, Path(q
                     words::source(told.history.sources.get(&access.source)).0,
                     access.entry.map(|entry| entry.to_string()).unwrap_or_default(),
                 ];
-                text.push_str(&cells.map(|cell| words::cell(&cell)).join(","));
+                text.push_str(&cells.map(|cell| super::words::cell(&cell)).join(","));
                 text.push_str("\r\n");
             }
         }

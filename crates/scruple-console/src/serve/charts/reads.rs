@@ -94,7 +94,7 @@ async fn find(
                 }
                 ElevationKind::Emergency { .. } | ElevationKind::Declared(_) => (None, None),
             };
-            let agreed = request.as_ref().is_some_and(|request| requests::may_see(&pack, signed, request));
+            let agreed = request.as_ref().is_some_and(|request| signed.viewer.sees(&*pack, request, site.now()));
             let may = sees_charts || agreed || found.held.person == signed.person();
             let words = format!("one chart, opened on {}", when(found.granted_at).words);
             Ok(may.then(|| Right {
@@ -109,7 +109,7 @@ async fn find(
         "request" => {
             let Some(request) = id(right) else { return Ok(None) };
             let found = find_request(tx, request).await?;
-            let Some(found) = found.filter(|one| sees_charts || requests::may_see(&pack, signed, one)) else {
+            let Some(found) = found.filter(|one| sees_charts || signed.viewer.sees(&*pack, one, site.now())) else {
                 return Ok(None);
             };
             let is_of_role = found.wanted.patients.is_empty();

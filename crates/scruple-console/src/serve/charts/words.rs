@@ -269,31 +269,9 @@ fn lower(text: &str) -> String {
     crate::words::lower_first(text)
 }
 
-/// A cell of a table to take away: what a spreadsheet would take for a formula is text.
-pub(super) fn cell(text: &str) -> String {
-    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '|', '%']);
-    let text = if risky { format!("'{text}") } else { text.to_owned() };
-    if text.contains(['"', ',', '\n', '\r', ';', '\'']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cell_is_no_formula_and_stays_one_cell() {
-        for (text, expected) in [
-            ("Ana Ruiz", "Ana Ruiz"),
-            ("=HYPERLINK(\"http://x\")", "\"'=HYPERLINK(\"\"http://x\"\")\""),
-            ("+1", "\"'+1\""),
-            ("@x", "\"'@x\""),
-            ("-1", "\"'-1\""),
-            ("a,b", "\"a,b\""),
-            ("a\nb", "\"a\nb\""),
-        ] {
-            assert_eq!(cell(text), expected, "{text}");
-        }
-    }
 
     #[test]
     fn kinds_are_named_once_with_their_types() {

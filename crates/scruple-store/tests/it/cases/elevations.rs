@@ -110,6 +110,9 @@ async fn an_elevation_stands_on_an_approved_request_for_that_patient() {
         assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
         changed(db, &approved, 1).await.unwrap();
         insert(&new).await.unwrap();
+        let of_it = list_elevations_of_request(&mut db.read().await, request.id).await.unwrap();
+        assert_eq!(of_it.iter().map(|one| one.held.id).collect::<Vec<_>>(), [new.opening().id]);
+        assert!(list_elevations_of_request(&mut db.read().await, db.id()).await.unwrap().is_empty());
         let held = open_elevations(&mut db.read().await, people[0], at(9)).await.unwrap();
         assert_eq!(
             (held[0].kind, held[0].purpose.as_deref()),

@@ -2,7 +2,8 @@ use super::ENGINE;
 use crate::support::{TestDb, at, with_db};
 use scruple_core::{Id, Phi};
 use scruple_flow::{
-    AccessRequest, ApprovalRule, Approver, ApproverKind, Kinds, RequestState, RequestTask, Wanted, Window,
+    AccessRequest, ApprovalRule, Approver, ApproverKind, Backup, Extended, Kinds, RequestState, RequestTask, Wanted,
+    Window,
 };
 use scruple_store::{
     Aggregate, Person, StoreError, Subject, find_request, insert_request, list_overdue_requests, list_pending_requests,
@@ -31,9 +32,11 @@ pub fn pending(db: &TestDb, people: [Id<Person>; 3], patients: &[&str], needs: &
         },
         justification: Phi::new(WORDS.to_owned()),
         ticket: Some("INC-4711".to_owned()),
-        rule: ApprovalRule { needs: needs.to_vec(), hours_max: 8, decide_hours: 4, step_up: true },
+        rule: ApprovalRule { needs: needs.to_vec(), hours_max: 8, decide_hours: 4, step_up: true, backup: None },
         submitted_at: at(0),
         decide_by: at(0),
+        extends: None,
+        acknowledged: None,
         state: RequestState::Draft,
         version: 1,
     };
@@ -307,6 +310,54 @@ async fn the_requests_of_a_period_are_counted_as_they_stand_then() {
         // Nobody wrote it down, and it is over.
         assert_eq!(states(1, 3_600).await, [(text("approved"), Some(60)), (text("expired"), Some(3_600))]);
         assert_eq!(states(0, 3_600).await, Vec::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_backup_what_was_read_and_what_it_prolongs_once_at_a_time() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let backup = Some(Backup { kind: privacy(), after_hours: 2 });
+        let mut first = pending(db, people, &[], &[ApproverKind::LineManager]);
+        first.rule.backup = backup;
+        first.acknowledged = Some("role-0123456789abcdef".to_owned());
+        stored(db, &first).await;
+        assert_eq!(found(db, first.id).await, first);
+        let approved = first.approve(&approver(people[2], &[ApproverKind::LineManager]), None, at(60)).unwrap();
+        changed(db, &approved, 1).await.unwrap();
+
+        let longer = |number: i64, since: i64, until: i64| AccessRequest {
+            wanted: Wanted { window: Window::new(at(3_600), at(until)).unwrap(), ..approved.wanted.clone() },
+            extends: Some(Extended { request: approved.id, number, since: at(since) }),
+            ..pending(db, people, &[], &[ApproverKind::LineManager])
+        };
+        let insert = async |request: &AccessRequest| {
+            let mut tx = db.begin().await;
+            insert_request(&mut tx, request).await?;
+            db.commit(tx, Subject::Everyone).await.map(drop)
+        };
+        // Not the first extension, of another beginning, of somebody else.
+        let other = AccessRequest { person: people[2], ..longer(1, 0, 7_200) };
+        for wrong in [longer(2, 0, 7_200), longer(1, 5, 7_200), other] {
+            let refused = insert(&wrong).await;
+            assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+        }
+        let one = longer(1, 0, 7_200);
+        insert(&one).await.unwrap();
+        assert_eq!(found(db, one.id).await, one);
+        let again = insert(&longer(1, 0, 7_200)).await;
+        assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+        let taken_back = one.cancel(people[0], at(70)).unwrap();
+        changed(db, &taken_back, 1).await.unwrap();
+        insert(&longer(1, 0, 7_200)).await.unwrap();
+        for attempt in [
+            "UPDATE access_request SET acknowledged = NULL, version = version + 1",
+            "UPDATE access_request SET backup = NULL, escalate_hours = NULL, version = version + 1",
+            "UPDATE access_request SET extension = 1, version = version + 1 WHERE extension IS NULL",
+        ] {
+            assert!(db.raw(attempt).await.is_err(), "{attempt}");
+        }
     })
     .await;
 }

@@ -7,8 +7,8 @@ use scruple_flow::{
     DeclaredReason, EmergencyReason, EmergencyReview, Finding, NewElevation, ReviewState, Reviewer, Revocation, Verdict,
 };
 use scruple_store::{
-    ElevationFilter, NewReview, Person, StoreError, Subject, emergencies_between, end_elevation, find_review,
-    insert_elevation, insert_review, list_closed_reviews, list_elevations_by_end, list_open_reviews,
+    ElevationFilter, NewReview, Person, StoreError, Subject, count_elevations, emergencies_between, end_elevation,
+    find_review, insert_elevation, insert_review, list_closed_reviews, list_elevations_by_end, list_open_reviews,
     list_open_reviews_after, update_review,
 };
 
@@ -141,6 +141,8 @@ async fn a_register_shows_what_is_open_by_its_end_and_never_what_is_over() {
         let shown = async |second: i64, is_open: bool, kind: Option<&'static str>| -> Vec<i64> {
             let filter = ElevationFilter { at: at(second), is_open, kind };
             let found = list_elevations_by_end(&mut db.read().await, filter, None).await.unwrap();
+            let count = count_elevations(&mut db.read().await, filter).await.unwrap();
+            assert_eq!(count, i64::try_from(found.len()).unwrap(), "its total is that of its rows");
             found
                 .iter()
                 .map(|one| one.held.window.ends_at().micros() / 1_000_000 - at(0).micros() / 1_000_000)

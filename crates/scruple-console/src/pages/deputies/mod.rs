@@ -1,0 +1,3 @@
+//! Who stands in for whom.
+
+pub(crate) mod mine;
