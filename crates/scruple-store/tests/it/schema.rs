@@ -101,6 +101,7 @@ async fn both_engines_have_the_same_columns_and_the_same_unique_indexes() {
         "emergency_review",
         "enrolment",
         "event",
+        "feed_applied",
         "idempotency_key",
         "job",
         "log_import",

@@ -7,7 +7,7 @@ use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::charts::{Sample, SampleRates};
 use scruple_app::{Ask, Desk, DeskError, TaskAsk, UnmaskAsk, Who, acting, select_role};
 use scruple_core::{Id, Phi};
-use scruple_flow::{AccessTask, Recording, TaskEnd, TaskError, TaskKind, TaskState, Ticket};
+use scruple_flow::{AccessTask, Kinds, Recording, RequestTask, TaskEnd, TaskError, TaskKind, TaskState, Ticket};
 use scruple_policy::{OVERSIGHT_KINDS, Pack, PackFiles, SUPPORT_KINDS, read};
 use scruple_release::Asked;
 use scruple_store::{
@@ -251,6 +251,8 @@ async fn without_a_ticket_there_is_no_session_and_on_another_system_it_opens_not
             role: "it_support".parse().unwrap(),
             purpose: None,
             patients: ["a".parse().unwrap()].into(),
+            task: RequestTask::ALL.first().copied(),
+            kinds: Some(Kinds::Whole),
             starts_at: None,
             ends_at: at(3_600),
             justification: Phi::new(WORDS.to_owned()),
