@@ -308,20 +308,6 @@ pub async fn count_elevations(tx: &mut Tx, filter: ElevationFilter) -> Result<i6
     Ok(count)
 }
 
-/// What a request has opened: the elevations that rest on it, in order.
-///
-/// # Errors
-/// The database failed, a row is inconsistent, or a column does not open.
-pub async fn list_elevations_of_request(tx: &mut Tx, request: Id<AccessRequest>) -> Result<Vec<Elevation>, StoreError> {
-    const SQL: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, starts_at, ends_at,
-                granted_at, justification_sealed, ended_by, ended_at, version
-         FROM elevation WHERE request = $1 ORDER BY id LIMIT $2";
-    let rows: Vec<ElevationRow> =
-        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(request.uuid()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
-    rows.into_iter().map(|row| row.into_elevation(tx)).collect()
-}
-
 /// Elevations of everybody by their end, the next one first, or of those that are over the last one first; one page of at most
 /// [`PAGE_ROWS_MAX`] after one.
 ///

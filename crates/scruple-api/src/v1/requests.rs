@@ -194,7 +194,7 @@ pub(crate) async fn one(
 ) -> Result<Done, Fail> {
     let viewer = viewer(&service, &caller).await?;
     let found = find(&service, &viewer, &id).await?;
-    if viewer.may_decide(&found) {
+    if viewer.may_decide(&found, service.now()) {
         // How long he had it before him is measured.
         let opened = service.parts.store.note_opening(found.id, caller.person(), service.now()).await;
         opened.map_err(scruple_app::directory::DirectoryError::from)?;

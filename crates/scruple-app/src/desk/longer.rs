@@ -58,7 +58,8 @@ impl Desk<'_> {
         if is_of_patients {
             holds(&mut tx, earlier.person, &earlier.wanted.role, at).await?;
         }
-        let rule = self.rules.approval(&earlier.wanted.role, is_of_patients).ok_or(DeskError::NotAllowed)?;
+        let kinds = is_of_patients.then_some(&earlier.wanted.kinds);
+        let rule = self.rules.approval(&earlier.wanted.role, kinds).ok_or(DeskError::NotAllowed)?;
         let extends = earlier.extended(longer.ends_at, (self.extensions(), rule.hours_max), at)?;
         let window = Window::new(earlier.wanted.window.ends_at(), longer.ends_at).map_err(|_| RequestError::Over)?;
         let draft = AccessRequest {

@@ -1,6 +1,5 @@
 //! Requests: handed in, approved, refused, taken back, over.
 
-use super::deputies::approver;
 use super::steps::has_taken;
 use super::{
     ASKED_OPEN_MAX, Deputised, Desk, DeskError, Done, Who, apart, deputised, has_room, holds, line_manager, roles_of,
@@ -189,6 +188,7 @@ impl Desk<'_> {
                 .await?;
         if matches!(approved.state, RequestState::Approved { .. }) {
             has_taken(&mut tx, self.rules, (approved.person, &approved.wanted.role), at).await?;
+            has_owner(&mut tx, (approved.person, &approved.wanted.role), at).await?;
         }
         update_request(&mut tx, &approved, version).await?;
         let mut records = vec![Record::request(&approved, version + 1, at, who.person)];

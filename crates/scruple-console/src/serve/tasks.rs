@@ -19,10 +19,6 @@ const MINUTE: i64 = 60_000_000;
 /// Rows of a page.
 const ROWS_MAX: usize = 50;
 
-async fn viewer(site: &Site, signed: &Signed) -> Result<Viewer, StoreError> {
-    Viewer::load(&site.parts.store, signed.person(), signed.roles.clone()).await
-}
-
 async fn name(site: &Site, person: Id<Person>) -> Result<String, StoreError> {
     people::name(&mut site.parts.store.begin_read().await?, person).await
 }
@@ -104,7 +100,7 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Tasks, 
     };
     let states = [("", "Any"), ("active", "Runs now"), ("open", "Waits or runs"), ("over", "Over")];
     let wanted = asked("state");
-    let viewer = viewer(site, signed).await?;
+    let viewer = &signed.viewer;
     let page = viewer.tasks(&site.parts.store, &*pack, (which, now), (id(asked("after")), ROWS_MAX)).await?;
     let mut rows = Vec::new();
     for task in &page.rows {
@@ -117,7 +113,7 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Tasks, 
             _ => true,
         };
         if is_wanted {
-            rows.push(row(site, &viewer, task, &state).await?);
+            rows.push(row(site, viewer, task, &state).await?);
         }
     }
     Ok(Tasks {
@@ -154,7 +150,7 @@ async fn row(site: &Site, viewer: &Viewer, task: &AccessTask, state: &TaskState)
 async fn find(site: &Site, signed: &Signed, text: &str) -> Result<AccessTask, Response> {
     let found = async {
         let Some(id) = id(text) else { return Ok(None) };
-        viewer(site, signed).await?.task(&site.parts.store, &*site.pack(), id).await
+        signed.viewer.task(&site.parts.store, &*site.pack(), id).await
     };
     match found.await {
         Ok(Some(task)) => Ok(task),
@@ -204,7 +200,7 @@ async fn build(
     failed: Option<&DeskError>,
 ) -> Result<Task, StoreError> {
     let (now, pack) = (site.now(), site.pack());
-    let viewer = viewer(site, signed).await?;
+    let viewer = &signed.viewer;
     let state = task.state_at(now);
     let order = &task.order;
     let is_own = order.person == signed.person();

@@ -218,6 +218,7 @@ fn opened(world: &World, kinds: &str, patients: &[&str]) {
         ends_at: noon().plus_micros(6 * HOUR),
         justification: Phi::new(format!("Asked for an opinion on {kinds} of {} by the ward", patients.join(" and "))),
         ticket: None,
+        acknowledged: resolved().pack.reminder(ReminderOf::Patients, "nurse").map(|text| text.id),
     };
     let mut request = at_the_desk(world, async |desk| desk.submit(nurse, ask).await.unwrap().now);
     for role in ["manager", "privacy_officer"] {
@@ -338,6 +339,8 @@ fn what_is_taken_back_during_a_search_is_not_on_its_next_page() {
             justification: Phi::new("Float pool of the night, the roster comes at eight".to_owned()),
             ticket: None,
             acknowledged: resolved().pack.reminder(ReminderOf::Patients, "nurse").map(|text| text.id),
+            kinds: Some("labs".parse().unwrap()),
+            task: RequestTask::ALL.first().copied(),
         };
         let request = at_the_desk(&world, async |desk| desk.submit(nurse, ask).await.unwrap().now);
         at_the_desk(&world, async |desk| desk.approve(manager, request.id, 1, Narrower::default()).await.unwrap());

@@ -239,6 +239,8 @@ async fn the_eleventh_request_in_thirty_days_raises_an_alert_with_a_suggestion_a
             role: "nurse".parse().unwrap(),
             purpose: None,
             patients: ["a".parse().unwrap()].into(),
+            task: RequestTask::ALL.first().copied(),
+            kinds: Some(Kinds::Whole),
             starts_at: None,
             ends_at: at(now + 3_600),
             justification: Phi::new(format!("Peer review of falls, case {number} of the year")),

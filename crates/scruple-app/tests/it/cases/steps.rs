@@ -11,7 +11,7 @@ use scruple_flow::step::{Step, StepError, StepKind};
 use scruple_flow::{
     AccountKind, ApprovalRule, ApproverKind, KindCode, Kinds, PatientRef, Person, RequestTask, RoleCode,
 };
-use scruple_policy::{Act, ActScope};
+use scruple_policy::{Act, ActScope, DeskRules, Reminder};
 use std::collections::BTreeSet;
 
 struct House;
@@ -24,7 +24,7 @@ fn steps() -> Vec<Step> {
 impl Rules for House {
     fn approval(&self, _: &RoleCode, _: Option<&Kinds>) -> Option<ApprovalRule> {
         let needs = vec![ApproverKind::Role("manager".parse().unwrap())];
-        Some(ApprovalRule { needs, hours_max: 8, decide_hours: 4, step_up: false })
+        Some(ApprovalRule { needs, hours_max: 8, decide_hours: 4, step_up: false, backup: None })
     }
 
     fn kinds(&self, _: &RoleCode, _: Option<&str>) -> BTreeSet<KindCode> {
@@ -45,6 +45,14 @@ impl Rules for House {
 
     fn is_practice(&self, _: &PatientRef) -> bool {
         false
+    }
+
+    fn reminder(&self, _: &RoleCode, _: bool) -> Option<Reminder> {
+        None
+    }
+
+    fn desk(&self) -> DeskRules {
+        DeskRules::default()
     }
 
     fn steps(&self, role: &RoleCode) -> Vec<Step> {
@@ -98,6 +106,7 @@ async fn a_joiner_without_training_is_not_provisioned_and_told_that_training_is_
             ends_at: at(3_600),
             justification: Phi::new("begins on the ward this week".to_owned()),
             ticket: None,
+            acknowledged: None,
         };
         let request = desk(world, async |desk| desk.submit(who(ana), ask).await).await.unwrap().now;
         let approve = async || {
@@ -160,6 +169,7 @@ async fn a_system_is_given_no_role_before_somebody_who_is_here_answers_for_it() 
             ends_at: at(3_600),
             justification: Phi::new("asks for decisions of the referral desk".to_owned()),
             ticket: None,
+            acknowledged: None,
         };
         let request = desk(world, async |desk| desk.submit(who(crm), ask).await).await.unwrap().now;
         let approve = async || {

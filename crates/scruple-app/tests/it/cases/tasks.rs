@@ -257,6 +257,7 @@ async fn without_a_ticket_there_is_no_session_and_on_another_system_it_opens_not
             ends_at: at(3_600),
             justification: Phi::new(WORDS.to_owned()),
             ticket: Some("INC-4711".to_owned()),
+            acknowledged: None,
         };
         assert_eq!(house.desk().submit(ivo, request).await.unwrap_err().code(), "not_requestable");
         house.support("warehouse").await;
