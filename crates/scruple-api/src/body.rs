@@ -62,6 +62,11 @@ pub(crate) fn whole_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     whole.map(Some).ok_or_else(|| D::Error::custom("a whole number is expected"))
 }
 
+/// The same where there must be one.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    whole_if_any(deserializer)?.ok_or_else(|| D::Error::custom("a whole number is expected"))
+}
+
 /// An answer as JSON.
 #[derive(Debug)]
 pub(crate) struct Json<T>(pub T);

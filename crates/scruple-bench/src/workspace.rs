@@ -41,7 +41,7 @@ pub fn scruple() -> Result<PathBuf> {
         return Ok(program);
     }
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "scruple", "--bin", "scruple"]).current_dir(root());
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "scruple"]).current_dir(root());
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

@@ -118,7 +118,7 @@ pub(crate) const RULES: [Rule; 14] = [
 ];
 
 /// Fields that are asked because of a rule, by their names in forms.
-const FIELDS: [(&str, &str); 16] = [
+const FIELDS: [(&str, &str); 17] = [
     ("account", "activity"),
     ("cause", "activity"),
     ("comment", "modified"),
@@ -135,6 +135,7 @@ const FIELDS: [(&str, &str); 16] = [
     ("reason", "authorised"),
     ("role", "roles"),
     ("until", "authorised"),
+    ("why", "minimum"),
 ];
 
 /// The rule because of which a field is asked.

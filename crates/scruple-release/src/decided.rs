@@ -19,11 +19,14 @@ const MEMORIES_MAX: usize = 16;
 /// Questions that are remembered under one policy.
 const DECIDED_MAX: usize = 4_096;
 
+/// A question about some kinds of information alone.
+type Narrow = (Question, BTreeSet<String>);
+
 /// A pack that was activated, and what was decided under it.
 pub struct Policy {
     active: Arc<Active>,
     decided: RwLock<HashMap<Question, Arc<Decided>>>,
-    limited: RwLock<HashMap<(Question, BTreeSet<String>), Arc<Decided>>>,
+    limited: RwLock<HashMap<Narrow, Arc<Decided>>>,
     all_seeing: OnceLock<Projection>,
 }
 

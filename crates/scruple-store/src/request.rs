@@ -305,7 +305,7 @@ pub async fn find_request(tx: &mut Tx, id: Id<AccessRequest>) -> Result<Option<A
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-    task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged,
+                task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged
          FROM access_request WHERE id = $1";
     let row: Option<RequestRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(id.uuid()).fetch_optional(conn).await?);
@@ -327,7 +327,7 @@ pub async fn list_requests_of(
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-    task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged,
+                task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged
          FROM access_request WHERE (person = $1 OR requested_by = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
     let before = before.map_or(Uuid::max(), Id::uuid);
     let rows: Vec<RequestRow> = on_engine!(tx, |conn| {
@@ -344,7 +344,7 @@ pub async fn list_pending_requests(tx: &mut Tx, now: Timestamp) -> Result<Vec<Ac
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-    task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged,
+                task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged
          FROM access_request WHERE state = 'pending' AND decide_by > $1 ORDER BY decide_by, id LIMIT $2";
     let rows: Vec<RequestRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(now.micros()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
@@ -363,7 +363,7 @@ pub async fn list_pending_requests_after(
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-    task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged,
+                task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged
          FROM access_request
          WHERE state = 'pending' AND decide_by > $1 AND (decide_by > $2 OR (decide_by = $2 AND id > $3))
          ORDER BY decide_by, id LIMIT $4";
@@ -382,7 +382,7 @@ pub async fn list_overdue_requests(tx: &mut Tx, now: Timestamp) -> Result<Vec<Ac
     const SQL: &str =
         "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
                 hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
-    task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged,
+                task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged
          FROM access_request WHERE state = 'pending' AND decide_by <= $1 ORDER BY decide_by, id LIMIT $2";
     let rows: Vec<RequestRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(now.micros()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);

@@ -728,6 +728,7 @@ mod tests {
                 ("log", "format") => "\"json\"",
                 ("log", "level") => "\"debug\"",
                 (_, "watch_ms" | "timeout_ms" | "patients" | "seed" | "move_notice_hours" | "shard") => "7",
+                ("console", "sample_managers_percent" | "sample_others_percent") => "7",
                 ("accounts", _) => "7",
                 _ => "\"a\"",
             };

@@ -70,7 +70,8 @@ pub(crate) struct NewAccount {
     #[schema(format = DateTime)]
     pub rotate_by: String,
     #[schema(minimum = 1, maximum = 366)]
-    pub review_days: u16,
+    #[serde(deserialize_with = "body::whole")]
+    pub review_days: i64,
     #[schema(format = DateTime)]
     pub ends_at: String,
 }
@@ -249,7 +250,7 @@ fn order(new: &NewAccount) -> Result<AccountOrder, Fail> {
         purpose: Phi::new(new.purpose.trim().to_owned()),
         scopes: new.scopes.clone(),
         rotate_by: parse_time(&new.rotate_by).ok_or(Fail::TIME)?,
-        review_days: new.review_days,
+        review_days: u16::try_from(new.review_days).map_err(|_| Fail::VALUE)?,
         ends_at: parse_time(&new.ends_at).ok_or(Fail::TIME)?,
     })
 }

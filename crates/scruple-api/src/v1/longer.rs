@@ -115,7 +115,8 @@ pub(crate) async fn reminder(
     RawQuery(query): RawQuery,
 ) -> Result<Json<ReminderShown>, Fail> {
     let query = Query::of(query.as_deref(), &["role", "what"])?;
-    let role: RoleCode = query.parsed("role", |text| text.parse().ok())?.ok_or(Fail::QUERY)?;
+    // What is no role is asked for by nobody.
+    let role = query.text("role").ok_or(Fail::QUERY)?.parse::<RoleCode>().map_err(|_| Fail::NOT_FOUND)?;
     let known = |text: &str| match text {
         "role" => Some(false),
         "patients" => Some(true),

@@ -159,6 +159,9 @@ pub(crate) async fn record(
 ) -> Result<Response, Fail> {
     let (parts, bytes) = message(request).await?;
     let told: Trainings = body::parsed(&bytes)?;
+    if told.items.is_empty() {
+        return Err(Fail::MALFORMED);
+    }
     let one = |one: &NewTraining| {
         let login = one.login.parse().map_err(|_| Fail::VALUE)?;
         Ok(Trained { login, step: one.step.clone(), done_at: parse_time(&one.done_at).ok_or(Fail::TIME)? })

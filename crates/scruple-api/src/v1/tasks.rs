@@ -40,6 +40,7 @@ pub(crate) struct NewAccessTask {
     pub patients: Vec<String>,
     /// Minutes that it lasts at most; without it as long as the policy allows.
     #[schema(minimum = 1, maximum = 10080)]
+    #[serde(default, deserialize_with = "body::whole_if_any")]
     pub minutes: Option<i64>,
     /// What it is for, in a sentence.
     #[schema(min_length = 12, max_length = 2000)]
@@ -84,6 +85,7 @@ pub(crate) struct NewUnmask {
     pub category: String,
     /// For how many minutes.
     #[schema(minimum = 1, maximum = 10)]
+    #[serde(deserialize_with = "body::whole")]
     pub minutes: i64,
     /// Why, in a sentence.
     #[schema(min_length = 12, max_length = 2000)]

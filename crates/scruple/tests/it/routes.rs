@@ -202,12 +202,12 @@ fn a_list_leaves_only_when_it_was_read_what_that_means_and_the_ledger_says_who_t
     let manager = enrolled(&node, &line, "mara.keller", "manager").cookie;
     let ines = enrolled(&node, &line, "ines.vogt", "privacy_officer").cookie;
     let ask = format!(
-        "role=nurse&patients=numbers&numbers=MR-4471&until=shift&reason=Float+pool+until+the+roster+comes&acknowledged={}",
+        "role=nurse&task=cover&kind=labs&patients=numbers&numbers=MR-4471&until=shift&reason=Float+pool+until+the+roster+comes&acknowledged={}",
         acknowledged("nurse", ReminderOf::Patients)
     );
     let there = goes_to(&send(&node, "/ask", &nurse, &ask));
     let there = there.split('?').next().unwrap();
-    goes_to(&send(&node, &format!("{there}/approve"), &manager, "version=1"));
+    goes_to(&send(&node, &format!("{there}/approve"), &manager, "version=1&kind=labs"));
     let read = acknowledged("nurse", ReminderOf::Export);
     for (path, fields) in [
         ("/exceptions/export".to_owned(), "kind=asked&state=active&format=csv"),
