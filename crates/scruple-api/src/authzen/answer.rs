@@ -205,14 +205,20 @@ fn access_request(
     }
     let mut required = vec!["role", "task", "justification", "ends_at", "denial"];
     required.extend(text.map(|_| "acknowledged"));
-    let mut schema =
-        json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "properties": fields });
+    // Either of them, and not both.
+    let kinds = of_patient.then(|| json!([{ "required": ["kinds"] }, { "required": ["whole"] }]));
     if of_patient {
         required.push("patients");
-        // Either of them, and not both.
-        schema["oneOf"] = json!([{ "required": ["kinds"] }, { "required": ["whole"] }]);
     }
-    schema["required"] = json!(required);
+    let parts = [
+        ("$schema", Some(json!("https://json-schema.org/draft/2020-12/schema"))),
+        ("type", Some(json!("object"))),
+        ("properties", Some(fields)),
+        ("oneOf", kinds),
+        ("required", Some(json!(required))),
+    ];
+    let schema: Map<String, Value> =
+        parts.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part?))).collect();
     Ok(json!({
         "endpoint": format!("{base}/api/v1/access-requests"),
         "template": if of_patient { "patients" } else { "role" },

@@ -123,7 +123,9 @@ for (const screen of chosenScreens) {
       for (const each of details) each.open = true;
       return details.length;
     });
-    if (shut > 0 || !first) await open(" opened");
+    // Other writing and hostile text change what is wide, and not what the page is made of: 3 and 4 of each page.
+    const isMade = first || !/-[34]$/.test(label);
+    if ((shut > 0 || !first) && isMade) await open(" opened");
     const wider = await probe.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     if (wider > 0) complain(`${where} opened`, `${wider} pixels wider than the screen`);
     await probe.close();

@@ -1,5 +1,10 @@
 //! The gateway with everything real behind it: policy, store, access cache, ledger on disk, tokens.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests stop where something is wrong")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests stop where something is wrong"
+)]
 
 mod attachments;
 mod behind;

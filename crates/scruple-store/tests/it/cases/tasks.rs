@@ -220,7 +220,7 @@ async fn a_field_is_unmasked_under_an_active_support_task_of_its_patient_for_min
         let one = unmask(&support, "a-canary", 600);
         put(&one).await.unwrap();
         let shown = list_unmasks(&mut db.read().await, support.order.id, at(699)).await.unwrap();
-        assert_eq!(shown, [one.clone()]);
+        assert_eq!(shown, std::slice::from_ref(&one));
         assert_eq!(list_unmasks(&mut db.read().await, support.order.id, at(700)).await.unwrap(), []);
         let complaint = active(db, people, TaskKind::Complaint).await;
         let asked = task(db, people[0], TaskKind::Support, &["a-canary"]);

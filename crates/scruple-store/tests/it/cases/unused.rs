@@ -62,7 +62,7 @@ async fn a_role_that_its_holder_does_not_use_and_others_do_is_found_and_taken_by
         for (second, expected) in [(114 * DAY - 1, true), (114 * DAY, false)] {
             assert_eq!(held(db, idle, second).await, [expected; 3], "{second}");
         }
-        assert_eq!(list_unused(&mut db.read().await, Some(idle), None).await.unwrap(), [one.clone()]);
+        assert_eq!(list_unused(&mut db.read().await, Some(idle), None).await.unwrap(), std::slice::from_ref(&one));
         assert_eq!(list_unused(&mut db.read().await, Some(busy), None).await.unwrap(), []);
         let objected = one.objected(idle, "canary-objection: I am on call in May", at(110 * DAY)).unwrap();
         update(db, &objected).await.unwrap();
