@@ -134,7 +134,7 @@ fn emergency_approvals_console_and_relationships_have_a_direction() {
     );
     check(
         "approvals.csv",
-        "any,segment:sti,privacy_officer+outside_line,72,24,yes,\n",
+        "any,segment:sti,privacy_officer+outside_line,72,24,yes,,,\n",
         "",
         Direction::Wider,
         "Access to sti of named patients, beside what its role asks for: as any other; before: agreed to by privacy officer outside the line of who asks, who confirm who they are, for 72 hours at most, decided within 24 hours.",
