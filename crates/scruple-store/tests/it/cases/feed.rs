@@ -4,8 +4,8 @@ use super::ENGINE;
 use crate::support::{SHARD, at, with_db};
 use scruple_store::limits::{FEED_EVENTS_MAX, SHARDS_MAX};
 use scruple_store::{
-    NewEvent, Revocation, ShardId, ShardVector, StoreError, Subject, Subjects, load_access, mark_person_left,
-    revocations_between, revoke_grant, shard_vector,
+    NewEvent, Revocation, ShardId, ShardVector, StoreError, Subject, Subjects, list_shards, load_access,
+    mark_person_left, revocations_between, revoke_grant, shard_vector,
 };
 use std::collections::BTreeSet;
 
@@ -159,6 +159,7 @@ async fn what_is_taken_back_is_confirmed_when_the_last_node_that_decides_has_app
         let second = db.store.acquire_shard(ShardId(2), "node-b", at(0), at(60)).await.unwrap().unwrap();
         db.store.acquire_shard(ShardId(3), "node-gone", at(0), at(5)).await.unwrap().unwrap();
         let vector = async || shard_vector(&mut db.read().await).await.unwrap();
+        assert_eq!(list_shards(&mut db.read().await).await.unwrap(), [SHARD, ShardId(2), ShardId(3)]);
         for node in ["node-a", "node-b", "node-gone"] {
             db.store.note_applied(node, &vector().await, at(0)).await.unwrap();
         }
