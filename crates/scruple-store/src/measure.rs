@@ -57,6 +57,19 @@ pub async fn emergencies_between(
     rows.into_iter().map(read).collect()
 }
 
+row! { struct TakenRow { shard: i64, seq: i64, at: i64, node: Option<String>, applied_at: Option<i64> } }
+
+/// One revocation, with when the last of the nodes that count had applied it.
+fn confirmed(rows: &[TakenRow]) -> Option<RevocationFact> {
+    let decided_at = rows.first()?.at;
+    let nodes = rows.iter().filter(|row| row.node.is_some());
+    let confirmed = nodes.map(|row| row.applied_at).try_fold(decided_at, |last, at| Some(last.max(at?)));
+    Some(RevocationFact {
+        decided_at: Timestamp::from_micros(decided_at),
+        confirmed_at: confirmed.map(Timestamp::from_micros),
+    })
+}
+
 /// What was taken back in a period, the first one first, with when the last node had applied it. Nodes count that followed the feed
 /// before it was taken back and hold a shard at `now`: a node that has lost its shard decides nothing.
 ///
@@ -68,36 +81,28 @@ pub async fn revocations_between(
     until: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<RevocationFact>, StoreError> {
-    const SQL_EVENTS: &str =
-        "SELECT shard, seq, at FROM event
-         WHERE kind IN ('role_revoked', 'elevation_ended', 'person_left', 'person_moved', 'move_settled', 'leave_started')
-           AND at >= $1 AND at < $2
-         ORDER BY at, shard, seq LIMIT $3";
-    const SQL_NODES: &str = "SELECT feed_applied.node, MIN(feed_applied.at) FROM feed_applied
-                             WHERE feed_applied.node IN (SELECT shard.node FROM shard WHERE lease_until > $1)
-                             GROUP BY feed_applied.node";
-    const SQL_APPLIED: &str = "SELECT MIN(at) FROM feed_applied WHERE node = $1 AND shard = $2 AND seq >= $3";
-    let events: Vec<(i64, i64, i64)> = on_engine!(tx, |conn| {
-        let limit = FACTS_MAX.saturating_add(1);
-        sqlx::query_as(SQL_EVENTS).bind(from.micros()).bind(until.micros()).bind(limit).fetch_all(conn).await?
+    // The instants at which a node has come further grow with how far it has come: the first of them is the earliest.
+    const SQL: &str =
+        "SELECT taken.shard, taken.seq, taken.at, live.node,
+                (SELECT applied.at FROM feed_applied AS applied
+                 WHERE applied.node = live.node AND applied.shard = taken.shard AND applied.seq >= taken.seq
+                 ORDER BY applied.seq LIMIT 1) AS applied_at
+         FROM (SELECT shard, seq, at FROM event
+               WHERE kind IN ('role_revoked', 'elevation_ended', 'person_left', 'person_moved', 'move_settled', 'leave_started')
+                 AND at >= $1 AND at < $2
+               ORDER BY at, shard, seq LIMIT $4) AS taken
+         LEFT JOIN (SELECT node, MIN(at) AS since FROM feed_applied
+                    WHERE node IN (SELECT shard.node FROM shard WHERE lease_until > $3) GROUP BY node) AS live
+           ON live.since <= taken.at
+         ORDER BY taken.at, taken.shard, taken.seq";
+    let rows: Vec<TakenRow> = on_engine!(tx, |conn| {
+        let query = sqlx::query_as(SQL).bind(from.micros()).bind(until.micros()).bind(now.micros());
+        query.bind(FACTS_MAX.saturating_add(1)).fetch_all(conn).await?
     });
-    within_limit(events.len(), "what was taken back in a period")?;
-    let nodes: Vec<(String, i64)> =
-        on_engine!(tx, |conn| sqlx::query_as(SQL_NODES).bind(now.micros()).fetch_all(conn).await?);
-    let mut facts = Vec::with_capacity(events.len());
-    for (shard, seq, at) in events {
-        let mut confirmed = Some(at);
-        for (node, _) in nodes.iter().filter(|(_, since)| *since <= at) {
-            let row: (Option<i64>,) = on_engine!(tx, |conn| {
-                sqlx::query_as(SQL_APPLIED).bind(node).bind(shard).bind(seq).fetch_one(conn).await?
-            });
-            confirmed = confirmed.zip(row.0).map(|(one, other)| one.max(other));
-        }
-        facts.push(RevocationFact {
-            decided_at: Timestamp::from_micros(at),
-            confirmed_at: confirmed.map(Timestamp::from_micros),
-        });
-    }
+    // One row for each node that counts, or one without a node.
+    let events = rows.chunk_by(|one, other| (one.shard, one.seq) == (other.shard, other.seq));
+    let facts: Vec<RevocationFact> = events.filter_map(confirmed).collect();
+    within_limit(facts.len(), "what was taken back in a period")?;
     Ok(facts)
 }
 
