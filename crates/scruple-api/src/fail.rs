@@ -84,6 +84,7 @@ impl Fail {
         "policy_of_folder",
         "the policy of this node is a folder of its configuration: no version takes its place",
     );
+    pub const POLICY_FAULTY: Self = fail(StatusCode::UNPROCESSABLE_ENTITY, "policy_faulty", "the policy has errors");
     pub const NOT_PROVED: Self =
         fail(StatusCode::UNPROCESSABLE_ENTITY, "policy_not_proved", "the two evaluations of the policy differ");
     pub const TOO_RECENT: Self = fail(

@@ -10,7 +10,7 @@ use crate::fail::{Fail, Refused};
 use crate::replay::{self, Done};
 use crate::service::Service;
 use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use scruple_app::policy::{ContentError, ProvedPack, stored_pack};
 use scruple_core::{Id, Phi};
@@ -101,20 +101,19 @@ fn shown(version: &PackVersion) -> VersionShown {
 }
 
 fn refused(faults: Vec<Problem>) -> Response {
-    const CODE: &str = "policy_faulty";
-    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    let Fail { status, code, title, .. } = Fail::POLICY_FAULTY;
     let fault = |one: Problem| Fault { file: one.file, line: one.line, what: one.what, advice: one.advice };
     let body = Faulty {
         r#type: "about:blank",
-        title: "the policy has errors",
+        title,
         status: status.as_u16(),
-        code: CODE,
+        code,
         faults: faults.into_iter().map(fault).collect(),
     };
     let mut response =
         (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body).into_response().into_body())
             .into_response();
-    response.extensions_mut().insert(Refused(CODE));
+    response.extensions_mut().insert(Refused(code));
     response
 }
 
@@ -189,12 +188,14 @@ pub(crate) async fn draft(
 ) -> Result<Response, Fail> {
     let (parts, bytes) = message(request).await?;
     let draft: Draft = body::parsed(&bytes)?;
-    let proved = match proved(&service, draft.files).await? {
-        Ok(proved) => proved,
-        Err(faults) => return Ok(refused(faults)),
-    };
     let said = (&parts.headers, parts.uri.path(), bytes.as_ref());
-    replay::once(&service, &caller, said, async |_| {
+    let mut found = Vec::new();
+    // What was drafted under a key already is not proved again.
+    let done = replay::once(&service, &caller, said, async |_| {
+        let proved = proved(&service, draft.files).await?.map_err(|faults| {
+            found = faults;
+            Fail::POLICY_FAULTY
+        })?;
         let (who, rationale) = (caller.who, Phi::new(draft.rationale.clone()));
         let now = service
             .desk(async |desk| {
@@ -205,7 +206,8 @@ pub(crate) async fn draft(
         let place = format!("{}/api/v1/policy-versions/{}", service.parts.base, now.id);
         Ok(Done::now(&shown(&now), now.version)?.created(place))
     })
-    .await
+    .await;
+    if done.as_ref().is_err_and(|fail| *fail == Fail::POLICY_FAULTY) { Ok(refused(found)) } else { done }
 }
 
 /// The active policy with other files, proved; or what is wrong with it. One at a time: it takes a processor for a while.
