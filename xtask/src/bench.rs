@@ -82,19 +82,19 @@ pub fn run(mut args: Args) -> Result<()> {
 }
 
 fn measure(bench: &Bench, cpu: Option<&str>, postgres: Option<&str>, rest: &[String]) -> Result<String> {
-    let mut command = shell::cargo();
-    command.args(["run", "--release", "--quiet", "-p", "scruple-bench", "--bin", "bench", "--", bench.name]).args(rest);
-    if let Some(cpu) = cpu {
-        command.env("RUSTFLAGS", format!("-C target-cpu={cpu}")).env("SCRUPLE_BENCH_CPU", cpu);
-    }
+    let flags = cpu.map(|cpu| format!("-C target-cpu={cpu}"));
+    shell::build_release(flags.clone())?;
+    let mut command = shell::released("bench");
+    command.arg(bench.name).args(rest);
+    // A rival is built with the same.
+    command.envs(cpu.map(|cpu| ("SCRUPLE_BENCH_CPU", cpu))).envs(flags.map(|flags| ("RUSTFLAGS", flags)));
     if let Some(url) = postgres {
         command.env("SCRUPLE_BENCH_POSTGRES", url);
     }
     if bench.program {
-        shell::run(shell::cargo().args(["build", "--release", "--quiet", "-p", "scruple"]))?;
         command.env("SCRUPLE_BENCH_PROGRAM", shell::target().join("release/scruple"));
     }
-    let out = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start `cargo`")?;
+    let out = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start the benchmark")?;
     if !out.status.success() {
         bail!("the benchmark ended with {}", out.status);
     }

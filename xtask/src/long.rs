@@ -149,17 +149,16 @@ pub fn run(mut args: Args) -> Result<()> {
 
 /// Built first, so that the time is that of the run.
 fn of_bench(name: &str, seed: u64, limit: Limit) -> Result<Ran> {
-    let bench = ["--release", "--quiet", "-p", "scruple-bench", "--bin", "long"];
-    shell::run(shell::cargo().arg("build").args(bench))?;
+    shell::build_release(None)?;
     let servers = if matches!(name, "pairs" | "pairs-others" | "bare") { of_others()? } else { Vec::new() };
     let is_given = shell::given(POSTGRES_VARIABLE).is_some();
     let postgres = (name == "simulate" && !is_given).then(|| Postgres::start(Durability::Off)).transpose()?;
     let began = Instant::now();
-    let mut command = shell::cargo();
+    let mut command = shell::released("long");
     command.envs(postgres.iter().map(|server| (POSTGRES_VARIABLE, server.url())));
     command.envs(servers.iter().map(|(variable, server)| (variable, &server.base)));
-    command.arg("run").args(bench).args(["--", name, "--seed", &seed.to_string()]).args(limit.arguments());
-    let out = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start `cargo`")?;
+    command.args([name, "--seed", &seed.to_string()]).args(limit.arguments());
+    let out = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start the long run")?;
     let duration = began.elapsed().as_secs();
     Ok(Ran { said: String::from_utf8_lossy(&out.stdout).into_owned(), status: out.status, duration })
 }

@@ -23,6 +23,20 @@ pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// Builds the programs that are measured, with the features of the whole workspace: one build serves them all.
+pub fn build_release(rust_flags: Option<String>) -> Result<()> {
+    let mut command = cargo();
+    command.args(["build", "--release", "--quiet", "--workspace", "--exclude", "xtask", "--bins"]);
+    run(command.envs(rust_flags.map(|flags| ("RUSTFLAGS", flags))))
+}
+
+/// One of those programs, with what `cargo run` would tell it.
+pub fn released(name: &str) -> Command {
+    let mut command = Command::new(target().join("release").join(name));
+    command.current_dir(root()).env("CARGO_MANIFEST_DIR", root().join("crates/scruple-bench"));
+    command
+}
+
 pub fn git() -> Command {
     let mut command = Command::new("git");
     command.current_dir(root());
