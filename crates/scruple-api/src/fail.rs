@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use scruple_app::directory::DirectoryError;
 use scruple_app::{AccessError, DeskError};
 use scruple_flow::unused::UnusedError;
-use scruple_flow::{DeputyError, DormancyError, RequestError, TaskError};
+use scruple_flow::{DeputyError, DormancyError, ProjectError, RequestError, TaskError};
 use scruple_http::Problem;
 use scruple_store::StoreError;
 
@@ -197,6 +197,8 @@ impl Fail {
             DeskError::Task(TaskError::OwnTask | TaskError::NotEligible | TaskError::NotYours) => StatusCode::FORBIDDEN,
             DeskError::Deputy(DeputyError::NotYours) => StatusCode::FORBIDDEN,
             DeskError::Deputy(DeputyError::Transition { .. }) => StatusCode::CONFLICT,
+            DeskError::Project(ProjectError::Own | ProjectError::NotInvolved) => StatusCode::FORBIDDEN,
+            DeskError::Project(ProjectError::Transition { .. }) => StatusCode::CONFLICT,
             DeskError::Review(scruple_flow::ReviewError::NotIndependent) => StatusCode::FORBIDDEN,
             DeskError::Review(scruple_flow::ReviewError::Transition { .. }) => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
@@ -244,6 +246,7 @@ fn title(error: &DeskError) -> &'static str {
             "kinds of information are named for the records of patients alone"
         }
         DeskError::Task(error) => title_of_task(*error),
+        DeskError::Project(error) => title_of_project(*error),
         DeskError::Request(RequestError::NotRead) => "the text on what is minimum necessary here is read first",
         DeskError::Request(RequestError::NotStanding) => {
             "only access that stands is prolonged, to an end behind its own"
@@ -263,6 +266,23 @@ fn title(error: &DeskError) -> &'static str {
         }
         DeskError::Review(scruple_flow::ReviewError::Transition { .. }) => "the review is closed",
         _ => "this cannot be done",
+    }
+}
+
+const fn title_of_project(error: ProjectError) -> &'static str {
+    match error {
+        ProjectError::Transition { .. } => "the project stands where this does not follow",
+        ProjectError::Own => "a project is assessed by somebody who has not proposed it and does not answer for it",
+        ProjectError::NotInvolved => "this is for who proposed it, answers for it or oversees it",
+        ProjectError::Title => "a project has a title and a purpose",
+        ProjectError::Roles => "a project names at least one role and at most 16",
+        ProjectError::Kinds => "a project names the kinds of information that it needs",
+        ProjectError::Dates => "a project ends within a year",
+        ProjectError::Said { .. } => "flows, retention, level and comment are said in a sentence each",
+        ProjectError::Missing => "this role is given for a project that was assessed",
+        ProjectError::NotApproved => "no project that is named here is approved and under way",
+        ProjectError::Beyond => "the assessment of the project does not name this role or these kinds of information",
+        ProjectError::Longer => "the project ends before what is asked for",
     }
 }
 

@@ -94,12 +94,17 @@ impl Service {
         &self,
         run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<(T, Position), DeskError>,
     ) -> Result<T, Fail> {
+        let (done, position) = self.read(run).await?;
+        self.recorded(Some(position)).await;
+        Ok(done)
+    }
+
+    /// Asks the desk for what somebody sees.
+    pub async fn read<T>(&self, run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<T, DeskError>) -> Result<T, Fail> {
         let (pack, mut rng) = (self.pack(), (self.parts.rng)());
         let ApiParts { store, lease, clock, .. } = &self.parts;
         let mut desk = Desk { store, lease, clock: clock.as_ref(), rng: &mut *rng, rules: pack.as_ref() };
-        let (done, position) = run(&mut desk).await?;
-        self.recorded(Some(position)).await;
-        Ok(done)
+        Ok(run(&mut desk).await?)
     }
 
     /// Waits a while until an event is in the ledger; it is committed in any case.
@@ -146,6 +151,12 @@ pub fn api_router(parts: ApiParts) -> Router {
         .route("/api/v1/tickets/close", post(v1::tasks::close_ticket))
         .route("/api/v1/access-requests/{id}/extend", post(v1::longer::extend))
         .route("/api/v1/reminders", get(v1::longer::reminder))
+        .route("/api/v1/projects", get(v1::projects::list).post(v1::projects::create))
+        .route("/api/v1/projects/{id}", get(v1::projects::one))
+        .route("/api/v1/projects/{id}/approve", post(v1::projects::approve))
+        .route("/api/v1/projects/{id}/refuse", post(v1::projects::refuse))
+        .route("/api/v1/projects/{id}/withdraw", post(v1::projects::withdraw))
+        .route("/api/v1/projects/{id}/end", post(v1::projects::end))
         .route("/api/v1/deputies", get(v1::deputies::list).post(v1::deputies::create))
         .route("/api/v1/deputies/{id}/accept", post(v1::deputies::accept))
         .route("/api/v1/deputies/{id}/end", post(v1::deputies::end))

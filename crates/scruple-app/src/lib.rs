@@ -11,6 +11,7 @@
 //! * [`charts`]: who opened a chart, and why: the index of the ledger, histories, logs of other systems.
 //! * [`evidence`]: what stood at an instant, the same whenever it is asked for.
 //! * [`Viewer`]: what somebody may read of requests, elevations, reviews and people.
+//! * [`Roster`]: people by name, without opening every column for each search.
 //! * [`Door`]: who is signed in to the console.
 //! * [`message`]: what people are told outside of the console, once, and again until it is taken.
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
@@ -38,6 +39,7 @@ pub mod message;
 pub mod policy;
 pub mod ports;
 mod record;
+mod roster;
 mod sealer;
 mod seed;
 mod stop;
@@ -46,9 +48,9 @@ mod viewer;
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, acting, select_role};
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
 pub use desk::{
-    Alike, Ask, CaseAsk, ChartAsk, Declaration, Deputised, DeputyAsk, Desk, DeskError, Done, Emergency, Longer,
-    Narrower, Rules, STEPS_MAX, TaskAsk, Trained, UnmaskAsk, Who, approved_by, deputised, deputy_scope, extension_rule,
-    steps_for,
+    Alike, Ask, CaseAsk, CasePack, ChartAsk, Declaration, Deputised, DeputyAsk, Desk, DeskError, Done, Emergency,
+    Longer, Narrower, PaperAsk, Papers, ProjectAsk, Rules, STEPS_MAX, TaskAsk, Trained, UnmaskAsk, Who, approved_by,
+    deputised, deputy_scope, extension_rule, open_projects, steps_for,
 };
 pub use door::{
     Answer, Attempt, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Enrolling, Entered, Errand, Named, Returned, SignedIn,
@@ -58,6 +60,7 @@ pub use drain::{DrainError, DrainHandle, DrainState, Drainer, WaitError};
 pub use exception::{EventLink, Exception, exception};
 pub use feed::FeedFollower;
 pub use link::{LinkChanged, LinkOrder, LinkOrderError, link_practitioner, unlink_practitioner};
+pub use roster::Roster;
 pub use sealer::StoreKeys;
 pub use seed::{DEMO_APPROVER, DEMO_REQUESTER, SeedError, SeedPerson, Seeded, program_person, seed_workforce};
 pub use viewer::{Page, PersonView, Spot, Viewer, Whose};

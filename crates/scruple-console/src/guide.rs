@@ -16,7 +16,7 @@ pub(crate) struct Rule {
 }
 
 /// Every rule, in the order of the regulation.
-pub(crate) const RULES: [Rule; 14] = [
+pub(crate) const RULES: [Rule; 15] = [
     Rule {
         id: "activity",
         citation: "45 CFR 164.308(a)(1)(ii)(D)",
@@ -95,6 +95,13 @@ pub(crate) const RULES: [Rule; 14] = [
         here: "Asking for everything asks for a reason of its own.",
     },
     Rule {
+        id: "walls",
+        citation: "45 CFR 164.530(c)(1)",
+        title: "Papers are safeguarded too",
+        plain: "What is written about patients and members of staff is protected from whoever has no business with it.",
+        here: "Counsel's work and matters of staff stand behind walls. What goes out of one says why, and who let it.",
+    },
+    Rule {
         id: "complaint",
         citation: "45 CFR 164.530(d)",
         title: "Complaints",
@@ -118,14 +125,17 @@ pub(crate) const RULES: [Rule; 14] = [
 ];
 
 /// Fields that are asked because of a rule, by their names in forms.
-const FIELDS: [(&str, &str); 17] = [
+const FIELDS: [(&str, &str); 23] = [
     ("account", "activity"),
     ("cause", "activity"),
     ("comment", "modified"),
     ("complaint", "complaint"),
+    ("flows", "minimum"),
     ("ground", "singly"),
     ("kind", "minimum"),
     ("letter", "complaint"),
+    ("level", "minimum"),
+    ("level_reason", "minimum"),
     ("note", "activity"),
     ("numbers", "minimum"),
     ("patient", "minimum"),
@@ -133,8 +143,11 @@ const FIELDS: [(&str, &str); 17] = [
     ("purpose", "purpose"),
     ("rationale", "roles"),
     ("reason", "authorised"),
+    ("retention", "kept"),
     ("role", "roles"),
+    ("text", "walls"),
     ("until", "authorised"),
+    ("walls", "walls"),
     ("why", "minimum"),
 ];
 

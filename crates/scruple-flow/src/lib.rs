@@ -21,8 +21,10 @@ mod mapping;
 pub mod measure;
 mod need;
 mod pack;
+mod paper;
 mod patient;
 mod person;
+mod project;
 mod reason;
 mod request;
 mod role;
@@ -52,8 +54,13 @@ pub use need::{ApartNeed, ApproverKind, InvalidNeed};
 pub use pack::{
     PackApproval, PackCase, PackError, PackEvent, PackOrigin, PackReviewer, PackState, PackTerm, PackVersion,
 };
+pub use paper::{CasePaper, NewPaper, PAPER_BYTES_MAX, PaperAct, PaperError, PaperEvent, PaperHand, PaperState, Wall};
 pub use patient::{InvalidPatient, PatientRef};
 pub use person::{InvalidLogin, Login, NewPerson, Person};
+pub use project::{
+    Assessment, DataLevel, PROJECT_DAYS_MAX, PROJECT_ROLES_MAX, Project, ProjectDecision, ProjectError, ProjectEvent,
+    ProjectState,
+};
 pub use reason::{WeakReason, reason};
 pub use request::{
     AccessRequest, Approval, ApprovalRule, Approver, Backup, Extended, ExtensionRule, RequestError, RequestEvent,

@@ -34,9 +34,9 @@ pub use explain::{ElementRow, ExplainError, TypeExplanation, explain_type};
 pub use guardrail::{GUARDRAILS_MAX, Guardrails};
 pub use impact::{Impact, Outcome, PastAccess, impact, used_kinds};
 pub use model::{
-    ADMINISTRATOR, AccessTaskLine, Act, ActScope, Approvals, Broad, Category, Condition, Console, LINE_MANAGER,
-    OVERSIGHT_KINDS, Pack, Permit, Purpose, Reach, RelatedBy, Relationships, Role, Rule as ApprovalLine,
-    SERVICE_ACCOUNT, SUPPORT_KINDS, Segment, SegmentWord, StepLine, System, Task, Timing,
+    ADMINISTRATOR, AccessTaskLine, Act, ActScope, Approvals, Broad, COUNSEL, Category, Condition, Console,
+    HUMAN_RESOURCES, LINE_MANAGER, OVERSIGHT_KINDS, Pack, Permit, Purpose, Reach, RelatedBy, Relationships, Role,
+    Rule as ApprovalLine, SERVICE_ACCOUNT, SUPPORT_KINDS, Segment, SegmentWord, StepLine, System, Task, Timing,
 };
 pub use prove::{Difference, PROOF_CONDITIONS_MAX, Proof, ProofError, prove};
 pub use read::read;

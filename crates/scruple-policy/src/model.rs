@@ -286,8 +286,12 @@ pub const ADMINISTRATOR: &str = "administrator";
 /// The role of a system that asks for decisions on people (AuthZEN). It has no file, no permit and no purpose either: who
 /// asks about others sees nothing.
 pub const SERVICE_ACCOUNT: &str = "service_account";
+/// The role of the organisation's lawyers: behind the wall of their own work, and without a record.
+pub const COUNSEL: &str = "counsel";
+/// The role of who handles matters of staff: behind the wall of those, and without a record.
+pub const HUMAN_RESOURCES: &str = "human_resources";
 /// The roles that have no file.
-pub(crate) const BUILT_IN: [&str; 2] = [ADMINISTRATOR, SERVICE_ACCOUNT];
+pub(crate) const BUILT_IN: [&str; 4] = [ADMINISTRATOR, SERVICE_ACCOUNT, COUNSEL, HUMAN_RESOURCES];
 /// In `approvals.csv`: who is named as the line manager of the one who would get the access.
 pub const LINE_MANAGER: &str = "line_manager";
 /// In `console.csv`: whoever has signed in.
@@ -407,11 +411,21 @@ pub enum Act {
     Publish,
     /// Asks what others may see: a system that enforces the answer.
     Evaluate,
+    /// Reads all projects with their assessments.
+    Projects,
+    /// Approves, refuses and ends projects.
+    Assess,
+    /// Reads and writes papers of complaints, as far as the walls let him.
+    Papers,
+    /// Stands behind the wall of counsel's work.
+    Privileged,
+    /// Stands behind the wall of matters of staff.
+    StaffMatters,
 }
 
 impl Act {
     /// All of them with their words in `console.csv`.
-    pub const ALL: [(Self, &'static str); 17] = [
+    pub const ALL: [(Self, &'static str); 22] = [
         (Self::Access, "access"),
         (Self::Ask, "ask"),
         (Self::Declare, "declare"),
@@ -429,6 +443,11 @@ impl Act {
         (Self::Propose, "propose"),
         (Self::Publish, "publish"),
         (Self::Evaluate, "evaluate"),
+        (Self::Projects, "projects"),
+        (Self::Assess, "assess"),
+        (Self::Papers, "papers"),
+        (Self::Privileged, "privileged"),
+        (Self::StaffMatters, "staff_matters"),
     ];
 
     pub(crate) fn of(word: &str) -> Option<Self> {
@@ -499,6 +518,8 @@ pub struct Pack {
     pub approvals: Approvals,
     /// Steps that people take before a role opens the first record.
     pub steps: Vec<StepLine>,
+    /// Roles that are given for a project that was assessed, and for nothing else.
+    pub needs_project: BTreeSet<String>,
     /// What the console lets whom do.
     pub console: Console,
     /// Access tasks, by role and kind.

@@ -103,6 +103,7 @@ const FILES: &[&str] = &[
     "profiles.toml",
     "exceptions.toml",
     "steps.csv",
+    "projects.csv",
 ];
 
 /// The pack that ships with this build.

@@ -259,6 +259,22 @@ pub async fn list_cases_of_question(tx: &mut Tx, question: Id<ChartQuestion>) ->
     rows.into_iter().map(|row| row.into_case(tx)).collect()
 }
 
+/// All cases, newest first, at most [`PAGE_ROWS_MAX`] before one.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_cases(tx: &mut Tx, before: Option<Id<ChartCase>>) -> Result<Vec<ChartCase>, StoreError> {
+    const SQL: &str =
+        "SELECT id, question, reader, about_from, about_until, complaint_sealed, state, finding, opened_by, opened_at,
+                              asked_by, asked_at, answer_sealed, answered_at, decided_by, decided_at, rationale_sealed,
+                              letter_sealed, lettered_by, lettered_at, version
+                       FROM chart_case WHERE id < $1 ORDER BY id DESC LIMIT $2";
+    let before = before.map_or(Uuid::max(), Id::uuid);
+    let rows: Vec<CaseRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(before).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
+    rows.into_iter().map(|row| row.into_case(tx)).collect()
+}
+
 /// The cases that no letter has ended, oldest first, at most [`PAGE_ROWS_MAX`].
 ///
 /// # Errors

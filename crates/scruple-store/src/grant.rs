@@ -2,10 +2,11 @@
 
 use crate::engine::Conn;
 use crate::error::expect_rows;
-use crate::limits::{OPEN_GRANTS_MAX, PAGE_ROWS_MAX};
+use crate::limits::{BULK_ROWS_MAX, OPEN_GRANTS_MAX, PAGE_ROWS_MAX};
 use crate::{StoreError, Tx};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{Grant, HeldGrant, NewGrant, Person, Revocation, RoleCode, Window};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 pub(crate) const JUSTIFICATION: &str = "role_grant.justification";
@@ -217,7 +218,7 @@ pub async fn open_grants(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
     Ok(open)
 }
 
-/// Who held what at a past instant, one page of at most [`PAGE_ROWS_MAX`] after a grant: granted by then, begun, not
+/// Who held what at a past instant, one page of at most `limit` ([`BULK_ROWS_MAX`]) after a grant: granted by then, begun, not
 /// over, not revoked, not taken by a move, the person neither gone nor on leave, his
 /// account not disabled.
 ///
@@ -250,10 +251,46 @@ pub async fn grants_as_of(
                                            AND (person_move.role IS NULL OR person_move.role = role_grant.role))
                        ORDER BY role_grant.id LIMIT $3";
     let after = after.map_or(Uuid::nil(), Id::uuid);
-    let limit = limit.clamp(1, PAGE_ROWS_MAX);
+    let limit = limit.clamp(1, BULK_ROWS_MAX);
     let rows: Vec<HeldRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(after).bind(at.micros()).bind(limit).fetch_all(conn).await?);
     rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// How many hold each role at an instant, as [`grants_as_of`] tells who does.
+///
+/// # Errors
+/// The database failed, or a row is inconsistent.
+pub async fn count_members(tx: &mut Tx, at: Timestamp) -> Result<BTreeMap<RoleCode, u64>, StoreError> {
+    const SQL: &str = "SELECT role_grant.role, COUNT(*)
+                       FROM role_grant JOIN person ON person.id = role_grant.person
+                       WHERE granted_at <= $1 AND role_grant.starts_at <= $1 AND ends_at > $1
+                         AND (revoked_at IS NULL OR revoked_at > $1) AND (left_at IS NULL OR left_at > $1)
+                         AND NOT EXISTS (SELECT 1 FROM person_leave
+                                         WHERE person_leave.person = role_grant.person AND person_leave.starts_at <= $1
+                                           AND (closed_at IS NULL OR closed_at > $1))
+                         AND NOT EXISTS (SELECT 1 FROM dormancy
+                                         WHERE dormancy.person = role_grant.person AND disabled_at <= $1
+                                           AND (closed_at IS NULL OR closed_at > $1))
+                         AND NOT EXISTS (SELECT 1 FROM unused_notice
+                                         WHERE unused_notice.grant_id = role_grant.id AND unused_notice.ends_at <= $1
+                                           AND closed_at IS NULL)
+                         AND NOT EXISTS (SELECT 1 FROM person_move
+                                         WHERE person_move.person = role_grant.person AND covers_until >= granted_at
+                                           AND (settled_at IS NULL OR effective_at > noted_at)
+                                           AND effective_at <= $1
+                                           AND (person_move.role IS NULL OR person_move.role = role_grant.role))
+                       GROUP BY role_grant.role";
+    let rows: Vec<(String, i64)> = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(at.micros()).fetch_all(conn).await?);
+    let one = |(role, count): (String, i64)| {
+        let role = role.parse().map_err(|_| StoreError::Inconsistent {
+            table: "role_grant",
+            column: "role",
+            id: Uuid::nil(),
+        })?;
+        Ok((role, count.unsigned_abs()))
+    };
+    rows.into_iter().map(one).collect()
 }
 
 /// Who holds one of these roles now, one page of at most [`PAGE_ROWS_MAX`] after a grant: neither gone nor on leave, and

@@ -21,6 +21,7 @@ mod access_sample;
 mod account;
 mod alert;
 mod approver;
+mod case_paper;
 mod chart_access;
 mod chart_case;
 mod commit;
@@ -36,6 +37,7 @@ mod feed;
 mod finding;
 mod grant;
 mod group;
+mod holding;
 mod idempotency;
 mod job;
 mod leave;
@@ -46,6 +48,7 @@ mod migrate;
 mod moved;
 mod pack;
 mod person;
+mod project;
 mod request;
 mod review;
 mod seal;
@@ -70,13 +73,14 @@ pub use account::{
 };
 pub use alert::{count_for_alert, insert_alert, last_alert, list_alerts};
 pub use approver::{UnreviewedGrant, decisions_between, unreviewed_grants};
+pub use case_paper::{find_paper, insert_paper, list_papers, update_paper};
 pub use chart_access::{
     AccessBasis, AccessOutcome, AccessSource, AfterAccess, ChartAccess, LedgerPart, NewChartAccess, SourceKind,
     access_cursor, count_accesses, find_release, insert_chart_access, last_use, list_accesses_by_grant,
     list_accesses_of_person, list_accesses_under, list_chart_accesses, list_sources,
 };
 pub use chart_case::{
-    find_case, find_question, insert_case, insert_question, list_cases_asked_of, list_cases_of_question,
+    find_case, find_question, insert_case, insert_question, list_cases, list_cases_asked_of, list_cases_of_question,
     list_open_cases, list_questions, update_case,
 };
 pub use commit::NewEvent;
@@ -102,13 +106,15 @@ pub use event::{Aggregate, Event, Position, history};
 pub use feed::{Feed, ShardVector, shard_vector};
 pub use finding::{LeftOver, Unmanaged, left_over_grants, persons_at_two_places, unmanaged_persons, unmapped_groups};
 pub use grant::{
-    find_grant, grants_as_of, holders, insert_grant, list_grants_of, open_grants, revoke_grant, revoke_grants,
+    count_members, find_grant, grants_as_of, holders, insert_grant, list_grants_of, open_grants, revoke_grant,
+    revoke_grants,
 };
 pub use group::{
     Group, GroupMapping, GroupOf, add_member, count_groups, find_group, find_groups_by_display,
     find_groups_by_external_id, group_place, groups_of, insert_group, list_groups, list_members, map_group,
     mark_group_deleted, remove_member, update_group,
 };
+pub use holding::{asked_grants, job_roles, people_here};
 pub use idempotency::{Claimed, IdempotencyKey, NewClaim};
 pub use job::{Job, JobCounts, JobFailure, JobLease, LeasedJob, NewJob, Outcome, enqueue, finish_job};
 pub use leave::{find_open_leave, insert_leave, suspensions, update_leave};
@@ -127,8 +133,12 @@ pub use pack::{
     insert_pack, keep_pack_content, list_packs, update_pack,
 };
 pub use person::{
-    find_person, find_person_by_login, insert_person, list_persons, lock_person, mark_person_left, revive_person,
-    update_person,
+    find_person, find_person_by_login, insert_person, list_persons, lock_person, mark_person_left, person_versions,
+    persons_mark, revive_person, update_person,
+};
+pub use project::{
+    find_project, find_project_of_request, insert_project, insert_project_request, list_project_requests,
+    list_projects, lock_project, update_project,
 };
 pub use request::{
     find_request, insert_request, list_overdue_requests, list_pending_requests, list_pending_requests_after,

@@ -26,6 +26,8 @@ pub const GROUPS_PER_PERSON_MAX: i64 = 256;
 pub const GROUP_MEMBERS_MAX: i64 = 20_000;
 /// Rows of any other list; longer ones are read page by page.
 pub const PAGE_ROWS_MAX: i64 = 200;
+/// Rows of a page that is read to count or measure the whole.
+pub const BULK_ROWS_MAX: i64 = 10_000;
 /// Accesses to charts that one read returns.
 pub const ACCESS_ROWS_MAX: i64 = 1_000;
 /// Jobs that one worker leases at once.

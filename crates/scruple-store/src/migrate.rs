@@ -96,6 +96,18 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0015_feed_applied.sql"),
         include_str!("../migrations/postgres/0015_feed_applied.sql"),
     ),
+    (
+        19,
+        "case_paper",
+        include_str!("../migrations/sqlite/0019_case_paper.sql"),
+        include_str!("../migrations/postgres/0019_case_paper.sql"),
+    ),
+    (
+        20,
+        "project",
+        include_str!("../migrations/sqlite/0020_project.sql"),
+        include_str!("../migrations/postgres/0020_project.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

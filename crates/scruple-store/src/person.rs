@@ -103,6 +103,25 @@ pub async fn list_persons(tx: &mut Tx, after: Option<Id<Person>>) -> Result<Vec<
     rows.into_iter().map(|row| row.into_person(tx)).collect()
 }
 
+/// How many persons there are, and the sum of their versions. Both only grow: where they are the same, nobody came and nobody changed.
+///
+/// # Errors
+/// The database failed.
+pub async fn persons_mark(tx: &mut Tx) -> Result<(i64, i64), StoreError> {
+    const SQL: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM person";
+    Ok(on_engine!(tx, |conn| sqlx::query_as(SQL).fetch_one(conn).await?))
+}
+
+/// Every person's id with the version of the row.
+///
+/// # Errors
+/// The database failed.
+pub async fn person_versions(tx: &mut Tx) -> Result<Vec<(Id<Person>, i64)>, StoreError> {
+    const SQL: &str = "SELECT id, version FROM person ORDER BY id";
+    let rows: Vec<(Uuid, i64)> = on_engine!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await?);
+    Ok(rows.into_iter().map(|(id, version)| (Id::from_uuid(id), version)).collect())
+}
+
 /// What a person signs in with, his name and how to reach him are others now.
 ///
 /// # Errors

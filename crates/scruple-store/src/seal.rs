@@ -3,9 +3,11 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 50] = [
+pub const SEALED_COLUMNS: [&str; 57] = [
     crate::access_log::LINE,
     crate::account::PURPOSE,
+    crate::case_paper::REASON,
+    crate::case_paper::TEXT,
     crate::chart_access::ACTOR,
     crate::chart_access::FACTS,
     crate::chart_access::PATIENT,
@@ -38,6 +40,11 @@ pub const SEALED_COLUMNS: [&str; 50] = [
     crate::person::CONTACT,
     crate::person::LOGIN,
     crate::person::NAME,
+    crate::project::COMMENT,
+    crate::project::FLOWS,
+    crate::project::HEADLINE,
+    crate::project::LEVEL_REASON,
+    crate::project::RETENTION,
     crate::request::COMMENT,
     crate::request::JUSTIFICATION,
     crate::request::PATIENT,

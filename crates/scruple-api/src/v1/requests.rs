@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use scruple_app::{Ask, Narrower, Viewer, Whose};
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::{AccessRequest, KindCode, Kinds, PatientRef, Person, RequestTask};
+use scruple_flow::{AccessRequest, KindCode, Kinds, PatientRef, Person, Project, RequestTask};
 use scruple_policy::Act;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
@@ -69,6 +69,9 @@ pub(crate) struct NewAccessRequest {
     /// one.
     #[schema(max_length = 64)]
     pub acknowledged: Option<String>,
+    /// The project that it is for; some roles are given for one alone.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    pub project: Option<Id<Project>>,
     /// The denial that it follows on, as `access_request` of a decision told it.
     pub denial: Option<DenialRef>,
 }
@@ -236,7 +239,7 @@ pub(crate) async fn create(
                 let who = caller.who;
                 service
                     .desk(async |desk| {
-                        let done = desk.submit_as(who, id, ask).await?;
+                        let done = desk.submit_for(who, id, ask, order.project).await?;
                         Ok((done.now, done.position))
                     })
                     .await?

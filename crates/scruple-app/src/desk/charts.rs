@@ -164,12 +164,7 @@ impl Desk<'_> {
     ) -> Result<CaseWorker, DeskError> {
         let roles = roles_of(tx, who.person, at).await?;
         self.permits(Act::Charts, &roles)?;
-        let over_reader = line_manager(tx, reader).await?;
-        let over_worker = line_manager(tx, who.person).await?;
-        let is_of_the_same_line = over_reader.is_some_and(|over| over == who.person || over_worker == Some(over))
-            || over_worker == Some(reader)
-            || vouched_for_by(tx, who.person, &[reader]).await?;
-        Ok(CaseWorker { person: who.person, is_of_the_same_line })
+        Ok(CaseWorker { person: who.person, is_of_the_same_line: same_line(tx, who.person, reader).await? })
     }
 
     async fn put_case(
@@ -183,6 +178,14 @@ impl Desk<'_> {
         let record = Record::case(&case, version + 1, at, who.person);
         self.commit(tx, &[record], ChartCase { version: version + 1, ..case }).await
     }
+}
+
+/// Whether somebody is of the team of whom a complaint is about: the same manager, one the other's, or let in by him.
+pub(super) async fn same_line(tx: &mut Tx, worker: Id<Person>, reader: Id<Person>) -> Result<bool, DeskError> {
+    let over_reader = line_manager(tx, reader).await?;
+    let over_worker = line_manager(tx, worker).await?;
+    let is_of_the_same_line = over_reader.is_some_and(|over| over == worker || over_worker == Some(over));
+    Ok(is_of_the_same_line || over_worker == Some(reader) || vouched_for_by(tx, worker, &[reader]).await?)
 }
 
 async fn seen(tx: &mut Tx, id: Id<ChartCase>, version: i64) -> Result<ChartCase, DeskError> {

@@ -7,7 +7,7 @@ use scruple_flow::{
     AccessRequest, ElevationKind, ExtensionRule, PatientRef, RequestError, RequestState, Wanted, Window,
 };
 use scruple_policy::Act;
-use scruple_store::{Tx, find_grant, find_request, open_elevations};
+use scruple_store::{Tx, find_grant, find_project_of_request, find_request, open_elevations};
 use std::collections::BTreeSet;
 
 /// How access is to be prolonged.
@@ -49,6 +49,7 @@ impl Desk<'_> {
         let (mut tx, at) = self.begin().await?;
         let own = roles_of(&mut tx, who.person, at).await?;
         self.permits(Act::Ask, &own)?;
+        let project = find_project_of_request(&mut tx, earlier).await?.map(|project| project.id);
         let earlier = find_request(&mut tx, earlier).await?;
         // Whose it is not is told nothing of it.
         let earlier = earlier.filter(|one| [one.person, one.requested_by].contains(&who.person));
@@ -76,7 +77,7 @@ impl Desk<'_> {
             version: 1,
             ..earlier
         };
-        self.hand_in(tx, who, draft, at).await
+        self.hand_in(tx, (who, at), draft, project).await
     }
 
     /// How far the policy lets access be prolonged.

@@ -7,6 +7,8 @@ mod charts;
 mod deputies;
 mod elevations;
 mod longer;
+mod papers;
+mod projects;
 mod requests;
 mod reviews;
 mod steps;
@@ -19,8 +21,8 @@ use scruple_core::{Clock, Id, Timestamp, new_id};
 use scruple_flow::step::{Step, StepError, StepKind};
 use scruple_flow::{
     ApprovalRule, ApproverKind, Backup, CaseError, DeputyError, ElevationError, GrantError, KindCode, Kinds,
-    MappingError, PackError, PatientRef, Person, RequestError, ReviewError, RoleCode, TaskError, TaskKind, TaskRule,
-    UseError,
+    MappingError, PackError, PaperError, PatientRef, Person, ProjectError, RequestError, ReviewError, RoleCode,
+    TaskError, TaskKind, TaskRule, UseError,
 };
 use scruple_policy::{Act, ActScope, DeskRules, Pack, Reminder, ReminderOf, StepLine};
 use scruple_store::limits::OPEN_ELEVATIONS_MAX;
@@ -30,10 +32,13 @@ use scruple_store::{
 };
 use std::collections::BTreeSet;
 
+use charts::same_line;
 pub use charts::{CaseAsk, ChartAsk};
 pub use deputies::{Deputised, DeputyAsk, deputised, deputy_scope};
 pub use elevations::{Declaration, Emergency};
 pub use longer::{Longer, extension_rule};
+pub use papers::{CasePack, PaperAsk, Papers};
+pub use projects::{ProjectAsk, open_projects};
 pub use requests::{Ask, Narrower};
 pub use reviews::Alike;
 pub use steps::{STEPS_MAX, Trained, steps_for};
@@ -68,6 +73,11 @@ pub trait Rules: Send + Sync {
 
     /// Whether a kind of information may be shown unmasked, for a while, to somebody in this role.
     fn may_unmask(&self, _role: &RoleCode, _category: &str) -> bool {
+        false
+    }
+
+    /// Whether a role is given for a project that was assessed, and for nothing else.
+    fn needs_project(&self, _role: &RoleCode) -> bool {
         false
     }
 
@@ -154,6 +164,10 @@ impl Rules for Pack {
 
     fn system_owner(&self, system: &str) -> Option<RoleCode> {
         Self::system(self, system)?.owner.parse().ok()
+    }
+
+    fn needs_project(&self, role: &RoleCode) -> bool {
+        self.needs_project.contains(role.as_str())
     }
 
     fn may_declare(&self, role: &RoleCode) -> bool {
@@ -269,6 +283,12 @@ pub enum DeskError {
     /// A case does not go on.
     #[error(transparent)]
     Case(#[from] CaseError),
+    /// A paper does not go on.
+    #[error(transparent)]
+    Paper(#[from] PaperError),
+    /// A project does not go on, or does not give this.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
     /// A version of the policy does not go on.
     #[error(transparent)]
     Pack(#[from] PackError),
@@ -322,6 +342,8 @@ impl DeskError {
             Self::Review(error) => error.code(),
             Self::Use(error) => error.code(),
             Self::Case(error) => error.code(),
+            Self::Paper(error) => error.code(),
+            Self::Project(error) => error.code(),
             Self::Pack(error) => error.code(),
             Self::Mapping(error) => error.code(),
             Self::Task(error) => error.code(),

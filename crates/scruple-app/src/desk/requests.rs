@@ -10,12 +10,12 @@ use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
     AccessRequest, Approval, Approver, ApproverKind, DeputyAs, Grant, GrantRequest, Kinds, NewElevation, NewGrant,
-    PatientRef, Person, RequestError, RequestState, RequestTask, Revocation, RoleCode, Wanted, Window,
+    PatientRef, Person, Project, RequestError, RequestState, RequestTask, Revocation, RoleCode, Wanted, Window,
 };
 use scruple_policy::{Act, SERVICE_ACCOUNT};
 use scruple_store::{
-    Tx, find_grant, find_request, find_system, insert_elevation, insert_grant, insert_request, list_overdue_requests,
-    list_requests_of, revoke_grant, update_request,
+    Tx, find_grant, find_request, find_system, insert_elevation, insert_grant, insert_project_request, insert_request,
+    list_overdue_requests, list_requests_of, revoke_grant, update_request,
 };
 use std::collections::BTreeSet;
 
@@ -64,18 +64,20 @@ impl Desk<'_> {
     /// See [`DeskError`].
     pub async fn submit(&mut self, who: Who, ask: Ask) -> Result<Done<AccessRequest>, DeskError> {
         let id = new_id(self.clock.now(), self.rng);
-        self.submit_as(who, id, ask).await
+        self.submit_for(who, id, ask, None).await
     }
 
-    /// The same under an id that was drawn before: whoever does not know whether it was handed in asks for the request of that id.
+    /// The same under an id that was drawn before, and for a project that was assessed: whoever does not know whether it was handed in asks
+    /// for the request of that id.
     ///
     /// # Errors
     /// See [`DeskError`]. Under an id that is taken: [`DeskError::Changed`].
-    pub async fn submit_as(
+    pub async fn submit_for(
         &mut self,
         who: Who,
         id: Id<AccessRequest>,
         ask: Ask,
+        project: Option<Id<Project>>,
     ) -> Result<Done<AccessRequest>, DeskError> {
         let (mut tx, at) = self.begin().await?;
         let own = roles_of(&mut tx, who.person, at).await?;
@@ -118,7 +120,7 @@ impl Desk<'_> {
             state: RequestState::Draft,
             version: 1,
         };
-        self.hand_in(tx, who, draft, at).await
+        self.hand_in(tx, (who, at), draft, project).await
     }
 
     /// Refuses where the policy has a text on what is minimum necessary here, and it was not read, or another one was.
@@ -132,15 +134,19 @@ impl Desk<'_> {
     pub(super) async fn hand_in(
         &mut self,
         mut tx: Tx,
-        who: Who,
+        (who, at): (Who, Timestamp),
         draft: AccessRequest,
-        at: Timestamp,
+        project: Option<Id<Project>>,
     ) -> Result<Done<AccessRequest>, DeskError> {
+        self.is_within_project(&mut tx, &draft.wanted, project, at).await?;
         let last = list_requests_of(&mut tx, who.person, None).await?.into_iter();
         let last = last.filter(|last| last.requested_by == who.person).map(|last| last.justification).next();
         let request = draft.submit(last.as_ref().map(|last| last.expose().as_str()), at)?;
         self.has_read(&request)?;
         insert_request(&mut tx, &request).await?;
+        if let Some(project) = project {
+            insert_project_request(&mut tx, project, request.id).await?;
+        }
         tell(&mut tx, self.rng, Told::RequestWaits(request.id), at, at).await?;
         let half = request.decide_by.micros().saturating_sub(at.micros()) / 2;
         tell(&mut tx, self.rng, Told::RequestStillWaits(request.id), at, at.plus_micros(half)).await?;
@@ -184,11 +190,12 @@ impl Desk<'_> {
         }
         let asked_by = [request.person, request.requested_by];
         let approved =
-            first(&mut tx, &deciders, asked_by, |decider| request.clone().approve(decider, Some(wanted.clone()), at))
+            first(&mut tx, &deciders, &asked_by, |decider| request.clone().approve(decider, Some(wanted.clone()), at))
                 .await?;
         if matches!(approved.state, RequestState::Approved { .. }) {
             has_taken(&mut tx, self.rules, (approved.person, &approved.wanted.role), at).await?;
             has_owner(&mut tx, (approved.person, &approved.wanted.role), at).await?;
+            self.is_still_within_project(&mut tx, &approved, at).await?;
         }
         update_request(&mut tx, &approved, version).await?;
         let mut records = vec![Record::request(&approved, version + 1, at, who.person)];
@@ -259,9 +266,9 @@ impl Desk<'_> {
             let named = request.rule.needs.iter().filter(|need| need.names(&roles, is_line_manager)).cloned();
             decider.kinds.extend(named);
         }
-        let asked_by = [request.person, request.requested_by];
+        // A no by somebody whom the asker let in takes nothing from anybody.
         let denied =
-            first(&mut tx, &deciders, asked_by, |decider| request.clone().deny(decider, comment.clone(), at)).await?;
+            first(&mut tx, &deciders, &[], |decider| request.clone().deny(decider, comment.clone(), at)).await?;
         self.put(tx, denied, version, at, who).await
     }
 
@@ -360,19 +367,19 @@ async fn stand_apart(tx: &mut Tx, deciders: &mut [Approver], request: &AccessReq
 }
 
 /// What comes of a decision: in his own name if that may be, else in the place of the first for whom it may. Nobody decides whose sign-in,
-/// or that of him in whose place he stands, was made by who asks or would get it.
+/// or that of him in whose place he stands, was made by one of `not_let_in_by`.
 // relies on (two-people)
 async fn first(
     tx: &mut Tx,
     deciders: &[Approver],
-    asked_by: [Id<Person>; 2],
+    not_let_in_by: &[Id<Person>],
     decide: impl Fn(&Approver) -> Result<AccessRequest, RequestError>,
 ) -> Result<AccessRequest, DeskError> {
     let mut refused = None;
     for decider in deciders {
         let mut decided = decide(decider);
         for person in std::iter::once(decider.person).chain(decider.acting_for) {
-            if vouched_for_by(tx, person, &asked_by).await? {
+            if vouched_for_by(tx, person, not_let_in_by).await? {
                 decided = Err(RequestError::OwnRequest);
             }
         }

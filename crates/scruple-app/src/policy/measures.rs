@@ -2,11 +2,9 @@
 //! access are there.
 
 use scruple_core::{Id, Timestamp};
-use scruple_flow::{Person, RequestState};
-use scruple_store::limits::PAGE_ROWS_MAX;
-use scruple_store::{
-    HeldGrant, Store, StoreError, find_open_leave, find_request, grants_as_of, groups_of, list_persons,
-};
+use scruple_flow::Person;
+use scruple_store::limits::BULK_ROWS_MAX;
+use scruple_store::{HeldGrant, Store, StoreError, Tx, asked_grants, grants_as_of, job_roles, people_here};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,37 +78,38 @@ pub fn alignment<K: Ord + ToString>(
 /// The database failed.
 pub async fn role_holdings(store: &Store, now: Timestamp) -> Result<BTreeMap<Id<Person>, PersonRoles>, StoreError> {
     let mut tx = store.begin_read().await?;
-    let mut grants: BTreeMap<Id<Person>, Vec<HeldGrant>> = BTreeMap::new();
-    let mut last = None;
-    loop {
-        let page = grants_as_of(&mut tx, now, last, PAGE_ROWS_MAX).await?;
-        let Some(end) = page.last() else { break };
-        last = Some(end.id);
-        for grant in page {
-            grants.entry(grant.person).or_default().push(grant);
+    let mut people: BTreeMap<Id<Person>, PersonRoles> = BTreeMap::new();
+    for (person, is_away) in people_here(&mut tx, now).await? {
+        people.insert(person, PersonRoles { is_active: !is_away, ..PersonRoles::default() });
+    }
+    let asked = asked_grants(&mut tx, now).await?;
+    for grant in all_grants(&mut tx, now).await? {
+        let Some(roles) = people.get_mut(&grant.person) else { continue };
+        if asked.contains(&grant.id) {
+            roles.excepted.insert(grant.role.to_string());
+        }
+        roles.held.insert(grant.role.to_string());
+    }
+    for (person, role) in job_roles(&mut tx).await? {
+        if let Some(roles) = people.get_mut(&person) {
+            roles.of_job.insert(role.to_string());
         }
     }
-    let mut people = BTreeMap::new();
-    let mut last = None;
+    Ok(people)
+}
+
+/// Every grant that is in force at an instant.
+///
+/// # Errors
+/// The database failed.
+pub async fn all_grants(tx: &mut Tx, at: Timestamp) -> Result<Vec<HeldGrant>, StoreError> {
+    let mut all: Vec<HeldGrant> = Vec::new();
     loop {
-        let page = list_persons(&mut tx, last).await?;
-        let Some(end) = page.last() else { return Ok(people) };
-        last = Some(end.id);
-        for person in page.into_iter().filter(|person| person.left_at.is_none_or(|left| left > now)) {
-            let is_away = find_open_leave(&mut tx, person.id).await?.is_some_and(|leave| leave.starts_at <= now);
-            let mut roles = PersonRoles { is_active: !is_away, ..PersonRoles::default() };
-            for grant in grants.remove(&person.id).unwrap_or_default() {
-                // What was asked for is granted under the id of the request.
-                let request = find_request(&mut tx, Id::from_uuid(grant.id.uuid())).await?;
-                if request.is_some_and(|request| matches!(request.state, RequestState::Approved { .. })) {
-                    roles.excepted.insert(grant.role.to_string());
-                }
-                roles.held.insert(grant.role.to_string());
-            }
-            let groups = groups_of(&mut tx, person.id).await?;
-            roles.of_job = groups.into_iter().filter_map(|group| group.role).map(|role| role.to_string()).collect();
-            people.insert(person.id, roles);
+        let page = grants_as_of(tx, at, all.last().map(|last| last.id), BULK_ROWS_MAX).await?;
+        if page.is_empty() {
+            return Ok(all);
         }
+        all.extend(page);
     }
 }
 

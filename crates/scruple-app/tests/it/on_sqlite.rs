@@ -32,10 +32,16 @@ mod links;
 mod longer;
 #[path = "cases/messages.rs"]
 mod messages;
+#[path = "cases/papers.rs"]
+mod papers;
 #[path = "cases/policies.rs"]
 mod policies;
+#[path = "cases/projects.rs"]
+mod projects;
 #[path = "cases/race.rs"]
 mod race;
+#[path = "cases/roster.rs"]
+mod roster;
 #[path = "cases/seed.rs"]
 mod seed;
 #[path = "cases/steps.rs"]

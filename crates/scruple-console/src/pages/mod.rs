@@ -12,12 +12,15 @@ pub(crate) mod exceptions;
 pub(crate) mod figures;
 pub(crate) mod guide;
 mod lens;
+pub(crate) mod papers;
 pub(crate) mod parts;
 pub(crate) mod people;
 pub(crate) mod plain;
+pub(crate) mod projects;
 pub(crate) mod requests;
 pub(crate) mod roles;
 mod samples;
+pub(crate) mod search;
 pub(crate) mod tasks;
 pub(crate) mod today;
 

@@ -191,8 +191,8 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 /// Every page and its samples.
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
     use super::{
-        access, auth, charts, deputies, door, emergency, exceptions, figures, guide, people, plain, requests, roles,
-        tasks, today,
+        access, auth, charts, deputies, door, emergency, exceptions, figures, guide, papers, people, plain, projects,
+        requests, roles, search, tasks, today,
     };
     vec![
         ("sign-in", auth::sign_in::samples()),
@@ -223,7 +223,14 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("case", charts::case::samples()),
         ("case-letter", charts::letter::samples()),
         ("case-answer", charts::answer::samples()),
+        ("papers", papers::list::samples()),
+        ("case-papers", papers::one::samples()),
+        ("projects", projects::list::samples()),
+        ("project-ask", projects::ask::samples()),
+        ("project", projects::one::samples()),
+        ("search", search::samples()),
         ("people", people::list::samples()),
+        ("findings", people::findings::samples()),
         ("person", people::person::samples()),
         ("roles", roles::list::samples()),
         ("role", roles::role::samples()),

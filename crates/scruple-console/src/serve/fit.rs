@@ -1,6 +1,6 @@
 //! `/roles/fit`: whether the roles fit; and reviews of mappings.
 
-use super::roles::{coded, grants};
+use super::roles::coded;
 use super::versions::{PackTrouble, known, name, proved};
 use super::{Form, Signed, Site, broken, done, id, not_done, page, unknown, when, with_done, words};
 use crate::pages::parts::{Coded, Field, Person as Shown};
@@ -18,7 +18,7 @@ use scruple_app::policy::{
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::{MappingCause, MappingDecision, MappingError, MappingReview, Person};
 use scruple_policy::{Act, Determination, Held, Pack, Sprawl, Standing, sprawl, trim};
-use scruple_store::{StoreError, find_mapping_review, list_persons};
+use scruple_store::{StoreError, find_mapping_review};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -26,58 +26,70 @@ use std::sync::Arc;
 const UNUSED_DAYS: i64 = 90;
 /// How long it counts as known.
 const UNUSED_KEPT_MICROS: u64 = 600_000_000;
+/// How long what is measured of everybody counts as known.
+const MEASURED_KEPT_MICROS: u64 = 60_000_000;
 /// People without a role that stand on the page.
 const PEOPLE_MAX: usize = 50;
 /// Sentences of what is alike.
 const ALIKE_MAX: usize = 40;
 
-/// Everybody who is here, by login, with the roles that he holds.
-async fn held(site: &Site) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
-    let now = site.now();
-    let mut people: BTreeMap<Id<Person>, String> = BTreeMap::new();
-    let mut last = None;
-    loop {
-        let page = list_persons(&mut site.parts.store.begin_read().await?, last).await?;
-        let Some(end) = page.last() else { break };
-        last = Some(end.id);
-        let here = page.iter().filter(|person| person.left_at.is_none_or(|left| left > now));
-        people.extend(here.map(|person| (person.id, person.login.expose().clone())));
+/// What is measured of everybody, kept for a while: it takes a second where tens of thousands work.
+pub(crate) struct Measured {
+    at: Timestamp,
+    pack: String,
+    /// Everybody who is here, by login, with the roles that he holds.
+    held: BTreeMap<String, BTreeSet<String>>,
+    holdings: BTreeMap<Id<Person>, PersonRoles>,
+    sprawl: Sprawl,
+}
+
+async fn measured(site: &Site, active: &Arc<ProvedPack>) -> Result<Arc<Measured>, PackTrouble> {
+    let (now, pack) = (site.now(), active.hash().to_string());
+    let mut kept = site.measured.lock().await;
+    if let Some(known) = kept.as_ref()
+        && now.micros().abs_diff(known.at.micros()) < MEASURED_KEPT_MICROS
+        && known.pack == pack
+    {
+        return Ok(Arc::clone(known));
     }
-    let mut held: BTreeMap<String, BTreeSet<String>> =
-        people.values().map(|login| (login.clone(), BTreeSet::new())).collect();
-    for grant in grants(site).await? {
-        if let Some(roles) = people.get(&grant.person).and_then(|login| held.get_mut(login)) {
-            roles.insert(grant.role.to_string());
-        }
-    }
-    Ok(held)
+    let holdings = role_holdings(&site.parts.store, now).await?;
+    let logins = site.roster.logins(&site.parts.store, holdings.keys().copied()).await?;
+    let login =
+        |(person, roles): (&Id<Person>, &PersonRoles)| Some((logins.get(person)?.expose().clone(), roles.held.clone()));
+    let held: BTreeMap<String, BTreeSet<String>> = holdings.iter().filter_map(login).collect();
+    let states = mapping_states(&site.parts.store, &active.active.pack, now).await?;
+    let touched = states.iter().filter_map(|(role, state)| Some((role.clone(), state.touched_at?))).collect();
+    let (by, of) = (Arc::clone(active), Held { people: held.clone(), touched });
+    let found = tokio::task::spawn_blocking(move || sprawl(&by.active.pack, &of, now)).await;
+    let found = found.map_err(|_| PackTrouble::Ended)?;
+    let measured = Arc::new(Measured { at: now, pack, held, holdings, sprawl: found });
+    *kept = Some(Arc::clone(&measured));
+    Ok(measured)
 }
 
 /// What nobody used of late, under the active policy; looked up anew after a while, and after a change of the policy.
-async fn unused(
-    site: &Site,
-    held: BTreeMap<String, BTreeSet<String>>,
-) -> Result<(Arc<ProvedPack>, Arc<Unused>), PackTrouble> {
+async fn unused(site: &Site) -> Result<(Arc<ProvedPack>, Arc<Measured>, Arc<Unused>), PackTrouble> {
     let now = site.now();
     let active = proved(site, site.pack().hash).await?;
+    let measured = measured(site, &active).await?;
     let mut kept = site.unused.lock().await;
     if let Some((at, unused)) = kept.as_ref()
         && now.micros().abs_diff(at.micros()) < UNUSED_KEPT_MICROS
         && unused.pack == active.hash().to_string()
     {
-        return Ok((active, Arc::clone(unused)));
+        return Ok((active, measured, Arc::clone(unused)));
     }
     let period = (now.plus_micros(-UNUSED_DAYS * words::DAY), now.plus_micros(1));
     let known = known(site, period.0).await?;
-    let (pack, dir) = (Arc::clone(&active), site.parts.ledger.clone());
+    let (pack, of, dir) = (Arc::clone(&active), Arc::clone(&measured), site.parts.ledger.clone());
     let looked = tokio::task::spawn_blocking(move || {
         let mut used = Used::new(known);
         read_accesses(&dir, period, &mut |access| used.take(access))?;
-        Ok::<_, PackTrouble>(used.finish(&pack.active.pack, &held, period))
+        Ok::<_, PackTrouble>(used.finish(&pack.active.pack, &of.held, period))
     });
     let unused = Arc::new(looked.await.map_err(|_| PackTrouble::Ended)??);
     *kept = Some((now, Arc::clone(&unused)));
-    Ok((active, unused))
+    Ok((active, measured, unused))
 }
 
 pub(super) async fn show(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
@@ -92,16 +104,14 @@ pub(super) async fn show(State(site): State<Arc<Site>>, signed: Signed, RawQuery
 
 async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Fit, PackTrouble> {
     let now = site.now();
-    let held = held(site).await?;
-    let (active, unused) = unused(site, held.clone()).await?;
+    let (active, kept, unused) = unused(site).await?;
     let pack = &active.active.pack;
     let states = mapping_states(&site.parts.store, pack, now).await?;
-    let touched = states.iter().filter_map(|(role, state)| Some((role.clone(), state.touched_at?))).collect();
-    let found = sprawl(pack, &Held { people: held.clone(), touched }, now);
+    let found = &kept.sprawl;
     let late = states.values().filter(|state| state.is_late).count();
-    let holdings = role_holdings(&site.parts.store, now).await?;
+    let holdings = &kept.holdings;
     let roles = pack.roles.values().filter(|role| !role.is_profile && !role.permits.is_empty());
-    let measured = alignment(&holdings, &roles.map(|role| role.name.clone()).collect(), now);
+    let measured = alignment(holdings, &roles.map(|role| role.name.clone()).collect(), now);
     let may_see_people = signed.may(&site.pack(), Act::People);
     let mut without = Vec::new();
     let bare = holdings.iter().filter(|(_, one)| one.is_active && one.held.is_empty() && may_see_people);
@@ -131,13 +141,13 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Fit, PackTro
     Ok(Fit {
         frame: with_done(signed.frame(site, Some(Area::Roles)), query),
         csrf: signed.csrf.clone(),
-        as_of: when(now),
+        as_of: when(kept.at),
         period: format!("the last {UNUSED_DAYS} days"),
         unused: rows.collect(),
         may_draft: signed.may(&site.pack(), Act::Propose),
-        sprawl: tally(&found),
-        alike: alike(&found),
-        checks: checks(&active, &holdings, late, now),
+        sprawl: tally(found),
+        alike: alike(found),
+        checks: checks(&active, holdings, late, now),
         aligned: format!("{} of {}", measured.aligned, measured.of),
         formula: measured.formula,
         without,
@@ -222,7 +232,7 @@ pub(super) async fn draft(State(site): State<Arc<Site>>, signed: Signed, _: Form
 }
 
 async fn drafted(site: &Site, signed: &Signed) -> Result<Result<Option<String>, DeskError>, PackTrouble> {
-    let (active, unused) = unused(site, held(site).await?).await?;
+    let (active, _, unused) = unused(site).await?;
     let (now, take) = (site.now(), unused.proposal());
     let proving = tokio::task::spawn_blocking(move || {
         let draft = trim(&active.files, &active.active.pack, &take);

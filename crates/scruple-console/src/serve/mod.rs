@@ -10,14 +10,18 @@ mod emergency;
 mod exceptions;
 mod exports;
 mod figures;
+mod findings;
 mod fit;
 mod guide;
 mod kinds;
+mod papers;
 mod people;
+mod projects;
 mod provider;
 mod reads;
 mod requests;
 mod roles;
+mod search;
 mod task_ask;
 mod tasks;
 mod today;
@@ -45,11 +49,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand_core::CryptoRng;
 use scruple_app::charts::{IndexHandle, SampleRates};
+use scruple_app::directory::{Directory, DirectoryError};
 use scruple_app::limits::RECORDED_WAIT_MAX;
 use scruple_app::policy::{ProvedPack, Unused};
 use scruple_app::ports::IdentityProvider;
 use scruple_app::{
-    Desk, DeskError, Door, DoorError, DoorKeys, DrainHandle, Rules as _, SignedIn, Viewer, Who, deputy_scope,
+    Desk, DeskError, Door, DoorError, DoorKeys, DrainHandle, Roster, Rules as _, SignedIn, Viewer, Who, deputy_scope,
 };
 use scruple_core::{Clock, Id, Timestamp};
 use scruple_flow::{Person, RoleCode};
@@ -106,6 +111,10 @@ pub(crate) struct Site {
     parts: SiteParts,
     /// Packs that pages compare, proved.
     packs: tokio::sync::Mutex<Vec<Arc<ProvedPack>>>,
+    /// People by name.
+    roster: Roster,
+    /// What is measured of everybody, as it was last.
+    measured: tokio::sync::Mutex<Option<Arc<fit::Measured>>>,
     /// What nobody used, as it was last looked up: that reads months of the ledger.
     unused: tokio::sync::Mutex<Option<(Timestamp, Arc<Unused>)>>,
 }
@@ -130,6 +139,20 @@ impl Site {
         let (done, position) = run(&mut desk).await?;
         self.recorded(position).await;
         Ok(done)
+    }
+
+    /// Runs a use case of the directory, and waits until it is in the ledger.
+    async fn directory(
+        &self,
+        by: Id<Person>,
+        run: impl AsyncFnOnce(&mut Directory<'_>) -> Result<Option<Position>, DirectoryError>,
+    ) -> Result<(), DirectoryError> {
+        let mut rng = (self.parts.rng)();
+        let SiteParts { store, lease, clock, .. } = &self.parts;
+        let mut directory = Directory { store, lease, clock: clock.as_ref(), rng: &mut *rng, by };
+        let position = run(&mut directory).await?;
+        self.recorded(position).await;
+        Ok(())
     }
 
     /// Runs a use case of the door.
@@ -262,7 +285,25 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/cases/{id}/letter", Asks::Act(Act::Charts)),
     ("GET", "/cases/{id}/answer", Asks::Act(Act::Access)),
     ("POST", "/cases/{id}/answer", Asks::Act(Act::Access)),
+    ("GET", "/papers", Asks::Act(Act::Papers)),
+    ("POST", "/papers/{id}/wall", Asks::Act(Act::Papers)),
+    ("POST", "/papers/{id}/release", Asks::Act(Act::Papers)),
+    ("GET", "/cases/{id}/papers", Asks::Act(Act::Papers)),
+    ("POST", "/cases/{id}/papers", Asks::Act(Act::Papers)),
+    ("POST", "/cases/{id}/pack", Asks::Act(Act::Charts)),
+    ("GET", "/projects", Asks::Act(Act::Ask)),
+    ("GET", "/projects/new", Asks::Act(Act::Ask)),
+    ("POST", "/projects/new", Asks::Act(Act::Ask)),
+    ("GET", "/projects/{id}", Asks::Act(Act::Ask)),
+    ("POST", "/projects/{id}/decide", Asks::Act(Act::Assess)),
+    ("POST", "/projects/{id}/withdraw", Asks::Act(Act::Ask)),
+    ("POST", "/projects/{id}/end", Asks::Act(Act::Ask)),
+    ("GET", "/search", Asks::Act(Act::Access)),
+    ("POST", "/search", Asks::Act(Act::Access)),
     ("GET", "/people", Asks::Act(Act::People)),
+    ("GET", "/people/findings", Asks::Act(Act::People)),
+    ("GET", "/people/{id}/leave", Asks::Act(Act::EndAccess)),
+    ("POST", "/people/{id}/leave", Asks::Act(Act::EndAccess)),
     ("GET", "/people/{id}", Asks::Act(Act::People)),
     ("POST", "/people/{id}/enrol", Asks::Act(Act::Admit)),
     ("POST", "/people/{id}/sessions", Asks::Act(Act::EndAccess)),
@@ -298,7 +339,9 @@ pub fn routes() -> impl Iterator<Item = (&'static str, &'static str, Option<Act>
 /// The console: the pages of people, and the Lens at `/lens`. `beside`: what else is served at its address, such as SCIM.
 pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) -> Router {
     let host = parts.host.clone();
-    let site = Arc::new(Site { parts, packs: tokio::sync::Mutex::default(), unused: tokio::sync::Mutex::default() });
+    let (packs, measured, unused) =
+        (tokio::sync::Mutex::default(), tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
+    let site = Arc::new(Site { parts, packs, roster: Roster::default(), measured, unused });
     let routes = Router::new()
         .route("/sign-in", get(auth::sign_in).post(auth::begin))
         .route("/sign-in/code", post(auth::code))
@@ -320,6 +363,20 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/access/session/{id}", post(access::end_session))
         .route("/access/steps/{id}", post(access::acknowledge))
         .route("/access/end/{kind}/{id}", get(access::confirm_end).post(access::end))
+        .route("/papers", get(papers::list))
+        .route("/papers/{id}/wall", post(papers::wall))
+        .route("/papers/{id}/release", post(papers::release))
+        .route("/cases/{id}/papers", get(papers::one).post(papers::write))
+        .route("/cases/{id}/pack", post(papers::pack))
+        .route("/projects", get(projects::list))
+        .route("/projects/new", get(projects::ask).post(projects::submit))
+        .route("/projects/{id}", get(projects::one))
+        .route("/projects/{id}/decide", post(projects::decide))
+        .route("/projects/{id}/withdraw", post(projects::withdraw))
+        .route("/projects/{id}/end", post(projects::end))
+        .route("/search", get(search::ask).post(search::find))
+        .route("/people/findings", get(findings::show))
+        .route("/people/{id}/leave", get(people::confirm_leave).post(people::leave))
         .route("/guide", get(guide::show))
         .route("/ask", get(requests::ask).post(requests::submit))
         .route("/requests", get(requests::list))
@@ -438,6 +495,7 @@ impl Signed {
             (Area::Requests, Act::Ask),
             (Area::Emergency, Act::Reviews),
             (Area::Roles, Act::Roles),
+            (Area::Papers, Act::Papers),
         ];
         let open = areas.into_iter().filter(|(_, act)| self.may_or_stands_in(&pack, *act)).map(|(area, _)| (area, 0));
         let labels = self.roles.iter().map(|role| words::role(&pack, role));

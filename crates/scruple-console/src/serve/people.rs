@@ -5,7 +5,7 @@ use super::auth::to_confirm;
 use super::{
     Form, Signed, Site, broken, charts, done, id, message, not_done, page, today, unknown, when, with_done, words,
 };
-use crate::pages::parts::{Order, Paging, Person as Shown, Sort};
+use crate::pages::parts::{Happened, Order, Paging, Person as Shown, Sort};
 use crate::pages::people::list::{People, PersonRow};
 use crate::pages::people::person::{HeldRight, HeldSession, PersonPage};
 use crate::pages::plain::confirm::Confirm;
@@ -13,9 +13,11 @@ use crate::words::{Area, Mark, PersonState};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use scruple_app::{DoorError, Rules as _};
-use scruple_core::{Id, Phi};
+use scruple_app::directory::{DirectoryError, endings};
+use scruple_app::{DoorError, Rules as _, steps_for};
+use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::Person;
+use scruple_flow::step::{Step, holds_until};
 use scruple_policy::{Act, ActScope};
 use scruple_store::{
     StoreError, Tx, find_directory, find_elevation, find_grant, find_person, last_use, list_credentials, list_persons,
@@ -36,9 +38,21 @@ fn is_within(signed: &Signed, person: Id<Person>) -> bool {
 }
 
 /// The next people of a list, after one.
-async fn next(tx: &mut Tx, signed: &Signed, after: Option<Id<Person>>) -> Result<Vec<Person>, StoreError> {
-    if signed.scope == ActScope::All {
+async fn next(
+    site: &Site,
+    tx: &mut Tx,
+    (signed, search): (&Signed, &str),
+    after: Option<Id<Person>>,
+) -> Result<Vec<Person>, StoreError> {
+    if signed.scope == ActScope::All && search.is_empty() {
         return list_persons(tx, after).await;
+    }
+    if signed.scope == ActScope::All {
+        let mut found = Vec::new();
+        for id in site.roster.find(&site.parts.store, search, (after, ROWS_MAX + 1)).await? {
+            found.extend(find_person(tx, id).await?);
+        }
+        return Ok(found);
     }
     let next = signed.reports.iter().find(|report| after.is_none_or(|after| **report > after));
     let found = match next {
@@ -69,7 +83,7 @@ pub(super) async fn job(tx: &mut Tx, person: &Person) -> Result<(String, String)
     Ok((job, relation.replace('_', " ")))
 }
 
-fn state(person: &Person, has_credentials: bool, now: scruple_core::Timestamp) -> PersonState {
+fn state(person: &Person, has_credentials: bool, now: Timestamp) -> PersonState {
     match person.left_at {
         Some(left) if left <= now => PersonState::Left,
         _ if has_credentials => PersonState::Active,
@@ -97,7 +111,7 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<People,
     let mut rows = Vec::new();
     let (mut last, mut more) = (after, false);
     'pages: loop {
-        let people = next(&mut tx, signed, last).await?;
+        let people = next(site, &mut tx, (signed, &search), last).await?;
         if people.is_empty() {
             break;
         }
@@ -237,6 +251,7 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
         None => None,
     };
     drop(tx);
+    let history = history(site, person.id).await?;
     let sessions = site.door(async |door| door.sessions(person.id).await).await.unwrap_or_default();
     let sessions = sessions.into_iter().filter(|_| may_end).map(|one| HeldSession {
         device: device(&one.device).to_owned(),
@@ -255,16 +270,128 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
         manager,
         since: when(person.created_at),
         left: person.left_at.filter(|left| *left <= now).map(when),
-        training: (Mark::wait("Not known"), "No training record is connected.".to_owned()),
+        training: training(site, person.id).await?,
         rights,
         sessions: sessions.collect(),
         uses,
-        history: Vec::new(),
-        leaves: None,
+        history,
+        leaves: (may_end && person.left_at.is_none_or(|left| left > now) && person.id != signed.person())
+            .then(|| format!("/people/{}/leave", person.id)),
         give: Some(format!("/ask?subject={}", person.id)),
         enrol: may_admit.then(|| format!("/people/{}/enrol", person.id)),
         person: Shown { href: String::new(), name: person.name.into_inner(), job },
     })
+}
+
+/// Which steps somebody has taken of those that his roles ask for.
+async fn training(site: &Site, person: Id<Person>) -> Result<(Mark, String), StoreError> {
+    let steps = steps_for(&site.parts.store, &*site.pack(), (person, site.now())).await?.unwrap_or_default();
+    let now = site.now();
+    let holds = |(step, at): &&(Step, Option<Timestamp>)| at.is_some_and(|at| holds_until(step, at) > now);
+    let (all, taken) = (steps.len(), steps.iter().filter(holds).count());
+    Ok(match (all, taken) {
+        (0, _) => (Mark::good("Nothing asked"), "No role of this person asks for a step.".to_owned()),
+        (all, taken) if taken == all => (Mark::good("Complete"), format!("{all} of {all} steps are taken.")),
+        (all, taken) => (Mark::wait("Incomplete"), format!("{taken} of {all} steps are taken.")),
+    })
+}
+
+/// How somebody's work here ended, each time.
+async fn history(site: &Site, person: Id<Person>) -> Result<Vec<Happened>, StoreError> {
+    let endings = endings(&site.parts.store, person).await.map_err(|error| match error {
+        DirectoryError::Store(error) => error,
+        // Reading has no other fault.
+        _ => StoreError::NoEvent,
+    })?;
+    let mut tx = site.parts.store.begin_read().await?;
+    let mut told = Vec::new();
+    for ending in endings {
+        let by = match ending.requested_by {
+            Some(by) => name(&mut tx, by).await?,
+            None => "The directory".to_owned(),
+        };
+        let mut sentence =
+            format!("{by} told that the work here ended: {} rights were taken away", ending.removed.len());
+        if let Some(heir) = ending.heir {
+            let to = name(&mut tx, heir).await?;
+            sentence.push_str(&format!(", {} things went to {to}", ending.passed_on.len()));
+        }
+        let mark = if ending.failed.is_empty() { Mark::over("Left") } else { Mark::bad("Left, not all taken") };
+        if !ending.failed.is_empty() {
+            sentence.push_str(&format!(", and {} could not be taken", ending.failed.len()));
+        }
+        sentence.push('.');
+        told.push(Happened { at: when(ending.completed_at), mark, sentence, said: None });
+    }
+    Ok(told)
+}
+
+/// `GET /people/{id}/leave`
+pub(super) async fn confirm_leave(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(person): Path<String>,
+) -> Response {
+    match leaver(&site, &signed, &person).await {
+        Ok(Some((owner, effects))) => {
+            let view = Confirm {
+                frame: signed.frame(&site, Some(Area::People)),
+                csrf: signed.csrf.clone(),
+                action: format!("/people/{person}/leave"),
+                failed: None,
+                question: format!("{} leaves now?", owner.name.expose()),
+                effects,
+                hidden: Vec::new(),
+                reason: None,
+                button: "Leaves now: end everything".to_owned(),
+                back: format!("/people/{person}"),
+            };
+            page(StatusCode::OK, &view)
+        }
+        Ok(None) => unknown(signed.frame(&site, Some(Area::People))),
+        Err(_) => broken(signed.frame(&site, Some(Area::People))),
+    }
+}
+
+/// Somebody who is here and whose work somebody else may end, with what that does.
+async fn leaver(site: &Site, signed: &Signed, person: &str) -> Result<Option<(Person, Vec<String>)>, StoreError> {
+    let now = site.now();
+    let found = find(site, signed, person).await?;
+    let is_here = |one: &Person| one.left_at.is_none_or(|left| left > now) && one.id != signed.person();
+    let Some(owner) = found.filter(is_here) else { return Ok(None) };
+    let mut tx = site.parts.store.begin_read().await?;
+    let roles = open_grants(&mut tx, owner.id, now).await?.len();
+    let charts = open_elevations(&mut tx, owner.id, now).await?.len();
+    drop(tx);
+    let sessions = site.door(async |door| door.sessions(owner.id).await).await.unwrap_or_default().len();
+    let effects = vec![
+        format!("Ends {roles} roles, {charts} open charts and {sessions} sessions, on every node within a second."),
+        "What the person answers for goes to the manager above.".to_owned(),
+        "Nothing comes back by itself: who begins again begins with nothing.".to_owned(),
+    ];
+    Ok(Some((owner, effects)))
+}
+
+/// `POST /people/{id}/leave`
+pub(super) async fn leave(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(person): Path<String>,
+    _: Form,
+) -> Response {
+    let owner = match leaver(&site, &signed, &person).await {
+        Ok(Some((owner, _))) => owner,
+        Ok(None) => return unknown(signed.frame(&site, Some(Area::People))),
+        Err(_) => return broken(signed.frame(&site, Some(Area::People))),
+    };
+    let ended = site.directory(signed.person(), async |directory| directory.ends_now(owner.id).await).await;
+    match ended {
+        Ok(()) => done(&format!("/people/{person}"), "left"),
+        Err(error) => {
+            tracing::error!(error = %error, "a work here is not ended");
+            broken(signed.frame(&site, Some(Area::People)))
+        }
+    }
 }
 
 pub(super) async fn confirm_end(

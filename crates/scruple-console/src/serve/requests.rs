@@ -9,7 +9,7 @@ pub(super) use longer::{extend, reading_of_export};
 use super::{
     Form, Signed, Site, auth, broken, done, id, kinds, message, not_done, page, people, unknown, when, with_done, words,
 };
-use crate::pages::parts::{Coded, Happened, Order, Paging, Person as Shown, Sort};
+use crate::pages::parts::{Coded, Happened, Order, Paging, Person as Shown, Pick, Sort};
 use crate::pages::plain::confirm::Confirm;
 use crate::pages::requests::ask::{Ask as AskPage, Form as AskForm, Rule, Subject};
 use crate::pages::requests::list::{RequestRow, Requests};
@@ -18,10 +18,10 @@ use crate::words::{Area, Mark, RequestState as StateMark};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use scruple_app::{Ask, DeskError, Narrower, Rules as _};
-use scruple_core::{Id, Phi, Timestamp};
+use scruple_app::{Ask, DeskError, Narrower, Rules as _, open_projects};
+use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
-    AccessRequest, KindCode, Kinds, PatientRef, Person, RequestError, RequestState, RequestTask, RoleCode,
+    AccessRequest, KindCode, Kinds, PatientRef, Person, ProjectError, RequestError, RequestState, RequestTask, RoleCode,
 };
 use scruple_policy::{Act, ActScope, Pack};
 use scruple_store::{StoreError, find_request, list_pending_requests, list_requests_of, open_grants};
@@ -574,6 +574,8 @@ struct Typed {
     ticket: String,
     task: String,
     kinds: BTreeSet<String>,
+    /// The project that it is for, by id; empty: none.
+    project: String,
     /// The text that was read, by id.
     acknowledged: String,
 }
@@ -611,7 +613,8 @@ async fn build_ask(
     let mut roles: Vec<(String, String)> = vec![(String::new(), "Choose one".to_owned())];
     let code = |name: &str| name.parse::<RoleCode>().ok();
     let askable = pack.roles.values().filter(|role| !role.is_profile).filter_map(|role| code(&role.name));
-    for role in askable.chain(code(scruple_policy::ADMINISTRATOR)) {
+    let offices = [scruple_policy::ADMINISTRATOR, scruple_policy::COUNSEL, scruple_policy::HUMAN_RESOURCES];
+    for role in askable.chain(offices.into_iter().filter_map(code)) {
         let held = if subject.is_none() && signed.roles.contains(&role) { " (yours)" } else { "" };
         roles.push((role.to_string(), format!("{}{held}", words::role(&pack, &role))));
     }
@@ -697,9 +700,22 @@ async fn build_ask(
             task,
             reason,
             ticket: words::field(&typed.ticket),
+            project: project(site, typed, failed).await?,
             reading: longer::reading(&pack, &typed.role, typed.patients == "numbers", &typed.acknowledged),
         },
     }))
+}
+
+/// The projects that it can be for.
+async fn project(site: &Site, typed: &Typed, failed: Option<&DeskError>) -> Result<Pick, StoreError> {
+    let open = open_projects(&site.parts.store, site.now()).await?;
+    let open = open.into_iter().map(|one| (one.id.to_string(), one.assessment.title.into_inner()));
+    let choices: Vec<(String, String)> = std::iter::once((String::new(), "none".to_owned())).chain(open).collect();
+    let mut pick = words::pick(&choices, &typed.project);
+    if let Some(error @ DeskError::Project(_)) = failed {
+        pick.error = Some(words::sentence(error));
+    }
+    Ok(pick)
 }
 
 pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
@@ -714,6 +730,7 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         ticket: form.text("ticket").to_owned(),
         task: form.text("task").to_owned(),
         kinds: form.all("kind").map(str::to_owned).collect(),
+        project: form.text("project").to_owned(),
         acknowledged: form.text("acknowledged").to_owned(),
     };
     let again = async |error: DeskError| {
@@ -755,10 +772,18 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
     if typed.subject.is_some_and(|person| !may_ask_for(&site.pack(), &signed, person)) {
         return unknown(signed.frame(&site, Some(Area::Requests)));
     }
+    let project = match typed.project.as_str() {
+        "" => None,
+        project => match id(project) {
+            Some(project) => Some(project),
+            None => return again(DeskError::Project(ProjectError::NotApproved)).await,
+        },
+    };
     let who = signed.who();
     let submitted = site
         .desk(async |desk| {
-            let done = desk.submit(who, ask).await?;
+            let id = new_id(desk.clock.now(), desk.rng);
+            let done = desk.submit_for(who, id, ask, project).await?;
             Ok((done.now, Some(done.position)))
         })
         .await;

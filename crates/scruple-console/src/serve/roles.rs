@@ -10,29 +10,15 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use scruple_app::policy::{MappingState, ReplayNumbers, mapping_states};
-use scruple_core::{Id, Timestamp};
-use scruple_flow::{HeldGrant, PackOrigin, PackState, PackVersion, Person, RoleCode};
+use scruple_core::Timestamp;
+use scruple_flow::{PackOrigin, PackState, PackVersion, RoleCode};
 use scruple_policy::{Act, Determination, Direction, Pack, Role, Standing, compare};
-use scruple_store::limits::PAGE_ROWS_MAX;
-use scruple_store::{StoreError, grants_as_of};
+use scruple_store::{StoreError, count_members, holders};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Members that stand on the page of a role.
 const MEMBERS_MAX: usize = 20;
-
-/// The grants in force now.
-pub(super) async fn grants(site: &Site) -> Result<Vec<HeldGrant>, StoreError> {
-    let mut tx = site.parts.store.begin_read().await?;
-    let mut all: Vec<HeldGrant> = Vec::new();
-    loop {
-        let page = grants_as_of(&mut tx, site.now(), all.last().map(|last| last.id), PAGE_ROWS_MAX).await?;
-        if page.is_empty() {
-            return Ok(all);
-        }
-        all.extend(page);
-    }
-}
 
 pub(super) async fn list(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
     match build_list(&site, &signed, &query.unwrap_or_default()).await {
@@ -98,11 +84,9 @@ fn risk_rank(tier: &str) -> u8 {
 async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Roles, StoreError> {
     let (now, pack, by) = (site.now(), site.pack(), By::of(query));
     let states = mapping_states(&site.parts.store, &pack, now).await?;
-    let mut members: BTreeMap<String, usize> = BTreeMap::new();
-    for grant in grants(site).await? {
-        *members.entry(grant.role.to_string()).or_default() += 1;
-    }
-    let count = |role: &Role| members.get(&role.name).copied().unwrap_or(0);
+    let members = count_members(&mut site.parts.store.begin_read().await?, now).await?;
+    let members: BTreeMap<String, u64> = members.into_iter().map(|(role, count)| (role.to_string(), count)).collect();
+    let count = |role: &Role| members.get(&role.name).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
     let due = |role: &Role| states.get(&role.name).and_then(|state| state.due_at);
     let mut roles: Vec<&Role> = pack.roles.values().filter(|role| !role.is_profile).collect();
     roles.sort_by_key(|role| role.label.to_lowercase());
@@ -163,15 +147,20 @@ async fn build_one(site: &Site, signed: &Signed, role: &str, query: &str) -> Res
     let (now, pack) = (site.now(), site.pack());
     let Some(found) = pack.roles.get(role) else { return Ok(None) };
     let states = mapping_states(&site.parts.store, &pack, now).await?;
-    let holders: Vec<Id<Person>> =
-        grants(site).await?.into_iter().filter(|grant| grant.role.as_str() == role).map(|grant| grant.person).collect();
+    let mut tx = site.parts.store.begin_read().await?;
+    let code: Vec<RoleCode> = role.parse().into_iter().collect();
+    let held = holders(&mut tx, &code, now, None).await?;
+    let all = count_members(&mut tx, now).await?;
+    let all =
+        code.first().and_then(|code| all.get(code)).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
+    drop(tx);
     let Ok(table) = Determination::of(&pack, role, &Standing::default()) else { return Ok(None) };
     let may_see_people = signed.may(&pack, Act::People);
     let mut members = Vec::new();
-    for person in holders.iter().take(MEMBERS_MAX).filter(|_| may_see_people) {
+    for grant in held.iter().take(MEMBERS_MAX).filter(|_| may_see_people) {
         members.push(Shown {
-            href: format!("/people/{person}"),
-            name: name(site, Some(*person)).await?,
+            href: format!("/people/{}", grant.person),
+            name: name(site, Some(grant.person)).await?,
             job: found.label.clone(),
         });
     }
@@ -206,7 +195,7 @@ async fn build_one(site: &Site, signed: &Signed, role: &str, query: &str) -> Res
         kinds: kinds.collect(),
         none: none(&pack, &table),
         conditions: table.conditions.clone(),
-        members_all: holders.len(),
+        members_all: all,
         members_href: if may_see_people { "/people".to_owned() } else { String::new() },
         members,
         change: change(site, &versions, active, role).await,

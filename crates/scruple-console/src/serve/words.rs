@@ -5,9 +5,10 @@ use scruple_app::DeskError;
 use scruple_core::Timestamp;
 use scruple_flow::{
     AccessRequest, CaseError, DeclaredReason, DeputyError, ElevationError, EmergencyReason, MappingError, PackError,
-    RequestError, RequestState, ReviewError, RoleCode, TaskError, TaskKind, UseError, WeakReason,
+    PaperError, ProjectError, RequestError, RequestState, ReviewError, RoleCode, TaskError, TaskKind, UseError,
+    WeakReason,
 };
-use scruple_policy::{ADMINISTRATOR, Pack, SERVICE_ACCOUNT};
+use scruple_policy::{ADMINISTRATOR, COUNSEL, HUMAN_RESOURCES, Pack, SERVICE_ACCOUNT};
 
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -67,6 +68,8 @@ pub(crate) fn role(pack: &Pack, code: &RoleCode) -> String {
     match pack.roles.get(code.as_str()) {
         Some(role) => role.label.clone(),
         None if code.as_str() == ADMINISTRATOR => "Administrator of Scruple".to_owned(),
+        None if code.as_str() == COUNSEL => "Counsel".to_owned(),
+        None if code.as_str() == HUMAN_RESOURCES => "Human resources".to_owned(),
         None if code.as_str() == SERVICE_ACCOUNT => "A system that asks for decisions".to_owned(),
         None => code.to_string(),
     }
@@ -189,6 +192,14 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "begun" => "You have begun. The records of the task are open to you, and each read is recorded under it.",
         "unmasked" => "The field is shown until its time is over. It is recorded with your reason.",
         "recorded" => "The recording is with the task.",
+        "paper-written" => "The paper is written. It is not changed any more.",
+        "paper-walled" => "It stands behind the wall. Packs that are made from now on do not have it.",
+        "paper-released" => "It is let out. Packs that are made from now on have it.",
+        "project-proposed" => "It is proposed. Somebody who has not proposed it decides.",
+        "project-approved" => "Approved. What is asked for under it stays within it, and ends with it.",
+        "project-refused" => "Refused. Who proposed it reads why.",
+        "project-ended" => "Ended, with every role and record that was given for it.",
+        "left" => "The person has left. Everything is closed, on every node.",
         "nothing" => "There is nothing to draft: all that is granted was used.",
         "confirmed" => "Thank you. Now do it once more.",
         _ => return None,
@@ -241,10 +252,44 @@ pub(crate) fn sentence(error: &DeskError) -> String {
         DeskError::Review(_) => "The review has gone on meanwhile. Look at it again.".to_owned(),
         DeskError::Task(error) => task(*error),
         DeskError::Pack(error) => policy(error),
+        DeskError::Paper(error) => paper(*error).to_owned(),
+        DeskError::Project(error) => project(*error),
         DeskError::Mapping(error) => mapping(error),
         DeskError::Deputy(error) => deputy(*error).to_owned(),
         DeskError::Grant(_) => "The time that is asked for is over.".to_owned(),
         DeskError::Store(_) => "Something broke. Try again.".to_owned(),
+    }
+}
+
+const fn paper(error: PaperError) -> &'static str {
+    match error {
+        PaperError::Transition { .. } => "The paper has gone on meanwhile. Look at it again.",
+        PaperError::NotBehind => "This is for those behind the wall.",
+        PaperError::StepUp => "Confirm first that it is you.",
+        PaperError::Length => "Write something, and at most 32 kilobytes of it.",
+        PaperError::Reason(error) => weak(error),
+    }
+}
+
+fn project(error: ProjectError) -> String {
+    match error {
+        ProjectError::Transition { .. } => "The project has gone on meanwhile. Look at it again.".to_owned(),
+        ProjectError::Own => "Nobody assesses what he has proposed or answers for. Somebody else has to.".to_owned(),
+        ProjectError::NotInvolved => "Only who proposed it, answers for it or oversees it does this.".to_owned(),
+        ProjectError::Title => "Give it a title of at most 200 letters, and choose what it is for.".to_owned(),
+        ProjectError::Roles => "Choose the roles of those who work in it, at most 16.".to_owned(),
+        ProjectError::Kinds => "Choose the kinds of information that it needs. All of them is no answer.".to_owned(),
+        ProjectError::Dates => "It ends within a year, and not before today. Then it is assessed anew.".to_owned(),
+        ProjectError::Said { reason, .. } => weak(reason).to_owned(),
+        ProjectError::Missing => {
+            "This role is given for a project that was assessed. Choose one, or propose it under Projects.".to_owned()
+        }
+        ProjectError::NotApproved => "The project is not approved, or it is over.".to_owned(),
+        ProjectError::Beyond => {
+            "The project was assessed for other roles or fewer kinds of information. Ask for less, or have it assessed anew."
+                .to_owned()
+        }
+        ProjectError::Longer => "The project ends before that. Ask for less time.".to_owned(),
     }
 }
 

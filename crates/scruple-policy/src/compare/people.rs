@@ -8,6 +8,7 @@ pub(super) fn compare(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
     approvals(before, after, changes);
     console(before, after, changes);
     steps(before, after, changes);
+    projects(before, after, changes);
     guardrails(before, after, changes);
     exceptions(before, after, changes);
     whole(before, after, changes);
@@ -132,6 +133,24 @@ fn steps(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
         let (name, who) = key;
         let sentence = format!("Before the first record, `{name}` of {}: {to}; before: {from}.", the(who));
         changes.push(change(About::Console, format!("{who} {name}"), direction, told, sentence));
+    }
+}
+
+/// A role that needs no project any more is given sooner.
+fn projects(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
+    for role in before.needs_project.symmetric_difference(&after.needs_project) {
+        let needs = after.needs_project.contains(role);
+        let (direction, told) = if needs {
+            (Direction::Narrower, [None, Some("for a project".to_owned())])
+        } else {
+            (Direction::Wider, [Some("for a project".to_owned()), None])
+        };
+        let sentence = if needs {
+            format!("{} is given for a project that was assessed, and for nothing else.", the_upper(role))
+        } else {
+            format!("{} is given without a project.", the_upper(role))
+        };
+        changes.push(change(About::Approval, format!("{role} project"), direction, told, sentence));
     }
 }
 

@@ -175,6 +175,7 @@ impl Reader<'_> {
         let approvals = self.approvals(&roles);
         let console = self.console(&roles);
         let steps = self.steps(&roles);
+        let needs_project = self.projects(&roles);
         let systems = self.systems(&roles);
         let tasks = self.access_tasks(&roles);
         let desk = head.as_ref().map_or_else(DeskRules::default, |head| head.desk);
@@ -210,6 +211,7 @@ impl Reader<'_> {
             annotation: Arc::new(annotation),
             approvals,
             steps,
+            needs_project,
             console,
             tasks,
             systems,

@@ -5,7 +5,7 @@ use super::Reader;
 use crate::model::{Act, ActScope, Approvals, BUILT_IN, Console, EVERYONE, LINE_MANAGER, Role, Rule, StepLine};
 use crate::reminder::{DeskRules, ReminderOf, Reminders};
 use crate::source::{Row, Table};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// In `approvals.csv`: a line for a kind of information, whatever the role.
 const ANY: &str = "any";
@@ -17,10 +17,18 @@ const DESK_MAX: i64 = 1_000;
 const NEEDS_MAX: usize = 4;
 /// The file of steps.
 const STEPS: &str = "steps.csv";
+const PROJECTS: &str = "projects.csv";
 /// Days for which a step may hold.
 const STEP_DAYS_MAX: u16 = 3_660;
 /// Letters of a step's name.
 const STEP_BYTES_MAX: usize = 64;
+
+/// What to write where somebody is named who is no role.
+const BUILT_IN_ADVICE: &str = "write a role of roles/, or one of those that have no file (docs/policy-pack.md)";
+const EVERYONE_ADVICE: &str =
+    "write a role of roles/, one of those that have no file (docs/policy-pack.md), or `everyone`";
+const TIER_ADVICE: &str =
+    "write a role of roles/, one of those that have no file (docs/policy-pack.md), or `tier:` and a risk tier";
 
 /// What a line of `approvals.csv` is for.
 enum What {
@@ -43,12 +51,7 @@ impl Reader<'_> {
             };
             if !known {
                 let what = format!("`{who}` is no role and no tier");
-                self.at(
-                    &table,
-                    row,
-                    what,
-                    "write a role of roles/, `administrator`, `service_account`, or `tier:` and a risk tier",
-                );
+                self.at(&table, row, what, TIER_ADVICE);
             }
             let needs = self.needs(&table, row, who, roles);
             let hours = self.hours(&table, row, 3, "hours");
@@ -218,7 +221,7 @@ impl Reader<'_> {
             };
             if who != EVERYONE && !self.is_role(roles, who) {
                 let what = format!("`{who}` is no role");
-                self.at(&table, row, what, "write a role of roles/, `administrator`, `service_account` or `everyone`");
+                self.at(&table, row, what, EVERYONE_ADVICE);
             }
             let (Some(act), Some(scope)) = (act, scope) else {
                 let what = format!("`act` is `{}`, `scope` is `{}`", row.field(0), row.field(2));
@@ -274,6 +277,25 @@ impl Reader<'_> {
             steps.push(line);
         }
         steps
+    }
+
+    /// A pack need not have projects: then no role waits for one.
+    pub(super) fn projects(&mut self, roles: &BTreeMap<String, Role>) -> BTreeSet<String> {
+        if !self.files.0.contains_key(PROJECTS) {
+            return BTreeSet::new();
+        }
+        let table = self.table(PROJECTS, &["role", "note"]);
+        let mut named = BTreeSet::new();
+        for row in &table.rows {
+            let role = row.field(0);
+            if !self.is_role(roles, role) {
+                self.at(&table, row, format!("`{role}` is no role"), BUILT_IN_ADVICE);
+            }
+            if !named.insert(role.to_owned()) {
+                self.at(&table, row, format!("`{role}` stands twice"), "keep one of the lines");
+            }
+        }
+        named
     }
 
     /// Whether a role has a file, whatever is wrong in it.

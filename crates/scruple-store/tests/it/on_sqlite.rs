@@ -24,6 +24,8 @@ mod feed;
 mod grants;
 #[path = "cases/groups.rs"]
 mod groups;
+#[path = "cases/holding.rs"]
+mod holding;
 #[path = "cases/idempotency.rs"]
 mod idempotency;
 #[path = "cases/jobs.rs"]
@@ -42,8 +44,12 @@ mod moves;
 mod outbox;
 #[path = "cases/packs.rs"]
 mod packs;
+#[path = "cases/papers.rs"]
+mod papers;
 #[path = "cases/persons.rs"]
 mod persons;
+#[path = "cases/projects.rs"]
+mod projects;
 #[path = "cases/requests.rs"]
 mod requests;
 #[path = "cases/reviews.rs"]

@@ -64,8 +64,13 @@ pub struct DemoArgs {
 }
 
 /// People of the demo who work in the console alone: name and role.
-const OFFICE: [(&str, &str); 3] =
-    [("Mara Keller", "manager"), ("Ines Vogt", "privacy_officer"), ("Ola Lund", "administrator")];
+const OFFICE: [(&str, &str); 5] = [
+    ("Mara Keller", "manager"),
+    ("Ines Vogt", "privacy_officer"),
+    ("Ola Lund", "administrator"),
+    ("Clara Stein", scruple_policy::COUNSEL),
+    ("Hugo Lind", scruple_policy::HUMAN_RESOURCES),
+];
 
 struct Persona {
     name: String,

@@ -28,7 +28,7 @@ fn token(line: &Value, role: &str) -> String {
     personas.iter().find(|one| one["role"] == role).unwrap()["token"].as_str().unwrap().to_owned()
 }
 
-fn reads(node: &Node, line: &Value, role: &str, path: &str) -> Answer {
+pub fn reads(node: &Node, line: &Value, role: &str, path: &str) -> Answer {
     let token = token(line, role);
     Asking { method: "GET", target: &format!("/fhir/{path}"), token: Some(token.as_str()), headers: &[], form: None }
         .ask(&node.gateway)
@@ -43,13 +43,13 @@ fn number(node: &Node, line: &Value, patient: &str) -> String {
     identifiers.iter().find(is_record).unwrap()["value"].as_str().unwrap().to_owned()
 }
 
-fn page(node: &Node, path: &str, cookie: &str) -> Answer {
+pub fn page(node: &Node, path: &str, cookie: &str) -> Answer {
     let headers = [("Cookie", cookie)];
     Asking { method: "GET", target: path, token: None, headers: &headers, form: None }.ask(&node.console).unwrap()
 }
 
 /// A world with a demo and a configuration by which `admin` finds it.
-fn demo(world: &World) -> (Node, Value) {
+pub fn demo(world: &World) -> (Node, Value) {
     let started = Node::demo(world.command(["demo", "--json", "--listen", "127.0.0.1:0", "--data", "try"]));
     std::fs::write(world.path("demo.toml"), format!("state = \"{}\"\n", world.path("try").display())).unwrap();
     started

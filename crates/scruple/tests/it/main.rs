@@ -24,6 +24,7 @@ mod ledger_down;
 mod lines;
 mod memory;
 mod node;
+mod office;
 mod others;
 mod overrides;
 mod people;

@@ -88,6 +88,8 @@ fn every_route_refuses_and_records_whoever_may_not() {
         ("mara.keller", "manager"),
         ("ines.vogt", "privacy_officer"),
         ("ola.lund", "administrator"),
+        ("clara.stein", "counsel"),
+        ("hugo.lind", "human_resources"),
     ];
     let people = people.map(|(login, role)| enrolled(&node, &line, login, role));
     let routes: Vec<_> = scruple_console::routes().collect();

@@ -482,6 +482,10 @@ async fn whose_link_was_made_by_who_asks_does_not_agree_to_it() {
         let (mia, max) = (house.who("mia"), house.who("max"));
         let refused = house.desk().approve(mia, request.id, 1, Narrower::default()).await;
         assert!(matches!(refused, Err(DeskError::Request(RequestError::OwnRequest))), "{refused:?}");
+        // A no of his takes nothing from anybody.
+        let other = house.submitted(&["b"]).await;
+        let words = Phi::new("Not the patient of this week".to_owned());
+        assert!(house.desk().deny(mia, other.id, 1, words).await.is_ok());
         assert!(house.desk().approve(max, request.id, 1, Narrower::default()).await.is_ok());
     })
     .await;

@@ -31,6 +31,7 @@ pub(crate) struct CasePage {
     pub(crate) letter: Option<(String, Field)>,
     /// The letter that was made.
     pub(crate) made: Option<String>,
+    pub(crate) papers: String,
     pub(crate) events: Vec<Happened>,
 }
 
@@ -53,6 +54,7 @@ fn view(voice: &Voice) -> CasePage {
         decide: Some(("/cases/0198c0de/decide".to_owned(), typed(""))),
         letter: None,
         made: None,
+        papers: "/cases/0198c0de/papers".to_owned(),
         events: vec![Happened {
             at: when("2026-04-01T07:05:00Z", "today, 07:05"),
             mark: Mark::wait("Opened"),

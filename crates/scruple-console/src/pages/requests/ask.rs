@@ -60,6 +60,8 @@ pub(crate) struct Form {
     pub(crate) task: Pick,
     pub(crate) reason: Field,
     pub(crate) ticket: Field,
+    /// The project that it is for; the first option is none.
+    pub(crate) project: Pick,
     /// What is read before it is asked for, once it is known what that is.
     pub(crate) reading: Option<Reading>,
 }
@@ -129,6 +131,7 @@ fn view(voice: &Voice) -> Ask {
             task: pick(&[("", "choose"), ("audit", "An audit of codes"), ("denial", "A denied claim"), ("event", "A safety event")], "denial"),
             reason: typed(voice.work),
             ticket: typed("CLM-2026-0311"),
+            project: pick(&[("", "none"), ("0198c0de", voice.label)], ""),
             reading: None,
         },
     }

@@ -155,6 +155,7 @@ async fn build(
         decide: is_open.then(|| (path("decide"), typed(""))),
         letter,
         made: matches!(case.state, CaseState::Lettered(..)).then(|| path("letter")),
+        papers: path("papers"),
         events,
     })
 }

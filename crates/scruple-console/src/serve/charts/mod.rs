@@ -11,7 +11,7 @@ mod words;
 pub(super) use cases::{answer, answering, ask as ask_reader, case, decide, letter, letter_page, letter_text, open};
 pub(super) use reads::reads;
 pub(super) use used::{asked_of, under, uses, watched};
-pub(super) use words::opened;
+pub(super) use words::{case as case_mark, opened};
 
 use super::{Form, Signed, Site, broken, id, not_done, page, people, unknown, when, with_done};
 use crate::pages::charts::ask::{AskChart, AskedBefore, OpenCase};

@@ -252,7 +252,7 @@ pub(super) fn sources<'a>(all: impl Iterator<Item = &'a AccessSource>, now: Time
 }
 
 /// Where a case stands.
-pub(super) const fn case(state: &CaseState) -> Mark {
+pub(in crate::serve) const fn case(state: &CaseState) -> Mark {
     match state {
         CaseState::Open => Mark::wait("To look into"),
         CaseState::Asked => Mark::wait("Reader asked"),

@@ -9,7 +9,7 @@ use scruple_store::{
     Person, RefusedLine, SourceKind, StoreError, Subject, access_cursor, begin_import, count_accesses, end_import,
     find_access, find_case, find_question, find_release, insert_case, insert_chart_access, insert_elevation,
     insert_question, last_use, list_accesses_between, list_accesses_by_grant, list_accesses_of_person,
-    list_accesses_under, list_cases_asked_of, list_cases_of_question, list_chart_accesses, list_grants_of,
+    list_accesses_under, list_cases, list_cases_asked_of, list_cases_of_question, list_chart_accesses, list_grants_of,
     list_imports, list_open_cases, list_questions, list_refused_lines, list_sources, update_case,
 };
 use uuid::Uuid;
@@ -217,7 +217,7 @@ async fn asked(db: &TestDb, by: Id<Person>) -> ChartQuestion {
     question
 }
 
-async fn opened(db: &TestDb, [reader, office, _]: [Id<Person>; 3]) -> ChartCase {
+pub async fn opened(db: &TestDb, [reader, office, _]: [Id<Person>; 3]) -> ChartCase {
     let question = asked(db, office).await.id;
     let complaint = Phi::new(WORDS.to_owned());
     let new = NewCase { id: db.id(), question, reader, about: (at(10), at(20)), complaint };
@@ -263,6 +263,8 @@ async fn a_case_goes_from_complaint_to_letter_and_its_question_keeps_whose_chart
         assert_eq!(over, ChartCase { version: 5, ..lettered });
         assert_eq!(over.answer.as_ref().map(|(text, _)| text.expose().as_str()), Some(WORDS));
         assert_eq!(list_open_cases(&mut db.read().await).await.unwrap(), []);
+        assert_eq!(list_cases(&mut db.read().await, None).await.unwrap(), std::slice::from_ref(&over));
+        assert_eq!(list_cases(&mut db.read().await, Some(over.id)).await.unwrap(), []);
         let of_question = list_cases_of_question(&mut db.read().await, over.question).await.unwrap();
         assert_eq!(of_question, std::slice::from_ref(&over));
         let question = find_question(&mut db.read().await, over.question).await.unwrap().unwrap();

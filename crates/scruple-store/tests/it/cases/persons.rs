@@ -6,6 +6,7 @@ use scruple_core::Phi;
 use scruple_store::list_persons;
 use scruple_store::{
     NewPerson, StoreError, Subjects, find_person, find_person_by_login, insert_person, mark_person_left,
+    person_versions, persons_mark,
 };
 
 #[tokio::test]
@@ -71,6 +72,22 @@ async fn all_persons_are_listed_page_by_page() {
         assert_eq!(list(None).await, ids);
         assert_eq!(list(Some(ids[0])).await, ids[1..]);
         assert_eq!(list(Some(ids[2])).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_came_or_changed_moves_the_mark_of_all_persons() {
+    with_db(ENGINE, async |db| {
+        assert_eq!(persons_mark(&mut db.read().await).await.unwrap(), (0, 0));
+        let ana = db.person("ana").await;
+        let bea = db.person("bea").await;
+        assert_eq!(persons_mark(&mut db.read().await).await.unwrap(), (2, 2));
+        let mut tx = db.begin().await;
+        mark_person_left(&mut tx, ana, 1, at(5)).await.unwrap();
+        db.commit(tx, Subjects::none()).await.unwrap();
+        assert_eq!(persons_mark(&mut db.read().await).await.unwrap(), (2, 3));
+        assert_eq!(person_versions(&mut db.read().await).await.unwrap(), [(ana, 2), (bea, 1)]);
     })
     .await;
 }
