@@ -96,6 +96,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0015_feed_applied.sql"),
         include_str!("../migrations/postgres/0015_feed_applied.sql"),
     ),
+    (
+        16,
+        "devices",
+        include_str!("../migrations/sqlite/0016_devices.sql"),
+        include_str!("../migrations/postgres/0016_devices.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {
