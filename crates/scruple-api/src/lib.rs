@@ -22,5 +22,5 @@ mod v1;
 
 pub use routes::{Asks, ROUTES, Route};
 pub use scim::{Caller, Parts, TokenVerifier, Verifying, limits as scim_limits, scim_router};
-pub use service::{ApiParts, Tokens, api_router};
+pub use service::{ApiParts, SignalKeys, Tokens, api_router};
 pub use v1::openapi;

@@ -13,6 +13,8 @@ pub(crate) const SEARCH: &str = "scruple.search";
 pub enum Asks {
     /// Anybody may come: it tells the same to everyone.
     Nothing,
+    /// A token of events that proves itself by its signature (RFC 8935).
+    Signed,
     /// A token with this scope, of somebody who may do this.
     Caller {
         /// The scope.
@@ -45,6 +47,7 @@ const fn open(method: &'static str, path: &'static str) -> Route {
 pub const ROUTES: &[Route] = &[
     open("GET", "/.well-known/authzen-configuration"),
     open("GET", "/api/openapi.json"),
+    Route { method: "POST", path: "/api/v1/security-events", asks: Asks::Signed },
     route("POST", "/access/v1/evaluation", EVALUATE, Act::Evaluate),
     route("POST", "/access/v1/evaluations", EVALUATE, Act::Evaluate),
     route("POST", "/access/v1/search/subject", SEARCH, Act::Evaluate),

@@ -10,6 +10,8 @@ use rand_core::CryptoRng;
 use scruple_app::limits::RECORDED_WAIT_MAX;
 use scruple_app::{AccessCache, Desk, DeskError, DrainHandle};
 use scruple_core::{Clock, Timestamp};
+use scruple_http::Networks;
+use scruple_identity::signal::Signals;
 use scruple_identity::{Token, TokenCache, TokenError, Verifier};
 use scruple_policy::Pack;
 use scruple_release::Pipeline;
@@ -65,7 +67,14 @@ pub struct ApiParts {
     pub seal: ColumnKey,
     /// The address by which callers know the API, without a slash at the end: `https://scruple.example`.
     pub base: String,
+    /// The networks of the organisation.
+    pub networks: Networks,
+    /// What verifies what the management of devices tells; none: nobody tells.
+    pub signals: SignalKeys,
 }
+
+/// What verifies security event tokens. Shared, so that other keys can take their place.
+pub type SignalKeys = Arc<RwLock<Option<Arc<Signals>>>>;
 
 impl std::fmt::Debug for ApiParts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -133,6 +142,7 @@ pub fn api_router(parts: ApiParts) -> Router {
         .route("/access/v1/search/resource", post(authzen::search_resource))
         .route("/access/v1/search/action", post(authzen::search_action))
         .route("/api/openapi.json", get(v1::document))
+        .route("/api/v1/security-events", post(v1::signals::take))
         .route("/api/v1/access", get(v1::access::mine))
         .route("/api/v1/access-requests", get(v1::requests::list).post(v1::requests::create))
         .route("/api/v1/access-requests/{id}", get(v1::requests::one))

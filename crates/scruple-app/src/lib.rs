@@ -4,6 +4,8 @@
 //! * [`AccessCache`]: what each person holds, in memory, never older than the feed allows; [`select_role`] picks the one
 //!   role that a request acts in.
 //! * [`acting`]: somebody as a decision takes him, the same for whoever asks for one.
+//! * [`SignIn`]: how somebody signed in, from which device and from where, judged by the pack; [`DeviceDesk`] takes what the
+//!   management of devices tells.
 //! * [`FeedFollower`]: tells the cache whose access has changed, and keeps it fresh.
 //! * [`Drainer`]: takes committed events to the ledger, each exactly once.
 //! * [`StoreKeys`]: seals the store's columns under keys of one root.
@@ -27,6 +29,7 @@ mod access;
 mod bootstrap;
 pub mod charts;
 mod desk;
+mod device;
 pub mod directory;
 mod door;
 mod drain;
@@ -45,13 +48,17 @@ mod seed;
 mod stop;
 mod viewer;
 
-pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, acting, select_role};
+pub use access::{
+    AccessCache, AccessError, ActiveRole, Circumstances, Held, RoleError, Selected, SignIn, SignInRefused, acting,
+    device_id, select_role,
+};
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
 pub use desk::{
     Alike, Ask, CaseAsk, CasePack, ChartAsk, Declaration, Deputised, DeputyAsk, Desk, DeskError, Done, Emergency,
     Longer, Narrower, PaperAsk, Papers, ProjectAsk, Rules, STEPS_MAX, TaskAsk, Trained, UnmaskAsk, Who, approved_by,
     deputised, deputy_scope, extension_rule, open_projects, steps_for,
 };
+pub use device::{DeviceDesk, Told};
 pub use door::{
     Answer, Attempt, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Enrolling, Entered, Errand, Named, Returned, SignedIn,
     Waiting,

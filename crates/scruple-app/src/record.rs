@@ -3,9 +3,9 @@
 use crate::message::{About, Receipt};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{
-    ALERT_DAYS, AccessRequest, Alert, AlertOf, CaseState, ChartCase, ChartQuestion, Deputy, DeputyState, Elevation,
-    ElevationKind, EmergencyReview, MappingReview, NewElevation, PackCase, PackState, PackVersion, PatientRef,
-    RequestState, ReviewState, Revocation, UseReview, UseState,
+    ALERT_DAYS, AccessRequest, Alert, AlertOf, CaseState, ChartCase, ChartQuestion, Deputy, DeputyState, DevicePosture,
+    Elevation, ElevationKind, EmergencyReview, MappingReview, NewElevation, PackCase, PackState, PackVersion,
+    PatientRef, RequestState, ReviewState, Revocation, UseReview, UseState,
 };
 use scruple_store::{
     Aggregate, Credential, CredentialKind, Enrolment, Event, Grant, GrantRequest, LinkEnd, LinkRequest, LogImport,
@@ -515,6 +515,31 @@ impl Record {
     ) -> Self {
         let body = json!({ "person": person.to_string(), "by": by.to_string(), "reason": reason });
         Self { version: 2, ..Self::of_sign_in(Aggregate::new("session", session), "session_ended", at, body) }
+    }
+
+    /// Nobody has ended it: its device is not in order any more.
+    pub(crate) fn session_ended_by_device(
+        session: Id<Session>,
+        person: Id<Person>,
+        reason: &str,
+        at: Timestamp,
+    ) -> Self {
+        let body = json!({ "person": person.to_string(), "reason": reason });
+        Self { version: 2, ..Self::of_sign_in(Aggregate::new("session", session), "session_ended", at, body) }
+    }
+
+    /// What somebody sees who asks from a device may change by what is told of it.
+    pub(crate) fn device_told(device: &DevicePosture, name: &str, at: Timestamp) -> Self {
+        let facts = device.facts.named().into_iter().filter_map(|(fact, holds)| Some((fact.to_owned(), json!(holds?))));
+        let body = json!({
+            "device": device.id.to_string(),
+            "name": name,
+            "status": device.status.code(),
+            "facts": facts.collect::<serde_json::Map<_, _>>(),
+            "told_at": device.told_at.micros(),
+        });
+        let aggregate = (Aggregate::new("device", device.id), device.version);
+        Self::new(aggregate, "device_told", at, Subject::Device(device.id), &body)
     }
 
     pub(crate) fn sessions_ended(id: Id<Event>, person: Id<Person>, by: Id<Person>, ended: u64, at: Timestamp) -> Self {

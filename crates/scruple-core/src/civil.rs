@@ -61,6 +61,15 @@ impl Zone {
         }
     }
 
+    /// The day of the week here, 1 is Monday, and the minute of the day.
+    #[must_use]
+    pub fn day_and_minute(&self, at: Timestamp) -> Option<(u8, u16)> {
+        let local = self.0.to_datetime(jiff::Timestamp::from_microsecond(at.micros()).ok()?);
+        let day = u8::try_from(local.weekday().to_monday_one_offset()).ok()?;
+        let minute = i16::from(local.hour()) * 60 + i16::from(local.minute());
+        Some((day, u16::try_from(minute).ok()?))
+    }
+
     fn local(&self, local: DateTime) -> Placed {
         let at = |offset: jiff::tz::Offset| offset.to_timestamp(local).ok().map(|at| at.as_microsecond());
         match self.0.to_ambiguous_timestamp(local).offset() {
@@ -101,6 +110,16 @@ mod tests {
             Placed::Malformed => "malformed".to_owned(),
         };
         assert_eq!(found, expected, "{zone} {pattern:?} {text}");
+    }
+
+    #[test]
+    fn an_instant_has_a_day_and_a_minute_in_its_zone() {
+        let of = |zone: &str, at: &str| Zone::named(zone).unwrap().day_and_minute(Timestamp::parse(at).unwrap());
+        assert_eq!(of("America/New_York", "2026-03-02T12:00:00Z"), Some((1, 7 * 60)));
+        // The clock was put forward meanwhile.
+        assert_eq!(of("America/New_York", "2026-03-09T12:00:00Z"), Some((1, 8 * 60)));
+        assert_eq!(of("America/New_York", "2026-03-02T04:59:59Z"), Some((7, 24 * 60 - 1)));
+        assert_eq!(of("UTC", "2026-03-01T00:00:00Z"), Some((7, 0)));
     }
 
     #[test]

@@ -92,6 +92,9 @@ pub struct RequestFacts {
     /// The address that asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// Conditions of sign-in, device, place and hour that did not hold, by name: `inside` where it was asked from outside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<String>,
 }
 
 /// What a release held, in numbers.
@@ -222,6 +225,9 @@ pub enum EntryBody {
         /// What a search found, by name.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         found: Vec<String>,
+        /// Conditions of sign-in, device, place and hour that did not hold, by name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lacking: Vec<String>,
         /// The id of the HTTP request, as in the logs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request_id: Option<String>,
@@ -405,6 +411,7 @@ mod tests {
                 decision,
                 relations: Vec::new(),
                 found: Vec::new(),
+                lacking: Vec::new(),
                 request_id: None,
             };
             Entry::new(permit().at, body)

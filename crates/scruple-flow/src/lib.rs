@@ -11,6 +11,7 @@ mod alert;
 pub mod approver;
 mod chart_case;
 mod deputy;
+mod device;
 pub mod directory;
 mod elevation;
 mod emergency;
@@ -43,6 +44,7 @@ pub use chart_case::{
     NewCase, QuestionCause,
 };
 pub use deputy::{Deputy, DeputyAs, DeputyError, DeputyEvent, DeputyState};
+pub use device::{DeviceError, DeviceFacts, DevicePosture, DeviceStanding, DeviceStatus, DeviceTold};
 pub use elevation::{
     DeclaredReason, Elevation, ElevationError, ElevationKind, EmergencyReason, HeldElevation, NewElevation, Opening,
 };

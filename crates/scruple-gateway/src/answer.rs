@@ -43,6 +43,8 @@ pub struct Response {
     pub body: Body,
     /// It waits for the next of [`BUCKETS_MS`](crate::BUCKETS_MS) before it leaves.
     pub held: bool,
+    /// What is asked of the caller beside it (`WWW-Authenticate`, RFC 9470).
+    pub challenge: Option<String>,
 }
 
 impl From<Answer> for Response {
@@ -54,7 +56,7 @@ impl From<Answer> for Response {
             Answer::Refused(status, code, released) => (status, Some(code), None, Body::released(released)),
             Answer::Unrecorded => (503, Some("ledger_unavailable"), None, Body(Bytes::from_static(UNRECORDED))),
         };
-        Self { status, code, etag, body, held: false }
+        Self { status, code, etag, body, held: false, challenge: None }
     }
 }
 
@@ -97,7 +99,7 @@ impl Response {
         }
         bytes.extend_from_slice(if parts.is_empty() { b"}".as_slice() } else { b"]}" });
         let body = Body(Bytes::from_owner(Parts { bytes, _parts: parts }));
-        Self { status: 200, code: None, etag: None, body, held: false }
+        Self { status: 200, code: None, etag: None, body, held: false, challenge: None }
     }
 }
 
@@ -118,7 +120,9 @@ impl Response {
         if let Some(etag) = self.etag.as_ref().and_then(|etag| HeaderValue::from_str(etag).ok()) {
             headers.insert(ETAG, etag);
         }
-        if self.status == 401 {
+        if let Some(challenge) = self.challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        } else if self.status == 401 {
             let challenge =
                 if self.code == Some("token_missing") { "Bearer" } else { "Bearer error=\"invalid_token\"" };
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

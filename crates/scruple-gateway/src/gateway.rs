@@ -3,18 +3,18 @@
 use crate::answer::{Body, Response};
 use crate::timing::AnswerTiming;
 use crate::turns::Turns;
-use crate::who::{self, Unknown};
+use crate::who::{self, Known, Unknown};
 use crate::{QUERY_BYTES_MAX, REQUEST_MS, SEARCH_BODY_BYTES_MAX, SEARCH_BODY_MS, batch, capability};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_NONE_MATCH};
 use http::request::Parts as Head;
 use http_body_util::Full;
-use scruple_app::AccessCache;
+use scruple_app::{AccessCache, SignInRefused};
 use scruple_core::{Clock, RequestFacts, Timestamp, new_id};
 use scruple_fhir::request::{Interaction, Unserved, parse};
 use scruple_fhir::search::{decode_pairs, is_json};
 use scruple_fhir::{dictionary, is_binary};
-use scruple_http::{BodyError, read_body};
+use scruple_http::{BodyError, Networks, read_body};
 use scruple_identity::{TokenCache, Verifier};
 use scruple_ledger::Urgency;
 use scruple_release::{
@@ -35,6 +35,8 @@ pub struct Parts {
     pub path: String,
     /// Whose answers wait for the next of a few times.
     pub timing: AnswerTiming,
+    /// The networks of the organisation, and its proxies.
+    pub networks: Networks,
     /// The present, for the date of the CapabilityStatement.
     pub now: Timestamp,
 }
@@ -49,6 +51,7 @@ pub struct Gateway {
     capabilities: RwLock<Bytes>,
     turns: Turns,
     timing: AnswerTiming,
+    networks: Networks,
 }
 
 /// A request on its way.
@@ -57,6 +60,10 @@ struct Served<'a> {
     clock: &'a dyn Clock,
     asked: Asked,
     facts: RequestFacts,
+    /// He asks from within the networks of the organisation.
+    inside: bool,
+    /// More would show to him if he confirmed that it is he.
+    may_confirm: bool,
 }
 
 /// What came in the body of a `_search`.
@@ -75,6 +82,7 @@ impl Gateway {
             capabilities: RwLock::default(),
             turns: Turns::default(),
             timing: parts.timing,
+            networks: parts.networks,
         };
         gateway.state_capabilities(&gateway.pipeline.policy(), parts.now);
         gateway
@@ -103,7 +111,7 @@ impl Gateway {
         *self.capabilities.write().unwrap_or_else(PoisonError::into_inner) = Bytes::from(bytes);
     }
 
-    /// Answers a request. `source` is the address that asks; `rng` makes every draw of this answer, the request's id first.
+    /// Answers a request. `source` is the address at the other end; `rng` makes every draw of this answer, the request's id first.
     pub async fn handle<B>(
         &self,
         request: http::Request<B>,
@@ -116,19 +124,46 @@ impl Gateway {
     {
         let id = new_id::<Response>(clock.now(), rng).to_string();
         let (head, body) = request.into_parts();
+        let peer = source.and_then(|source| source.parse().ok());
+        let address = self.networks.origin(peer, &head.headers);
+        let inside = self.networks.is_inside(address);
         let facts = RequestFacts {
             interaction: "other".to_owned(),
             resource_type: None,
             id: None,
             parameters: Vec::new(),
             request_id: Some(id.clone()),
-            source,
+            // Where a proxy does not say whom it forwards, the proxy stands in the record.
+            source: address.or(peer).map(|address| address.to_string()),
+            lacking: Vec::new(),
         };
-        let mut served = Served { head: &head, clock, asked: who::nobody(), facts };
+        let mut served = Served { head: &head, clock, asked: who::nobody(), facts, inside, may_confirm: false };
         let response = self.serve(&mut served, body, rng).await;
         // Here every answer comes by, whatever it is.
         let held = self.timing.is_held(self.pipeline.policy().pack(), &served.asked.question.role);
-        (Response { held, ..response }, id)
+        let challenge = self.challenge(&response, served.may_confirm);
+        (Response { held, challenge, ..response }, id)
+    }
+
+    /// What an answer asks for (RFC 9470): of who must show several factors first, or to whom more would show if he confirmed that it
+    /// is he. The second stands beside an answer that is given (RFC 9110, 11.6.1), and follows from policy alone.
+    fn challenge(&self, response: &Response, may_confirm: bool) -> Option<String> {
+        let is_refused = response.code == Some(SignInRefused::Factors.code());
+        let confirms = may_confirm && response.status < 400;
+        if !is_refused && !confirms {
+            return None;
+        }
+        let policy = self.pipeline.policy();
+        let rules = &policy.pack().sign_in;
+        let mut challenge = format!("Bearer error=\"{}\"", SignInRefused::Factors.code());
+        if !rules.acr_values.is_empty() {
+            let classes: Vec<&str> = rules.acr_values.iter().map(String::as_str).collect();
+            challenge.push_str(&format!(", acr_values=\"{}\"", classes.join(" ")));
+        }
+        if confirms {
+            challenge.push_str(&format!(", max_age=\"{}\"", u64::from(rules.confirmed_minutes) * 60));
+        }
+        Some(challenge)
     }
 
     async fn refuse(&self, served: &Served<'_>, no: No) -> Response {
@@ -176,12 +211,12 @@ impl Gateway {
     }
 
     /// Who asks, as what, for what: now.
-    async fn caller(&self, served: &Served<'_>) -> Result<Asked, Box<Unknown>> {
+    async fn caller(&self, served: &Served<'_>) -> Result<Known, Box<Unknown>> {
         let verifier = Arc::clone(&self.verifier.read().unwrap_or_else(PoisonError::into_inner));
         let authorization = one_header(served.head, &AUTHORIZATION);
         let token = who::token(&verifier, &self.tokens, authorization, served.clock.now())?;
         let policy = self.pipeline.policy();
-        who::caller(&self.access, policy.pack(), &token, served.clock.now()).await
+        who::caller(&self.access, policy.pack(), &token, served.inside, served.clock.now()).await
     }
 
     async fn answer(
@@ -223,7 +258,11 @@ impl Gateway {
         let holds = || -> Holding<'_> {
             Box::pin(async {
                 let now = self.caller(served).await.map_err(|unknown| unknown.no)?;
-                if is_same(&now, &served.asked) { Ok(()) } else { Err(No::new(403, "role_not_selected", CHANGED)) }
+                if is_same(&now.asked, &served.asked) {
+                    Ok(())
+                } else {
+                    Err(No::new(403, "role_not_selected", CHANGED))
+                }
             })
         };
         let request = |facts: RequestFacts| Request {
@@ -274,19 +313,19 @@ impl Gateway {
             return self.refuse(served, No::new(406, "format_not_supported", "Only FHIR JSON is served.")).await;
         }
         let bytes = self.capabilities.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Response { status: 200, code: None, etag: None, body: Body::capabilities(bytes), held: false }
+        Response { status: 200, code: None, etag: None, body: Body::capabilities(bytes), held: false, challenge: None }
     }
 
     /// Finds out who asks; the refusal of whoever may not.
     async fn admit(&self, served: &mut Served<'_>) -> Result<(), Response> {
         match self.caller(served).await {
-            Ok(asked) => {
-                served.asked = asked;
+            Ok(Known { asked, lacking, may_confirm }) => {
+                (served.asked, served.facts.lacking, served.may_confirm) = (asked, lacking, may_confirm);
                 Ok(())
             }
             Err(unknown) => {
-                let Unknown { asked, no } = *unknown;
-                served.asked = asked;
+                let Unknown { asked, no, lacking } = *unknown;
+                (served.asked, served.facts.lacking) = (asked, lacking);
                 Err(self.refuse(served, no).await)
             }
         }
@@ -318,11 +357,13 @@ impl Gateway {
                 let clock = served.clock;
                 match asked.head(&self.path, served.head) {
                     Some(head) => {
-                        let mut part = Served { head: &head, clock, asked: who::nobody(), facts };
+                        let (inside, asked) = (served.inside, who::nobody());
+                        let mut part = Served { head: &head, clock, asked, facts, inside, may_confirm: false };
                         parts.push(Box::pin(self.serve(&mut part, Full::<Bytes>::default(), rng)).await);
                     }
                     None => {
-                        let part = Served { head: served.head, clock, asked: served.asked.clone(), facts };
+                        let (inside, asked) = (served.inside, served.asked.clone());
+                        let part = Served { head: served.head, clock, asked, facts, inside, may_confirm: false };
                         let no =
                             No::new(400, "path_malformed", "The url of a request in the batch is none below the base.");
                         parts.push(self.refuse(&part, no).await);
@@ -334,7 +375,7 @@ impl Gateway {
         let parts = tokio::time::timeout(Duration::from_millis(REQUEST_MS), work).await;
         // What was read first has waited for the others.
         match self.caller(served).await {
-            Ok(now) if is_same(&now, &served.asked) => {}
+            Ok(now) if is_same(&now.asked, &served.asked) => {}
             _ => {
                 let no = No::new(403, "role_not_selected", CHANGED);
                 return self.refuse(served, no).await;

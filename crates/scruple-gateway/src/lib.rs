@@ -15,6 +15,7 @@ mod who;
 
 pub use answer::{Body, Response};
 pub use gateway::{Gateway, Parts};
+pub use scruple_http::Networks;
 pub use service::GatewayService;
 pub use timing::{AnswerTiming, BUCKETS_MS};
 

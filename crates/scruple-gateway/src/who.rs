@@ -1,7 +1,7 @@
-//! Who asks: the token, the role that it selects among those that the store grants, and the purpose. No header but
-//! `Authorization` has a say.
+//! Who asks: the token, the role that it selects among those that the store grants, the purpose, and how he has signed in. No header
+//! but `Authorization` has a say; where he asks from is the listener's to know.
 
-use scruple_app::{AccessCache, AccessError, RoleError, Rules, acting, select_role};
+use scruple_app::{AccessCache, AccessError, RoleError, Rules, SignIn, SignInRefused, acting, select_role};
 use scruple_core::{ConditionMask, Relationship, Timestamp};
 use scruple_identity::{Token, TokenCache, Verifier, bearer};
 use scruple_policy::{Pack, Question};
@@ -19,6 +19,17 @@ const FHIR: &str = "fhir";
 pub(crate) struct Unknown {
     pub asked: Asked,
     pub no: No,
+    /// Conditions of sign-in, device and place that do not hold.
+    pub lacking: Vec<String>,
+}
+
+/// A caller with what a decision takes of him.
+pub(crate) struct Known {
+    pub asked: Asked,
+    /// Conditions of sign-in, device and place that do not hold.
+    pub lacking: Vec<String>,
+    /// More would show to him if he confirmed that it is he.
+    pub may_confirm: bool,
 }
 
 pub(crate) fn nobody() -> Asked {
@@ -40,7 +51,8 @@ pub(crate) fn token(
     authorization: Option<&str>,
     now: Timestamp,
 ) -> Result<Arc<Token>, Box<Unknown>> {
-    let refused = |code, words: &str| Box::new(Unknown { asked: nobody(), no: No::new(401, code, words) });
+    let refused =
+        |code, words: &str| Box::new(Unknown { asked: nobody(), no: No::new(401, code, words), lacking: Vec::new() });
     let Some(header) = authorization else {
         return Err(refused("token_missing", "An access token is needed: Authorization: Bearer."));
     };
@@ -57,19 +69,22 @@ pub(crate) async fn caller(
     access: &AccessCache,
     pack: &Pack,
     token: &Token,
+    inside: bool,
     now: Timestamp,
-) -> Result<Asked, Box<Unknown>> {
+) -> Result<Known, Box<Unknown>> {
     let known = || Asked { subject: token.subject().to_owned(), ..nobody() };
-    let refused =
-        |asked: Asked, status, code, words: &str| Box::new(Unknown { asked, no: No::new(status, code, words) });
+    let refused = |asked: Asked, status, code, words: &str| {
+        Box::new(Unknown { asked, no: No::new(status, code, words), lacking: Vec::new() })
+    };
+    let failed = |error: &AccessError| match error {
+        AccessError::Stale => {
+            refused(known(), 503, "access_feed_stale", "Who may see what cannot be told right now. Try again.")
+        }
+        _ => refused(known(), 503, "access_unavailable", "Who may see what cannot be told right now. Try again."),
+    };
     let held = match access.try_held(token.subject(), now) {
         Some(held) => Some(held),
-        None => access.held(token.subject(), now).await.map_err(|error| match error {
-            AccessError::Stale => {
-                refused(known(), 503, "access_feed_stale", "Who may see what cannot be told right now. Try again.")
-            }
-            _ => refused(known(), 503, "access_unavailable", "Who may see what cannot be told right now. Try again."),
-        })?,
+        None => access.held(token.subject(), now).await.map_err(|error| failed(&error))?,
     };
     let Some(held) = held else {
         return Err(refused(known(), 403, "role_not_selected", "No role is granted to you. Ask your manager."));
@@ -95,16 +110,25 @@ pub(crate) async fn caller(
         let words = "Training incomplete: your role waits for a step that you have not taken. My access names it.";
         return Err(refused(known(), 403, "training_incomplete", words));
     }
+    let purpose = token.purpose().unwrap_or_default();
+    let judged = access
+        .circumstances((&held, &selected.role, purpose), &SignIn::of_token(token, inside), pack, now)
+        .await
+        .map_err(|error| failed(&error))?;
+    let asked = acting(&held, &selected, (token.subject(), purpose.to_owned()), judged.conditions, pack, now);
+    let lacking = judged.lacking;
+    if let Some(why) = judged.refused {
+        let status = if why == SignInRefused::Factors { 401 } else { 403 };
+        return Err(Box::new(Unknown { asked, no: No::new(status, why.code(), why.words()), lacking }));
+    }
     access.note_use(selected.person, now);
     access.sees(&held, &selected.role, now);
-    let asked = |purpose: String| acting(&held, &selected, (token.subject(), purpose), pack, now);
     match token.purpose() {
-        Some(purpose) => Ok(asked(purpose.to_owned())),
-        None => Err(refused(
-            asked(String::new()),
-            403,
-            "purpose_missing",
-            "The token must name one purpose of use (HL7 v3 ActReason) in extensions.ihe_iua.purpose_of_use.",
-        )),
+        Some(_) => Ok(Known { asked, lacking, may_confirm: judged.may_confirm }),
+        None => {
+            let words =
+                "The token must name one purpose of use (HL7 v3 ActReason) in extensions.ihe_iua.purpose_of_use.";
+            Err(Box::new(Unknown { asked, no: No::new(403, "purpose_missing", words), lacking }))
+        }
     }
 }

@@ -54,6 +54,33 @@ pub struct Claims {
     pub lifetime_seconds: u32,
 }
 
+/// How a token says that its person has signed in.
+#[derive(Clone, Copy, Default)]
+pub struct SignIn<'a> {
+    /// `auth_time`.
+    pub at: Option<Timestamp>,
+    /// `amr` has `mfa`.
+    pub several_factors: bool,
+    /// `acr`.
+    pub acr: Option<&'a str>,
+    /// `device_id`.
+    pub device: Option<&'a str>,
+}
+
+impl SignIn<'_> {
+    /// Several factors, just now.
+    #[must_use]
+    pub const fn confirmed(at: Timestamp) -> Self {
+        Self { at: Some(at), several_factors: true, acr: None, device: None }
+    }
+}
+
+impl fmt::Debug for SignIn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn").field("several_factors", &self.several_factors).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims").field("roles", &self.roles).field("purpose", &self.purpose).finish_non_exhaustive()
@@ -124,17 +151,17 @@ impl Issuer {
         &self.parties
     }
 
-    /// Signs a token; its `jti` comes from `now` and the generator. The signature is random by the crypto library's own
-    /// generator, so that equal arguments give equal claims but not equal tokens.
+    /// Signs a token of somebody who has just shown several factors; its `jti` comes from `now` and the generator. The signature is
+    /// random by the crypto library's own generator, so that equal arguments give equal claims but not equal tokens.
     ///
     /// # Errors
     /// The crypto library makes no signature.
     pub fn issue(&self, claims: &Claims, now: Timestamp, rng: &mut dyn Rng) -> Result<String, IssuerError> {
-        self.sign(claims, None, now, rng)
+        self.sign(claims, None, &SignIn::confirmed(now), now, rng)
     }
 
-    /// The same with a `scope`: names with a blank between them. Where `confirmed`, the token says that its person has
-    /// shown several factors just now (`auth_time`, `amr`).
+    /// The same with a `scope`: names with a blank between them. Where not `confirmed`, the token says nothing of how its person has
+    /// signed in.
     ///
     /// # Errors
     /// The crypto library makes no signature.
@@ -145,17 +172,33 @@ impl Issuer {
         now: Timestamp,
         rng: &mut dyn Rng,
     ) -> Result<String, IssuerError> {
-        self.sign(claims, Some((scope, confirmed)), now, rng)
+        let sign_in = if confirmed { SignIn::confirmed(now) } else { SignIn::default() };
+        self.sign(claims, Some(scope), &sign_in, now, rng)
+    }
+
+    /// A token that says of the sign-in what is said here, and nothing else.
+    ///
+    /// # Errors
+    /// The crypto library makes no signature.
+    pub fn issue_signed_in(
+        &self,
+        claims: &Claims,
+        sign_in: &SignIn<'_>,
+        now: Timestamp,
+        rng: &mut dyn Rng,
+    ) -> Result<String, IssuerError> {
+        self.sign(claims, None, sign_in, now, rng)
     }
 
     fn sign(
         &self,
         claims: &Claims,
-        scoped: Option<(&str, bool)>,
+        scope: Option<&str>,
+        sign_in: &SignIn<'_>,
         now: Timestamp,
         rng: &mut dyn Rng,
     ) -> Result<String, IssuerError> {
-        let iat = now.millis().div_euclid(1_000);
+        let iat = second(now);
         let payload = Payload {
             iss: &self.parties.issuer,
             aud: &self.parties.audience,
@@ -165,19 +208,38 @@ impl Issuer {
             exp: iat + i64::from(claims.lifetime_seconds),
             jti: new_id::<Token>(now, rng).to_string(),
             roles: &claims.roles,
-            scope: scoped.map(|(scope, _)| scope),
-            auth_time: scoped.filter(|(_, confirmed)| *confirmed).map(|_| iat),
-            amr: scoped.filter(|(_, confirmed)| *confirmed).map(|_| ["mfa"]),
+            scope,
+            auth_time: sign_in.at.map(second),
+            amr: sign_in.several_factors.then_some(["mfa"]),
+            acr: sign_in.acr,
+            device_id: sign_in.device,
             extensions: claims
                 .purpose
                 .as_ref()
                 .map(|code| Extensions { ihe_iua: Iua { purpose_of_use: [Purpose { code, system: PURPOSE_SYSTEM }] } }),
         };
-        let mut header = Header::new(Algorithm::ES256);
-        header.typ = Some("at+jwt".to_owned());
-        header.kid = Some(self.kid.clone());
-        jsonwebtoken::encode(&header, &payload, &self.key).map_err(|_| IssuerError::Sign)
+        self.encode("at+jwt", &payload)
     }
+
+    /// Signs a security event token (RFC 8417) with these claims.
+    ///
+    /// # Errors
+    /// The crypto library makes no signature.
+    pub fn issue_event(&self, claims: &serde_json::Value) -> Result<String, IssuerError> {
+        self.encode("secevent+jwt", claims)
+    }
+
+    fn encode(&self, typ: &str, payload: &impl Serialize) -> Result<String, IssuerError> {
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some(typ.to_owned());
+        header.kid = Some(self.kid.clone());
+        jsonwebtoken::encode(&header, payload, &self.key).map_err(|_| IssuerError::Sign)
+    }
+}
+
+/// RFC 7519 counts seconds.
+const fn second(at: Timestamp) -> i64 {
+    at.millis().div_euclid(1_000)
 }
 
 impl fmt::Debug for Issuer {
@@ -202,6 +264,10 @@ struct Payload<'a> {
     auth_time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     amr: Option<[&'static str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     extensions: Option<Extensions<'a>>,
 }

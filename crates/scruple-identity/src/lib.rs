@@ -7,6 +7,7 @@
 //! * [`Verifier`] holds the keys and the names that a token must carry, and turns its text into a [`Token`], the only
 //!   way to one.
 //! * [`TokenCache`] remembers what was verified, and knows which tokens are revoked.
+//! * [`signal`]: what a device management tells, as security event tokens.
 //! * [`Issuer`] makes keys and tokens for the demo and for tests.
 //!
 //! For persons:
@@ -29,13 +30,14 @@ pub mod oidc;
 pub mod passkey;
 pub mod recovery;
 pub mod session;
+pub mod signal;
 mod token;
 pub mod totp;
 mod verifier;
 
 pub use cache::{REVOKED_MAX, RevocationsFull, TOKENS_CACHED_MAX, TokenCache};
 pub use error::TokenError;
-pub use issuer::{Claims, Issuer, IssuerError};
+pub use issuer::{Claims, Issuer, IssuerError, SignIn};
 pub use keys::{JWKS_BYTES_MAX, JWKS_KEYS_MAX, JwksError};
 pub use token::{NAME_BYTES_MAX, ROLES_MAX, Token};
 pub use verifier::{LEEWAY_SECONDS, LEEWAY_SECONDS_MAX, TOKEN_BYTES_MAX, Verifier, VerifierError};

@@ -6,6 +6,7 @@ use scruple_core::Timestamp;
 use serde::Deserialize;
 use serde_json::Number;
 use serde_json::value::RawValue;
+use std::collections::HashMap;
 use std::fmt;
 
 /// Bytes of `sub`, `jti`, `client_id` and of each role.
@@ -36,6 +37,8 @@ pub struct Token {
     scopes: Vec<String>,
     authenticated_at: Option<Timestamp>,
     several_factors: bool,
+    acr: Option<String>,
+    device: Option<String>,
 }
 
 impl Token {
@@ -90,6 +93,30 @@ impl Token {
         self.several_factors && self.authenticated_at.is_some_and(|at| since <= at && at <= now)
     }
 
+    /// Whether the claim `amr` says that several factors were shown (`mfa`, RFC 8176).
+    #[must_use]
+    pub const fn has_several_factors(&self) -> bool {
+        self.several_factors
+    }
+
+    /// The claim `acr`: the authentication class that was met.
+    #[must_use]
+    pub fn acr(&self) -> Option<&str> {
+        self.acr.as_deref()
+    }
+
+    /// The claim `auth_time`: when the person has shown himself.
+    #[must_use]
+    pub const fn authenticated_at(&self) -> Option<Timestamp> {
+        self.authenticated_at
+    }
+
+    /// The claim that names the device, if the verifier was told which one that is.
+    #[must_use]
+    pub fn device(&self) -> Option<&str> {
+        self.device.as_deref()
+    }
+
     /// Whether the time is right: from the later of `iat` and `nbf` until before `exp`, both ends wider by the leeway.
     pub(crate) fn check_time(&self, now: Timestamp, leeway_micros: i64) -> Result<(), TokenError> {
         if now >= self.expires_at.plus_micros(leeway_micros) {
@@ -138,10 +165,12 @@ struct Payload<'a> {
     auth_time: Option<&'a RawValue>,
     #[serde(borrow)]
     amr: Option<&'a RawValue>,
+    #[serde(borrow)]
+    acr: Option<&'a RawValue>,
 }
 
 /// Reads the claims of a token whose signature is good. The caller checks the time.
-pub fn read(json: &[u8], parties: &Parties) -> Result<Token, TokenError> {
+pub fn read(json: &[u8], parties: &Parties, device_claim: Option<&str>) -> Result<Token, TokenError> {
     let payload: Payload<'_> = object(json).ok_or(TokenError::Claims { claim: "*" })?;
     if payload.iss.ok_or(TokenError::Claims { claim: "iss" })? != parties.issuer {
         return Err(TokenError::Issuer);
@@ -167,7 +196,15 @@ pub fn read(json: &[u8], parties: &Parties) -> Result<Token, TokenError> {
         several_factors: payload.amr.is_some_and(|amr| {
             serde_json::from_str::<Vec<String>>(amr.get()).is_ok_and(|amr| amr.iter().any(|one| one == "mfa"))
         }),
+        acr: payload.acr.and_then(|acr| serde_json::from_str::<String>(acr.get()).ok()).filter(|acr| is_name(acr)),
+        device: device_claim.and_then(|claim| named(json, claim)),
     })
+}
+
+/// A claim of the name that the operator has said, if it is a text.
+pub fn named(json: &[u8], claim: &str) -> Option<String> {
+    let all: HashMap<String, &RawValue> = object(json)?;
+    serde_json::from_str::<String>(all.get(claim)?.get()).ok().filter(|text| is_name(text))
 }
 
 /// The names of the claim `scope`, one blank between them (RFC 6749, 3.3). What cannot be read names none.

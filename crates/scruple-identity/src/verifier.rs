@@ -42,6 +42,7 @@ pub struct Verifier {
     keys: Vec<Key>,
     parties: Parties,
     leeway_micros: i64,
+    device_claim: Option<String>,
     fingerprint: [u8; 32],
 }
 
@@ -61,8 +62,15 @@ impl Verifier {
         }
         let keys = keys::parse(jwks)?;
         let leeway_micros = i64::from(leeway_seconds) * 1_000_000;
-        let fingerprint = fingerprint(&keys, &parties, leeway_micros);
-        Ok(Self { keys, parties, leeway_micros, fingerprint })
+        let fingerprint = fingerprint(&keys, &parties, leeway_micros, None);
+        Ok(Self { keys, parties, leeway_micros, device_claim: None, fingerprint })
+    }
+
+    /// The same, which also reads the claim that names the device.
+    #[must_use]
+    pub fn with_device_claim(self, claim: &str) -> Self {
+        let fingerprint = fingerprint(&self.keys, &self.parties, self.leeway_micros, Some(claim));
+        Self { device_claim: Some(claim.to_owned()), fingerprint, ..self }
     }
 
     /// Verifies a token at the time `now`. Nothing in its claims is looked at before the signature is good.
@@ -79,7 +87,7 @@ impl Verifier {
             return Err(TokenError::Signature);
         }
         let payload = base64url(parts.payload).ok_or(malformed("the claims are no base64url"))?;
-        let token = token::read(&payload, &self.parties)?;
+        let token = token::read(&payload, &self.parties, self.device_claim.as_deref())?;
         self.check_time(&token, now)?;
         Ok(token)
     }
@@ -121,7 +129,7 @@ fn check_header(header: &Header) -> Result<(), TokenError> {
     Ok(())
 }
 
-fn fingerprint(keys: &[Key], parties: &Parties, leeway_micros: i64) -> [u8; 32] {
+fn fingerprint(keys: &[Key], parties: &Parties, leeway_micros: i64, device_claim: Option<&str>) -> [u8; 32] {
     let mut hash = Context::new(&SHA256);
     let mut part = |bytes: &[u8]| {
         hash.update(&(bytes.len() as u64).to_be_bytes());
@@ -130,6 +138,7 @@ fn fingerprint(keys: &[Key], parties: &Parties, leeway_micros: i64) -> [u8; 32] 
     part(parties.issuer.as_bytes());
     part(parties.audience.as_bytes());
     part(&leeway_micros.to_be_bytes());
+    part(device_claim.unwrap_or_default().as_bytes());
     for (kid, point) in keys.iter().map(Key::parts) {
         part(&[u8::from(kid.is_some())]);
         part(kid.unwrap_or_default().as_bytes());

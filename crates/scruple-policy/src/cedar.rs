@@ -5,6 +5,7 @@
 
 use crate::decide::Question;
 use crate::model::{Pack, Permit, Role};
+use crate::sign_in::{EMERGENCIES, UNCONFIRMED_OUTSIDE};
 pub(crate) use crate::words::Action;
 pub use crate::words::CedarError;
 use crate::words::{Asker, Words, quoted, wrapped};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 
 /// The id of the rule that break-glass needs an elevation.
 const BREAK_GLASS: &str = "engine:break-glass";
+/// The id of the rule that closes segments outside.
+const OUTSIDE: &str = "engine:outside";
 
 /// A pack in Cedar.
 #[derive(Debug)]
@@ -55,6 +58,7 @@ impl Cedar {
         let pack = Arc::clone(&cedar.pack);
         let break_glass =
             break_glass(&pack).map(|text| cedar.policy(BREAK_GLASS.to_owned(), None, text)).transpose()?;
+        let outside = outside(&pack).map(|text| cedar.policy(OUTSIDE.to_owned(), None, text)).transpose()?;
         for role in pack.roles.values() {
             let guarded = break_glass.as_ref().filter(|_| role.purposes().contains(&"BTG"));
             let mut slices: Vec<Slice> = Vec::new();
@@ -64,7 +68,9 @@ impl Cedar {
                     text: error.to_string(),
                 };
                 if !slices.iter().any(|slice| slice.action == action) {
-                    let set = PolicySet::from_policies(guarded.cloned()).map_err(failed)?;
+                    let of_segments = outside.as_ref().filter(|_| matches!(action, Action::Hold | Action::Coded));
+                    let always = guarded.into_iter().chain(of_segments).cloned();
+                    let set = PolicySet::from_policies(always).map_err(failed)?;
                     slices.push(Slice { action, named: 0, set });
                 }
                 let Some(slice) = slices.iter_mut().find(|slice| slice.action == action) else { return Ok(()) };
@@ -230,6 +236,37 @@ fn break_glass(pack: &Pack) -> Option<String> {
         "@id({})\n@task(\"break-glass is a purpose for those alone for whom it is active\")\n\
          forbid (principal, action, resource)\nwhen {{ context.purpose == Purpose::\"BTG\"{unless} }};",
         quoted(BREAK_GLASS)
+    ))
+}
+
+/// What is closed to who is outside and has not confirmed of late.
+fn outside(pack: &Pack) -> Option<String> {
+    let closed: Vec<String> = pack
+        .sign_in
+        .confirmed_outside
+        .segments()
+        .filter_map(|id| {
+            let segment = pack.segments.get(usize::from(id.0))?;
+            Some(format!("Segment::{}", quoted(&segment.name)))
+        })
+        .collect();
+    if closed.is_empty() {
+        return None;
+    }
+    let mut unless = Vec::new();
+    if pack.sign_in.emergency_opens {
+        let known = EMERGENCIES.iter().filter(|code| pack.purposes.iter().any(|purpose| purpose.code == **code));
+        unless.push(one_of("context.purpose", known.map(|code| format!("Purpose::{}", quoted(code))).collect()));
+    }
+    let profiles = pack.roles.values().filter(|role| role.is_profile);
+    unless.push(one_of("principal", profiles.map(|role| format!("Role::{}", quoted(&role.name))).collect()));
+    let unless: String = unless.iter().map(|one| format!(" &&\n  !({one})")).collect();
+    Some(format!(
+        "@id({})\n@task(\"from outside, what is specially protected opens to who has just confirmed that it is he\")\n\
+         forbid (\n  principal,\n  action in [Action::\"coded\", Action::\"hold\"],\n  resource\n)\n\
+         when {{\n  context.{UNCONFIRMED_OUTSIDE} &&\n  resource in [\n{}\n  ]{unless}\n}};",
+        quoted(OUTSIDE),
+        wrapped(closed.into_iter(), "    "),
     ))
 }
 

@@ -4,7 +4,7 @@ use crate::cedar::Action;
 use crate::guardrail::Asked;
 use crate::model::{Pack, Permit, Role};
 use scruple_core::{
-    CATEGORIES_MAX, CategoryId, ConditionMask, DecisionTable, SEGMENTS_MAX, SegmentId, SegmentLimit, View,
+    CATEGORIES_MAX, CategoryId, ConditionMask, DecisionTable, SEGMENTS_MAX, SegmentId, SegmentLimit, SegmentSet, View,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -148,19 +148,25 @@ pub(crate) fn native(pack: &Pack, question: &Question, guard: Option<&Asked<'_>>
         }
         valid_until = [valid_until, permit.until].into_iter().flatten().min();
     }
+    let closed = pack.closed_outside(role, &question.purpose, question.conditions);
+    let mut never_pass = role.never_pass;
     let mut limits = [SegmentLimit::None; SEGMENTS_MAX];
     for (index, limit) in limits.iter_mut().enumerate().take(pack.segments.len()) {
         let segment = SegmentId(u8::try_from(index).unwrap_or(u8::MAX));
         let own = role.limit(segment, question.conditions);
         let action = Action::of_limit(own);
         let forbidden = guard.zip(action).is_some_and(|(guard, action)| guard.forbids_segment(action, segment));
-        *limit = if forbidden { SegmentLimit::None } else { own };
+        *limit = if forbidden || closed.contains(segment) { SegmentLimit::None } else { own };
+        if *limit != own {
+            // What is taken away here does not pass as it is, nor what may be of any segment.
+            never_pass = never_pass.with(segment).union(SegmentSet::UNCLASSIFIED);
+        }
     }
     Ok(DecisionTable {
         views,
         limits,
         passes_full_types: role.passes && has_relationship(pack, question.conditions),
-        never_pass: role.never_pass,
+        never_pass,
         valid_until,
         pack: pack.hash,
     })

@@ -18,6 +18,7 @@ mod prove;
 mod read;
 mod reminder;
 mod show;
+mod sign_in;
 mod source;
 mod spoken;
 mod sprawl;
@@ -44,6 +45,10 @@ pub use reminder::{DeskRules, Reminder, ReminderOf, Reminders};
 pub use show::{
     Cell, ConditionLine, Determination, Matrix, MatrixRow, Need, PermitLine, PurposeLine, RoleSheet, SegmentLine,
     SegmentNeed, Show, Standing, TaskLine, UnknownRole, Wider,
+};
+pub use sign_in::{
+    CONFIRMED_LATELY, DEVICE_FACTS, DEVICE_IN_ORDER, DeviceRule, INSIDE, SEVERAL_FACTORS, SignInRules,
+    UNCONFIRMED_OUTSIDE, WORKING_HOURS, WorkingHours,
 };
 pub use source::{PackFiles, Problem, Severity};
 pub use spoken::mask_words;

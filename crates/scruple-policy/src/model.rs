@@ -2,6 +2,7 @@
 
 use crate::guardrail::Guardrails;
 use crate::reminder::{DeskRules, Reminder, ReminderOf, Reminders};
+use crate::sign_in::{SignInRules, UNCONFIRMED_OUTSIDE};
 use scruple_core::{
     CategoryId, ConditionId, ConditionMask, MaskId, PackHash, SegmentId, SegmentLimit, SegmentSet, Timestamp, View,
 };
@@ -530,9 +531,24 @@ pub struct Pack {
     pub desk: DeskRules,
     /// What is read before somebody asks or takes a list along.
     pub reminders: Reminders,
+    /// How people must have signed in.
+    pub sign_in: SignInRules,
 }
 
 impl Pack {
+    /// The segments that are closed to somebody in a role because he is outside and has not confirmed of late. Profiles are outside
+    /// by nature.
+    #[must_use]
+    pub fn closed_outside(&self, role: &Role, purpose: &str, conditions: ConditionMask) -> SegmentSet {
+        let holds = self.condition(UNCONFIRMED_OUTSIDE).map(|id| ConditionMask::NONE.with(id));
+        let asked = !role.is_profile && !self.sign_in.excuses(purpose);
+        if asked && holds.is_some_and(|one| conditions.covers(one)) {
+            self.sign_in.confirmed_outside
+        } else {
+            SegmentSet::EMPTY
+        }
+    }
+
     /// Who must agree that somebody gets a role, or, in it, the records of named patients; none: it is not given.
     #[must_use]
     pub fn approval(&self, role: &str, of_patients: bool) -> Option<&Rule> {

@@ -7,6 +7,7 @@
 use crate::cedar::{Cedar, CedarError};
 use crate::decide::{Question, native};
 use crate::model::{Pack, Role};
+use crate::sign_in::UNCONFIRMED_OUTSIDE;
 use scruple_core::{CategoryId, ConditionId, ConditionMask, ENGINE_VERSION, PackHash, SegmentId, SegmentLimit, View};
 use std::fmt;
 use std::sync::Arc;
@@ -130,6 +131,7 @@ impl Prover<'_> {
             }
         }
         let elevation = self.pack.condition("emergency_elevation");
+        let by_words = with(by_words, self.pack.condition(UNCONFIRMED_OUTSIDE));
         for purpose in role.purposes() {
             let elevation = elevation.filter(|_| purpose == "BTG");
             self.every(role, purpose, with(by_permits, elevation), Self::views);

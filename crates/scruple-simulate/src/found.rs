@@ -171,7 +171,8 @@ async fn write(tx: &mut Tx, model: &Model, now: Timestamp, ids: &mut (dyn rand_c
         }
         for token_hash in &person.sessions {
             let (id, device, method) = (new_id(now, ids), "personal", "totp");
-            let session = NewSession { id, person: person.id, token_hash: *token_hash, device, method, at: now };
+            let (person, token_hash) = (person.id, *token_hash);
+            let session = NewSession { id, person, token_hash, device, method, device_id: None, at: now };
             insert_session(tx, &session).await.map_err(&store)?;
         }
     }

@@ -17,9 +17,11 @@ pub struct AccessWeighed {
     pub person: Option<Id<Person>>,
     /// In which role, if the log says so.
     pub role: Option<String>,
+    /// From outside.
+    pub outside: bool,
 }
 
-row! { struct WeighedRow { id: Uuid, at: i64, person: Option<Uuid>, role: Option<String> } }
+row! { struct WeighedRow { id: Uuid, at: i64, person: Option<Uuid>, role: Option<String>, outside: i64 } }
 
 /// The accesses of a period that opened something, oldest first, one page of at most [`ACCESS_ROWS_MAX`].
 ///
@@ -30,7 +32,7 @@ pub async fn list_accesses_between(
     (from, until): (Timestamp, Timestamp),
     after: AfterAccess,
 ) -> Result<Vec<AccessWeighed>, StoreError> {
-    const SQL: &str = "SELECT id, at, person, role FROM chart_access
+    const SQL: &str = "SELECT id, at, person, role, outside FROM chart_access
                        WHERE outcome = 'opened' AND at < $1 AND (at > $2 OR (at = $2 AND id > $3))
                        ORDER BY at, id LIMIT $4";
     let (at, id) = behind(after, from);
@@ -42,6 +44,7 @@ pub async fn list_accesses_between(
         at: Timestamp::from_micros(row.at),
         person: row.person.map(Id::from_uuid),
         role: row.role,
+        outside: row.outside == 1,
     };
     Ok(rows.into_iter().map(one).collect())
 }
@@ -53,7 +56,7 @@ pub async fn list_accesses_between(
 pub async fn find_access(tx: &mut Tx, id: Id<ChartAccess>) -> Result<Option<ChartAccess>, StoreError> {
     const SQL: &str =
         "SELECT id, source, at, patient_sealed, person, actor_sealed, role, purpose, outcome, basis, grant_id, elevation,
-                entry, facts_sealed
+                entry, outside, facts_sealed
          FROM chart_access WHERE id = $1";
     let row: Option<crate::chart_access::AccessRow> =
         on_engine!(tx, |conn| sqlx::query_as(SQL).bind(id.uuid()).fetch_optional(conn).await?);

@@ -187,6 +187,8 @@ pub struct NewChartAccess {
     pub elevation: Option<Id<Elevation>>,
     /// Where it stands in the ledger.
     pub entry: Option<i64>,
+    /// It came from outside the networks of the organisation, or from nobody knows where.
+    pub outside: bool,
     /// What was opened and how, as JSON.
     pub facts: Phi<Vec<u8>>,
 }
@@ -220,6 +222,8 @@ pub struct ChartAccess {
     pub elevation: Option<Id<Elevation>>,
     /// Where it stands in the ledger.
     pub entry: Option<i64>,
+    /// It came from outside the networks of the organisation, or from nobody knows where.
+    pub outside: bool,
     /// What was opened and how, as JSON.
     pub facts: Phi<Vec<u8>>,
 }
@@ -227,7 +231,7 @@ pub struct ChartAccess {
 row! { pub(crate) struct AccessRow {
     id: Uuid, source: Uuid, at: i64, patient_sealed: Vec<u8>, person: Option<Uuid>, actor_sealed: Vec<u8>,
     role: Option<String>, purpose: Option<String>, outcome: String, basis: String, grant_id: Option<Uuid>,
-    elevation: Option<Uuid>, entry: Option<i64>, facts_sealed: Vec<u8>,
+    elevation: Option<Uuid>, entry: Option<i64>, outside: i64, facts_sealed: Vec<u8>,
 } }
 
 impl AccessRow {
@@ -249,6 +253,7 @@ impl AccessRow {
             grant: self.grant_id.map(Id::from_uuid),
             elevation: self.elevation.map(Id::from_uuid),
             entry: self.entry,
+            outside: self.outside == 1,
             facts: tx.open(FACTS, id, &self.facts_sealed)?,
         })
     }
@@ -284,8 +289,8 @@ pub async fn list_sources(tx: &mut Tx) -> Result<Vec<AccessSource>, StoreError> 
 pub async fn insert_chart_access(tx: &mut Tx, new: &NewChartAccess) -> Result<bool, StoreError> {
     const SQL: &str = "INSERT INTO chart_access (id, source, once_blind, at, patient_blind, patient_sealed, person, actor_blind,
                                                  actor_sealed, role, purpose, outcome, basis, grant_id, elevation, entry,
-                                                 facts_sealed)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                                                 outside, facts_sealed)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
                        ON CONFLICT (once_blind) DO NOTHING";
     let id = new.id.uuid();
     let blind = |column, text: &Phi<String>| tx.store.sealer().blind(column, text.expose().as_bytes());
@@ -311,6 +316,7 @@ pub async fn insert_chart_access(tx: &mut Tx, new: &NewChartAccess) -> Result<bo
             .bind(new.grant.map(Id::uuid))
             .bind(new.elevation.map(Id::uuid))
             .bind(new.entry)
+            .bind(i64::from(new.outside))
             .bind(facts)
             .execute(conn)
             .await?
@@ -469,7 +475,7 @@ pub async fn list_chart_accesses(
 ) -> Result<Vec<ChartAccess>, StoreError> {
     const SQL: &str =
         "SELECT id, source, at, patient_sealed, person, actor_sealed, role, purpose, outcome, basis, grant_id,
-                              elevation, entry, facts_sealed
+                              elevation, entry, outside, facts_sealed
                        FROM chart_access
                        WHERE patient_blind = $1 AND at < $2 AND (at > $3 OR (at = $3 AND id > $4))
                        ORDER BY at, id LIMIT $5";
@@ -500,7 +506,7 @@ pub async fn list_accesses_of_person(
 ) -> Result<Vec<ChartAccess>, StoreError> {
     const SQL: &str =
         "SELECT id, source, at, patient_sealed, person, actor_sealed, role, purpose, outcome, basis, grant_id,
-                              elevation, entry, facts_sealed
+                              elevation, entry, outside, facts_sealed
                        FROM chart_access
                        WHERE person = $1 AND at < $2 AND (at > $3 OR (at = $3 AND id > $4))
                        ORDER BY at, id LIMIT $5";
@@ -529,7 +535,7 @@ pub async fn list_accesses_under(
 ) -> Result<Vec<ChartAccess>, StoreError> {
     const SQL: &str =
         "SELECT id, source, at, patient_sealed, person, actor_sealed, role, purpose, outcome, basis, grant_id,
-                              elevation, entry, facts_sealed
+                              elevation, entry, outside, facts_sealed
                        FROM chart_access WHERE elevation = $1 AND (at > $2 OR (at = $2 AND id > $3))
                        ORDER BY at, id LIMIT $4";
     let (at, id) = behind(after, Timestamp::from_micros(i64::MIN));
@@ -550,7 +556,7 @@ pub async fn list_accesses_by_grant(
 ) -> Result<Vec<ChartAccess>, StoreError> {
     const SQL: &str =
         "SELECT id, source, at, patient_sealed, person, actor_sealed, role, purpose, outcome, basis, grant_id,
-                              elevation, entry, facts_sealed
+                              elevation, entry, outside, facts_sealed
                        FROM chart_access WHERE grant_id = $1 AND (at > $2 OR (at = $2 AND id > $3))
                        ORDER BY at, id LIMIT $4";
     let (at, id) = behind(after, Timestamp::from_micros(i64::MIN));

@@ -29,6 +29,7 @@ mod connect;
 mod credential;
 mod data_key;
 mod deputy;
+mod device;
 mod directory;
 mod elevation;
 mod error;
@@ -91,6 +92,7 @@ pub use credential::{
 };
 pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
 pub use deputy::{deputies_in_force, find_deputy, insert_deputy, list_deputies_of, update_deputy};
+pub use device::{KnownDevice, end_sessions_on, find_device, insert_device, load_device, take_signal, update_device};
 pub use directory::{
     DirectoryRecord, NewDirectoryRecord, count_directory, directory_place, find_directory,
     find_directory_by_employee_number, find_directory_by_external_id, insert_directory, list_directory, list_reports,

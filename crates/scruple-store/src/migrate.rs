@@ -97,6 +97,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/postgres/0015_feed_applied.sql"),
     ),
     (
+        16,
+        "devices",
+        include_str!("../migrations/sqlite/0016_devices.sql"),
+        include_str!("../migrations/postgres/0016_devices.sql"),
+    ),
+    (
         19,
         "case_paper",
         include_str!("../migrations/sqlite/0019_case_paper.sql"),

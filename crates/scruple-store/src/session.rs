@@ -4,7 +4,7 @@ use crate::error::expect_rows;
 use crate::limits::PAGE_ROWS_MAX;
 use crate::{Store, StoreError, Tx};
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::Person;
+use scruple_flow::{DevicePosture, Person};
 use uuid::Uuid;
 
 pub(crate) const STATE: &str = "ceremony.state";
@@ -26,6 +26,8 @@ pub struct NewSession<'a> {
     pub device: &'a str,
     /// How the person has signed in.
     pub method: &'a str,
+    /// The device itself, where the sign-in has named it.
+    pub device_id: Option<Id<DevicePosture>>,
     /// When.
     pub at: Timestamp,
 }
@@ -87,8 +89,8 @@ pub struct WaitingCeremony {
 pub async fn insert_session(tx: &mut Tx, session: &NewSession<'_>) -> Result<(), StoreError> {
     const SQL_PERSON: &str = "UPDATE person SET version = version WHERE id = $1 AND left_at IS NULL";
     const SQL: &str =
-        "INSERT INTO session (id, person, token_hash, device, method, started_at, seen_at, authenticated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $6, $6)";
+        "INSERT INTO session (id, person, token_hash, device, method, started_at, seen_at, authenticated_at, device_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $6, $7)";
     let locked = on_engine!(tx, |conn| {
         sqlx::query(SQL_PERSON).bind(session.person.uuid()).execute(conn).await?.rows_affected()
     });
@@ -101,6 +103,7 @@ pub async fn insert_session(tx: &mut Tx, session: &NewSession<'_>) -> Result<(),
             .bind(session.device)
             .bind(session.method)
             .bind(session.at.micros())
+            .bind(session.device_id.map(Id::uuid))
             .execute(conn)
             .await?;
     });

@@ -4,7 +4,7 @@ use crate::StoreError;
 use crate::limits::SUBJECTS_PER_EVENT_MAX;
 use scruple_core::Id;
 use scruple_flow::limits::ROLE_BYTES_MAX;
-use scruple_flow::{Person, RoleCode};
+use scruple_flow::{DevicePosture, Person, RoleCode};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -23,6 +23,8 @@ pub enum Subject {
     Role(RoleCode),
     /// One person's.
     Person(Id<Person>),
+    /// That of whoever asks from a device.
+    Device(Id<DevicePosture>),
 }
 
 impl fmt::Display for Subject {
@@ -31,6 +33,7 @@ impl fmt::Display for Subject {
             Self::Everyone => f.write_str("*"),
             Self::Role(role) => write!(f, "role:{role}"),
             Self::Person(id) => write!(f, "person:{id}"),
+            Self::Device(id) => write!(f, "device:{id}"),
         }
     }
 }
@@ -44,6 +47,7 @@ impl FromStr for Subject {
             None if text == "*" => Ok(Self::Everyone),
             Some(("role", role)) => Ok(Self::Role(role.parse().map_err(|_| invalid())?)),
             Some(("person", id)) => Ok(Self::Person(id.parse().map_err(|_| invalid())?)),
+            Some(("device", id)) => Ok(Self::Device(id.parse().map_err(|_| invalid())?)),
             _ => Err(invalid()),
         }
     }
@@ -111,10 +115,11 @@ mod tests {
 
     #[test]
     fn subjects_read_back_and_nothing_else_does() {
-        let text = "* role:front_desk person:01890a5d-ac96-774b-bcce-b302099a8057";
+        let text =
+            "* role:front_desk person:01890a5d-ac96-774b-bcce-b302099a8057 device:01890a5d-ac96-774b-bcce-b302099a8057";
         assert_eq!(text.parse::<Subjects>().unwrap().to_string(), text);
         assert_eq!("".parse::<Subjects>().unwrap(), Subjects::none());
-        for wrong in ["everyone", "role:", "role:Front", "role:a b", "person:7", "team:x", "**"] {
+        for wrong in ["everyone", "role:", "role:Front", "role:a b", "person:7", "device:7", "team:x", "**"] {
             assert!(wrong.parse::<Subjects>().is_err(), "{wrong}");
         }
     }

@@ -3,6 +3,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use scruple_flow::{IdleRule, IdleRules};
+use scruple_http::Networks;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -71,6 +72,18 @@ pub const KEYS: &[Key] = &[
         "timing",
         "\"by-role\"",
         "When answers leave. `plain`: as soon as they are made. `bucket`: at the next of 25, 50, 100, 250, 500, 1000 ms since the request came, then at whole seconds, so that how long an answer took tells little of what is hidden. `by-role`: `bucket` for the roles of which the pack says `timing = \"bucket\"` (researchers, vendors, patients' apps as shipped), `plain` for all others and for who has no role.",
+    ),
+    key(
+        "gateway",
+        "inside_networks",
+        "\"\"",
+        "Networks of the organisation, with blanks between them, such as `10.0.0.0/8 fd00::/8`. Whoever asks from elsewhere, or from nobody knows where, asks from outside: by the shipped policy, what is specially protected opens to him only if he has just confirmed that it is he. Without any, everybody is outside.",
+    ),
+    key(
+        "gateway",
+        "trusted_proxies",
+        "\"\"",
+        "Networks of proxies before the gateway. A connection from one of them counts as from the last address in `X-Forwarded-For` that is no proxy; from anywhere else that header means nothing. Where a proxy stands before the gateway, name it here and not in `inside_networks` alone: else everybody behind it is inside.",
     ),
     key(
         "policy",
@@ -241,6 +254,30 @@ pub const KEYS: &[Key] = &[
     key("tokens", "issuer", "needed by `serve`", "Issuer of access tokens (RFC 9068, claim `iss`)."),
     key("tokens", "audience", "`gateway.public_url`", "Audience of access tokens (claim `aud`)."),
     key("tokens", "jwks_file", "needed by `serve`", "File with the issuer's keys (JWKS, ES256). Read again on SIGHUP."),
+    key(
+        "tokens",
+        "device_claim",
+        "\"device_id\"",
+        "The claim of access tokens, and of the ID token of `oidc.issuer`, that names the device as its management does.",
+    ),
+    key(
+        "signals",
+        "issuer",
+        "none: nobody tells of devices",
+        "The transmitter of device compliance (OpenID Shared Signals, CAEP): the `iss` of the security event tokens that it pushes to `/api/v1/security-events` of the console's address (RFC 8935).",
+    ),
+    key(
+        "signals",
+        "audience",
+        "`console.public_url` with `/api/v1/security-events`",
+        "The `aud` of these tokens: the name by which the transmitter knows the receiver.",
+    ),
+    key(
+        "signals",
+        "jwks_file",
+        "needed with `signals.issuer`",
+        "File with the transmitter's keys (JWKS, ES256). Read again on SIGHUP.",
+    ),
     key("store", "address", "`scruple.db` in the state folder", "Database: `sqlite:FILE` or `postgres://...`."),
     key("ledger", "dir", "`ledger` in the state folder", "Folder of the ledger, on a disk that outlives the node."),
     key(
@@ -278,6 +315,7 @@ pub struct Config {
     pub accounts: AccountsConfig,
     pub embedded: Embedded,
     pub tokens: Tokens,
+    pub signals: SignalsConfig,
     pub store: StoreConfig,
     pub ledger: LedgerConfig,
     pub log: Log,
@@ -306,6 +344,8 @@ pub struct GatewayConfig {
     pub public_url: Option<String>,
     pub allow_assumed_relationships: bool,
     pub timing: Timing,
+    pub inside_networks: String,
+    pub trusted_proxies: String,
 }
 
 #[derive(Deserialize, Default, Debug)]
@@ -512,9 +552,24 @@ impl Default for Embedded {
     }
 }
 
-#[derive(Deserialize, Default, Debug)]
+#[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tokens {
+    pub issuer: Option<String>,
+    pub audience: Option<String>,
+    pub jwks_file: Option<PathBuf>,
+    pub device_claim: String,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { issuer: None, audience: None, jwks_file: None, device_claim: "device_id".to_owned() }
+    }
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignalsConfig {
     pub issuer: Option<String>,
     pub audience: Option<String>,
     pub jwks_file: Option<PathBuf>,
@@ -591,6 +646,13 @@ impl Config {
         Ok(config)
     }
 
+    /// The networks of the organisation, and its proxies.
+    pub fn networks(&self) -> Result<Networks> {
+        let GatewayConfig { inside_networks, trusted_proxies, .. } = &self.gateway;
+        Networks::parse(inside_networks, trusted_proxies)
+            .context("`gateway.inside_networks` and `gateway.trusted_proxies` are networks with blanks between them")
+    }
+
     fn check(&self) -> Result<()> {
         if let Some(number) = self.shard.filter(|number| !SHARDS.contains(number)) {
             bail!("`shard` is {number}: a node is numbered from {} to {}", SHARDS.start(), SHARDS.end());
@@ -609,6 +671,10 @@ impl Config {
         }
         if self.upstream.bearer_file.is_some() && self.upstream.basic_file.is_some() {
             bail!("`upstream.bearer_file` and `upstream.basic_file` exclude each other");
+        }
+        self.networks()?;
+        if self.signals.issuer.is_some() != self.signals.jwks_file.is_some() {
+            bail!("`signals.issuer` and `signals.jwks_file` go together");
         }
         if let Some(url) = &self.gateway.public_url
             && (!url.starts_with("http") || url.ends_with('/') || url.contains(['?', '#', '"', '\\', ' ']))
@@ -722,6 +788,7 @@ mod tests {
                 ("gateway", "allow_assumed_relationships") | ("oidc", "second_factor") => "true",
                 ("oidc", "login_claim") => "\"sub\"",
                 ("gateway", "timing") => "\"bucket\"",
+                ("gateway", "inside_networks" | "trusted_proxies") => "\"10.0.0.0/8\"",
                 ("upstream", "search_by") => "\"get\"",
                 ("upstream", "search_values") => "\"plain\"",
                 ("upstream", "basic_file") => continue,
@@ -765,6 +832,8 @@ mod tests {
         assert!(error("[listen]\ntls_key = \"k\"\n", &[]).contains("go together"));
         assert!(error("[upstream]\nbearer_file = \"a\"\nbasic_file = \"b\"\n", &[]).contains("exclude"));
         assert!(error("[gateway]\npublic_url = \"https://a/\"\n", &[]).contains("public_url"));
+        assert!(error("[gateway]\ninside_networks = \"10.0.0.1/8\"\n", &[]).contains("is no network"));
+        assert!(error("[signals]\nissuer = \"a\"\n", &[]).contains("go together"));
         assert!(error("", &[("SCRUPLE__LISTEN__GATEWY", "1")]).contains("names no key"));
     }
 

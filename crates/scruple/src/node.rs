@@ -10,6 +10,7 @@ mod oidc;
 mod people;
 mod policy;
 mod ready;
+mod signals;
 mod tasks;
 
 pub use keys::{issuer, private_file};
@@ -157,7 +158,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let parties = parties(config, &base);
     let api_parties = api_parties(config, &parties);
     let api_tokens = Arc::new(Tokens::new(verifier(config, plan.jwks.as_deref(), &api_parties)?));
-    let verifier = verifier(config, plan.jwks.as_deref(), &parties)?;
+    let verifier = verifier(config, plan.jwks.as_deref(), &parties)?.with_device_claim(&config.tokens.device_claim);
 
     let recorder = Arc::new(open_recorder(&folders)?);
     let root = keys::root(&folders.state)?;
@@ -195,6 +196,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let console_url = config.console.public_url.clone();
     let console_url =
         console_url.unwrap_or_else(|| format!("http://localhost:{}", console_listener.local_addr().port()));
+    let transmitter = signals::Transmitter::of(&config.signals, &console_url)?;
     let door = door_keys(&console_url, &root)?;
     let links = people::invite(&store, &lease, &clock, &door, &plan.invited, &console_url).await?;
     let scim = people::scim(people::Scim {
@@ -218,6 +220,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         drain: drain.clone(),
         seal: root.column("api.seal")?,
         base: console_url.clone(),
+        networks: config.networks()?,
+        signals: transmitter.keys(),
     });
     let (mut drainers, mut drains) = (vec![drainer], vec![drain.clone()]);
     if shard == FIRST_SHARD {
@@ -235,6 +239,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
             Timing::Bucket => AnswerTiming::Bucket,
             Timing::ByRole => AnswerTiming::ByRole,
         },
+        networks: config.networks()?,
         now: clock.now(),
     }));
     let (indexer, index) =
@@ -248,7 +253,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         drain,
         index,
         keys: door,
-        provider: oidc::Organisation::of(&config.oidc, &console_url, &clock)?.map(|provider| Arc::new(provider) as _),
+        provider: oidc::Organisation::of(&config.oidc, &config.tokens, &console_url, &clock)?
+            .map(|provider| Arc::new(provider) as _),
         host: origin(&console_url)?.to_owned(),
         help: config.console.help.clone(),
         sample: SampleRates {
@@ -289,6 +295,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         watch_ms: config.policy.watch_ms,
         jwks: config.tokens.jwks_file.clone().filter(|_| plan.jwks.is_none()),
         parties,
+        device_claim: config.tokens.device_claim.clone(),
+        transmitter,
         api: (Arc::clone(&api_tokens), api_parties),
         gateway: Arc::clone(&gateway),
         state: Arc::clone(&state),
@@ -385,7 +393,8 @@ pub fn check(config: &Config) -> Result<()> {
     verifier(config, None, &parties(config, "the address of the gateway"))?;
     http_upstream(config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    oidc::Organisation::of(&config.oidc, "https://scruple.example", &clock)?;
+    oidc::Organisation::of(&config.oidc, &config.tokens, "https://scruple.example", &clock)?;
+    signals::Transmitter::of(&config.signals, "https://scruple.example")?;
     messages::channels(&config.messages)?;
     Ok(())
 }

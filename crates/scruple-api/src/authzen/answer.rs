@@ -92,6 +92,8 @@ pub(super) struct About<'a> {
     pub purpose: Option<&'a str>,
     /// Until when what the person holds does not change, as far as is known.
     pub holds_until: Option<Timestamp>,
+    /// How the person can mend a denial by signing in.
+    pub step_up: Option<Value>,
     pub now: Timestamp,
 }
 
@@ -126,6 +128,9 @@ pub(super) fn decision(
     if let Some(askable) = askable {
         put("access_request", access_request(service, about, askable, rng)?);
         put("next_action", json!("request"));
+    } else if let (false, Some(step_up)) = (ruling.permitted, &about.step_up) {
+        put("step_up", step_up.clone());
+        put("next_action", json!("step_up"));
     } else if !ruling.permitted {
         put("next_action", json!("none"));
     }

@@ -1,7 +1,7 @@
 //! One evaluation, and several.
 
 use super::answer::{About, Askable, OBLIGATION_TYPE, decision};
-use super::question::{Early, action, are_short, asked, nobody, purpose, someone, text, what};
+use super::question::{Early, action, are_short, asked, nobody, purpose, sign_in, someone, text, what};
 use super::wire::{Decision, Decisions, EvaluationRequest, EvaluationsRequest, Semantic};
 use crate::body;
 use crate::body::Json;
@@ -142,11 +142,13 @@ async fn incomplete(service: &Service, caller: &Caller, rng: &mut (dyn CryptoRng
         action: "none".to_owned(),
         resource: None,
         patient: None,
+        lacking: Vec::new(),
         request_id: caller.request_id.clone(),
     };
     let record = service.parts.pipeline.ruled(asking, &nobody("nobody", None, None), &ruling, Vec::new(), now).await;
     record.map_err(|no| undecided(&no))?;
-    let about = About { evaluation, caller: caller.person(), role: None, purpose: None, holds_until: None, now };
+    let about =
+        About { evaluation, caller: caller.person(), role: None, purpose: None, holds_until: None, step_up: None, now };
     let mut answer = decision(service, &about, &ruling, None, rng)?;
     answer.context.insert("error".to_owned(), json!({ "status": 400, "message": ruling.words }));
     Ok(answer)
@@ -165,12 +167,13 @@ async fn one(
     let evaluation = new_id::<Decision>(service.now(), rng).to_string();
     let found = someone(service, subject).await?;
     let now = service.now();
-    let asking = |patient: Option<String>| Asking {
+    let asking = |patient: Option<String>, lacking: Vec<String>| Asking {
         evaluation: evaluation.clone(),
         caller: caller.login.clone(),
         action: doing.name.clone(),
         resource: Some(format!("{}/{}", resource.r#type, resource.id)),
         patient,
+        lacking,
         request_id: caller.request_id.clone(),
     };
     let known = found.and_then(|someone| {
@@ -186,31 +189,38 @@ async fn one(
             let named = purpose(Some(doing), context.as_ref()).ok();
             let who = nobody(&subject.id, role, named.clone());
             let ruling = early.ruling();
-            record(service, asking(None), &who, &ruling, now).await?;
+            record(service, asking(None, Vec::new()), &who, &ruling, now).await?;
             let about = About {
                 evaluation: evaluation.clone(),
                 caller: caller.person(),
                 role: None,
                 purpose: named.as_deref(),
                 holds_until: None,
+                step_up: None,
                 now,
             };
             return decision(service, &about, &ruling, Askable::of_early(&early).as_ref(), rng);
         }
     };
-    let who = asked(&pack, &someone, &subject.id, purpose, now);
+    let sign_in = sign_in(service, context.as_ref());
+    let acting = asked(service, (&pack, &sign_in), &someone, (&subject.id, purpose), now).await?;
+    let who = &acting.asked;
     let patient = what.patient.as_ref();
     let question = Evaluation {
-        asked: &who,
+        asked: who,
         thing: what.thing,
         patient: patient.map(scruple_flow::PatientRef::id),
         labels: what.labels,
         whole,
         now,
     };
-    let ruling = service.parts.pipeline.rule(&question).await.map_err(|no| undecided(&no))?;
+    let ruling = match acting.early() {
+        Some(early) => early.ruling(),
+        None => service.parts.pipeline.rule(&question).await.map_err(|no| undecided(&no))?,
+    };
     let ruling = as_supported(ruling, context.as_ref());
-    record(service, asking(patient.map(|patient| format!("Patient/{}", patient.id()))), &who, &ruling, now).await?;
+    let named = patient.map(|patient| format!("Patient/{}", patient.id()));
+    record(service, asking(named, acting.lacking.clone()), who, &ruling, now).await?;
     let asks = patient.filter(|_| ruling.code == "not_open").and_then(|patient| {
         Askable::of_patient(&pack, someone.held.person(), &who.question.role, &who.question.purpose, patient)
     });
@@ -220,6 +230,7 @@ async fn one(
         role: Some(&who.question.role),
         purpose: Some(&who.question.purpose),
         holds_until: Some(someone.selected.valid_until),
+        step_up: acting.step_up(&pack),
         now,
     };
     decision(service, &about, &ruling, asks.as_ref(), rng)

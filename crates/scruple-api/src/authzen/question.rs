@@ -4,13 +4,14 @@ use super::wire::{Action, Resource, Subject};
 use crate::fail::Fail;
 use crate::limits::{NAME_CHARS_MAX, SEGMENTS_MAX};
 use crate::service::Service;
-use scruple_app::{Held, RoleError, Rules, Selected, acting, select_role};
+use scruple_app::{Circumstances, Held, RoleError, Rules, Selected, SignIn, SignInRefused, acting, select_role};
 use scruple_core::{ConditionMask, Id, Relationship, SegmentSet, Timestamp};
 use scruple_fhir::dictionary;
 use scruple_flow::{PatientRef, Person, RoleCode};
+use scruple_identity::NAME_BYTES_MAX;
 use scruple_policy::{Pack, Question};
 use scruple_release::{Asked, Ruling, Thing};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -185,9 +186,73 @@ pub(super) fn labels(pack: &Pack, properties: Option<&Map<String, Value>>) -> Re
     Ok(labels)
 }
 
+/// How somebody has signed in, as the asking system says. What it does not say is not so.
+pub(super) fn sign_in(service: &Service, context: Option<&Map<String, Value>>) -> SignIn {
+    let said = context.and_then(|context| context.get("sign_in")).and_then(Value::as_object);
+    let several =
+        said.and_then(|said| said.get("amr")?.as_array()).is_some_and(|amr| amr.iter().any(|one| one == "mfa"));
+    let seconds = said.and_then(|said| said.get("auth_time")?.as_i64());
+    let address = text(said, "ip").and_then(|address| address.parse().ok());
+    let short = |name: &str| text(said, name).filter(|text| text.len() <= NAME_BYTES_MAX).map(str::to_owned);
+    SignIn {
+        several_factors: several,
+        acr: short("acr"),
+        at: seconds.and_then(|seconds| seconds.checked_mul(1_000_000)).map(Timestamp::from_micros),
+        device: short("device_id"),
+        inside: service.parts.networks.is_inside(address),
+    }
+}
+
 /// Somebody as a decision takes him.
-pub(super) fn asked(pack: &Pack, someone: &Someone, login: &str, purpose: String, now: Timestamp) -> Asked {
-    acting(&someone.held, &someone.selected, (login, purpose), pack, now)
+pub(super) struct Acting {
+    pub asked: Asked,
+    /// Conditions of sign-in, device and place that do not hold.
+    pub lacking: Vec<String>,
+    /// No record shows, or more would show to who confirms.
+    pub refused: Option<SignInRefused>,
+    pub may_confirm: bool,
+}
+
+impl Acting {
+    /// The no of a sign-in that is not enough.
+    pub fn early(&self) -> Option<Early> {
+        self.refused.map(|why| early(why.code(), why.words()))
+    }
+
+    /// What the person is to do (RFC 9470), where a denial can be mended so.
+    pub fn step_up(&self, pack: &Pack) -> Option<Value> {
+        let rules = &pack.sign_in;
+        let factors = self.refused == Some(SignInRefused::Factors);
+        if !factors && !(self.refused.is_none() && self.may_confirm) {
+            return None;
+        }
+        let mut step_up = Map::new();
+        step_up.insert("error".to_owned(), json!(SignInRefused::Factors.code()));
+        if !rules.acr_values.is_empty() {
+            let classes: Vec<&str> = rules.acr_values.iter().map(String::as_str).collect();
+            step_up.insert("acr_values".to_owned(), json!(classes.join(" ")));
+        }
+        if !factors {
+            step_up.insert("max_age".to_owned(), json!(u64::from(rules.confirmed_minutes) * 60));
+        }
+        Some(Value::Object(step_up))
+    }
+}
+
+/// Somebody as a decision takes him, who has signed in so.
+pub(super) async fn asked(
+    service: &Service,
+    (pack, sign_in): (&Pack, &SignIn),
+    someone: &Someone,
+    (login, purpose): (&str, String),
+    now: Timestamp,
+) -> Result<Acting, Fail> {
+    let (held, selected) = (&someone.held, &someone.selected);
+    let of = (&**held, &selected.role, purpose.as_str());
+    let judged = service.parts.access.circumstances(of, sign_in, pack, now).await?;
+    let asked = acting(held, selected, (login, purpose), judged.conditions, pack, now);
+    let Circumstances { lacking, refused, may_confirm, .. } = judged;
+    Ok(Acting { asked, lacking, refused, may_confirm })
 }
 
 /// Whoever was not found, for the record.

@@ -2,7 +2,9 @@
 //! every patient: what it found would tell who is a patient, and whose.
 
 use super::evaluate::{as_supported, message, of, undecided};
-use super::question::{Early, Someone, action, are_short, asked, in_role, nobody, purpose, someone, text, what};
+use super::question::{
+    Early, Someone, action, are_short, asked, in_role, nobody, purpose, sign_in, someone, text, what,
+};
 use super::wire::{ActionSearch, Entity, Found, PageAnswer, PageRequest, Resource, ResourceSearch, SubjectSearch};
 use crate::body::Json;
 use crate::caller::Caller;
@@ -94,10 +96,12 @@ struct Results {
     /// Why there is nothing.
     early: Option<Early>,
     who: Asked,
+    /// Conditions of sign-in, device and place that do not hold.
+    lacking: Vec<String>,
 }
 
 const fn nothing(who: Asked, early: Option<Early>) -> Results {
-    Results { entities: Vec::new(), next: None, first: None, early, who }
+    Results { entities: Vec::new(), next: None, first: None, early, who, lacking: Vec::new() }
 }
 
 const OF_PATIENTS: Early = Early {
@@ -115,7 +119,7 @@ async fn told(
     results: Results,
     rng: &mut (dyn CryptoRng + Send),
 ) -> Result<Json<Found>, Fail> {
-    let Results { entities, next, first, early, who } = results;
+    let Results { entities, next, first, early, who, lacking } = results;
     let now = service.now();
     let asking = Asking {
         evaluation: new_id::<Found>(now, rng).to_string(),
@@ -123,6 +127,7 @@ async fn told(
         action: format!("search/{kind}"),
         resource,
         patient: None,
+        lacking,
         request_id: caller.request_id.clone(),
     };
     let name = |entity: &Entity| entity.id.clone().or_else(|| entity.name.clone()).unwrap_or_default();
@@ -197,6 +202,7 @@ async fn subjects(service: &Service, search: &SubjectSearch, place: &Place) -> R
     if what.patient.is_some() {
         return Ok(nothing(nobody(), Some(OF_PATIENTS)));
     }
+    let sign_in = sign_in(service, search.context.as_ref());
     let mut results = nothing(nobody(), None);
     let (mut after, mut looked) = (place.after, 0);
     loop {
@@ -218,7 +224,11 @@ async fn subjects(service: &Service, search: &SubjectSearch, place: &Place) -> R
             let mut may = Vec::new();
             for role in roles {
                 let Ok(someone) = in_role(service, Arc::clone(&held), Some(&role), now) else { continue };
-                let who = asked(&pack, &someone, &login, purpose.clone(), now);
+                let acting = asked(service, (&pack, &sign_in), &someone, (&login, purpose.clone()), now).await?;
+                if acting.refused.is_some() {
+                    continue;
+                }
+                let who = acting.asked;
                 let ruling =
                     ruled(service, &who, (what.thing, what.labels, whole), search.context.as_ref(), now).await?;
                 if ruling.permitted {
@@ -299,7 +309,13 @@ async fn resources(service: &Service, search: &ResourceSearch, place: &Place) ->
         return Ok(nothing(nobody(), Some(OF_PATIENTS)));
     }
     let now = service.now();
-    let mut results = nothing(asked(&pack, &someone, &search.subject.id, purpose, now), None);
+    let sign_in = sign_in(service, search.context.as_ref());
+    let acting = asked(service, (&pack, &sign_in), &someone, (&search.subject.id, purpose), now).await?;
+    let early = acting.early();
+    let mut results = Results { lacking: acting.lacking, ..nothing(acting.asked, early) };
+    if results.early.is_some() {
+        return Ok(results);
+    }
     for (number, id) in all.into_iter().enumerate().skip(place.skip) {
         if results.entities.len() >= place.limit {
             results.next = Some(Place { skip: number, after: None, limit: place.limit });
@@ -382,6 +398,7 @@ async fn actions(service: &Service, search: &ActionSearch, place: &Place) -> Res
         return Ok(nothing(nobody(), Some(OF_PATIENTS)));
     }
     let now = service.now();
+    let sign_in = sign_in(service, search.context.as_ref());
     let mut results = nothing(nobody(), None);
     for (number, (name, purpose)) in offered(&pack, &someone, search.context.as_ref()).into_iter().enumerate() {
         if number < place.skip {
@@ -391,10 +408,18 @@ async fn actions(service: &Service, search: &ActionSearch, place: &Place) -> Res
             results.next = Some(Place { skip: number, after: None, limit: place.limit });
             break;
         }
-        let who = asked(&pack, &someone, &search.subject.id, purpose.clone(), now);
+        let of = (search.subject.id.as_str(), purpose.clone());
+        let acting = asked(service, (&pack, &sign_in), &someone, of, now).await?;
+        results.lacking.clone_from(&acting.lacking);
+        if let Some(early) = acting.early() {
+            results.early = Some(early);
+            continue;
+        }
+        let who = acting.asked;
         let ruling = ruled(service, &who, (what.thing, what.labels, false), search.context.as_ref(), now).await?;
         if ruling.permitted {
             results.first.get_or_insert(ruling);
+            results.early = None;
             results.who = who;
             let properties = Map::from_iter([("purpose_of_use".to_owned(), json!(purpose))]);
             results.entities.push(Entity { r#type: None, id: None, name: Some(name.to_owned()), properties });

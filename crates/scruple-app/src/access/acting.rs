@@ -7,12 +7,14 @@ use scruple_policy::{Pack, Question, Relationships};
 use scruple_release::Asked;
 use std::collections::BTreeMap;
 
-/// Somebody with the role that was selected, for a purpose, as a decision under `pack` takes him.
+/// Somebody with the role that was selected, for a purpose, as a decision under `pack` takes him. `circumstances`: the conditions of
+/// his sign-in, device and place that hold.
 #[must_use]
 pub fn acting(
     held: &Held,
     selected: &Selected,
     (subject, purpose): (&str, String),
+    circumstances: ConditionMask,
     pack: &Pack,
     now: Timestamp,
 ) -> Asked {
@@ -40,7 +42,7 @@ pub fn acting(
     } else {
         (conditions, relationship)
     };
-    let conditions = condition.map_or(conditions, |id| conditions.with(id));
+    let conditions = condition.map_or(conditions, |id| conditions.with(id)).union(circumstances);
     Asked {
         subject: subject.to_owned(),
         question: Question { role: selected.role.to_string(), purpose, conditions },

@@ -14,9 +14,10 @@ use crate::limits::{
     FEED_LOOKS_MAX, TASKS_SEEN_MAX,
 };
 use scruple_core::{Id, Timestamp};
-use scruple_flow::AccessTask;
+use scruple_flow::{AccessTask, DevicePosture};
 use scruple_store::{
-    Access, Feed, Login, Person, RoleCode, ShardVector, Store, StoreError, find_person_by_login, load_access,
+    Access, Feed, KnownDevice, Login, Person, RoleCode, ShardVector, Store, StoreError, find_person_by_login,
+    load_access, load_device,
 };
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -72,6 +73,8 @@ pub struct AccessCache {
 #[derive(Default)]
 struct Kept {
     entries: HashMap<Box<str>, Entry>,
+    /// Devices, also those that nobody has told of: an event names the device that is told of first, too.
+    devices: HashMap<Id<DevicePosture>, Arc<KnownDevice>>,
     /// How far the feed has been processed.
     seen: ShardVector,
     /// What was processed of late, oldest first.
@@ -156,6 +159,43 @@ impl AccessCache {
         };
         let loaded = tokio::time::timeout(ACCESS_LOAD_TIMEOUT, self.load_and_keep(subject, &login, now)).await;
         loaded.unwrap_or(Err(AccessError::Timeout { limit_ms: ACCESS_LOAD_TIMEOUT.as_millis() }))
+    }
+
+    /// What is known of a device, loaded if need be. Nobody has told of it: `Ok(None)`.
+    ///
+    /// # Errors
+    /// See [`AccessError`].
+    pub async fn device(
+        &self,
+        device: Id<DevicePosture>,
+        now: Timestamp,
+    ) -> Result<Option<DevicePosture>, AccessError> {
+        if !self.fresh.holds(now) {
+            return Err(AccessError::Stale);
+        }
+        if let Some(known) = self.read().devices.get(&device) {
+            return Ok(known.posture);
+        }
+        let loaded = tokio::time::timeout(ACCESS_LOAD_TIMEOUT, self.load_device(device)).await;
+        loaded.unwrap_or(Err(AccessError::Timeout { limit_ms: ACCESS_LOAD_TIMEOUT.as_millis() }))
+    }
+
+    async fn load_device(&self, device: Id<DevicePosture>) -> Result<Option<DevicePosture>, AccessError> {
+        let _turn = self.loads.acquire().await;
+        for _ in 0..ACCESS_LOAD_ATTEMPTS_MAX {
+            let restores = self.read().restores;
+            let known = Arc::new(load_device(&mut self.store.begin_read().await?, device).await?);
+            let mut kept = self.write();
+            let touches = |touched: &Touched| touched.touches_device(device);
+            if kept.restores == restores && !kept.is_overtaken(&known.vector, touches) {
+                if kept.devices.len() >= self.entries_max {
+                    kept.devices.clear();
+                }
+                kept.devices.insert(device, Arc::clone(&known));
+                return Ok(known.posture);
+            }
+        }
+        Err(AccessError::Overtaken { attempts: ACCESS_LOAD_ATTEMPTS_MAX })
     }
 
     /// Whether the feed is fresh at `now`.
@@ -290,6 +330,7 @@ impl Kept {
     /// The database went back: what is here, and every load under way, is of a history that is no more.
     fn begin_anew(&mut self, vector: &ShardVector) {
         self.entries.clear();
+        self.devices.clear();
         self.looks.clear();
         self.forgotten = vector.clone();
         self.restores = self.restores.wrapping_add(1);
@@ -297,6 +338,7 @@ impl Kept {
 
     fn evict(&mut self, touched: Touched, vector: &ShardVector) {
         self.entries.retain(|_, entry| !entry.held.is_touched_by(&touched));
+        self.devices.retain(|device, _| !touched.touches_device(*device));
         self.looks.push_back(Look { vector: vector.clone(), touched });
         while self.looks.len() > FEED_LOOKS_MAX {
             if let Some(look) = self.looks.pop_front() {
@@ -306,8 +348,13 @@ impl Kept {
     }
 
     fn overtook(&self, held: &Held) -> bool {
-        let lacks = |vector: &ShardVector| !held.vector().covers(vector);
-        lacks(&self.forgotten) || self.looks.iter().any(|look| lacks(&look.vector) && held.is_touched_by(&look.touched))
+        self.is_overtaken(held.vector(), |touched| held.is_touched_by(touched))
+    }
+
+    /// Whether something was processed that a load may lack which began at `loaded`.
+    fn is_overtaken(&self, loaded: &ShardVector, touches: impl Fn(&Touched) -> bool) -> bool {
+        let lacks = |vector: &ShardVector| !loaded.covers(vector);
+        lacks(&self.forgotten) || self.looks.iter().any(|look| lacks(&look.vector) && touches(&look.touched))
     }
 
     /// Drops what was not asked for since room was last made; where all was, one entry.

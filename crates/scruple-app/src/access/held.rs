@@ -2,7 +2,7 @@
 
 use scruple_core::{Id, Timestamp};
 use scruple_flow::step::{Step, missing};
-use scruple_flow::{AccessTask, ElevationKind, HeldElevation, HeldTask, Kinds};
+use scruple_flow::{AccessTask, DevicePosture, ElevationKind, HeldElevation, HeldTask, Kinds};
 use scruple_release::Limited;
 use scruple_store::{Access, Grant, HeldGrant, Person, PractitionerRef, RoleCode, ShardVector, Subject};
 use std::cmp::Reverse;
@@ -124,6 +124,12 @@ impl Held {
         self.access.disabled.iter().any(|one| one.contains(now))
     }
 
+    /// Whether it is the account of a system, registered with who answers for it.
+    #[must_use]
+    pub const fn is_system(&self) -> bool {
+        self.access.scopes.is_some()
+    }
+
     /// Whether his tokens may be used for something: of a system, what is registered, whatever the token says (**never-wider**).
     #[must_use]
     pub fn may_use(&self, scope: &str) -> bool {
@@ -186,6 +192,14 @@ pub(crate) struct Touched {
     everyone: bool,
     roles: BTreeSet<RoleCode>,
     persons: BTreeSet<Id<Person>>,
+    devices: BTreeSet<Id<DevicePosture>>,
+}
+
+impl Touched {
+    /// Whether events with these subjects may alter what is known of a device.
+    pub(crate) fn touches_device(&self, device: Id<DevicePosture>) -> bool {
+        self.everyone || self.devices.contains(&device)
+    }
 }
 
 impl FromIterator<Subject> for Touched {
@@ -199,6 +213,9 @@ impl FromIterator<Subject> for Touched {
                 }
                 Subject::Person(person) => {
                     touched.persons.insert(person);
+                }
+                Subject::Device(device) => {
+                    touched.devices.insert(device);
                 }
             }
         }

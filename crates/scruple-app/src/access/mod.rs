@@ -4,11 +4,13 @@
 
 mod acting;
 mod cache;
+mod circumstances;
 mod held;
 mod role;
 mod uses;
 
 pub use acting::acting;
 pub use cache::{AccessCache, AccessError};
+pub use circumstances::{Circumstances, SignIn, SignInRefused, device_id};
 pub use held::{ActiveRole, Held};
 pub use role::{RoleError, Selected, select_role};

@@ -229,6 +229,7 @@ impl<'a> LogReader<'a> {
                 grant: None,
                 elevation: None,
                 entry: None,
+                outside: false,
                 facts: Phi::new(facts.to_bytes()),
             });
         }

@@ -12,6 +12,7 @@ use scruple_core::{
 };
 use scruple_flow::{Elevation, Grant, Login, Person};
 use scruple_ledger::{Entries, FileSystem, LedgerError, Payload, entries};
+use scruple_policy::INSIDE;
 use scruple_store::{
     AccessBasis, AccessOutcome, AccessSource, LedgerPart, NewChartAccess, SourceKind, Store, StoreError, access_cursor,
     find_grant, find_person_by_login, find_release,
@@ -286,6 +287,7 @@ impl Indexer {
             grant: draft.grant,
             elevation: draft.elevation,
             entry: i64::try_from(index).ok(),
+            outside: draft.outside,
             facts: Phi::new(draft.facts.to_bytes()),
         })
     }
@@ -358,6 +360,7 @@ fn context(actor: &Actor, decision: Option<&DecisionFacts>, request: Option<&Req
         "interaction": request.map(|request| request.interaction.as_str()),
         "type": request.and_then(|request| request.resource_type.as_deref()),
         "id": request.and_then(|request| request.id.as_deref()),
+        "outside": request.is_some_and(|request| request.lacking.iter().any(|name| name == INSIDE)),
     })
 }
 
@@ -372,6 +375,7 @@ struct Draft {
     basis: AccessBasis,
     grant: Option<Id<Grant>>,
     elevation: Option<Id<Elevation>>,
+    outside: bool,
     facts: AccessFacts,
 }
 
@@ -423,6 +427,7 @@ fn drafts(context: &Value, released: Option<(&Vec<String>, &Vec<String>, &Vec<St
                 .strip_prefix("Elevation/")
                 .or_else(|| target.strip_prefix("AccessTask/"))
                 .and_then(|id| id.parse().ok()),
+            outside: context.get("outside").and_then(Value::as_bool) == Some(true),
             facts: AccessFacts {
                 types: types.clone(),
                 patients: count,

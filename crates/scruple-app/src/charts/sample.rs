@@ -1,5 +1,5 @@
-//! [`Sample`]: the accesses of a period that somebody is to look at. All of those who lead are listed, and of them more are drawn than
-//! of others. What is drawn follows from the accesses and the period alone: whoever draws again draws the same.
+//! [`Sample`]: the accesses of a period that somebody is to look at. All of those who lead and all from outside are listed, and of
+//! them more are drawn than of others. What is drawn follows from the accesses and the period alone: whoever draws again draws the same.
 
 use crate::limits::HISTORY_ACCESSES_MAX;
 use scruple_core::{Id, Timestamp};
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 /// Of a hundred accesses, how many are drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SampleRates {
-    /// Of those who lead.
+    /// Of those who lead, and of those from outside.
     pub leaders_percent: u8,
     /// Of everybody else.
     pub others_percent: u8,
@@ -30,7 +30,7 @@ pub struct Sampled {
     pub drawn: bool,
 }
 
-/// The accesses of a period that somebody is to look at: all of those who lead, and the drawn ones of others.
+/// The accesses of a period that somebody is to look at: all of those who lead, all from outside, and the drawn ones of others.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sample {
     /// The accesses, oldest first.
@@ -39,6 +39,8 @@ pub struct Sample {
     pub of_leaders: usize,
     /// Accesses of others.
     pub of_others: usize,
+    /// Accesses of others that came from outside.
+    pub from_outside: usize,
     /// There are more than were looked at.
     pub is_cut: bool,
 }
@@ -61,7 +63,7 @@ impl Sample {
             Some(role) => leaders.iter().any(|leader| leader.as_str() == role),
             None => access.person.is_some_and(|person| people.contains(&person)),
         };
-        let (mut of_leaders, mut of_others) = (Vec::new(), Vec::new());
+        let (mut of_leaders, mut outside, mut of_others) = (Vec::new(), Vec::new(), Vec::new());
         let mut after: AfterAccess = None;
         let mut is_cut = false;
         loop {
@@ -70,31 +72,36 @@ impl Sample {
             after = page.last().map(|access| (access.at, access.id));
             let (leading, other): (Vec<_>, Vec<_>) = page.into_iter().partition(is_leader);
             of_leaders.extend(leading);
+            let (from_outside, other): (Vec<_>, Vec<_>) = other.into_iter().partition(|access| access.outside);
+            outside.extend(from_outside);
             of_others.extend(other);
             if is_last {
                 break;
             }
-            if of_leaders.len() + of_others.len() >= HISTORY_ACCESSES_MAX {
+            if of_leaders.len() + outside.len() + of_others.len() >= HISTORY_ACCESSES_MAX {
                 is_cut = true;
                 break;
             }
         }
         let seed = from.micros().unsigned_abs();
         let leading = drawn(&of_leaders, rates.leaders_percent, seed);
+        let remote = drawn(&outside, rates.leaders_percent, seed);
         let other = drawn(&of_others, rates.others_percent, seed);
         let kept = of_leaders
             .iter()
             .map(|one| (one, true))
+            .chain(outside.iter().map(|one| (one, false)))
             .chain(of_others.iter().filter(|one| other.contains(&one.id)).map(|one| (one, false)));
         let mut rows = Vec::new();
         for (one, of_leader) in kept {
             if let Some(access) = find_access(&mut tx, one.id).await? {
-                let drawn = leading.contains(&access.id) || other.contains(&access.id);
+                let drawn = [&leading, &remote, &other].into_iter().any(|ids| ids.contains(&access.id));
                 rows.push(Sampled { access, of_leader, drawn });
             }
         }
         rows.sort_by_key(|row| (row.access.at, row.access.id));
-        Ok(Self { rows, of_leaders: of_leaders.len(), of_others: of_others.len(), is_cut })
+        let (from_outside, of_others) = (outside.len(), of_others.len() + outside.len());
+        Ok(Self { rows, of_leaders: of_leaders.len(), of_others, from_outside, is_cut })
     }
 }
 
@@ -139,6 +146,7 @@ mod tests {
             at: Timestamp::from_micros(0),
             person: None,
             role: None,
+            outside: false,
         };
         (0..count).map(one).collect()
     }

@@ -8,6 +8,7 @@ mod provider;
 use crate::record::Record;
 use rand_core::CryptoRng;
 use scruple_core::{Clock, Id, Phi, Timestamp, new_id};
+use scruple_flow::DevicePosture;
 use scruple_flow::limits::LOGIN_BYTES_MAX;
 use scruple_identity::passkey::{Account, Passkey, PasskeyError, Passkeys};
 use scruple_identity::recovery::{self, Digest, RecoveryCode, RecoveryKey};
@@ -365,7 +366,7 @@ impl Door<'_> {
             insert_credential(&mut tx, &new).await?;
             shown.push(code.expose());
         }
-        let (session, token) = self.open(&mut tx, person, device, "enrolment", at).await?;
+        let (session, token) = self.open(&mut tx, person, (device, None), "enrolment", at).await?;
         records.push(Record::signed_in(session, person, "enrolment", device.code(), at));
         let position = self.commit(tx, &records).await?;
         Ok(Entered { person, session, token, recovery: shown, position })
@@ -375,13 +376,14 @@ impl Door<'_> {
         &mut self,
         tx: &mut Tx,
         person: Id<Person>,
-        device: DeviceClass,
+        (device, device_id): (DeviceClass, Option<Id<DevicePosture>>),
         method: &'static str,
         at: Timestamp,
     ) -> Result<(Id<Session>, SessionToken), DoorError> {
         let token = SessionToken::generate(self.rng);
         let id = new_id(at, self.rng);
-        let new = NewSession { id, person, token_hash: token.hash(), device: device.code(), method, at };
+        let (token_hash, device) = (token.hash(), device.code());
+        let new = NewSession { id, person, token_hash, device, method, device_id, at };
         insert_session(tx, &new).await?;
         begin_use(tx, person, at).await?;
         Ok((id, token))
@@ -402,7 +404,7 @@ impl Door<'_> {
             Err(error) => return self.failed(tx, person, error, at).await,
         };
         clear_sign_in_failures(&mut tx, person).await?;
-        let (session, token) = self.open(&mut tx, person, device, method, at).await?;
+        let (session, token) = self.open(&mut tx, person, (device, None), method, at).await?;
         let record = Record::signed_in(session, person, method, device.code(), at);
         let position = self.commit(tx, &[record]).await?;
         Ok(Entered { person, session, token, recovery: Vec::new(), position })
@@ -512,7 +514,7 @@ impl Door<'_> {
         let mut tx = self.store.begin().await?;
         let person = self.passkey(&mut tx, &attempt.passkey, answer, at).await?;
         clear_sign_in_failures(&mut tx, person).await?;
-        let (session, token) = self.open(&mut tx, person, attempt.device, "passkey", at).await?;
+        let (session, token) = self.open(&mut tx, person, (attempt.device, None), "passkey", at).await?;
         let record = Record::signed_in(session, person, "passkey", attempt.device.code(), at);
         let position = self.commit(tx, &[record]).await?;
         Ok(Entered { person, session, token, recovery: Vec::new(), position })

@@ -2,14 +2,16 @@
 //! not left, and is the one who came under that name before, is judged here.
 
 use super::{CEREMONY_MICROS, Door, DoorError, Entered, SignedIn, here, new_id};
+use crate::access::device_id;
 use crate::ports::ProviderError;
 use crate::record::Record;
 use scruple_core::{Id, Phi};
+use scruple_flow::{DevicePosture, DeviceStanding};
 use scruple_identity::oidc;
 use scruple_identity::session::DeviceClass;
 use scruple_store::{
     Ceremony, Credential, CredentialKind, Login, NewCredential, Position, Session, clear_sign_in_failures,
-    confirm_session, find_person_by_login, insert_credential, list_credentials,
+    confirm_session, find_device, find_person_by_login, insert_credential, list_credentials,
 };
 
 /// What somebody has gone to the provider for.
@@ -53,6 +55,8 @@ pub struct Named {
     login: Login,
     /// Issuer and subject: the provider gives them to nobody else.
     subject: Phi<Vec<u8>>,
+    /// The device that he has signed in on, where the provider names it.
+    device: Option<Id<DevicePosture>>,
 }
 
 impl Named {
@@ -63,7 +67,8 @@ impl Named {
     pub fn new(verified: &oidc::Login, login: Option<&str>) -> Result<Self, ProviderError> {
         let login = login.and_then(|login| login.parse().ok()).ok_or(ProviderError::NoLogin)?;
         let subject = format!("{}\n{}", verified.issuer(), verified.subject());
-        Ok(Self { login, subject: Phi::new(subject.into_bytes()) })
+        let device = verified.device().map(device_id);
+        Ok(Self { login, subject: Phi::new(subject.into_bytes()), device })
     }
 
     fn is_among(&self, credentials: &[Credential]) -> bool {
@@ -111,6 +116,12 @@ impl Door<'_> {
         let at = self.clock.now();
         let person = find_person_by_login(&mut tx, &named.login).await?.ok_or(DoorError::Refused)?.id;
         here(&mut tx, person, at).await?;
+        if let Some(device) = named.device
+            && let Some(known) = find_device(&mut tx, device).await?
+            && known.standing(|_| true) == DeviceStanding::Failing
+        {
+            return Err(DoorError::Refused);
+        }
         let mut subjects = list_credentials(&mut tx, person).await?;
         subjects.retain(|one| one.kind == CredentialKind::Oidc);
         let mut records = Vec::new();
@@ -124,7 +135,7 @@ impl Door<'_> {
             return self.failed(tx, person, DoorError::Refused, at).await;
         }
         clear_sign_in_failures(&mut tx, person).await?;
-        let (session, token) = self.open(&mut tx, person, device, "oidc", at).await?;
+        let (session, token) = self.open(&mut tx, person, (device, named.device), "oidc", at).await?;
         records.push(Record::signed_in(session, person, "oidc", device.code(), at));
         let position = self.commit(tx, &records).await?;
         Ok(Entered { person, session, token, recovery: Vec::new(), position })

@@ -14,6 +14,8 @@ mod charts;
 mod deputies;
 #[path = "cases/desk.rs"]
 mod desk;
+#[path = "cases/devices.rs"]
+mod devices;
 #[path = "cases/directory.rs"]
 mod directory;
 #[path = "cases/door.rs"]

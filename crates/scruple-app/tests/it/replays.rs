@@ -242,6 +242,7 @@ fn a_search_that_found_nothing_counts_by_what_was_asked_for() {
             parameters: Vec::new(),
             request_id: None,
             source: None,
+            lacking: Vec::new(),
         });
     }
     let draft = changed("coder", "\"devices\", \"documents\", \"free_text\",", "\"devices\", \"free_text\",");

@@ -7,7 +7,7 @@ use scruple_app::{AccessCache, FeedFollower, SeedPerson, StoreKeys, seed_workfor
 use scruple_connect::{Base, HttpUpstream, Options as ConnectOptions};
 use scruple_core::{Clock, Entry, EntryBody, Timestamp};
 use scruple_fhir::search::Dialect;
-use scruple_gateway::{AnswerTiming, Gateway, Parts};
+use scruple_gateway::{AnswerTiming, Gateway, Networks, Parts};
 use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
 use scruple_ledger::{MergedReserve, Notices, Recorder, RefusedCounts};
 use scruple_policy::Active;
@@ -168,6 +168,7 @@ impl Setting {
             verifier: Verifier::new(&self.jwks, parties(), LEEWAY_SECONDS)?,
             path: "/fhir".to_owned(),
             timing: self.timing,
+            networks: Networks::default(),
             now: self.now,
         }))
     }

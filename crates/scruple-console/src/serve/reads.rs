@@ -50,7 +50,10 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Reads, Store
     let rates = site.parts.sample;
     let sample = Sample::draw(&site.parts.store, &leaders(&pack), period, rates).await?;
     let mut rows = Vec::with_capacity(sample.rows.len());
-    for one in sample.rows.iter().filter(|one| one.drawn).chain(sample.rows.iter().filter(|one| !one.drawn)) {
+    // What was drawn comes first, and of both what came from outside.
+    let mut order: Vec<&Sampled> = sample.rows.iter().collect();
+    order.sort_by_key(|one| (!one.drawn, !one.access.outside));
+    for one in order {
         rows.push(row(site, &pack, one).await?);
     }
     let least = match (sample.is_cut, is_behind) {
@@ -63,11 +66,11 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Reads, Store
         as_of: when(now),
         month: period.0.to_string().chars().take(7).collect(),
         summary: format!(
-            "Managers opened charts {} times, others {} times.{least}",
-            sample.of_leaders, sample.of_others
+            "Managers opened charts {} times, others {} times, {} of them from outside.{least}",
+            sample.of_leaders, sample.of_others, sample.from_outside
         ),
         rates: format!(
-            "Drawn are {} of a hundred accesses of managers, and {} of others: a house rule.",
+            "Drawn are {} of a hundred accesses of managers and of those from outside, and {} of others: a house rule.",
             rates.leaders_percent, rates.others_percent
         ),
         rows,
@@ -97,7 +100,12 @@ async fn row(site: &Site, pack: &Pack, one: &Sampled) -> Result<ReadRow, StoreEr
         what: charts::opened(&facts),
         patient: words::last_four(access.patient.expose()),
         at: when(access.at),
-        mark: if one.drawn { Mark::wait("Drawn") } else { Mark::over("Listed") },
+        mark: match (one.drawn, access.outside) {
+            (true, true) => Mark::wait("Drawn, from outside"),
+            (true, false) => Mark::wait("Drawn"),
+            (false, true) => Mark::over("From outside"),
+            (false, false) => Mark::over("Listed"),
+        },
         task: task.map(|task| format!("/tasks/{}", task.order.id)),
     })
 }

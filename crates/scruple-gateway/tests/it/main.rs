@@ -16,6 +16,7 @@ mod medplum;
 mod pairs;
 mod records;
 mod requests;
+mod sign_in;
 mod support;
 mod tasks;
 mod timing;

@@ -9,7 +9,8 @@ use scruple_connect::{EMBEDDED_BASE, EmbeddedUpstream};
 use scruple_core::{Clock, Entry, EntryBody, FixedClock, Timestamp};
 use scruple_gateway::{AnswerTiming, Gateway, Parts};
 use scruple_hospital::upstream::Server;
-use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, Verifier};
+use scruple_http::Networks;
+use scruple_identity::{Claims, Issuer, LEEWAY_SECONDS, Parties, SignIn, Verifier};
 use scruple_ledger::simulate::SimStorage;
 use scruple_ledger::{
     FileSystem, MergedReserve, Notices, OpenOptions, Payload, Recorder, RecorderOptions, RefusedCounts, ReserveOptions,
@@ -214,7 +215,8 @@ impl World {
         let (access, follower, state) = runtime.block_on(access(&database, &clock));
         let parties = Parties { issuer: ISSUER.to_owned(), audience: BASE.to_owned() };
         let issuer = Issuer::generate(parties.clone(), &mut ChaCha20Rng::seed_from_u64(11)).unwrap();
-        let verifier = Verifier::new(issuer.jwks(), parties, LEEWAY_SECONDS).unwrap();
+        let verifier = Verifier::new(issuer.jwks(), parties, LEEWAY_SECONDS).unwrap().with_device_claim("device_id");
+        let networks = Networks::parse("10.0.0.0/8", "10.9.0.1").unwrap();
         let pipeline = Arc::new(Pipeline::new(scruple_release::Parts {
             policy: Policy::new(policy),
             upstream: Arc::clone(&exchange) as Arc<dyn Upstream>,
@@ -223,8 +225,15 @@ impl World {
             page: root().column("gateway.page").unwrap(),
             base: BASE.to_owned(),
         }));
-        let gateway =
-            Arc::new(Gateway::new(Parts { pipeline, access, verifier, path: "/fhir".to_owned(), timing, now: noon() }));
+        let gateway = Arc::new(Gateway::new(Parts {
+            pipeline,
+            access,
+            verifier,
+            path: "/fhir".to_owned(),
+            timing,
+            networks,
+            now: noon(),
+        }));
         Self { runtime, gateway, clock, upstream: exchange, recorder, issuer, follower: Some(follower), state, dir }
     }
 
@@ -248,9 +257,26 @@ impl World {
         self.issuer.issue(&claims, self.clock.now(), &mut ChaCha20Rng::seed_from_u64(12)).unwrap()
     }
 
+    /// A token that says of the sign-in what is said here.
+    pub fn token_signed_in(&self, role: &str, purpose: &str, sign_in: &SignIn<'_>) -> String {
+        let claims = Claims {
+            subject: login(role).to_owned(),
+            client_id: "test".to_owned(),
+            roles: vec![role.to_owned()],
+            purpose: Some(purpose.to_owned()),
+            lifetime_seconds: 8 * 3_600,
+        };
+        self.issuer.issue_signed_in(&claims, sign_in, self.clock.now(), &mut ChaCha20Rng::seed_from_u64(13)).unwrap()
+    }
+
     /// Asks without a socket.
     pub fn ask(&self, request: &Request, token: Option<&str>, seed: u64) -> Response {
-        let Some((response, id)) = self.handle(request, token, seed) else {
+        self.ask_from(None, request, token, seed)
+    }
+
+    /// The same from an address.
+    pub fn ask_from(&self, source: Option<&str>, request: &Request, token: Option<&str>, seed: u64) -> Response {
+        let Some((response, id)) = self.handle_from(source, request, token, seed) else {
             // No HTTP client can send it, and no listener takes it.
             return Response { status: 400, headers: Vec::new(), body: Vec::new() };
         };
@@ -268,6 +294,16 @@ impl World {
         token: Option<&str>,
         seed: u64,
     ) -> Option<(scruple_gateway::Response, String)> {
+        self.handle_from(None, request, token, seed)
+    }
+
+    fn handle_from(
+        &self,
+        source: Option<&str>,
+        request: &Request,
+        token: Option<&str>,
+        seed: u64,
+    ) -> Option<(scruple_gateway::Response, String)> {
         let mut target = request.path.clone();
         if let Some(query) = &request.query {
             target = format!("{target}?{query}");
@@ -281,7 +317,7 @@ impl World {
         }
         let request = builder.body(Full::new(Bytes::from(request.body.clone()))).ok()?;
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let handled = self.gateway.handle(request, None, self.clock.as_ref(), &mut rng);
+        let handled = self.gateway.handle(request, source.map(str::to_owned), self.clock.as_ref(), &mut rng);
         Some(self.runtime.block_on(handled))
     }
 

@@ -3,7 +3,7 @@
 use super::{Algorithm, KeySet, OidcError};
 use crate::json::{OneOrMany, base64url, object, seconds};
 use crate::jws;
-use crate::token::is_name;
+use crate::token::{is_name, named};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use scruple_core::Timestamp;
 use serde::Deserialize;
@@ -27,6 +27,7 @@ pub struct Login {
     name: Option<String>,
     preferred_username: Option<String>,
     email: Option<String>,
+    device: Option<String>,
 }
 
 impl Login {
@@ -90,6 +91,12 @@ impl Login {
     pub fn email(&self) -> Option<&str> {
         self.email.as_deref()
     }
+
+    /// The claim that names the device, if it was said which one that is.
+    #[must_use]
+    pub fn device(&self) -> Option<&str> {
+        self.device.as_deref()
+    }
 }
 
 impl fmt::Debug for Login {
@@ -113,6 +120,8 @@ pub(super) struct Expected<'a> {
     /// `auth_time` must be there and not before.
     pub authenticated_since: Option<Timestamp>,
     pub leeway_micros: i64,
+    /// The claim that names the device.
+    pub device_claim: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -151,9 +160,10 @@ pub(super) fn verify(token: &str, keys: &KeySet, expected: &Expected<'_>, now: T
     let signature = base64url(parts.signature).ok_or(malformed("the signature is no base64url"))?;
     keys.verify(algorithm, parts.header.kid.as_deref(), parts.message.as_bytes(), &signature)?;
     let payload = base64url(parts.payload).ok_or(malformed("the claims are no base64url"))?;
-    let payload: Payload = object(&payload).ok_or(OidcError::Claims { claim: "*" })?;
-    check_parties(&payload, expected)?;
-    read(payload, expected, now)
+    let claims: Payload = object(&payload).ok_or(OidcError::Claims { claim: "*" })?;
+    check_parties(&claims, expected)?;
+    let device = expected.device_claim.and_then(|claim| named(&payload, claim));
+    Ok(Login { device, ..read(claims, expected, now)? })
 }
 
 fn check_parties(payload: &Payload, expected: &Expected<'_>) -> Result<(), OidcError> {
@@ -217,5 +227,6 @@ fn read(payload: Payload, expected: &Expected<'_>, now: Timestamp) -> Result<Log
         name: payload.name.filter(|name| is_name(name)),
         preferred_username: payload.preferred_username.filter(|name| is_name(name)),
         email: payload.email.filter(|email| email_verified && is_name(email)),
+        device: None,
     })
 }

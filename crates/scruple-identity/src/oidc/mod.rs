@@ -162,6 +162,7 @@ pub struct RelyingParty {
     provider: Provider,
     client: Client,
     leeway_micros: i64,
+    device_claim: Option<String>,
 }
 
 impl RelyingParty {
@@ -181,7 +182,13 @@ impl RelyingParty {
         if leeway_seconds > LEEWAY_SECONDS_MAX {
             return Err(unfit("the leeway is too long"));
         }
-        Ok(Self { provider, client, leeway_micros: i64::from(leeway_seconds) * MICROS_PER_SECOND })
+        Ok(Self { provider, client, leeway_micros: i64::from(leeway_seconds) * MICROS_PER_SECOND, device_claim: None })
+    }
+
+    /// The same, which also reads the claim of the ID token that names the device.
+    #[must_use]
+    pub fn with_device_claim(self, claim: &str) -> Self {
+        Self { device_claim: Some(claim.to_owned()), ..self }
     }
 
     /// The provider.
@@ -315,6 +322,7 @@ impl RelyingParty {
             acr_values: &flow.acr_values,
             authenticated_since: flow.max_age_seconds.map(|seconds| flow.authenticated_since(seconds)),
             leeway_micros: self.leeway_micros,
+            device_claim: self.device_claim.as_deref(),
         };
         login::verify(&token, keys, &expected, now)
     }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use insta::assert_snapshot;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, TryCryptoRng, TryRng};
-use scruple_identity::{Claims, Issuer, IssuerError};
+use scruple_identity::{Claims, Issuer, IssuerError, LEEWAY_SECONDS, SignIn, Verifier};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::convert::Infallible;
 
@@ -17,7 +17,7 @@ fn a_token_says_what_rfc_9068_asks() {
     let token = issuer.issue(&claims(), NOW, &mut rng(2)).unwrap();
     let [header, payload, _] = token.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
     assert_snapshot!(decoded(header), @r#"{"typ":"at+jwt","alg":"ES256","kid":"m_n-bONnCMWA0YwpPX7gUPOLeJRsdqKZ4wwUcS1JzTA"}"#);
-    assert_snapshot!(decoded(payload), @r#"{"iss":"https://idp.example","aud":"https://gateway.example/fhir","sub":"Zq7CANARY-sub","client_id":"ehr","iat":1795824000,"exp":1795824300,"jti":"01a21f73-9c00-751b-8a31-c98b9fe13065","roles":["nurse"],"extensions":{"ihe_iua":{"purpose_of_use":[{"code":"TREAT","system":"http://terminology.hl7.org/CodeSystem/v3-ActReason"}]}}}"#);
+    assert_snapshot!(decoded(payload), @r#"{"iss":"https://idp.example","aud":"https://gateway.example/fhir","sub":"Zq7CANARY-sub","client_id":"ehr","iat":1795824000,"exp":1795824300,"jti":"01a21f73-9c00-751b-8a31-c98b9fe13065","roles":["nurse"],"auth_time":1795824000,"amr":["mfa"],"extensions":{"ihe_iua":{"purpose_of_use":[{"code":"TREAT","system":"http://terminology.hl7.org/CodeSystem/v3-ActReason"}]}}}"#);
     assert_snapshot!(issuer.jwks(), @r#"{"keys":[{"use":"sig","alg":"ES256","kid":"m_n-bONnCMWA0YwpPX7gUPOLeJRsdqKZ4wwUcS1JzTA","kty":"EC","crv":"P-256","x":"oO-YBpSfOWsVtDvfSPuM3z9AfN6W56Hk_KvYxb_jdEA","y":"66tmkPfZb9C-zm21ltzOeIh9nt5OctXPC4p9tWSU7Ak"}]}"#);
     let read = verifier(&issuer).verify(&token, NOW).unwrap();
     assert_eq!(read.subject(), claims().subject);
@@ -35,6 +35,28 @@ fn without_purpose_and_roles_a_token_says_none() {
     let token = issuer.issue(&bare, NOW, &mut rng(2)).unwrap();
     let read = verifier(&issuer).verify(&token, NOW).unwrap();
     assert_eq!((read.roles(), read.purpose()), (&[][..], None));
+}
+
+/// IL-02, IL-04: what a token says of the sign-in and of the device is read, and what it does not say is not so.
+#[test]
+fn a_token_says_how_its_person_has_signed_in_and_on_which_device() {
+    let issuer = issuer(1);
+    let earlier = NOW.plus_micros(-600_000_000);
+    let full = SignIn { at: Some(earlier), several_factors: true, acr: Some("aal2"), device: Some("laptop-7") };
+    for (sign_in, expected) in [
+        (SignIn::default(), (false, None, None, None)),
+        (SignIn::confirmed(NOW), (true, None, Some(NOW), None)),
+        (full, (true, Some("aal2"), Some(earlier), Some("laptop-7"))),
+    ] {
+        let token = issuer.issue_signed_in(&claims(), &sign_in, NOW, &mut rng(2)).unwrap();
+        let own = verifier(&issuer).with_device_claim("device_id");
+        let read = own.verify(&token, NOW).unwrap();
+        assert_eq!((read.has_several_factors(), read.acr(), read.authenticated_at(), read.device()), expected);
+        // Nobody has said which claim it is, or another one.
+        assert_eq!(verifier(&issuer).verify(&token, NOW).unwrap().device(), None);
+        let other = Verifier::new(issuer.jwks(), parties(), LEEWAY_SECONDS).unwrap().with_device_claim("deviceid");
+        assert_eq!(other.verify(&token, NOW).unwrap().device(), None);
+    }
 }
 
 #[test]

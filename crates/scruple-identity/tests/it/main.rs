@@ -10,6 +10,7 @@ mod oidc;
 mod passkey;
 mod recovery;
 mod session;
+mod signal;
 mod totp;
 mod verify;
 

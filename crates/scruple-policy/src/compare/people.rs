@@ -11,6 +11,7 @@ pub(super) fn compare(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
     projects(before, after, changes);
     guardrails(before, after, changes);
     exceptions(before, after, changes);
+    sign_in(before, after, changes);
     whole(before, after, changes);
 }
 
@@ -108,6 +109,57 @@ fn rule_words(rule: &Rule) -> String {
         rule.hours,
         rule.decide_hours
     )
+}
+
+/// How people must have signed in.
+fn sign_in(before: &Pack, after: &Pack, changes: &mut Vec<Change>) {
+    let [old, new] = [&before.sign_in, &after.sign_in];
+    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    let segments = |pack: &Pack| -> BTreeSet<String> {
+        pack.segment_names(pack.sign_in.confirmed_outside).into_iter().map(str::to_owned).collect()
+    };
+    // More of it asks for more.
+    let asks = |was: &BTreeSet<String>, is: &BTreeSet<String>| match (was.is_subset(is), is.is_subset(was)) {
+        (true, _) => Direction::Narrower,
+        (_, true) => Direction::Wider,
+        _ => Direction::Otherwise,
+    };
+    let stricter = |narrower: bool| if narrower { Direction::Narrower } else { Direction::Wider };
+    let (outside, outside_now) = (segments(before), segments(after));
+    let hours = |pack: &Pack| pack.sign_in.working_hours.as_ref().map_or_else(|| "none".to_owned(), |one| one.words());
+    let rows = [
+        (
+            "several_factors",
+            [old.several_factors.to_string(), new.several_factors.to_string()],
+            stricter(new.several_factors),
+        ),
+        ("acr_values", [list(&old.acr_values), list(&new.acr_values)], Direction::Otherwise),
+        (
+            "one_factor_roles",
+            [list(&old.one_factor_roles), list(&new.one_factor_roles)],
+            asks(&new.one_factor_roles, &old.one_factor_roles),
+        ),
+        (
+            "emergency",
+            [old, new].map(|rules| if rules.emergency_opens { "open" } else { "closed" }.to_owned()),
+            stricter(!new.emergency_opens),
+        ),
+        ("device", [old, new].map(|rules| rules.device.word().to_owned()), stricter(new.device > old.device)),
+        ("device_must", [list(&old.device_must), list(&new.device_must)], asks(&old.device_must, &new.device_must)),
+        (
+            "confirmed_minutes",
+            [old, new].map(|rules| rules.confirmed_minutes.to_string()),
+            stricter(new.confirmed_minutes < old.confirmed_minutes),
+        ),
+        ("confirmed_outside", [list(&outside), list(&outside_now)], asks(&outside, &outside_now)),
+        ("working_hours", [hours(before), hours(after)], Direction::Otherwise),
+    ];
+    for (name, [was, is], direction) in rows {
+        if was != is {
+            let sentence = format!("How people sign in: `{name}` is {is}; before: {was}.");
+            changes.push(change(About::Pack, name.to_owned(), direction, [Some(was), Some(is)], sentence));
+        }
+    }
 }
 
 /// A step that is asked for no more lets people in sooner.

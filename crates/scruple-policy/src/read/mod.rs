@@ -5,6 +5,7 @@ mod exceptions;
 mod people;
 mod relations;
 mod roles;
+mod sign_in;
 mod tasks;
 
 use crate::guardrail::Guardrails;
@@ -37,6 +38,8 @@ struct PackToml {
     practice_patients: BTreeSet<String>,
     #[serde(default)]
     desk: DeskRules,
+    #[serde(default)]
+    sign_in: sign_in::SignInToml,
 }
 
 /// Reads a pack.
@@ -181,6 +184,7 @@ impl Reader<'_> {
         let desk = head.as_ref().map_or_else(DeskRules::default, |head| head.desk);
         self.desk(desk);
         let reminders = self.reminders(&roles);
+        let sign_in = self.sign_in(head.as_ref().map(|head| &head.sign_in), &names, &roles);
         let has_file = |name: &str| self.files.0.contains_key(&format!("roles/{name}.toml"));
         let alone: Vec<&String> = by_role.keys().filter(|name| !roles.contains_key(*name) && !has_file(name)).collect();
         for name in alone {
@@ -217,6 +221,7 @@ impl Reader<'_> {
             systems,
             desk,
             reminders,
+            sign_in,
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{ACTIVE, PACK, categories, conditions, question, view};
 use proptest::prelude::*;
 use scruple_core::{CategoryId, ConditionMask, ENGINE_VERSION, SegmentId, SegmentLimit, View};
-use scruple_policy::{Cedar, Question, Refusal, Role, admit, explain, table};
+use scruple_policy::{Cedar, Question, Refusal, Role, UNCONFIRMED_OUTSIDE, admit, explain, table};
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
@@ -240,10 +240,11 @@ proptest! {
         }
     }
 
-    /// More conditions never narrow.
+    /// More conditions never narrow, but for the one that says so.
     #[test]
     fn a_condition_more_never_narrows(question in questions(), more in any::<u64>()) {
         let pack = &PACK;
+        let more = more & !conditions(pack, &[UNCONFIRMED_OUTSIDE]).0;
         let wide = Question { conditions: ConditionMask(question.conditions.0 | more), ..question.clone() };
         if let (Ok(narrow), Ok(wide)) = (table(pack, &question), table(pack, &wide)) {
             for category in categories(pack) {
@@ -270,4 +271,40 @@ fn the_biller_has_no_document_no_note_no_prose() {
     }
     let role = &pack.roles["biller"];
     assert_eq!(role.limit(pack.segment("hiv").unwrap(), ConditionMask(u64::MAX)), SegmentLimit::Coded);
+}
+
+/// IL-16: outside, and not confirmed of late, what the pack lists is closed, and passes nobody by as it is; an emergency and the
+/// patient himself are not asked.
+#[test]
+fn outside_what_is_specially_protected_is_closed_to_who_is_not_confirmed() {
+    let pack = &PACK;
+    let closed: Vec<SegmentId> = pack.sign_in.confirmed_outside.segments().collect();
+    assert!(closed.len() > 10, "{closed:?}");
+    let mut taken = 0;
+    for role in pack.roles.values() {
+        for purpose in role.purposes() {
+            let all = ConditionMask(u64::MAX >> (64 - pack.conditions.len()));
+            let of = |held: ConditionMask| {
+                let question = Question { role: role.name.clone(), purpose: purpose.to_owned(), conditions: held };
+                table(pack, &question).unwrap()
+            };
+            let bit = conditions(pack, &[UNCONFIRMED_OUTSIDE]);
+            let (inside, outside) = (of(ConditionMask(all.0 & !bit.0)), of(all));
+            let asked = !role.is_profile && !matches!(purpose, "ETREAT" | "BTG");
+            for index in 0..pack.segments.len() {
+                let segment = SegmentId(u8::try_from(index).unwrap());
+                if asked && closed.contains(&segment) {
+                    assert_eq!(outside.limit(segment), SegmentLimit::None, "{} {purpose}", role.name);
+                    if inside.limit(segment) != SegmentLimit::None {
+                        assert!(outside.never_pass.contains(segment), "{} {purpose}", role.name);
+                        taken += 1;
+                    }
+                } else {
+                    assert_eq!(outside.limit(segment), inside.limit(segment), "{} {purpose}", role.name);
+                }
+            }
+            assert_eq!(outside.views, inside.views);
+        }
+    }
+    assert!(taken > 200, "{taken}");
 }

@@ -108,6 +108,8 @@ pub struct Asking {
     pub resource: Option<String>,
     /// The patient whom it concerned.
     pub patient: Option<String>,
+    /// Conditions of sign-in, device and place that do not hold.
+    pub lacking: Vec<String>,
     /// The id of the request.
     pub request_id: Option<String>,
 }
@@ -205,7 +207,7 @@ impl Pipeline {
     ) -> Result<(), No> {
         let purpose = &asked.question.purpose;
         let known = self.policy().pack().purposes.iter().any(|one| one.code == *purpose);
-        let Asking { evaluation, caller, action, resource, patient, request_id } = asking;
+        let Asking { evaluation, caller, action, resource, patient, lacking, request_id } = asking;
         let body = EntryBody::Evaluation {
             evaluation,
             caller,
@@ -219,6 +221,7 @@ impl Pipeline {
             decision: ruling.decision.clone(),
             relations: ruling.relations.clone(),
             found,
+            lacking,
             request_id,
         };
         let recorded: Result<_, AppendError> = self.record(now, body, urgency_of(purpose)).await;

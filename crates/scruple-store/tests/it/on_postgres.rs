@@ -14,6 +14,8 @@ mod charts;
 mod commit;
 #[path = "cases/deputies.rs"]
 mod deputies;
+#[path = "cases/devices.rs"]
+mod devices;
 #[path = "cases/directory.rs"]
 mod directory;
 #[path = "cases/elevations.rs"]

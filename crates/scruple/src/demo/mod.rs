@@ -105,6 +105,8 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     let mut config = Config { state: Some(data.clone()), ..Config::default() };
     config.upstream.url = args.upstream.clone();
     config.gateway.allow_assumed_relationships = true;
+    // Whoever tries it sits before this machine.
+    config.gateway.inside_networks = "127.0.0.0/8 ::1".to_owned();
     config.tokens.issuer = Some(ISSUER.to_owned());
     config.tokens.audience = Some(AUDIENCE.to_owned());
     listen(&mut config, args.listen);

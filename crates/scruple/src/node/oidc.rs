@@ -1,7 +1,7 @@
 //! The organisation's identity provider: its documents are fetched when somebody signs in, and kept for a while.
 
 use super::{roots, secret};
-use crate::config::{LoginClaim, OidcConfig};
+use crate::config::{LoginClaim, OidcConfig, Tokens};
 use anyhow::{Context as _, Result, bail};
 use scruple_app::Named;
 use scruple_app::ports::{IdentityProvider, Naming, ProviderError, Sending};
@@ -32,6 +32,7 @@ pub struct Organisation {
     login_claim: LoginClaim,
     acr_values: Vec<String>,
     second_factor: bool,
+    device_claim: String,
     known: Mutex<Option<Arc<Documents>>>,
 }
 
@@ -43,7 +44,7 @@ struct Documents {
 
 impl Organisation {
     /// The provider of a configuration; none: people sign in here alone.
-    pub fn of(config: &OidcConfig, console_url: &str, clock: &Arc<dyn Clock>) -> Result<Option<Self>> {
+    pub fn of(config: &OidcConfig, tokens: &Tokens, console_url: &str, clock: &Arc<dyn Clock>) -> Result<Option<Self>> {
         let Some(issuer) = &config.issuer else { return Ok(None) };
         Provider::address(issuer).context("`oidc.issuer`")?;
         let Some(id) = config.client_id.clone().filter(|id| !id.is_empty()) else {
@@ -61,6 +62,7 @@ impl Organisation {
             login_claim: config.login_claim,
             acr_values: config.acr_values.split_whitespace().map(str::to_owned).collect(),
             second_factor: config.second_factor,
+            device_claim: tokens.device_claim.clone(),
             known: Mutex::default(),
         }))
     }
@@ -77,6 +79,7 @@ impl Organisation {
         let provider = Provider::parse(&self.fetch(&Provider::address(&self.issuer)?).await?, &self.issuer)?;
         let keys = KeySet::parse(&self.fetch(provider.jwks_uri()).await?)?;
         let party = RelyingParty::new(provider, self.client.clone(), LEEWAY_SECONDS)?;
+        let party = party.with_device_claim(&self.device_claim);
         let fetched = Arc::new(Documents { party, keys, fetched_at: now });
         *known = Some(Arc::clone(&fetched));
         Ok(fetched)

@@ -3,6 +3,7 @@
 //! the last good one stays, and it is said: in the log, in `/readyz`, in the ledger (care-continues).
 
 use super::ready::State;
+use super::signals::Transmitter;
 use super::tasks::{Hangup, pause};
 use super::text;
 use crate::pack;
@@ -121,6 +122,9 @@ pub struct Following {
     pub watch_ms: u64,
     pub jwks: Option<PathBuf>,
     pub parties: Parties,
+    /// The claim that names the device.
+    pub device_claim: String,
+    pub transmitter: Transmitter,
     /// What verifies the tokens of the API, and the names that these carry.
     pub api: (Arc<Tokens>, Parties),
     pub gateway: Arc<Gateway>,
@@ -166,11 +170,12 @@ pub async fn follow(mut following: Following) {
 impl Following {
     /// Takes the issuer's keys anew.
     fn keys(&self) {
+        self.transmitter.read_again();
         let Some(path) = &self.jwks else { return };
         let (tokens, api) = &self.api;
         let verifiers = text(path).and_then(|jwks| {
             let of = |parties: &Parties| Verifier::new(&jwks, parties.clone(), LEEWAY_SECONDS);
-            Ok((of(&self.parties)?, of(api)?))
+            Ok((of(&self.parties)?.with_device_claim(&self.device_claim), of(api)?))
         });
         match verifiers {
             Ok((verifier, api)) => {

@@ -271,9 +271,24 @@ fn every_route_of_the_api_refuses_and_records_whoever_may_not() {
             let call = Call { method: route.method, target: &target, token, headers: &headers, body };
             call.ask(&api.node.console)
         };
-        let Asks::Caller { scope, act } = route.asks else {
-            assert_eq!((ask(None).status, route.method), (200, "GET"), "{target}");
-            continue;
+        let (scope, act) = match route.asks {
+            Asks::Caller { scope, act } => (scope, act),
+            Asks::Nothing => {
+                assert_eq!((ask(None).status, route.method), (200, "GET"), "{target}");
+                continue;
+            }
+            // No token of a person opens it, and of the configuration there is no transmitter.
+            Asks::Signed => {
+                for token in [None, Some(ola.as_str()), Some(forged.as_str())] {
+                    let answer = ask(token);
+                    assert_eq!(
+                        (answer.status, answer.json()["err"].as_str()),
+                        (400, Some("access_denied")),
+                        "{target}"
+                    );
+                }
+                continue;
+            }
         };
         for (what, token) in [("over", &over), ("forged", &forged), ("unknown", &nobody), ("left", &left)] {
             let answer = ask(Some(token));

@@ -1,9 +1,10 @@
 //! AuthZEN Authorization API 1.0 on a real node: the certification scenario of OpenID AuthZEN, the same answer as the gateway's,
 //! and what a system that asks cannot learn.
 
-use crate::node::{Asking, token};
+use crate::node::{Asking, Machine, token};
 use crate::rest::{Api, Call, EVERY_SCOPE};
 use crate::support::{World, entries_of};
+use scruple_core::Clock as _;
 use scruple_hospital::Hospital;
 use serde_json::{Value, json};
 
@@ -33,6 +34,11 @@ fn ours(value: &Value) -> Value {
             if let Some(Value::Array(all)) = fields.get("evaluations") {
                 let all = all.iter().map(ours).collect();
                 fields.insert("evaluations".to_owned(), Value::Array(all));
+            }
+            // How somebody has signed in is no matter of the scenario: he has, with several factors.
+            if fields.contains_key("resource") || fields.contains_key("evaluations") {
+                let context = fields.entry("context").or_insert_with(|| json!({}));
+                context["sign_in"] = signed_in()["sign_in"].clone();
             }
             // An action search names no action, and with it no purpose: the context does.
             if fields.contains_key("resource") && !fields.contains_key("action") {
@@ -334,7 +340,12 @@ fn searches(here: &Scenario, ask: &impl Fn(Value, Value, Value) -> Value) {
 
 fn reads(login: &str, resource: Value) -> Value {
     let action = json!({ "name": "read", "properties": { "purpose_of_use": "TREAT" } });
-    json!({ "subject": user(login), "action": action, "resource": resource })
+    json!({ "subject": user(login), "action": action, "resource": resource, "context": signed_in() })
+}
+
+/// Somebody who has just shown several factors.
+fn signed_in() -> Value {
+    json!({ "sign_in": { "amr": ["pwd", "mfa"], "auth_time": Machine.now().micros() / 1_000_000 } })
 }
 
 /// AB-10, JX-06, JX-10: the same decision as the gateway's before and after a request that a denial leads to; whoever is nobody's
@@ -399,7 +410,7 @@ fn the_same_decision_as_the_gateway_before_and_after_a_request_that_the_denial_l
     let kinds = asks["request_schema"]["properties"]["kinds"]["items"]["oneOf"].as_array().unwrap().iter();
     let kinds = kinds.filter_map(|kind| kind["const"].as_str()).filter(|kind| !kind.starts_with("segment:"));
     let kinds: Vec<&str> = kinds.collect();
-    let ends_at = scruple_core::Clock::now(&crate::node::Machine).plus_micros(3_600_000_000).to_string();
+    let ends_at = Machine.now().plus_micros(3_600_000_000).to_string();
     let order = json!({
         "role": asks["request_schema"]["properties"]["role"]["const"],
         "patients": asks["request_schema"]["properties"]["patients"]["const"],
@@ -458,7 +469,7 @@ fn the_same_decision_as_the_gateway_before_and_after_a_request_that_the_denial_l
     assert!(obligation["properties"]["segments"]["withheld"].as_array().unwrap().contains(&json!("genetic")));
     // A system that says that it cannot leave out the rest is told no.
     let mut said = reads("nia.nurse", json!({ "type": "Patient", "id": patients[0] }));
-    said["context"] = json!({ "supported_obligations": ["notification"] });
+    said["context"]["supported_obligations"] = json!(["notification"]);
     let refused = api.post(EVALUATION, &pep, &said, &[]).is(200).json();
     assert_eq!(
         (&refused["decision"], &refused["context"]["reason"]),
@@ -583,4 +594,78 @@ fn what_has_no_rule_is_denied_and_the_asking_system_has_no_right_of_its_own() {
         assert_eq!(answer.status, 403, "{login}: {}", answer.text());
     }
     api.node.stops();
+}
+
+/// IL-02, IL-16: of who has not shown several factors the decision is no, and says what he is to do; from outside, what is specially
+/// protected waits until he confirms; each no names in the ledger what was lacking.
+#[test]
+fn a_sign_in_that_is_not_enough_is_told_with_the_step_up_that_mends_it() {
+    let world = World::new();
+    let people = [("nia.nurse", "nurse"), ("crm", "service_account")];
+    let mut api = Api::serve(&world, &people, true);
+    let pep = api.token("crm", EVERY_SCOPE);
+    let now = Machine.now().micros() / 1_000_000;
+    let labs = json!({ "type": "category", "id": "labs" });
+    let hiv = json!({ "type": "category", "id": "labs", "properties": { "segments": ["hiv"] } });
+    let mfa = json!(["mfa"]);
+    let ask = |resource: &Value, purpose: &str, sign_in: Value| {
+        let mut said = reads("nia.nurse", resource.clone());
+        said["action"]["properties"]["purpose_of_use"] = json!(purpose);
+        said["context"] = json!({ "sign_in": sign_in });
+        api.post(EVALUATION, &pep, &said, &[]).is(200).json()
+    };
+    let told = |answer: &Value| {
+        let context = &answer["context"];
+        let step_up = context.get("step_up").cloned().unwrap_or(Value::Null);
+        (answer["decision"].as_bool().unwrap(), context["reason"].as_str().unwrap().to_owned(), step_up)
+    };
+    let permitted = (true, "permitted".to_owned(), Value::Null);
+    let factors = json!({ "error": "insufficient_user_authentication" });
+    let lacking = (false, "insufficient_user_authentication".to_owned(), factors);
+    let confirm = json!({ "error": "insufficient_user_authentication", "max_age": 900 });
+    let mut evaluations = Vec::new();
+    for (resource, purpose, sign_in, expected, failed) in [
+        (&labs, "TREAT", json!({}), lacking.clone(), vec!["confirmed_lately", "inside", "several_factors"]),
+        (
+            &labs,
+            "TREAT",
+            json!({ "amr": ["pwd"] }),
+            lacking.clone(),
+            vec!["confirmed_lately", "inside", "several_factors"],
+        ),
+        (&labs, "TREAT", json!({ "amr": mfa }), permitted.clone(), vec!["confirmed_lately", "inside"]),
+        (&labs, "TREAT", json!({ "amr": mfa, "auth_time": now }), permitted.clone(), vec!["inside"]),
+        // Care continues.
+        (&labs, "ETREAT", json!({}), permitted.clone(), vec!["inside", "several_factors"]),
+        (&hiv, "ETREAT", json!({}), permitted.clone(), vec!["inside", "several_factors"]),
+        // From outside, with the protected.
+        (
+            &hiv,
+            "TREAT",
+            json!({ "amr": mfa, "auth_time": now - 3_600 }),
+            (false, "segment_withheld".to_owned(), confirm),
+            vec!["confirmed_lately", "inside"],
+        ),
+        (&hiv, "TREAT", json!({ "amr": mfa, "auth_time": now }), permitted.clone(), vec!["inside"]),
+    ] {
+        let answer = ask(resource, purpose, sign_in.clone());
+        assert_eq!(told(&answer), expected, "{resource} {purpose} {sign_in}");
+        if !expected.2.is_null() {
+            assert_eq!(answer["context"]["next_action"], "step_up");
+        }
+        evaluations.push((answer["context"]["evaluation_id"].clone(), json!(failed)));
+    }
+    // A search finds nobody who would be told no.
+    let mut said = reads("nia.nurse", labs.clone());
+    said["context"] = json!({});
+    let found = |said: &Value| api.post("/access/v1/search/resource", &pep, said, &[]).is(200).json();
+    assert_eq!(found(&said)["results"], json!([]));
+    assert_eq!(found(&said)["context"]["reason"], "insufficient_user_authentication");
+    api.node.stops();
+    let entries = entries_of(&world.run(["ledger", "show", "--json"]).ends(0));
+    let bodies: Vec<&Value> = entries.iter().map(|entry| &entry["entry"]["body"]).collect();
+    for (id, failed) in evaluations {
+        let body = bodies.iter().find(|body| body["evaluation"] == id).unwrap();
+        assert_eq!(body["lacking"], failed, "{body}");
+    }
 }

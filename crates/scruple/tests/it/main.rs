@@ -16,6 +16,7 @@ mod authzen;
 mod bad_input;
 mod canaries;
 mod demo;
+mod devices;
 mod history;
 mod inputs;
 mod killed;

@@ -92,7 +92,7 @@ impl Api {
 }
 
 /// The shipped pack with relationships assumed.
-fn assuming(world: &World) -> std::path::PathBuf {
+pub fn assuming(world: &World) -> std::path::PathBuf {
     let to = world.path("assuming");
     let mut folders = vec![(shipped_pack(), to.clone())];
     while let Some((from, to)) = folders.pop() {

@@ -50,6 +50,7 @@ fn request(id: &str) -> Option<RequestFacts> {
         parameters: Vec::new(),
         request_id: None,
         source: None,
+        lacking: Vec::new(),
     })
 }
 

@@ -189,6 +189,7 @@ async fn read(house: &House<'_>, who: &str, resource_type: &str, under: Option<I
         grant: None,
         elevation: under,
         entry: None,
+        outside: false,
         facts: Phi::new(AccessFacts { types, ..AccessFacts::default() }.to_bytes()),
     };
     world.store.append_log(&[access]).await.unwrap();

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::charts::{Sample, SampleRates};
 use scruple_app::{Ask, Desk, DeskError, TaskAsk, UnmaskAsk, Who, acting, select_role};
-use scruple_core::{Id, Phi};
+use scruple_core::{ConditionMask, Id, Phi};
 use scruple_flow::{AccessTask, Kinds, Recording, RequestTask, TaskEnd, TaskError, TaskKind, TaskState, Ticket};
 use scruple_policy::{OVERSIGHT_KINDS, Pack, PackFiles, SUPPORT_KINDS, read};
 use scruple_release::Asked;
@@ -94,7 +94,7 @@ impl<'a> House<'a> {
         let now = self.world.now();
         let held = cache.held(login, now).await.unwrap().unwrap();
         let selected = select_role(&held, &[role.to_owned()], now).unwrap();
-        acting(&held, &selected, (login, pack.roles[role].purpose.clone()), pack, now)
+        acting(&held, &selected, (login, pack.roles[role].purpose.clone()), ConditionMask::NONE, pack, now)
     }
 
     async fn opened(&self, login: &str, role: &str) -> String {
@@ -401,6 +401,7 @@ async fn all_reads_of_managers_are_listed_and_more_of_them_are_drawn_than_of_oth
             grant: None,
             elevation: None,
             entry: None,
+            outside: false,
             facts: Phi::new(b"{}".to_vec()),
         };
         // Ten of managers, two of them from a log that names no role; a hundred of others.
@@ -408,6 +409,9 @@ async fn all_reads_of_managers_are_listed_and_more_of_them_are_drawn_than_of_oth
         all.extend((8..10).map(|number| read(number, "max", None)));
         all.extend((10..110).map(|number| read(number, "nora", Some("nurse"))));
         world.store.append_log(&all).await.unwrap();
+        // Five from outside, long after.
+        let outside = |number| NewChartAccess { outside: true, ..read(number, "nora", Some("nurse")) };
+        world.store.append_log(&(3_000..3_005).map(outside).collect::<Vec<_>>()).await.unwrap();
         let leaders = ["manager".parse().unwrap()];
         let rates = SampleRates { leaders_percent: 20, others_percent: 2 };
         let period = (at(0), at(1_000));
@@ -420,6 +424,11 @@ async fn all_reads_of_managers_are_listed_and_more_of_them_are_drawn_than_of_oth
         assert_eq!((others.len(), others.iter().all(|row| row.drawn)), (2, true));
         assert_eq!(draw(period).await, sample);
         assert_eq!(draw((at(1_000), at(2_000))).await.rows, []);
+        // IL-16: all from outside are listed, and more of them drawn than of others.
+        let sample = draw((at(2_500), at(4_000))).await;
+        assert_eq!((sample.of_leaders, sample.of_others, sample.from_outside), (0, 5, 5));
+        assert!(sample.rows.len() == 5 && sample.rows.iter().all(|row| row.access.outside && !row.of_leader));
+        assert_eq!(sample.rows.iter().filter(|row| row.drawn).count(), 1, "a fifth");
     })
     .await;
 }

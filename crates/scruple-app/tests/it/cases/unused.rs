@@ -59,6 +59,7 @@ async fn opens(world: &World, person: Id<Person>, grant: Id<Grant>) {
         grant: Some(grant),
         elevation: None,
         entry: Some(1),
+        outside: false,
         facts: Phi::new(b"{}".to_vec()),
     };
     assert_eq!(world.store.append_log(&[access]).await.unwrap(), 1);

@@ -227,6 +227,7 @@ async fn store_accesses(
             grant: None,
             elevation: None,
             entry: None,
+            outside: false,
             facts: Phi::new(br#"{"action":"read"}"#.to_vec()),
         });
         if batch.len() == BATCH || number + 1 == until {

@@ -59,6 +59,7 @@ impl Nodes {
                     token_hash: token.hash(),
                     device,
                     method: "totp",
+                    device_id: None,
                     at: now,
                 };
                 insert_session(&mut tx, &session).await?;

@@ -147,6 +147,7 @@ fn body(pack: &ProvedPack, at: usize, asked: &Question) -> Result<EntryBody> {
             parameters: vec!["patient".to_owned()],
             request_id: Some("0198c0de-0000-7000-8000-000000000003".to_owned()),
             source: Some("10.0.0.1".to_owned()),
+            lacking: Vec::new(),
         }),
         references: (0..6)
             .map(|one| format!("{}/0198c0de-0000-7000-8000-00000000{one:04}", kind(at + one / 3)))

@@ -167,6 +167,7 @@ mod tests {
             parameters: Vec::new(),
             request_id: Some(id.to_owned()),
             source: None,
+            lacking: Vec::new(),
         })
     }
 

@@ -49,9 +49,16 @@ fn view(voice: &Voice) -> Reads {
         frame: officer(voice, Some(Area::Requests)),
         as_of: when("2026-03-01T08:00:00Z", "1 March, 08:00"),
         month: "2026-03".to_owned(),
-        summary: "Managers opened charts 2 times, others 41 times.".to_owned(),
-        rates: "Drawn are 20 of a hundred accesses of managers, and 2 of others: a house rule.".to_owned(),
-        rows: vec![row(Mark::wait("Drawn"), true), row(Mark::over("Listed"), false)],
+        summary: "Managers opened charts 2 times, others 41 times, 3 of them from outside.".to_owned(),
+        rates:
+            "Drawn are 20 of a hundred accesses of managers and of those from outside, and 2 of others: a house rule."
+                .to_owned(),
+        rows: vec![
+            row(Mark::wait("Drawn, from outside"), false),
+            row(Mark::wait("Drawn"), true),
+            row(Mark::over("From outside"), false),
+            row(Mark::over("Listed"), false),
+        ],
         before: Some("/tasks/reads?back=1".to_owned()),
     }
 }

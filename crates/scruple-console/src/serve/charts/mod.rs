@@ -339,6 +339,7 @@ async fn read_patient(site: &Site, signed: &Signed, question: &ChartQuestion, pa
         parameters: Vec::new(),
         request_id: None,
         source: Some("console".to_owned()),
+        lacking: Vec::new(),
     };
     let holds = || holding();
     let request = Request { asked: &asked, facts, now, clock: site.parts.clock.as_ref(), holds: &holds };

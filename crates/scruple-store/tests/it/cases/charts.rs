@@ -36,6 +36,7 @@ fn access(db: &TestDb, source: Id<AccessSource>, once: &str, patient: &str, seco
         grant: None,
         elevation: None,
         entry: Some(second),
+        outside: false,
         facts: Phi::new(b"{}".to_vec()),
     }
 }

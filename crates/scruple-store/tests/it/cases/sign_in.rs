@@ -26,7 +26,8 @@ async fn credential(
 async fn session(db: &TestDb, person: Id<Person>, number: u8) -> Result<Id<Session>, StoreError> {
     let id = db.id();
     let mut tx = db.begin().await;
-    let new = NewSession { id, person, token_hash: [number; 32], device: "shared", method: "passkey", at: at(0) };
+    let (device, method) = ("shared", "passkey");
+    let new = NewSession { id, person, token_hash: [number; 32], device, method, device_id: None, at: at(0) };
     insert_session(&mut tx, &new).await?;
     db.commit(tx, Subject::Person(person)).await.map(|_| id)
 }
@@ -39,7 +40,8 @@ async fn who_uses_two_shared_workstations_at_one_time_is_found_and_who_walks_fro
         let open = async |person, device, number, second| {
             let id = db.id();
             let mut tx = db.begin().await;
-            let new = NewSession { id, person, token_hash: [number; 32], device, method: "totp", at: at(second) };
+            let token_hash = [number; 32];
+            let new = NewSession { id, person, token_hash, device, method: "totp", device_id: None, at: at(second) };
             insert_session(&mut tx, &new).await.unwrap();
             db.commit(tx, Subject::Person(person)).await.unwrap();
             id
