@@ -46,9 +46,9 @@ mod viewer;
 pub use access::{AccessCache, AccessError, ActiveRole, Held, RoleError, Selected, acting, select_role};
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
 pub use desk::{
-    Alike, Ask, CaseAsk, ChartAsk, Declaration, Deputised, DeputyAsk, Desk, DeskError, Done, Emergency, Longer,
-    Narrower, Rules, STEPS_MAX, TaskAsk, Trained, UnmaskAsk, Who, approved_by, deputised, deputy_scope, extension_rule,
-    steps_for,
+    Alike, Ask, CaseAsk, Change, Changed, ChartAsk, Declaration, Deputised, DeputyAsk, Desk, DeskError, Done,
+    Emergency, Longer, NOT_SHOWN, Narrower, Rules, STEPS_MAX, TaskAsk, Trained, UnmaskAsk, Who, approved_by, change_of,
+    deputised, deputy_scope, extension_rule, steps_for,
 };
 pub use door::{
     Answer, Attempt, Door, DoorError, DoorKeys, ENROLMENT_HOURS, Enrolling, Entered, Errand, Named, Returned, SignedIn,

@@ -33,7 +33,7 @@ mod use_review;
 
 pub use account::{
     ACCOUNT_SCOPES_MAX, Account, AccountError, AccountKind, Dormancy, DormancyError, DormancyState, IdleRule,
-    IdleRules, is_generic,
+    IdleRules, SERVICE_ROLE, UNREGISTERED_DAYS, is_generic, unregistered_until,
 };
 pub use alert::{ALERT_DAYS, Alert, AlertOf, counted_since, is_raised};
 pub use chart_case::{
@@ -44,7 +44,7 @@ pub use deputy::{Deputy, DeputyAs, DeputyError, DeputyEvent, DeputyState};
 pub use elevation::{
     DeclaredReason, Elevation, ElevationError, ElevationKind, EmergencyReason, HeldElevation, NewElevation, Opening,
 };
-pub use emergency::{EmergencyReview, Finding, ReviewError, ReviewEvent, ReviewState, Reviewer, Verdict};
+pub use emergency::{EmergencyReview, Finding, ReviewError, ReviewEvent, ReviewState, Reviewer, Sentence, Verdict};
 pub use grant::{Grant, GrantError, GrantRequest, HeldGrant, NewGrant, Revocation, Window};
 pub use kinds::{InvalidKind, KindCode, Kinds, NamedKinds, RequestTask};
 pub use mapping::{MappingCause, MappingDecision, MappingError, MappingReview, MappingVerdict};

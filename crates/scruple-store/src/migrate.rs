@@ -96,6 +96,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0015_feed_applied.sql"),
         include_str!("../migrations/postgres/0015_feed_applied.sql"),
     ),
+    (
+        18,
+        "emergency",
+        include_str!("../migrations/sqlite/0018_emergency.sql"),
+        include_str!("../migrations/postgres/0018_emergency.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

@@ -19,6 +19,7 @@ mod demo;
 mod history;
 mod inputs;
 mod killed;
+mod killed_emergency;
 mod ledger;
 mod ledger_down;
 mod lines;
