@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use scruple_app::directory::DirectoryError;
 use scruple_app::{AccessError, DeskError};
 use scruple_flow::unused::UnusedError;
-use scruple_flow::{DeputyError, DormancyError, ProjectError, RequestError, TaskError};
+use scruple_flow::{DeputyError, DormancyError, ElevationError, ProjectError, RequestError, TaskError};
 use scruple_http::Problem;
 use scruple_store::StoreError;
 
@@ -199,6 +199,7 @@ impl Fail {
             DeskError::Deputy(DeputyError::Transition { .. }) => StatusCode::CONFLICT,
             DeskError::Project(ProjectError::Own | ProjectError::NotInvolved) => StatusCode::FORBIDDEN,
             DeskError::Project(ProjectError::Transition { .. }) => StatusCode::CONFLICT,
+            DeskError::Elevation(ElevationError::NotOpen | ElevationError::Confirmed) => StatusCode::CONFLICT,
             DeskError::Review(scruple_flow::ReviewError::NotIndependent) => StatusCode::FORBIDDEN,
             DeskError::Review(scruple_flow::ReviewError::Transition { .. }) => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
@@ -265,6 +266,11 @@ fn title(error: &DeskError) -> &'static str {
             "emergency access is reviewed by somebody outside the reader's team"
         }
         DeskError::Review(scruple_flow::ReviewError::Transition { .. }) => "the review is closed",
+        DeskError::Elevation(ElevationError::NotAnEmergency) => {
+            "what is specially protected is confirmed in an emergency alone"
+        }
+        DeskError::Elevation(ElevationError::NotOpen) => "it does not open the record now",
+        DeskError::Elevation(ElevationError::Confirmed) => "it is confirmed already",
         _ => "this cannot be done",
     }
 }

@@ -94,6 +94,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/elevations", READ, Act::Access),
     route("GET", "/api/v1/elevations/{id}", READ, Act::Access),
     route("POST", "/api/v1/elevations/{id}/end", WRITE, Act::Access),
+    route("POST", "/api/v1/elevations/{id}/protected", WRITE, Act::Emergency),
     route("GET", "/api/v1/elevations/{id}/reads", READ, Act::Access),
     route("GET", "/api/v1/grants/{id}/reads", READ, Act::Access),
     route("POST", "/api/v1/grants/{id}/end", WRITE, Act::Access),

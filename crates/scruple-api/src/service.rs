@@ -173,6 +173,7 @@ pub fn api_router(parts: ApiParts) -> Router {
         .route("/api/v1/elevations", get(v1::elevations::list))
         .route("/api/v1/elevations/{id}", get(v1::elevations::one))
         .route("/api/v1/elevations/{id}/end", post(v1::elevations::end))
+        .route("/api/v1/elevations/{id}/protected", post(v1::elevations::confirm_protected))
         .route("/api/v1/elevations/{id}/reads", get(v1::reads::under))
         .route("/api/v1/grants/{id}/reads", get(v1::reads::by_grant))
         .route("/api/v1/grants/{id}/end", post(v1::elevations::end_grant))

@@ -2,15 +2,18 @@
 //! decided on in the transaction of what it tells, is sent again until it is taken, and says nothing of anybody: a kind, a time and
 //! a link that asks for sign-in.
 
+use crate::directory::{DirectoryError, line_above};
 use crate::limits::{MESSAGE_ATTEMPTS_MAX, MESSAGE_LEASE_MICROS, MESSAGE_TIMEOUT};
 use crate::record::Record;
 use rand_core::Rng;
-use scruple_core::{Clock, Id, Timestamp, new_id};
-use scruple_flow::{AccessRequest, Alert, EmergencyReview, RequestState, ReviewState};
+use scruple_core::{Clock, Id, Phi, Timestamp, new_id};
+use scruple_flow::unused::{UnusedNotice, UnusedState};
+use scruple_flow::{AccessRequest, Alert, EmergencyReview, MappingReview, RequestState, ReviewState};
 use scruple_store::limits::JOBS_LEASED_MAX;
 use scruple_store::{
-    Aggregate, Event, Job, JobFailure, LeasedJob, NewJob, Outcome, ShardLease, Store, StoreError, Tx, enqueue,
-    find_request, find_review, finish_job, history,
+    Aggregate, Event, Job, JobFailure, LeasedJob, NewJob, Outcome, Person, ShardLease, Store, StoreError, Tx, enqueue,
+    find_elevation, find_mapping_review, find_person, find_request, find_review, find_unused, finish_job, history,
+    persons_without_role,
 };
 use std::pin::Pin;
 use std::sync::Arc;
@@ -48,6 +51,35 @@ pub enum Told {
     RequestsOften(Id<Alert>),
     /// Somebody opens charts in emergencies more often than the house expects.
     EmergenciesOften(Id<Alert>),
+    /// What is specially protected was opened too, in an emergency.
+    EmergencyProtected(Id<EmergencyReview>),
+    /// The reader owes a sentence: to himself.
+    SentenceOwed(Id<EmergencyReview>),
+    /// His shift is over without one.
+    SentenceNotGiven(Id<EmergencyReview>),
+    /// Somebody holds a role that he does not use: to himself.
+    RoleUnused(Id<UnusedNotice>),
+    /// The same, to his manager.
+    RoleUnusedInTeam(Id<UnusedNotice>),
+    /// Its holder has said why he needs it: to his manager, who decides.
+    RoleObjected(Id<UnusedNotice>),
+    /// The mapping of a role is due to be looked at.
+    MappingDue(Id<MappingReview>),
+    /// Nobody has looked at it in time.
+    MappingLate(Id<MappingReview>),
+    /// There are people who hold no role.
+    NoRole(Id<Week>),
+}
+
+/// Marks the number of a week, by which something is told once in it.
+#[derive(Debug)]
+pub enum Week {}
+
+/// The id of the week of an instant.
+#[must_use]
+pub fn week(at: Timestamp) -> Id<Week> {
+    let number = at.micros().div_euclid(7 * 24 * 60 * MINUTE_MICROS);
+    Id::from_uuid(Uuid::from_u128(u128::from(number.unsigned_abs())))
 }
 
 impl Told {
@@ -63,7 +95,44 @@ impl Told {
             Self::RequestEscalated(_) => "request_escalated",
             Self::RequestsOften(_) => "requests_often",
             Self::EmergenciesOften(_) => "emergencies_often",
+            Self::EmergencyProtected(_) => "emergency_protected",
+            Self::SentenceOwed(_) => "sentence_owed",
+            Self::SentenceNotGiven(_) => "sentence_not_given",
+            Self::RoleUnused(_) => "role_unused",
+            Self::RoleUnusedInTeam(_) => "role_unused_in_team",
+            Self::RoleObjected(_) => "role_objected",
+            Self::MappingDue(_) => "mapping_due",
+            Self::MappingLate(_) => "mapping_late",
+            Self::NoRole(_) => "people_without_role",
         }
+    }
+
+    /// It goes to one person alone, and by no way that others read.
+    #[must_use]
+    pub const fn is_personal(self) -> bool {
+        matches!(self, Self::SentenceOwed(_) | Self::RoleUnused(_) | Self::RoleUnusedInTeam(_) | Self::RoleObjected(_))
+    }
+
+    /// To whom alone it goes at `now`; none: it is nobody's, or he is not here.
+    async fn to(self, tx: &mut Tx, now: Timestamp) -> Result<Option<Person>, StoreError> {
+        let person = match self {
+            Self::SentenceOwed(id) => find_review(tx, id).await?.map(|review| review.reader),
+            Self::RoleUnused(id) => find_unused(tx, id).await?.map(|notice| notice.person),
+            Self::RoleUnusedInTeam(id) | Self::RoleObjected(id) => match find_unused(tx, id).await? {
+                Some(notice) => {
+                    let line = match line_above(tx, notice.person, now).await {
+                        Ok(line) => line,
+                        Err(DirectoryError::Store(error)) => return Err(error),
+                        Err(_) => Vec::new(),
+                    };
+                    line.into_iter().find(|manager| manager.is_here).map(|manager| manager.person)
+                }
+                None => None,
+            },
+            _ => None,
+        };
+        let Some(person) = person else { return Ok(None) };
+        Ok(find_person(tx, person).await?.filter(|person| person.left_at.is_none_or(|left| left > now)))
     }
 
     const fn about(self) -> Id<About> {
@@ -71,6 +140,10 @@ impl Told {
             Self::EmergencyOpened(id) | Self::Drill(id) | Self::ReviewLate(id) => id.uuid(),
             Self::RequestWaits(id) | Self::RequestStillWaits(id) | Self::RequestEscalated(id) => id.uuid(),
             Self::RequestsOften(id) | Self::EmergenciesOften(id) => id.uuid(),
+            Self::EmergencyProtected(id) | Self::SentenceOwed(id) | Self::SentenceNotGiven(id) => id.uuid(),
+            Self::RoleUnused(id) | Self::RoleUnusedInTeam(id) | Self::RoleObjected(id) => id.uuid(),
+            Self::MappingDue(id) | Self::MappingLate(id) => id.uuid(),
+            Self::NoRole(week) => week.uuid(),
         })
     }
 
@@ -86,6 +159,15 @@ impl Told {
             "request_escalated" => Self::RequestEscalated(Id::from_uuid(id)),
             "requests_often" => Self::RequestsOften(Id::from_uuid(id)),
             "emergencies_often" => Self::EmergenciesOften(Id::from_uuid(id)),
+            "emergency_protected" => Self::EmergencyProtected(Id::from_uuid(id)),
+            "sentence_owed" => Self::SentenceOwed(Id::from_uuid(id)),
+            "sentence_not_given" => Self::SentenceNotGiven(Id::from_uuid(id)),
+            "role_unused" => Self::RoleUnused(Id::from_uuid(id)),
+            "role_unused_in_team" => Self::RoleUnusedInTeam(Id::from_uuid(id)),
+            "role_objected" => Self::RoleObjected(Id::from_uuid(id)),
+            "mapping_due" => Self::MappingDue(Id::from_uuid(id)),
+            "mapping_late" => Self::MappingLate(Id::from_uuid(id)),
+            "people_without_role" => Self::NoRole(Id::from_uuid(id)),
             _ => return None,
         })
     }
@@ -98,6 +180,13 @@ impl Told {
     fn path(self) -> String {
         match self {
             Self::EmergencyOpened(id) | Self::Drill(id) | Self::ReviewLate(id) => format!("/emergency/{id}"),
+            Self::EmergencyProtected(id) | Self::SentenceNotGiven(id) => format!("/emergency/{id}"),
+            Self::SentenceOwed(id) => format!("/emergency/{id}/tell"),
+            Self::RoleUnused(id) | Self::RoleUnusedInTeam(id) | Self::RoleObjected(id) => {
+                format!("/access/unused/{id}")
+            }
+            Self::MappingDue(id) | Self::MappingLate(id) => format!("/roles/mappings/{id}"),
+            Self::NoRole(_) => "/roles/fit".to_owned(),
             Self::RequestWaits(id) | Self::RequestStillWaits(id) | Self::RequestEscalated(id) => {
                 format!("/requests/{id}")
             }
@@ -120,6 +209,17 @@ impl Told {
                 "Access is asked for more often than expected: look whether a role has to be redesigned"
             }
             Self::EmergenciesOften(_) => "Emergency access is used more often than expected: look at it together",
+            Self::EmergencyProtected(_) => "In an emergency, specially protected information was asked for too",
+            Self::SentenceOwed(_) => "You opened a chart in an emergency: one sentence why, before your shift ends",
+            Self::SentenceNotGiven(_) => "No sentence was given for an emergency access: ask the reader",
+            Self::RoleUnused(_) => {
+                "You have a role that you do not use: it ends in 14 days unless you say why you need it"
+            }
+            Self::RoleUnusedInTeam(_) => "A role in your team is not used: it ends in 14 days",
+            Self::RoleObjected(_) => "Somebody in your team still needs a role that is not used: decide",
+            Self::MappingDue(_) => "What a role opens is due to be looked at again",
+            Self::MappingLate(_) => "Nobody has looked in time at what a role opens",
+            Self::NoRole(_) => "There are people who hold no role: nothing is shown to them",
         }
     }
 
@@ -127,6 +227,25 @@ impl Told {
     async fn still_holds(self, tx: &mut Tx, now: Timestamp) -> Result<bool, StoreError> {
         Ok(match self {
             Self::EmergencyOpened(_) | Self::Drill(_) | Self::RequestsOften(_) | Self::EmergenciesOften(_) => true,
+            Self::EmergencyProtected(_) => true,
+            Self::SentenceOwed(id) | Self::SentenceNotGiven(id) => match find_review(tx, id).await? {
+                Some(review) if review.account.is_none() && !matches!(review.state, ReviewState::Closed(_)) => {
+                    let elevation = find_elevation(tx, review.elevation).await?;
+                    elevation.is_some_and(|elevation| elevation.justification.expose().is_empty())
+                }
+                _ => false,
+            },
+            Self::RoleUnused(id) | Self::RoleUnusedInTeam(id) => {
+                find_unused(tx, id).await?.is_some_and(|notice| notice.state == UnusedState::Noticed)
+            }
+            Self::RoleObjected(id) => {
+                find_unused(tx, id).await?.is_some_and(|notice| notice.state == UnusedState::Objected)
+            }
+            Self::MappingDue(id) => find_mapping_review(tx, id).await?.is_some_and(|review| review.verdict.is_none()),
+            Self::MappingLate(id) => find_mapping_review(tx, id)
+                .await?
+                .is_some_and(|review| review.verdict.is_none() && review.due_at <= now),
+            Self::NoRole(_) => !persons_without_role(tx, now, None).await?.is_empty(),
             Self::ReviewLate(id) => find_review(tx, id)
                 .await?
                 .is_some_and(|review| !matches!(review.state, ReviewState::Closed(_)) && review.due_at <= now),
@@ -137,7 +256,7 @@ impl Told {
     }
 }
 
-/// Decides, in a transaction, that something is told at `due`. It is told once, however often this is decided.
+/// Decides, in a transaction, that something is told at `due`. It is told once, however often this is decided; false: it was before.
 ///
 /// # Errors
 /// The database failed.
@@ -147,7 +266,7 @@ pub(crate) async fn tell(
     told: Told,
     at: Timestamp,
     due: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     put(tx, rng, (TELL, told, None), at, due).await
 }
 
@@ -157,7 +276,7 @@ async fn put(
     (name, told, channel): (&'static str, Told, Option<&str>),
     at: Timestamp,
     due: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let payload = match channel {
         Some(channel) => format!("{} {channel}", told.text()),
         None => told.text(),
@@ -172,7 +291,7 @@ async fn put(
         run_at: due,
         attempts_max: MESSAGE_ATTEMPTS_MAX,
     };
-    enqueue(tx, &job).await.map(drop)
+    enqueue(tx, &job).await
 }
 
 /// A message, ready to be sent.
@@ -188,6 +307,9 @@ pub struct Message {
     pub link: String,
     /// Since when it is so.
     pub at: Timestamp,
+    /// The mail address of the one person to whom it goes, or his login where the directory tells of none; none: to those whom the
+    /// channel names.
+    pub to: Option<Phi<String>>,
 }
 
 /// Who has taken a message.
@@ -285,7 +407,8 @@ impl Messenger {
         let mut tx = self.store.begin().await?;
         let at = self.clock.now();
         finish_job(&mut tx, job, at).await?;
-        let names: Vec<&'static str> = if told.still_holds(&mut tx, at).await? {
+        let somebody = !told.is_personal() || told.to(&mut tx, at).await?.is_some();
+        let names: Vec<&'static str> = if somebody && told.still_holds(&mut tx, at).await? {
             self.channels.iter().filter(|channel| channel.takes(told)).map(|channel| channel.name()).collect()
         } else {
             Vec::new()
@@ -302,7 +425,20 @@ impl Messenger {
             return self.give_up(job, "channel_gone").await;
         };
         let link = format!("{}{}", self.console, told.path());
-        let message = Message { id: job.id, told, title: told.title(), link, at: self.clock.now() };
+        let to = if told.is_personal() {
+            let now = self.clock.now();
+            match told.to(&mut self.store.begin_read().await?, now).await? {
+                Some(person) => {
+                    let told = person.contact.filter(|contact| contact.expose().contains('@'));
+                    Some(told.unwrap_or_else(|| Phi::new(person.login.into_inner())))
+                }
+                // He has left meanwhile: it is nobody's.
+                None => return self.give_up(job, "nobody_to_tell").await,
+            }
+        } else {
+            None
+        };
+        let message = Message { id: job.id, told, title: told.title(), link, at: self.clock.now(), to };
         let about = (told.code(), told.about());
         let delivered = timeout(MESSAGE_TIMEOUT, channel.deliver(&message)).await;
         match delivered.unwrap_or(Err(NotTaken("timeout"))) {

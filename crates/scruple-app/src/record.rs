@@ -284,6 +284,28 @@ impl Record {
         }
     }
 
+    /// What 42 CFR 2.51 asks to be written down at once stands in it and in the emergency that it is of: to whom and by whom it is
+    /// opened, when, and the nature of the emergency. `elevation` is as it is now.
+    pub(crate) fn protected_confirmed(elevation: &Elevation, version: i64, at: Timestamp) -> Self {
+        let held = &elevation.held;
+        let (reason, review) = match held.kind {
+            ElevationKind::Emergency { reason, review } => (Some(reason.code()), Some(review.to_string())),
+            _ => (None, None),
+        };
+        let body = json!({
+            "elevation": held.id.to_string(),
+            "kind": held.kind.code(),
+            "person": held.person.to_string(),
+            "role": held.role.as_str(),
+            "patient": held.patient.id(),
+            "reason": reason,
+            "review": review,
+            "protected_at": held.protected_at.map(Timestamp::micros),
+        });
+        let aggregate = (Aggregate::new("elevation", held.id), version);
+        Self::new(aggregate, "emergency_protected_confirmed", at, Subject::Person(held.person), &body)
+    }
+
     pub(crate) fn review_opened(review: Id<EmergencyReview>, new: &NewElevation, due_at: Timestamp) -> Self {
         let body = json!({
             "review": review.to_string(),

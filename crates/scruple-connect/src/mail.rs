@@ -23,6 +23,8 @@ pub struct MailOptions {
     pub privacy: Vec<String>,
     /// Whom requests are told to.
     pub requests: Vec<String>,
+    /// The domain of the addresses of those of whom the directory tells none: `login@domain`.
+    pub people: Option<String>,
 }
 
 /// Why mail cannot be set up.
@@ -46,6 +48,7 @@ pub struct MailChannel {
     from: Mailbox,
     privacy: Vec<Mailbox>,
     requests: Vec<Mailbox>,
+    people: Option<String>,
 }
 
 impl MailChannel {
@@ -61,20 +64,36 @@ impl MailChannel {
             from: address(&options.from)?,
             privacy: addresses(&options.privacy)?,
             requests: addresses(&options.requests)?,
+            people: options
+                .people
+                .as_ref()
+                .map(|domain| person("somebody", Some(domain)).map(|_| domain.clone()))
+                .transpose()?,
         })
     }
 
+    /// Whom a message that is no one person's goes to.
     fn recipients(&self, told: Told) -> &[Mailbox] {
         match told {
             Told::EmergencyOpened(_) | Told::Drill(_) | Told::ReviewLate(_) => &self.privacy,
             Told::RequestWaits(_) | Told::RequestStillWaits(_) => &self.requests,
             // The backup of those who did not answer, and what happens too often, are the privacy office's.
             Told::RequestEscalated(_) | Told::RequestsOften(_) | Told::EmergenciesOften(_) => &self.privacy,
+            Told::EmergencyProtected(_) | Told::SentenceNotGiven(_) => &self.privacy,
+            Told::MappingDue(_) | Told::MappingLate(_) | Told::NoRole(_) => &self.privacy,
+            Told::SentenceOwed(_) | Told::RoleUnused(_) | Told::RoleUnusedInTeam(_) | Told::RoleObjected(_) => &[],
         }
     }
 
     async fn send(&self, message: &Message) -> Result<Receipt, NotTaken> {
-        let recipients = self.recipients(message.told);
+        let own = match &message.to {
+            Some(to) => vec![person(to.expose(), self.people.as_deref()).map_err(|_| NotTaken("address_unfit"))?],
+            None => Vec::new(),
+        };
+        let recipients = if own.is_empty() { self.recipients(message.told) } else { &own };
+        if recipients.is_empty() {
+            return Err(NotTaken("address_unfit"));
+        }
         let mut mail = Mail::builder()
             .from(self.from.clone())
             .subject(message.title)
@@ -91,6 +110,16 @@ impl MailChannel {
             number(status.severity as u8) * 100 + number(status.category as u8) * 10 + number(status.detail as u8);
         Ok(Receipt { recipients: recipients.len(), status })
     }
+}
+
+/// The address of a person: as it is told, if it is one; else a login with the domain behind it.
+fn person(told: &str, domain: Option<&str>) -> Result<Mailbox, InvalidMail> {
+    let address = match domain {
+        _ if told.contains('@') => told.to_owned(),
+        Some(domain) => format!("{told}@{domain}"),
+        None => told.to_owned(),
+    };
+    address.parse().map_err(|_| InvalidMail::Address(domain.unwrap_or_default().to_owned()))
 }
 
 /// Nobody is named: who reads it signs in to see more.
@@ -152,7 +181,7 @@ impl Channel for MailChannel {
     }
 
     fn takes(&self, told: Told) -> bool {
-        !self.recipients(told).is_empty()
+        told.is_personal() || !self.recipients(told).is_empty()
     }
 
     fn deliver<'a>(&'a self, message: &'a Message) -> Delivering<'a> {

@@ -53,8 +53,9 @@ impl Channel for WebhookChannel {
         "webhook"
     }
 
-    fn takes(&self, _: Told) -> bool {
-        true
+    fn takes(&self, told: Told) -> bool {
+        // Others read it: what is one person's does not go this way.
+        !told.is_personal()
     }
 
     fn deliver<'a>(&'a self, message: &'a Message) -> Delivering<'a> {

@@ -131,6 +131,9 @@ pub enum EntryBody {
         /// What the relationship to a patient rests on, where it was looked up: `Patient/id encounter Encounter/id`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         relations: Vec<String>,
+        /// Of types whose resources are of several kinds of information, which these were: `Observation vitals`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        kinds: Vec<String>,
         /// SHA-256 of the released bytes, in hexadecimal.
         sha256: String,
         /// Released bytes.
@@ -164,6 +167,9 @@ pub enum EntryBody {
         /// What the relationship to a patient rests on, where it was looked up: `Patient/id encounter Encounter/id`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         relations: Vec<String>,
+        /// Of types whose resources are of several kinds of information, which these were: `Observation vitals`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        kinds: Vec<String>,
         /// SHA-256 of the chunk, in hexadecimal.
         sha256: String,
         /// Bytes of the chunk.

@@ -7,6 +7,18 @@ use scruple_core::{Id, Phi, Timestamp};
 
 const DAY_MICROS: i64 = 24 * 3_600_000_000;
 
+/// The role that a system acts in here (the built-in one of every policy).
+pub const SERVICE_ROLE: &str = "service_account";
+/// Days after its role was given for which a system that is not registered goes on (house rule).
+pub const UNREGISTERED_DAYS: i64 = 30;
+
+/// From when on a system whose account is not registered obtains nothing, whoever answers for it.
+// INVARIANT (system-registered): a system without purpose, scopes, rotation, review and end obtains nothing from here on.
+#[must_use]
+pub fn unregistered_until(given_at: Timestamp) -> Timestamp {
+    given_at.plus_micros(UNREGISTERED_DAYS * DAY_MICROS)
+}
+
 /// The kind of an account: it decides by which rules it is judged.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum AccountKind {

@@ -90,6 +90,18 @@ pub enum ElevationError {
     /// What is to be said is not.
     #[error(transparent)]
     Reason(#[from] WeakReason),
+    /// Only an emergency opens what is specially protected.
+    #[error("what is specially protected is confirmed in an emergency alone")]
+    NotAnEmergency,
+    /// Somebody else would confirm it.
+    #[error("who opened the record confirms it himself")]
+    NotTheReader,
+    /// It does not open the record now.
+    #[error("it does not open the record now")]
+    NotOpen,
+    /// It is confirmed already.
+    #[error("it is confirmed already")]
+    Confirmed,
 }
 
 impl ElevationError {
@@ -99,6 +111,10 @@ impl ElevationError {
         match self {
             Self::TooLong { .. } => "duration_too_long",
             Self::Reason(reason) => reason.code(),
+            Self::NotAnEmergency => "not_an_emergency",
+            Self::NotTheReader => "not_the_reader",
+            Self::NotOpen => "elevation_not_open",
+            Self::Confirmed => "protected_confirmed",
         }
     }
 }
@@ -221,6 +237,8 @@ pub struct HeldElevation {
     pub kind: ElevationKind,
     /// For which time.
     pub window: Window,
+    /// When the person confirmed, in an emergency, that he needs what is specially protected too.
+    pub protected_at: Option<Timestamp>,
 }
 
 /// An elevation with all that is known of it.
@@ -236,6 +254,30 @@ pub struct Elevation {
     pub ended: Option<Revocation>,
     /// Version of the row.
     pub version: i64,
+}
+
+impl Elevation {
+    /// Who opened a record in an emergency confirms that he needs what is specially protected too, whether there is any or not. What
+    /// an emergency never opens stays closed (**never-psychotherapy**).
+    ///
+    /// # Errors
+    /// It is no emergency, not his, not open at `at`, or confirmed already.
+    pub fn confirm_protected(self, by: Id<Person>, at: Timestamp) -> Result<Self, ElevationError> {
+        if !matches!(self.held.kind, ElevationKind::Emergency { .. }) {
+            return Err(ElevationError::NotAnEmergency);
+        }
+        if by != self.held.person {
+            return Err(ElevationError::NotTheReader);
+        }
+        if self.ended.is_some() || !self.held.window.contains(at) {
+            return Err(ElevationError::NotOpen);
+        }
+        if self.held.protected_at.is_some() {
+            return Err(ElevationError::Confirmed);
+        }
+        let protected_at = Some(at.max(self.granted_at));
+        Ok(Self { held: HeldElevation { protected_at, ..self.held }, ..self })
+    }
 }
 
 #[cfg(test)]
@@ -272,6 +314,64 @@ mod tests {
         assert!(emergency(EMERGENCY_HOURS_MAX + 1, "", EmergencyReason::LifeThreat).is_err());
         assert_eq!(emergency(1, "", EmergencyReason::Other).unwrap_err(), ElevationError::Reason(WeakReason::Short));
         assert!(emergency(1, "The ward telephone is down, transfer now", EmergencyReason::Other).is_ok());
+    }
+
+    #[test]
+    fn every_state_of_an_elevation_meets_the_second_confirmation() {
+        let (at, reader) = (Timestamp::from_micros, Id::from_uuid(Uuid::from_u128(2)));
+        let kinds = [
+            ElevationKind::Asked { request: Id::from_uuid(Uuid::from_u128(7)) },
+            ElevationKind::Declared(DeclaredReason::Covering),
+            ElevationKind::Emergency { reason: EmergencyReason::TeamCalled, review: Id::from_uuid(Uuid::from_u128(8)) },
+        ];
+        let mut table = String::new();
+        for kind in kinds {
+            for (state, ended, protected_at, now) in [
+                ("to come", None, None, -1),
+                ("open", None, None, 0),
+                ("confirmed", None, Some(at(0)), 1),
+                ("ended", Some(Revocation { by: reader, at: at(1) }), None, 2),
+                ("over", None, None, HOUR_MICROS),
+            ] {
+                let opening = opening(1, "");
+                let elevation = Elevation {
+                    held: HeldElevation {
+                        id: opening.id,
+                        person: reader,
+                        role: opening.role,
+                        purpose: None,
+                        patient: opening.patient,
+                        kinds: Kinds::Whole,
+                        kind,
+                        window: opening.window,
+                        protected_at,
+                    },
+                    granted_at: at(0),
+                    justification: Phi::new(String::new()),
+                    ended,
+                    version: 1,
+                };
+                let by =
+                    |who: u128| match elevation.clone().confirm_protected(Id::from_uuid(Uuid::from_u128(who)), at(now))
+                    {
+                        Ok(confirmed) => format!("confirmed {}", confirmed.held.protected_at.unwrap().micros()),
+                        Err(error) => error.code().to_owned(),
+                    };
+                table.push_str(&format!("{} {state}: {}, another {}\n", kind.code(), by(2), by(3)));
+            }
+        }
+        let none = |kind: &str| {
+            let line = |state: &&str| format!("{kind} {state}: not_an_emergency, another not_an_emergency\n");
+            ["to come", "open", "confirmed", "ended", "over"].iter().map(line).collect::<String>()
+        };
+        let expected = none("asked")
+            + &none("declared")
+            + "emergency to come: elevation_not_open, another not_the_reader\n\
+               emergency open: confirmed 0, another not_the_reader\n\
+               emergency confirmed: protected_confirmed, another not_the_reader\n\
+               emergency ended: elevation_not_open, another not_the_reader\n\
+               emergency over: elevation_not_open, another not_the_reader\n";
+        assert_eq!(table, expected);
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //!
 //! `open -> asked -> open -> justified | unjustified | escalated`
 
+use crate::limits::SHIFT_HOURS;
 use crate::{Elevation, Person, WeakReason, reason};
 use scruple_core::{Id, Phi, Timestamp};
 
 #[cfg(test)]
 mod tests;
+
+const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// Where a review stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -101,6 +104,48 @@ pub struct EmergencyReview {
     pub state: ReviewState,
     /// Version of the row.
     pub version: i64,
+}
+
+/// The reader's own sentence on why he opened a chart: a reason from the list is enough to open it, the sentence comes before his
+/// shift ends. That there is none is seen in the review, and is in the way of nothing (care-continues).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sentence {
+    /// It is there.
+    Given,
+    /// It is awaited.
+    Owed {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The shift is over without one.
+    NotGiven,
+}
+
+impl Sentence {
+    /// Where it stands at `now`, for a chart that was opened at `opened_at`.
+    #[must_use]
+    pub fn at(opened_at: Timestamp, is_given: bool, now: Timestamp) -> Self {
+        let until = Self::due(opened_at);
+        if is_given {
+            Self::Given
+        } else if now < until {
+            Self::Owed { until }
+        } else {
+            Self::NotGiven
+        }
+    }
+
+    /// When it is due: the end of the shift.
+    #[must_use]
+    pub fn due(opened_at: Timestamp) -> Timestamp {
+        opened_at.plus_micros(SHIFT_HOURS * HOUR_MICROS)
+    }
+
+    /// When the reader is reminded of it: an hour before.
+    #[must_use]
+    pub fn reminded(opened_at: Timestamp) -> Timestamp {
+        opened_at.plus_micros((SHIFT_HOURS - 1) * HOUR_MICROS)
+    }
 }
 
 /// Somebody who would close a review, with the facts that tell whether he may.

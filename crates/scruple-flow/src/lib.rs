@@ -36,7 +36,7 @@ mod use_review;
 
 pub use account::{
     ACCOUNT_SCOPES_MAX, Account, AccountError, AccountKind, Dormancy, DormancyError, DormancyState, IdleRule,
-    IdleRules, is_generic,
+    IdleRules, SERVICE_ROLE, UNREGISTERED_DAYS, is_generic, unregistered_until,
 };
 pub use alert::{ALERT_DAYS, Alert, AlertOf, counted_since, is_raised};
 pub use chart_case::{
@@ -48,7 +48,7 @@ pub use device::{DeviceError, DeviceFacts, DevicePosture, DeviceStanding, Device
 pub use elevation::{
     DeclaredReason, Elevation, ElevationError, ElevationKind, EmergencyReason, HeldElevation, NewElevation, Opening,
 };
-pub use emergency::{EmergencyReview, Finding, ReviewError, ReviewEvent, ReviewState, Reviewer, Verdict};
+pub use emergency::{EmergencyReview, Finding, ReviewError, ReviewEvent, ReviewState, Reviewer, Sentence, Verdict};
 pub use grant::{Grant, GrantError, GrantRequest, HeldGrant, NewGrant, Revocation, Window};
 pub use kinds::{InvalidKind, KindCode, Kinds, NamedKinds, RequestTask};
 pub use mapping::{MappingCause, MappingDecision, MappingError, MappingReview, MappingVerdict};

@@ -22,6 +22,8 @@ pub const REQUEST_PATIENTS_MAX: usize = 25;
 pub const APPROVALS_MAX: usize = 4;
 /// Hours that a declared relationship lasts: a long shift.
 pub const DECLARED_HOURS_MAX: i64 = 13;
+/// Hours of a shift, before the end of which an emergency has its sentence.
+pub const SHIFT_HOURS: i64 = 12;
 /// Hours that emergency access to one patient lasts.
 pub const EMERGENCY_HOURS_MAX: i64 = 4;
 /// Bytes of one text that the directory tells of a person: a title, a department, a number.

@@ -73,7 +73,8 @@ impl UseState {
 pub struct Used {
     /// Reads under the access itself.
     pub under: u64,
-    /// Types of resources that the reader opened of the patient, by whatever right, each with the kinds that it can be of.
+    /// Types of resources that the reader opened of the patient, by whatever right, each with the kinds that it can be of; a type of
+    /// which the record says which of its kinds they were stands once for each, with that one alone.
     pub types: BTreeMap<String, BTreeSet<KindCode>>,
 }
 
@@ -182,6 +183,7 @@ mod tests {
         let person = Id::from_uuid(Uuid::from_u128(1));
         Elevation {
             held: HeldElevation {
+                protected_at: None,
                 id: Id::from_uuid(Uuid::from_u128(7)),
                 person,
                 role: "nurse".parse().unwrap(),

@@ -42,6 +42,9 @@ pub enum Refusal {
         /// Those that it may choose.
         allowed: String,
     },
+    /// Nobody has looked in time at what the role opens.
+    #[error("role `{0}` is closed: nobody has looked in time at what it opens")]
+    Overdue(String),
     /// An emergency purpose without the elevation that it needs.
     #[error("purpose `BTG` needs the condition `emergency_elevation`")]
     NoElevation,
@@ -55,6 +58,7 @@ impl Refusal {
             Self::UnknownRole(_) => "role_unknown",
             Self::UnknownPurpose(_) => "purpose_unknown",
             Self::PurposeNotAllowed { .. } => "purpose_not_allowed",
+            Self::Overdue(_) => "role_overdue",
             Self::NoElevation => "elevation_missing",
         }
     }

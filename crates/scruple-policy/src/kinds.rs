@@ -3,7 +3,7 @@
 
 use crate::decide::{Question, native};
 use crate::model::{Pack, Rule};
-use scruple_core::{ConditionMask, DecisionTable, SegmentLimit};
+use scruple_core::{ConditionMask, DecisionTable, SegmentLimit, View};
 use scruple_fhir::{Place, classes, dictionary};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,6 +60,38 @@ impl Pack {
             }
         }
         kinds
+    }
+
+    /// What somebody who holds these roles sees of his own patients, for the main purpose of each: kinds of information as `full` or
+    /// `masked:` and the mask, and what is specially protected as `full` or `coded`. What does not show is not named.
+    #[must_use]
+    pub fn effective<'a>(&self, roles: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, String> {
+        let related = self.condition("relationship").map_or(ConditionMask::NONE, |id| ConditionMask::NONE.with(id));
+        let mut views = vec![View::None; self.categories.len()];
+        let mut limits = vec![SegmentLimit::None; self.segments.len()];
+        for role in roles.into_iter().filter_map(|name| self.roles.get(name)) {
+            let (role, purpose) = (role.name.clone(), role.purpose.clone());
+            let question = Question { role, purpose, conditions: related };
+            let Ok(table) = native(self, &question, self.guardrails.asked(&question).as_ref()) else { continue };
+            for (view, own) in views.iter_mut().zip(&table.views) {
+                *view = self.join(*view, *own);
+            }
+            for (limit, own) in limits.iter_mut().zip(&table.limits) {
+                *limit = wider(*limit, *own);
+            }
+        }
+        let named = self.categories.iter().zip(views).filter(|(_, view)| view.shows());
+        let mut seen: BTreeMap<String, String> =
+            named.map(|(category, view)| (category.name.clone(), self.view_name(view))).collect();
+        for (segment, limit) in self.segments.iter().zip(limits) {
+            let view = match limit {
+                SegmentLimit::None => continue,
+                SegmentLimit::Coded => "masked:coded",
+                SegmentLimit::Follow => "full",
+            };
+            seen.insert(format!("{SEGMENT}{}", segment.name), view.to_owned());
+        }
+        seen
     }
 
     /// The kinds of information that a resource of a type can be of as a whole: its home, or what its class is chosen from. Who the
@@ -138,5 +170,13 @@ impl Pack {
             }
         }
         table
+    }
+}
+
+const fn wider(one: SegmentLimit, other: SegmentLimit) -> SegmentLimit {
+    match (one, other) {
+        (SegmentLimit::Follow, _) | (_, SegmentLimit::Follow) => SegmentLimit::Follow,
+        (SegmentLimit::Coded, _) | (_, SegmentLimit::Coded) => SegmentLimit::Coded,
+        (SegmentLimit::None, SegmentLimit::None) => SegmentLimit::None,
     }
 }

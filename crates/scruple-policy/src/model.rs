@@ -58,6 +58,8 @@ pub struct Segment {
     pub label: String,
     /// Legal ground.
     pub ground: String,
+    /// An emergency opens it, once it is confirmed.
+    pub in_emergency: bool,
     /// Whether it is enforced.
     pub enforced: String,
 }
@@ -631,6 +633,21 @@ impl Pack {
     #[must_use]
     pub fn condition(&self, name: &str) -> Option<ConditionId> {
         position(&self.conditions, |condition| condition.name == name).map(ConditionId)
+    }
+
+    /// What the second confirmation of an emergency gives a role: the conditions of what is specially protected and an emergency
+    /// opens. None of them is asked by a permit of the role, or by a segment that no emergency opens.
+    // INVARIANT (never-psychotherapy): a segment that no emergency opens is as closed after the confirmation as before.
+    #[must_use]
+    pub fn protected(&self, role: &str) -> ConditionMask {
+        let Some(role) = self.roles.get(role).filter(|role| role.emergency_access) else { return ConditionMask::NONE };
+        let (mut opened, mut kept) = (ConditionMask::NONE, role.conditions());
+        for (segment, word) in self.segments.iter().zip(&role.segments) {
+            let Some(condition) = word.condition else { continue };
+            let of = if segment.in_emergency { &mut opened } else { &mut kept };
+            *of = of.with(condition);
+        }
+        ConditionMask(opened.0 & !kept.0)
     }
 
     /// A segment by name.

@@ -68,6 +68,9 @@ pub struct DeskRules {
     pub requests_per_30_days: i64,
     /// Emergencies of one person in 30 days: one more tells the privacy office.
     pub emergencies_per_30_days: i64,
+    /// Days after the end of its review at which a role that nobody has looked at opens nothing; 0: it goes on. A clinical role goes on
+    /// in any case (care-continues).
+    pub overdue_closes_after_days: i64,
 }
 
 impl Default for DeskRules {
@@ -78,6 +81,7 @@ impl Default for DeskRules {
             extension_times: 2,
             requests_per_30_days: 10,
             emergencies_per_30_days: 5,
+            overdue_closes_after_days: 0,
         }
     }
 }
@@ -85,13 +89,14 @@ impl Default for DeskRules {
 impl DeskRules {
     /// Each rule with its name, for what compares and checks them.
     #[must_use]
-    pub const fn named(self) -> [(&'static str, i64); 5] {
+    pub const fn named(self) -> [(&'static str, i64); 6] {
         [
             ("extensions_max", self.extensions_max),
             ("extension_last_part", self.extension_last_part),
             ("extension_times", self.extension_times),
             ("requests_per_30_days", self.requests_per_30_days),
             ("emergencies_per_30_days", self.emergencies_per_30_days),
+            ("overdue_closes_after_days", self.overdue_closes_after_days),
         ]
     }
 }

@@ -1,7 +1,10 @@
 //! Views and conditions in plain words, for pages and for differences. Codes stay beside them where a machine reads.
 
-use crate::model::{Pack, Role};
+use crate::model::{Pack, Permit, Role};
 use scruple_core::{CategoryId, ConditionMask, SegmentLimit, View};
+
+/// What is said of a condition that nothing judges yet.
+const WAITS: &str = " (not enforced yet: never, until it is)";
 
 /// What a mask leaves.
 #[must_use]
@@ -55,7 +58,7 @@ pub(crate) fn while_words(pack: &Pack, role: &Role, mask: ConditionMask) -> Stri
 pub(crate) fn condition_labels(pack: &Pack, role: &Role, mask: ConditionMask) -> Vec<String> {
     let held = pack.conditions.iter().enumerate().filter(|(index, _)| mask.0 & 1 << (index & 63) != 0);
     held.map(|(_, condition)| {
-        let waits = if condition.enforced == "not yet" { " (not enforced yet: never, until it is)" } else { "" };
+        let waits = if condition.enforced == "not yet" { WAITS } else { "" };
         if condition.name == "relationship" && !role.relationship.is_empty() {
             format!("there is a relationship ({}){waits}", role.relationship)
         } else {
@@ -85,4 +88,67 @@ pub(crate) fn lower_first(text: &str) -> String {
         }
         _ => text.to_owned(),
     }
+}
+
+/// The conditions of a role in sentences, for whoever holds it (RB-17): for which purposes, of which patients, what more is asked for
+/// single kinds of information and for what is specially protected, and in an emergency. It says all of them, and what there is none of.
+#[must_use]
+pub fn conditions_of(pack: &Pack, role: &Role) -> Vec<String> {
+    let phi: Vec<&Permit> = role
+        .permits
+        .iter()
+        .filter(|permit| permit.categories.iter().any(|category| !is_directory(pack, *category)))
+        .collect();
+    let shared = phi.iter().map(|permit| permit.when.0).reduce(|all, when| all & when).unwrap_or(0);
+    let shared = ConditionMask(shared);
+    let own: Vec<&str> = std::iter::once(&role.purpose).chain(&role.also).map(String::as_str).collect();
+    let mut said = vec![format!("For these purposes alone: {}.", role.purposes().join(", "))];
+    said.extend(condition_labels(pack, role, shared).into_iter().map(|label| format!("Only while {label}.")));
+    // By the words of a condition, the kinds of information that ask it.
+    let mut more: Vec<(String, Vec<String>)> = Vec::new();
+    let mut add = |condition: String, of: String| match more.iter_mut().find(|(known, _)| *known == condition) {
+        Some((_, all)) if all.contains(&of) => {}
+        Some((_, all)) => all.push(of),
+        None => more.push((condition, vec![of])),
+    };
+    for permit in &role.permits {
+        let mut conditions = condition_labels(pack, role, ConditionMask(permit.when.0 & !shared.0));
+        if !own.iter().all(|purpose| permit.purposes.iter().any(|listed| listed == purpose)) {
+            conditions.push(format!("the purpose is {}", permit.purposes.join(" or ")));
+        }
+        if conditions.is_empty() {
+            continue;
+        }
+        let depth = if permit.view == View::Full { String::new() } else { " in part".to_owned() };
+        for category in &permit.categories {
+            add(conditions.join(" and "), format!("{}{depth}", category_label(pack, *category)));
+        }
+    }
+    for (segment, word) in pack.segments.iter().zip(&role.segments) {
+        if let (Some(condition), true) = (word.condition, word.limit != SegmentLimit::None) {
+            let mask = ConditionMask::NONE.with(condition);
+            let mut label = condition_labels(pack, role, mask).join(" and ");
+            // What is not enforced by itself yet holds by a second confirmation.
+            if pack.protected(&role.name).covers(mask) {
+                label = label.replace(WAITS, " (so far in an emergency that you confirm a second time, else never)");
+            }
+            add(label, lower_first(&segment.label));
+        }
+    }
+    said.extend(more.into_iter().map(|(condition, of)| format!("Only while {condition}: {}.", of.join(", "))));
+    if role.emergency_access {
+        said.push(
+            "In an emergency you may open the chart of another patient, for four hours; each is reviewed.".to_owned(),
+        );
+    }
+    said.push(
+        "The policy names no other condition: none on the hour, the place or the device but what stands here."
+            .to_owned(),
+    );
+    said
+}
+
+/// What is no patient's: it is open to everybody of the role.
+fn is_directory(pack: &Pack, category: CategoryId) -> bool {
+    pack.categories.get(usize::from(category.0)).is_some_and(|category| !category.phi)
 }

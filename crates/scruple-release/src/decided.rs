@@ -27,6 +27,7 @@ pub struct Policy {
     active: Arc<Active>,
     decided: RwLock<HashMap<Question, Arc<Decided>>>,
     limited: RwLock<HashMap<Narrow, Arc<Decided>>>,
+    closed: RwLock<BTreeSet<String>>,
     all_seeing: OnceLock<Projection>,
 }
 
@@ -34,7 +35,13 @@ impl Policy {
     /// Decides under a pack that was read, checked and proved.
     #[must_use]
     pub fn new(active: Arc<Active>) -> Self {
-        Self { active, decided: RwLock::default(), limited: RwLock::default(), all_seeing: OnceLock::new() }
+        Self {
+            active,
+            decided: RwLock::default(),
+            limited: RwLock::default(),
+            closed: RwLock::default(),
+            all_seeing: OnceLock::new(),
+        }
     }
 
     /// The pack.
@@ -49,11 +56,24 @@ impl Policy {
         &self.active
     }
 
+    /// The roles that open nothing now.
+    pub(crate) fn closed_roles(&self) -> BTreeSet<String> {
+        self.closed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Closes these roles and opens all others.
+    pub(crate) fn close_roles(&self, roles: BTreeSet<String>) {
+        *self.closed.write().unwrap_or_else(PoisonError::into_inner) = roles;
+    }
+
     /// The decision on a question; `related`: with the relationship, beside the conditions that it names.
     ///
     /// # Errors
     /// A refusal that follows from the policy alone.
     pub(crate) fn decide(&self, question: &Question, related: bool) -> Result<Arc<Decided>, Refusal> {
+        if self.closed.read().unwrap_or_else(PoisonError::into_inner).contains(&question.role) {
+            return Err(Refusal::Overdue(question.role.clone()));
+        }
         let with = self.pack().condition("relationship").filter(|_| related);
         let conditions = with.map_or(question.conditions, |id| question.conditions.with(id));
         let question = &Question { conditions, ..question.clone() };
@@ -81,6 +101,9 @@ impl Policy {
     /// A refusal that follows from the policy alone.
     // relies on (never-wider)
     pub(crate) fn limited(&self, question: &Question, kinds: &BTreeSet<String>) -> Result<Arc<Decided>, Refusal> {
+        if self.closed.read().unwrap_or_else(PoisonError::into_inner).contains(&question.role) {
+            return Err(Refusal::Overdue(question.role.clone()));
+        }
         let key = (question.clone(), kinds.clone());
         if let Some(known) = self.limited.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(Arc::clone(known));

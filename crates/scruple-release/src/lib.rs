@@ -31,7 +31,7 @@ pub use pipeline::{
     Scope, Shown, Thing, holding, patients_of, urgency_of,
 };
 pub use relation::relationship_searches;
-pub use release::{Asked, Limited, ReleaseError, ReleaseStream, Released};
+pub use release::{Asked, Limited, Opened, ReleaseError, ReleaseStream, Released, sha256};
 pub use spool::Spool;
 pub use summary::{Fault, Summary};
 pub use targets::Targets;

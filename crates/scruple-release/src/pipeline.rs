@@ -156,13 +156,15 @@ pub(crate) struct Leaving {
     patients: Vec<String>,
     /// What the relationship to them rests on.
     relations: Vec<String>,
+    /// Which of several kinds of information it is.
+    kinds: Vec<String>,
     by: By,
 }
 
 impl Leaving {
     fn new(end: usize, reference: String, visible: Visible) -> Self {
-        let Visible { patients, relations, by, .. } = visible;
-        Self { end, reference, patients, relations, by }
+        let Visible { patients, relations, kinds, by, .. } = visible;
+        Self { end, reference, patients, relations, kinds, by }
     }
 }
 
@@ -217,7 +219,14 @@ impl Pipeline {
 
     /// Puts another policy in its place. Requests under way end under the one that they began with.
     pub fn set_policy(&self, policy: Policy) {
-        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        let mut active = self.policy.write().unwrap_or_else(PoisonError::into_inner);
+        policy.close_roles(active.closed_roles());
+        *active = Arc::new(policy);
+    }
+
+    /// Closes these roles and opens all others: nobody has looked in time at what they open.
+    pub fn close_roles(&self, roles: BTreeSet<String>) {
+        self.policy().close_roles(roles);
     }
 
     /// The address under which callers know the gateway.
@@ -295,6 +304,7 @@ impl Pipeline {
                 references: part.references.clone(),
                 patients: part.patients.iter().cloned().collect(),
                 relations: part.relations.iter().cloned().collect(),
+                kinds: part.kinds.iter().cloned().collect(),
                 sha256: sha256(&bytes),
                 bytes: bytes.len() as u64,
                 counts,
@@ -315,6 +325,7 @@ impl Pipeline {
                 references: part.references,
                 patients: part.patients.into_iter().collect(),
                 relations: part.relations.into_iter().collect(),
+                kinds: part.kinds.into_iter().collect(),
                 sha256: sha256(piece),
                 bytes: piece.len() as u64,
             });
@@ -361,6 +372,9 @@ fn no_of(refusal: &Refusal) -> No {
         Refusal::PurposeNotAllowed { role, purpose, allowed } => {
             format!("Role `{role}` does not act for purpose `{purpose}`; it acts for {allowed}.")
         }
+        Refusal::Overdue(_) => {
+            "Your role is closed until somebody has looked at what it opens. Call the privacy office.".to_owned()
+        }
         Refusal::NoElevation => "Purpose `BTG` needs emergency access that is active.".to_owned(),
     };
     No::new(403, refusal.code(), words)
@@ -378,6 +392,8 @@ struct Part {
     references: Vec<String>,
     patients: BTreeSet<String>,
     relations: BTreeSet<String>,
+    /// There are no more of them than kinds of information.
+    kinds: BTreeSet<String>,
     /// Bytes of these names, as an entry has them.
     named: usize,
 }
@@ -416,7 +432,7 @@ fn parts(bytes: &[u8], resources: Vec<Leaving>, told: Vec<(String, bool)>) -> Ve
         }
         begun.add(name, is_patient);
     };
-    for Leaving { end, reference, patients, relations, .. } in resources {
+    for Leaving { end, reference, patients, relations, kinds, .. } in resources {
         let names = patients.iter().chain(&relations).map(|name| name.len() + NAME_BYTES).sum::<usize>();
         let is_full = end - from > CHUNK_BYTES_MAX
             || begun.references.len() >= CHUNK_RESOURCES_MAX
@@ -428,6 +444,12 @@ fn parts(bytes: &[u8], resources: Vec<Leaving>, told: Vec<(String, bool)>) -> Ve
         begun.end = end;
         begun.named += reference.len() + NAME_BYTES;
         begun.references.push(reference);
+        for kind in kinds {
+            let bytes = kind.len() + NAME_BYTES;
+            if begun.kinds.insert(kind) {
+                begun.named += bytes;
+            }
+        }
         patients.into_iter().for_each(|patient| name(&mut parts, &mut begun, patient, true));
         relations.into_iter().for_each(|relation| name(&mut parts, &mut begun, relation, false));
     }
@@ -449,6 +471,7 @@ mod tests {
             reference: reference.to_owned(),
             patients: patients.to_vec(),
             relations,
+            kinds: vec!["Observation labs".to_owned()],
             by: By::Side(Side::Near),
         }
     }

@@ -6,8 +6,8 @@ use crate::upstream::Share;
 use aws_lc_rs::digest;
 use rand_core::Rng;
 use scruple_core::{
-    Actor, Clock, Counts, DecisionFacts, DecisionTable, Entry, EntryBody, EntryError, Relationship, RequestFacts,
-    Timestamp, new_id,
+    Actor, Clock, ConditionMask, Counts, DecisionFacts, DecisionTable, Entry, EntryBody, EntryError, Relationship,
+    RequestFacts, Timestamp, new_id,
 };
 use scruple_ledger::{AppendError, Ledger, Receipt};
 use scruple_policy::{Decider, Pack, Question, Refusal};
@@ -27,11 +27,26 @@ pub struct Asked {
     pub grant: Option<String>,
     /// Who the subject is in the record system: `Practitioner/id`, `PractitionerRole/id`.
     pub practitioners: Vec<String>,
-    /// The patients, by id, whose records are opened to the subject beyond that, and what opens each: `declared Elevation/id`. For
-    /// break-glass (`BTG`) nobody else's are.
-    pub opened: BTreeMap<String, String>,
+    /// The patients, by id, whose records are opened to the subject beyond that, and what opens each. For break-glass (`BTG`) nobody
+    /// else's are.
+    pub opened: BTreeMap<String, Opened>,
     /// The patients, by id, of whose records some kinds of information alone are opened. None of them is in `opened`.
     pub limited: BTreeMap<String, Limited>,
+}
+
+/// What opens a record beyond a relationship.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Opened {
+    /// `declared Elevation/id`.
+    pub by: String,
+    /// Conditions that hold for this patient beside those of the question: what an emergency confirmed.
+    pub protected: ConditionMask,
+}
+
+impl From<String> for Opened {
+    fn from(by: String) -> Self {
+        Self { by, protected: ConditionMask::NONE }
+    }
 }
 
 /// What of a record is opened, where it is not all that the role has.
@@ -220,6 +235,7 @@ impl<'a> ReleaseStream<'a> {
             references,
             patients: Vec::new(),
             relations: Vec::new(),
+            kinds: Vec::new(),
             sha256: sha256(&bytes),
             bytes: bytes.len() as u64,
             counts: counts.clone(),
@@ -267,6 +283,7 @@ impl<'a> ReleaseStream<'a> {
             references: chunk.references,
             patients: Vec::new(),
             relations: Vec::new(),
+            kinds: Vec::new(),
             sha256: sha256(&chunk.bytes),
             bytes: chunk.bytes.len() as u64,
         };
@@ -301,6 +318,8 @@ fn record(ledger: &Ledger, entry: &Entry) -> Result<Receipt, ReleaseError> {
     ledger.append(&bytes, None).map_err(ReleaseError::NotRecorded)
 }
 
-pub(crate) fn sha256(bytes: &[u8]) -> String {
+/// SHA-256, in hexadecimal.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
     digest::digest(&digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

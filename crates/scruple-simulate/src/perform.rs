@@ -144,8 +144,12 @@ impl With<'_> {
                 Ok(self.desk().submit(who, ask).await.map(drop)?)
             }
             Deed::Approve { by, request, version, patients: named, ends_at, stepped_up } => {
-                let narrower =
-                    Narrower { patients: named.as_ref().map(patients).transpose()?, kinds: None, ends_at: *ends_at };
+                let narrower = Narrower {
+                    patients: named.as_ref().map(patients).transpose()?,
+                    kinds: None,
+                    ends_at: *ends_at,
+                    against: None,
+                };
                 let (who, id) = (self.who(*by, *stepped_up), Id::from_uuid(self.model.asked[*request].id));
                 Ok(self.desk().approve(who, id, *version, narrower).await.map(drop)?)
             }

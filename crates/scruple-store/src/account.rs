@@ -6,7 +6,7 @@ use crate::limits::PAGE_ROWS_MAX;
 use crate::{Store, StoreError, Tx};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::directory::{Employment, Suspension};
-use scruple_flow::{Account, AccountKind, Dormancy, DormancyState, Person};
+use scruple_flow::{Account, AccountKind, Dormancy, DormancyState, Person, SERVICE_ROLE, unregistered_until};
 use uuid::Uuid;
 
 pub(crate) const PURPOSE: &str = "account.purpose";
@@ -450,8 +450,14 @@ pub async fn list_systems(
 /// When a system's account gives nothing: while nobody who is here answers for it, and from its end on.
 // INVARIANT (system-owned): a system's account without an owner who is here obtains nothing.
 async fn system_suspensions(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Result<Vec<Suspension>, StoreError> {
-    let Some(system) = find_system(tx, person).await? else { return Ok(Vec::new()) };
     let mut suspended = Vec::new();
+    let Some(system) = find_system(tx, person).await? else {
+        suspended.extend(unregistered(tx, person, now).await?);
+        return Ok(suspended);
+    };
+    if !system.is_registered {
+        suspended.extend(unregistered(tx, person, now).await?);
+    }
     match (system.owner, system.owner_left) {
         (None, _) => suspended.push(Suspension { from: None, until: None }),
         // Gone is gone, whatever the clock that noted it.
@@ -463,4 +469,16 @@ async fn system_suspensions(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> 
         suspended.push(Suspension { from: Some(account.ends_at), until: None });
     }
     Ok(suspended)
+}
+
+/// From when on somebody who acts as a system, and is not registered as one, obtains nothing: so long after he was given the role.
+// relies on (system-registered)
+async fn unregistered(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Result<Option<Suspension>, StoreError> {
+    const SQL: &str = "SELECT MIN(granted_at) FROM role_grant
+                       WHERE person = $1 AND role = $2 AND revoked_at IS NULL AND ends_at > $3";
+    let (given_at,): (Option<i64>,) = on_engine!(tx, |conn| {
+        sqlx::query_as(SQL).bind(person.uuid()).bind(SERVICE_ROLE).bind(now.micros()).fetch_one(conn).await?
+    });
+    let from = given_at.map(|at| unregistered_until(Timestamp::from_micros(at)));
+    Ok(from.map(|from| Suspension { from: Some(from), until: None }))
 }

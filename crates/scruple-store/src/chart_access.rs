@@ -545,6 +545,16 @@ pub async fn list_accesses_under(
     rows.into_iter().map(|row| row.into_access(tx)).collect()
 }
 
+/// How many accesses of a chart were made under an elevation: as many as [`list_accesses_under`] lists.
+///
+/// # Errors
+/// The database failed.
+pub async fn count_accesses_under(tx: &mut Tx, elevation: Id<Elevation>) -> Result<i64, StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM chart_access WHERE elevation = $1";
+    let (count,): (i64,) = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(elevation.uuid()).fetch_one(conn).await?);
+    Ok(count)
+}
+
 /// What was opened in a role by the grant that gives it, oldest first, one page of at most [`ACCESS_ROWS_MAX`] (JX-06).
 ///
 /// # Errors

@@ -16,6 +16,7 @@ pub(crate) const JUSTIFICATION: &str = "elevation.justification";
 row! { struct HeldRow {
     id: Uuid, person: Uuid, role: String, purpose: Option<String>, patient_sealed: Vec<u8>, kind: String,
     reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, kinds: String, starts_at: i64, ends_at: i64,
+    protected_at: Option<i64>,
 } }
 
 impl HeldRow {
@@ -42,6 +43,7 @@ impl HeldRow {
             kinds: self.kinds.parse().map_err(|_| inconsistent("kinds"))?,
             kind: kind.ok_or_else(|| inconsistent("kind"))?,
             window: window.map_err(|_| inconsistent("ends_at"))?,
+            protected_at: self.protected_at.map(Timestamp::from_micros),
         })
     }
 }
@@ -49,6 +51,7 @@ impl HeldRow {
 row! { struct OpenRow {
     id: Uuid, person: Uuid, role: String, purpose: Option<String>, patient_sealed: Vec<u8>, kind: String,
     reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, kinds: String, starts_at: i64, ends_at: i64,
+    protected_at: Option<i64>,
     moved_at: Option<i64>,
 } }
 
@@ -56,7 +59,7 @@ impl OpenRow {
     /// The elevation until it ends or a move takes it; `None` if that is before it begins.
     fn into_held(self, tx: &Tx) -> Result<Option<HeldElevation>, StoreError> {
         let Self { id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, .. } = self;
-        let (starts_at, ends_at) = (self.starts_at, self.ends_at);
+        let (starts_at, ends_at, protected_at) = (self.starts_at, self.ends_at, self.protected_at);
         let row = HeldRow {
             id,
             person,
@@ -70,6 +73,7 @@ impl OpenRow {
             kinds,
             starts_at,
             ends_at,
+            protected_at,
         };
         let held = row.into_held(tx)?;
         let ends_at = held.window.ends_at().min(self.moved_at.map_or(held.window.ends_at(), Timestamp::from_micros));
@@ -79,7 +83,8 @@ impl OpenRow {
 
 row! { struct ElevationRow {
     id: Uuid, person: Uuid, role: String, purpose: Option<String>, patient_sealed: Vec<u8>, kind: String,
-    reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, kinds: String, starts_at: i64, ends_at: i64, granted_at: i64,
+    reason: Option<String>, request: Option<Uuid>, review: Option<Uuid>, kinds: String, starts_at: i64, ends_at: i64,
+    protected_at: Option<i64>, granted_at: i64,
     justification_sealed: Vec<u8>, ended_by: Option<Uuid>, ended_at: Option<i64>, version: i64,
 } }
 
@@ -91,7 +96,7 @@ impl ElevationRow {
             (Some(by), Some(at)) => Some(Revocation { by: Id::from_uuid(by), at: Timestamp::from_micros(at) }),
             _ => return Err(StoreError::Inconsistent { table: "elevation", column: "ended_at", id }),
         };
-        let (starts_at, ends_at) = (self.starts_at, self.ends_at);
+        let (starts_at, ends_at, protected_at) = (self.starts_at, self.ends_at, self.protected_at);
         let held = HeldRow {
             id,
             person,
@@ -105,6 +110,7 @@ impl ElevationRow {
             kinds,
             starts_at,
             ends_at,
+            protected_at,
         };
         Ok(Elevation {
             held: held.into_held(tx)?,
@@ -164,6 +170,22 @@ pub async fn insert_elevation(tx: &mut Tx, elevation: &NewElevation) -> Result<(
     Ok(())
 }
 
+/// Stores that the person has confirmed what is specially protected too.
+///
+/// # Errors
+/// [`StoreError::RowsAffected`]: the version is another, it was confirmed, or ended.
+pub async fn confirm_protected(tx: &mut Tx, id: Id<Elevation>, version: i64, at: Timestamp) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE elevation
+                       SET version = version + 1,
+                           protected_at = CASE WHEN granted_at > CAST($3 AS BIGINT) THEN granted_at
+                                               ELSE CAST($3 AS BIGINT) END
+                       WHERE id = $1 AND version = $2 AND ended_at IS NULL AND protected_at IS NULL";
+    let changed = on_engine!(tx, |conn| {
+        sqlx::query(SQL).bind(id.uuid()).bind(version).bind(at.micros()).execute(conn).await?.rows_affected()
+    });
+    expect_rows("elevation", changed, 1)
+}
+
 /// Ends an elevation before its time. A clock that runs behind does not keep it alive: the end is then its beginning.
 ///
 /// # Errors
@@ -219,7 +241,7 @@ pub async fn end_elevations_of(tx: &mut Tx, person: Id<Person>, revocation: Revo
 /// The database failed, the row is inconsistent, or a column does not open.
 pub async fn find_elevation(tx: &mut Tx, id: Id<Elevation>) -> Result<Option<Elevation>, StoreError> {
     const SQL: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at, protected_at,
                               granted_at, justification_sealed, ended_by, ended_at, version
                        FROM elevation WHERE id = $1";
     let row: Option<ElevationRow> =
@@ -239,7 +261,7 @@ pub async fn open_elevations(
     now: Timestamp,
 ) -> Result<Vec<HeldElevation>, StoreError> {
     const SQL: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at, protected_at,
                               (SELECT MIN(effective_at) FROM person_move
                                WHERE person_move.person = elevation.person AND covers_until >= elevation.granted_at
                                  AND (person_move.role IS NULL OR person_move.role = elevation.role)) AS moved_at
@@ -270,7 +292,7 @@ pub async fn list_elevations(
     before: Option<Id<Elevation>>,
 ) -> Result<Vec<Elevation>, StoreError> {
     const SQL: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at, protected_at,
                               granted_at, justification_sealed, ended_by, ended_at, version
                        FROM elevation WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
     let before = before.map_or(Uuid::max(), Id::uuid);
@@ -308,6 +330,31 @@ pub async fn count_elevations(tx: &mut Tx, filter: ElevationFilter) -> Result<i6
     Ok(count)
 }
 
+/// Elevations of everybody by when they were opened, the last one first, one page of at most [`PAGE_ROWS_MAX`] behind one.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_elevations_by_start(
+    tx: &mut Tx,
+    filter: ElevationFilter,
+    after: Option<(Timestamp, Id<Elevation>)>,
+) -> Result<Vec<Elevation>, StoreError> {
+    const SQL: &str =
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at, protected_at,
+                granted_at, justification_sealed, ended_by, ended_at, version
+         FROM elevation
+         WHERE granted_at <= $1 AND (CAST($2 AS TEXT) IS NULL OR kind = $2)
+           AND CASE WHEN ends_at > $1 AND (ended_at IS NULL OR ended_at > $1) THEN 1 ELSE 0 END = $5
+           AND (granted_at < $3 OR (granted_at = $3 AND id < $4))
+         ORDER BY granted_at DESC, id DESC LIMIT $6";
+    let (at, id) = after.map_or((i64::MAX, Uuid::max()), |(at, id)| (at.micros(), id.uuid()));
+    let rows: Vec<ElevationRow> = on_engine!(tx, |conn| {
+        let query = sqlx::query_as(SQL).bind(filter.at.micros()).bind(filter.kind).bind(at).bind(id);
+        query.bind(i32::from(filter.is_open)).bind(PAGE_ROWS_MAX).fetch_all(conn).await?
+    });
+    rows.into_iter().map(|row| row.into_elevation(tx)).collect()
+}
+
 /// Elevations of everybody by their end, the next one first, or of those that are over the last one first; one page of at most
 /// [`PAGE_ROWS_MAX`] after one.
 ///
@@ -319,14 +366,14 @@ pub async fn list_elevations_by_end(
     after: Option<(Timestamp, Id<Elevation>)>,
 ) -> Result<Vec<Elevation>, StoreError> {
     const SQL_OPEN: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at, protected_at,
                 granted_at, justification_sealed, ended_by, ended_at, version
          FROM elevation
          WHERE granted_at <= $1 AND ends_at > $1 AND (ended_at IS NULL OR ended_at > $1) AND (CAST($2 AS TEXT) IS NULL OR kind = $2)
            AND (ends_at > $3 OR (ends_at = $3 AND id > $4))
          ORDER BY ends_at, id LIMIT $5";
     const SQL_OVER: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at, protected_at,
                 granted_at, justification_sealed, ended_by, ended_at, version
          FROM elevation
          WHERE granted_at <= $1 AND (ends_at <= $1 OR ended_at <= $1) AND (CAST($2 AS TEXT) IS NULL OR kind = $2)
@@ -358,7 +405,7 @@ pub async fn list_elevations_of_patient(
     before: Option<Id<Elevation>>,
 ) -> Result<Vec<Elevation>, StoreError> {
     const SQL: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at, protected_at,
                               granted_at, justification_sealed, ended_by, ended_at, version
                        FROM elevation WHERE patient_blind = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
     let blind = tx.store.sealer().blind(PATIENT, patient.id().as_bytes());
@@ -375,7 +422,7 @@ pub async fn list_elevations_of_patient(
 /// The database failed, a row is inconsistent, or a column does not open.
 pub async fn list_elevations_of_request(tx: &mut Tx, request: Id<AccessRequest>) -> Result<Vec<Elevation>, StoreError> {
     const SQL: &str =
-        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at,
+        "SELECT id, person, role, purpose, patient_sealed, kind, reason, request, review, kinds, starts_at, ends_at, protected_at,
                 granted_at, justification_sealed, ended_by, ended_at, version
          FROM elevation WHERE request = $1 ORDER BY id LIMIT $2";
     let rows: Vec<ElevationRow> =

@@ -111,6 +111,31 @@ pub async fn unmanaged_persons(
     Ok(rows.into_iter().map(one).collect())
 }
 
+/// Who is here, is no system, and holds no role now: nothing is shown to him. One page of at most [`PAGE_ROWS_MAX`] after a person.
+///
+/// # Errors
+/// The database failed.
+pub async fn persons_without_role(
+    tx: &mut Tx,
+    now: Timestamp,
+    after: Option<Id<Person>>,
+) -> Result<Vec<Id<Person>>, StoreError> {
+    const SQL: &str = "SELECT directory.person
+                       FROM directory JOIN person ON person.id = directory.person
+                       WHERE directory.person > $1 AND deleted_at IS NULL AND (left_at IS NULL OR left_at > $2)
+                         AND (employment IS NULL OR employment <> $3)
+                         AND NOT EXISTS (SELECT 1 FROM role_grant
+                                         WHERE role_grant.person = directory.person AND revoked_at IS NULL
+                                           AND starts_at <= $2 AND ends_at > $2)
+                       ORDER BY directory.person LIMIT $4";
+    let after = after.map_or(Uuid::nil(), Id::uuid);
+    let rows: Vec<(Uuid,)> = on_engine!(tx, |conn| {
+        let query = sqlx::query_as(SQL).bind(after).bind(now.micros()).bind(Employment::Service.as_str());
+        query.bind(PAGE_ROWS_MAX).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(|(person,)| Id::from_uuid(person)).collect())
+}
+
 /// Who was signed in at two shared workstations at one time, and used both: the one after the other had been opened. One page of at most
 /// [`PAGE_ROWS_MAX`] after a person. Sessions alone tell of it: nothing more is kept of where somebody was.
 ///

@@ -77,8 +77,8 @@ pub use approver::{UnreviewedGrant, decisions_between, unreviewed_grants};
 pub use case_paper::{find_paper, insert_paper, list_papers, update_paper};
 pub use chart_access::{
     AccessBasis, AccessOutcome, AccessSource, AfterAccess, ChartAccess, LedgerPart, NewChartAccess, SourceKind,
-    access_cursor, count_accesses, find_release, insert_chart_access, last_use, list_accesses_by_grant,
-    list_accesses_of_person, list_accesses_under, list_chart_accesses, list_sources,
+    access_cursor, count_accesses, count_accesses_under, find_release, insert_chart_access, last_use,
+    list_accesses_by_grant, list_accesses_of_person, list_accesses_under, list_chart_accesses, list_sources,
 };
 pub use chart_case::{
     find_case, find_question, insert_case, insert_question, list_cases, list_cases_asked_of, list_cases_of_question,
@@ -99,14 +99,18 @@ pub use directory::{
     mark_directory_deleted, pass_reports_on, update_directory,
 };
 pub use elevation::{
-    ElevationFilter, count_elevations, end_elevation, end_elevations_of, find_elevation, insert_elevation,
-    list_elevations, list_elevations_by_end, list_elevations_of_patient, list_elevations_of_request, open_elevations,
+    ElevationFilter, confirm_protected, count_elevations, end_elevation, end_elevations_of, find_elevation,
+    insert_elevation, list_elevations, list_elevations_by_end, list_elevations_by_start, list_elevations_of_patient,
+    list_elevations_of_request, open_elevations,
 };
 pub use engine::{Engine, Tx};
 pub use error::StoreError;
 pub use event::{Aggregate, Event, Position, history};
 pub use feed::{Feed, ShardVector, shard_vector};
-pub use finding::{LeftOver, Unmanaged, left_over_grants, persons_at_two_places, unmanaged_persons, unmapped_groups};
+pub use finding::{
+    LeftOver, Unmanaged, left_over_grants, persons_at_two_places, persons_without_role, unmanaged_persons,
+    unmapped_groups,
+};
 pub use grant::{
     count_members, find_grant, grants_as_of, holders, insert_grant, list_grants_of, open_grants, revoke_grant,
     revoke_grants,
@@ -164,7 +168,7 @@ pub use use_review::{
 
 pub use task::{
     find_task, insert_task, list_open_tasks, list_tasks, list_tasks_of, list_tasks_of_patient, list_tasks_of_ticket,
-    open_tasks, update_task,
+    open_tasks, open_tasks_of, update_task,
 };
 pub use task_unmask::{Unmask, insert_unmask, list_unmasks};
 pub use unused::{UnusedGrant, find_unused, insert_unused, list_unused, unused_grants, update_unused};

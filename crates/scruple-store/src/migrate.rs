@@ -103,6 +103,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/postgres/0016_devices.sql"),
     ),
     (
+        18,
+        "emergency",
+        include_str!("../migrations/sqlite/0018_emergency.sql"),
+        include_str!("../migrations/postgres/0018_emergency.sql"),
+    ),
+    (
         19,
         "case_paper",
         include_str!("../migrations/sqlite/0019_case_paper.sql"),

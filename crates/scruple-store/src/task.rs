@@ -345,6 +345,17 @@ pub async fn list_open_tasks(tx: &mut Tx, after: Option<Id<AccessTask>>) -> Resu
     read_all(tx, rows).await
 }
 
+/// The tasks of a person that are not over as it is written down.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn open_tasks_of(tx: &mut Tx, person: Id<Person>) -> Result<Vec<AccessTask>, StoreError> {
+    const SQL: &str = "SELECT * FROM access_task
+                       WHERE person = $1 AND state IN ('pending', 'approved', 'active') ORDER BY id";
+    let rows: Vec<TaskRow> = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(person.uuid()).fetch_all(conn).await?);
+    read_all(tx, rows).await
+}
+
 /// The tasks under the number of a ticket that are not over as it is written down, at most [`PAGE_ROWS_MAX`].
 ///
 /// # Errors

@@ -204,6 +204,12 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "messages",
+        "people_domain",
+        "none",
+        "The domain of the addresses of people of whom SCIM tells none, such as `example.org`: what is for one person alone goes to `login@example.org`, or to the login where it is an address.",
+    ),
+    key(
+        "messages",
         "webhook_url",
         "none",
         "Each message is also sent here as JSON by POST, signed (`Scruple-Signature: t=SECONDS,v1=HMAC-SHA256`).",
@@ -481,6 +487,7 @@ pub struct MessagesConfig {
     pub from: Option<String>,
     pub privacy: String,
     pub requests: String,
+    pub people_domain: Option<String>,
     pub webhook_url: Option<String>,
     pub webhook_secret_file: Option<PathBuf>,
     pub ca_file: Option<PathBuf>,

@@ -118,6 +118,45 @@ pub(crate) async fn end(
     .await
 }
 
+/// Opens what is specially protected too, in an emergency of one's own that is open: the second confirmation. It is answered alike
+/// whether the record holds any or not.
+#[utoipa::path(
+    post,
+    path = "/api/v1/elevations/{id}/protected",
+    operation_id = "confirm_protected",
+    tag = "Access",
+    params(
+        ("id" = String, Path, description = "Its id", format = Uuid),
+        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+    ),
+    responses(
+        (status = 200, description = "The elevation as it is now", body = ElevationShown, headers(("etag" = String, description = "Its version"))),
+        super::Refusals,
+    )
+)]
+pub(crate) async fn confirm_protected(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Fail> {
+    let parts = request.into_parts().0;
+    let version = replay::version(&parts.headers)?;
+    let id: Id<Elevation> = id.parse().map_err(|_| Fail::NOT_FOUND)?;
+    replay::once(&service, &caller, (&parts.headers, parts.uri.path(), b""), async |_| {
+        let (viewer, who) = (viewer(&service, &caller).await?, caller.who);
+        let now = service
+            .desk(async |desk| {
+                let done = desk.confirm_protected(who, id, version).await?;
+                Ok((done.now, done.position))
+            })
+            .await?;
+        Done::now(&shown::elevation(&service, &viewer, &now).await?, now.version)
+    })
+    .await
+}
+
 /// Ends a role before its time: one's own, or that of somebody whose access one oversees.
 #[utoipa::path(
     post,

@@ -104,6 +104,9 @@ pub(crate) struct Approval {
     /// Until when.
     #[schema(format = DateTime)]
     pub ends_at: Option<String>,
+    /// `change.basis` as it was read: what would be changed otherwise now is not applied.
+    #[schema(max_length = 64)]
+    pub against: Option<String>,
 }
 
 /// Why it is refused.
@@ -377,6 +380,7 @@ pub(crate) async fn approve(
         if let Some(codes) = &approval.kinds {
             narrower.kinds = Some(named(codes)?);
         }
+        narrower.against.clone_from(&approval.against);
         if let Some(text) = &approval.ends_at {
             narrower.ends_at = Some(parse_time(text).ok_or(Fail::TIME)?);
         }

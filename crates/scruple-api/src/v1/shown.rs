@@ -2,7 +2,7 @@
 
 use crate::fail::Fail;
 use crate::service::Service;
-use scruple_app::Viewer;
+use scruple_app::{Changed, DeskError, Viewer, change_of};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::{
     AccessRequest, Elevation, ElevationKind, EmergencyReview, Grant, Kinds, PatientRef, Person, RequestState,
@@ -100,8 +100,29 @@ pub(crate) struct RequestShown {
     pub acknowledged: Option<String>,
     /// The caller may decide it.
     pub for_me: bool,
+    /// What it changes of what the person sees: for whoever may decide it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeShown>,
     /// The version that `If-Match` names, in quotation marks.
     pub version: i64,
+}
+
+/// What a request changes of what the person sees of his patients. Everything else stays.
+#[derive(Serialize, Debug, ToSchema)]
+pub(crate) struct ChangeShown {
+    /// What it was worked out from: an approval that names it in `against` is applied to that alone.
+    pub basis: String,
+    pub changed: Vec<ChangedShown>,
+}
+
+/// A kind of information that is seen otherwise.
+#[derive(Serialize, Debug, ToSchema)]
+pub(crate) struct ChangedShown {
+    /// Its code: of a category, or `segment:` and that of a segment.
+    pub kind: String,
+    /// `none`, `full`, or `masked:` and the mask.
+    pub before: String,
+    pub after: String,
 }
 
 /// A record of a patient that is opened to somebody.
@@ -139,6 +160,10 @@ pub(crate) struct ElevationShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = Uuid)]
     pub emergency_review: Option<String>,
+    /// When the person confirmed, in an emergency, that what is specially protected is needed too, whether there is any or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub protected_at: Option<String>,
     pub version: i64,
 }
 
@@ -237,6 +262,7 @@ pub(crate) async fn request(service: &Service, viewer: &Viewer, one: &AccessRequ
     };
     let wanted = &one.wanted;
     let patients = wanted.patients.iter().enumerate().map(|(place, one)| patient(place, one, is_own));
+    let for_me = matches!(state, RequestState::Pending { .. }) && viewer.may_decide(one, service.now());
     Ok(RequestShown {
         id: one.id.to_string(),
         person: person(service, one.person).await?,
@@ -262,9 +288,24 @@ pub(crate) async fn request(service: &Service, viewer: &Viewer, one: &AccessRequ
         extends: one.extends.map(|earlier| earlier.request.to_string()),
         extension: one.extends.map(|earlier| earlier.number),
         acknowledged: one.acknowledged.clone(),
-        for_me: matches!(state, RequestState::Pending { .. }) && viewer.may_decide(one, service.now()),
+        for_me,
+        change: if for_me { change(service, one).await? } else { None },
         version: one.version,
     })
+}
+
+async fn change(service: &Service, one: &AccessRequest) -> Result<Option<ChangeShown>, Fail> {
+    let pack = service.pack();
+    let mut tx = service.parts.store.begin_read().await?;
+    let found = match change_of(&mut tx, &*pack, one, service.now()).await {
+        Ok(found) => found,
+        Err(DeskError::Store(error)) => return Err(error.into()),
+        // He has left: nothing is applied.
+        Err(_) => return Ok(None),
+    };
+    let changed = found.changed.into_iter();
+    let changed = changed.map(|Changed { kind, before, after }| ChangedShown { kind, before, after });
+    Ok(Some(ChangeShown { basis: found.basis, changed: changed.collect() }))
 }
 
 pub(crate) async fn elevation(service: &Service, viewer: &Viewer, one: &Elevation) -> Result<ElevationShown, Fail> {
@@ -289,6 +330,7 @@ pub(crate) async fn elevation(service: &Service, viewer: &Viewer, one: &Elevatio
         ended_at: one.ended.map(|end| time(end.at)),
         access_request,
         emergency_review,
+        protected_at: held.protected_at.map(time),
         version: one.version,
     })
 }

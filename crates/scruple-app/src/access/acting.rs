@@ -4,7 +4,7 @@ use super::{Held, Selected};
 use scruple_core::{ConditionId, ConditionMask, Relationship, Timestamp};
 use scruple_flow::HeldTask;
 use scruple_policy::{Pack, Question, Relationships};
-use scruple_release::Asked;
+use scruple_release::{Asked, Opened};
 use std::collections::BTreeMap;
 
 /// Somebody with the role that was selected, for a purpose, as a decision under `pack` takes him. `circumstances`: the conditions of
@@ -27,6 +27,8 @@ pub fn acting(
         // Nobody is there who could say so.
         Relationships::Asserted => (ConditionMask::NONE, Relationship::None),
     };
+    let protected = pack.protected(selected.role.as_str());
+    let confirmed = held.protected(&selected.role, &purpose, now);
     let limited = held.limited(&selected.role, &purpose, now);
     let by_tasks = pack.works_by_tasks(selected.role.as_str());
     let (opened, condition) = if by_tasks {
@@ -43,13 +45,19 @@ pub fn acting(
         (conditions, relationship)
     };
     let conditions = condition.map_or(conditions, |id| conditions.with(id)).union(circumstances);
+    // An emergency opens what is specially protected of the patient for whom it was confirmed, and of no other.
+    let opened = opened.into_iter().map(|(patient, by)| {
+        let is_confirmed = !by_tasks && confirmed.contains(&patient);
+        let protected = if is_confirmed { protected } else { ConditionMask::NONE };
+        (patient, Opened { by, protected })
+    });
     Asked {
         subject: subject.to_owned(),
         question: Question { role: selected.role.to_string(), purpose, conditions },
         relationship,
         grant: Some(selected.grant.to_string()),
         practitioners: held.practitioners().iter().map(ToString::to_string).collect(),
-        opened,
+        opened: opened.collect(),
         limited,
     }
 }

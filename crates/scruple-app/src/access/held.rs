@@ -57,6 +57,13 @@ impl Held {
         whole.map(|one| (one.patient.id().to_owned(), by(one))).collect()
     }
 
+    /// Of [`Held::opened`], those of whom an emergency confirmed what is specially protected too.
+    #[must_use]
+    pub fn protected(&self, role: &RoleCode, purpose: &str, now: Timestamp) -> BTreeSet<String> {
+        let confirmed = self.elevations(role, purpose, now).filter(|one| one.protected_at.is_some());
+        confirmed.map(|one| one.patient.id().to_owned()).collect()
+    }
+
     /// The patients of whose records some kinds of information alone are opened to him, and nothing more: what several elevations
     /// open of one is opened together.
     #[must_use]
@@ -325,6 +332,7 @@ pub(crate) mod tests {
         held.access.elevations = (1..)
             .zip(kinds)
             .map(|(number, (patient, kind, purpose))| HeldElevation {
+                protected_at: matches!(kind, ElevationKind::Emergency { .. }).then(|| at(10)),
                 id: Id::from_uuid(Uuid::from_u128(number)),
                 person: held.person(),
                 role: "nurse".parse().unwrap(),
@@ -351,6 +359,10 @@ pub(crate) mod tests {
         let by = held.opened(&nurse, "BTG", at(10));
         assert_eq!(by["e"], "emergency Elevation/00000000-0000-0000-0000-000000000003");
         assert_eq!((held.changes_after(at(0)), held.changes_after(at(10))), (Some(at(10)), Some(at(20))));
+        for (purpose, second, expected) in [("BTG", 10, "e"), ("TREAT", 10, "e"), ("COC", 10, ""), ("BTG", 20, "")] {
+            let protected = held.protected(&nurse, purpose, at(second));
+            assert_eq!(protected.into_iter().collect::<String>(), expected, "{purpose} {second}");
+        }
         held.access.left_at = Some(at(15));
         assert_eq!(held.opened(&nurse, "BTG", at(15)), BTreeMap::new());
     }
@@ -359,6 +371,7 @@ pub(crate) mod tests {
     fn what_several_open_of_one_record_is_open_together_and_the_whole_takes_all_of_it() {
         let mut held = held(None, &[(1, "nurse", 0, 100)]);
         let open = |number: u128, patient: &str, kinds: &str, (from, until): (i64, i64)| HeldElevation {
+            protected_at: None,
             id: Id::from_uuid(Uuid::from_u128(number)),
             person: Id::from_uuid(Uuid::from_u128(99)),
             role: "nurse".parse().unwrap(),

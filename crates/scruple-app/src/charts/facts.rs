@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 pub struct AccessFacts {
     /// Types of FHIR resources, each with how many.
     pub types: BTreeMap<String, u64>,
+    /// Of types whose resources are of several kinds of information, which these were: `Observation vitals`.
+    pub kinds: Vec<String>,
     /// Patients whom the same answer told of; 0: not known.
     pub patients: u64,
     /// What was asked of the gateway.
@@ -33,6 +35,9 @@ impl AccessFacts {
         if let Value::Object(fields) = &mut told {
             if !self.types.is_empty() {
                 fields.insert("types".to_owned(), json!(self.types));
+            }
+            if !self.kinds.is_empty() {
+                fields.insert("kinds".to_owned(), json!(self.kinds));
             }
             if self.patients > 0 {
                 fields.insert("patients".to_owned(), json!(self.patients));
@@ -63,6 +68,13 @@ impl AccessFacts {
         let types = told.get("types").and_then(Value::as_object).into_iter().flatten();
         Self {
             types: types.filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect(),
+            kinds: told
+                .get("kinds")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|kind| kind.as_str().map(str::to_owned))
+                .collect(),
             patients: told.get("patients").and_then(Value::as_u64).unwrap_or(0),
             interaction: text("interaction"),
             relation: text("relation"),
@@ -82,6 +94,7 @@ mod tests {
     fn facts_are_read_back_as_they_were_stored() {
         let facts = AccessFacts {
             types: BTreeMap::from([("Observation".to_owned(), 3)]),
+            kinds: vec!["Observation vitals".to_owned()],
             patients: 1,
             relation: "encounter Encounter/e1".to_owned(),
             workstation: "4W-12".to_owned(),

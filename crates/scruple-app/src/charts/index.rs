@@ -225,7 +225,7 @@ impl Indexer {
                     closed.extend(release.parse::<Uuid>());
                     continue;
                 }
-                EntryBody::ReleaseChunk { release, references, patients, relations, .. } => {
+                EntryBody::ReleaseChunk { release, references, patients, relations, kinds, .. } => {
                     let Ok(release) = release.parse::<Uuid>() else { continue };
                     let known = match begun.get(&release) {
                         Some(context) => Some(context.clone()),
@@ -233,11 +233,11 @@ impl Indexer {
                     };
                     // A chunk without its beginning: whose it is, is not known, and is not made up.
                     let Some(context) = known else { continue };
-                    drafts(&context, Some((references, patients, relations)))
+                    with_kinds(drafts(&context, Some((references, patients, relations))), kinds)
                 }
-                EntryBody::Release { actor, decision, request, references, patients, relations, .. } => {
+                EntryBody::Release { actor, decision, request, references, patients, relations, kinds, .. } => {
                     let context = context(actor, Some(decision), request.as_ref());
-                    drafts(&context, Some((references, patients, relations)))
+                    with_kinds(drafts(&context, Some((references, patients, relations))), kinds)
                 }
                 EntryBody::Refusal { actor, request, .. } => drafts(&context(actor, None, request.as_ref()), None),
                 // What another system showed after a decision stands in its own log.
@@ -388,6 +388,14 @@ fn named(context: &Value) -> Option<String> {
         _ => false,
     };
     (names_patient && !text("id").is_empty()).then(|| format!("Patient/{}", text("id")))
+}
+
+/// The same with which of several kinds of information the resources were.
+fn with_kinds(mut drafts: Vec<Draft>, kinds: &[String]) -> Vec<Draft> {
+    for draft in &mut drafts {
+        draft.facts.kinds = kinds.to_vec();
+    }
+    drafts
 }
 
 /// The accesses that one entry tells of. `released`: references, patients, and what relationships rest on; none for a refusal.

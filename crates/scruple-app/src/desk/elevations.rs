@@ -7,10 +7,12 @@ use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::limits::EMERGENCY_HOURS_MAX;
 use scruple_flow::{
     AlertOf, DeclaredReason, Elevation, ElevationKind, EmergencyReason, EmergencyReview, Kinds, NewElevation, Opening,
-    PatientRef, Person, RequestError, Revocation, RoleCode, Window,
+    PatientRef, Person, RequestError, Revocation, RoleCode, Sentence, Window,
 };
 use scruple_policy::Act;
-use scruple_store::{NewReview, Tx, end_elevation, find_elevation, find_request, insert_elevation, insert_review};
+use scruple_store::{
+    NewReview, Tx, confirm_protected, end_elevation, find_elevation, find_request, insert_elevation, insert_review,
+};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 /// Days after which the review of an emergency is late.
@@ -92,11 +94,47 @@ impl Desk<'_> {
         let mut records = vec![Record::review_opened(review, &new, due_at), Record::elevated(&new)];
         if !is_drill {
             tell(&mut tx, self.rng, Told::ReviewLate(review), at, due_at).await?;
+            if new.opening().justification.expose().is_empty() {
+                tell(&mut tx, self.rng, Told::SentenceOwed(review), at, Sentence::reminded(at)).await?;
+                tell(&mut tx, self.rng, Told::SentenceNotGiven(review), at, Sentence::due(at)).await?;
+            }
             // Too often is told, and is in nobody's way (care-continues).
             let often = self.rules.desk().emergencies_per_30_days;
             records.extend(self.watch(&mut tx, AlertOf::EmergenciesOfPerson(who.person), often, at).await?);
         }
         self.commit(tx, &records, new).await
+    }
+
+    /// Opens what is specially protected too, of one patient, in an emergency that is open: the second confirmation, by who opened it.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn confirm_protected(
+        &mut self,
+        who: Who,
+        id: Id<Elevation>,
+        version: i64,
+    ) -> Result<Done<Elevation>, DeskError> {
+        let (mut tx, at) = self.begin().await?;
+        let roles = roles_of(&mut tx, who.person, at).await?;
+        let elevation = find_elevation(&mut tx, id).await?.filter(|one| one.held.person == who.person);
+        let elevation = elevation.ok_or(DeskError::Unknown)?;
+        self.permits(Act::Emergency, &roles)?;
+        if !roles.contains(&elevation.held.role) {
+            return Err(DeskError::RoleNotHeld);
+        }
+        if elevation.version != version {
+            return Err(DeskError::Changed);
+        }
+        let confirmed = elevation.confirm_protected(who.person, at)?;
+        confirm_protected(&mut tx, id, version, at).await?;
+        if let ElevationKind::Emergency { reason, review } = confirmed.held.kind
+            && reason != EmergencyReason::Drill
+        {
+            tell(&mut tx, self.rng, Told::EmergencyProtected(review), at, at).await?;
+        }
+        let record = Record::protected_confirmed(&confirmed, version + 1, at);
+        self.commit(tx, &[record], Elevation { version: version + 1, ..confirmed }).await
     }
 
     async fn may_act(

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod apart;
+mod change;
 mod charts;
 mod deputies;
 mod elevations;
@@ -30,8 +31,9 @@ use scruple_store::{
     Position, ShardLease, Store, StoreError, Tx, find_directory, find_person, inviters, open_elevations, open_grants,
     suspensions,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+pub use change::{Change, Changed, NOT_SHOWN, change_of};
 use charts::same_line;
 pub use charts::{CaseAsk, ChartAsk};
 pub use deputies::{Deputised, DeputyAsk, deputised, deputy_scope};
@@ -43,6 +45,7 @@ pub use requests::{Ask, Narrower};
 pub use reviews::Alike;
 pub use steps::{STEPS_MAX, Trained, steps_for};
 pub use tasks::{TaskAsk, UnmaskAsk};
+pub(crate) use tasks::{stopped, task_record};
 pub use uses::approved_by;
 
 /// Records that can be open to one person.
@@ -57,6 +60,12 @@ pub trait Rules: Send + Sync {
 
     /// The kinds of information that the role has of its patients, for one purpose or for all of its own: what a request may name.
     fn kinds(&self, role: &RoleCode, purpose: Option<&str>) -> BTreeSet<KindCode>;
+
+    /// What somebody who holds these roles sees of his own patients, by kind of information: `full`, or `masked:` and the mask. What does
+    /// not show is not named.
+    fn effective(&self, _roles: &BTreeSet<RoleCode>) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 
     /// The kinds of information that a resource of a type can be of as a whole; none: it tells of no kind by itself.
     fn kinds_of_type(&self, resource_type: &str) -> BTreeSet<KindCode>;
@@ -135,6 +144,10 @@ impl Rules for Pack {
 
     fn kinds(&self, role: &RoleCode, purpose: Option<&str>) -> BTreeSet<KindCode> {
         Self::kinds(self, role.as_str(), purpose).keys().filter_map(|code| code.parse().ok()).collect()
+    }
+
+    fn effective(&self, roles: &BTreeSet<RoleCode>) -> BTreeMap<String, String> {
+        Self::effective(self, roles.iter().map(RoleCode::as_str))
     }
 
     fn kinds_of_type(&self, resource_type: &str) -> BTreeSet<KindCode> {

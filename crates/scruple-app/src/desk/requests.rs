@@ -2,8 +2,8 @@
 
 use super::steps::has_taken;
 use super::{
-    ASKED_OPEN_MAX, Deputised, Desk, DeskError, Done, Who, apart, deputised, has_room, holds, line_manager, roles_of,
-    vouched_for_by,
+    ASKED_OPEN_MAX, Deputised, Desk, DeskError, Done, Who, apart, change_of, deputised, has_room, holds, line_manager,
+    roles_of, vouched_for_by,
 };
 use crate::message::{Told, tell};
 use crate::record::Record;
@@ -55,6 +55,8 @@ pub struct Narrower {
     pub kinds: Option<Kinds>,
     /// Until when; none: as asked.
     pub ends_at: Option<Timestamp>,
+    /// What the request was seen to change, as [`Change::basis`](super::Change); none: it was not looked at.
+    pub against: Option<String>,
 }
 
 impl Desk<'_> {
@@ -177,6 +179,12 @@ impl Desk<'_> {
             holds(&mut tx, request.person, &request.wanted.role, at).await?;
         }
         stand_apart(&mut tx, &mut deciders, &request).await?;
+        // What was seen to change is what is changed, or nothing is.
+        if let Some(against) = &narrower.against
+            && change_of(&mut tx, self.rules, &request, at).await?.basis != *against
+        {
+            return Err(DeskError::Changed);
+        }
         let mut wanted = request.wanted.clone();
         if let Some(patients) = narrower.patients {
             wanted.patients = patients;

@@ -97,7 +97,7 @@ impl Desk<'_> {
         };
         let task = AccessTask::submit(order, rule, last.as_ref().map(|last| last.expose().as_str()), at)?;
         insert_task(&mut tx, &task).await?;
-        let record = told(&task, 1, at, Some(who.person));
+        let record = task_record(&task, 1, at, Some(who.person));
         self.commit(tx, &[record], task).await
     }
 
@@ -191,10 +191,10 @@ impl Desk<'_> {
         // The end is written down first: the table goes one step at a time.
         if let Ok(settled) = task.clone().settle(at) {
             update_task(&mut tx, &settled, version).await?;
-            let first = told(&settled, version + 1, at, None);
+            let first = task_record(&settled, version + 1, at, None);
             let recorded = AccessTask { version: version + 1, ..settled }.record(who.person, recording, at)?;
             update_task(&mut tx, &recorded, version + 1).await?;
-            let second = told(&recorded, version + 2, at, Some(who.person));
+            let second = task_record(&recorded, version + 2, at, Some(who.person));
             return self.commit(tx, &[first, second], AccessTask { version: version + 2, ..recorded }).await;
         }
         self.put_task(tx, task.record(who.person, recording, at)?, (version, at), Some(who.person)).await
@@ -373,13 +373,18 @@ impl Desk<'_> {
         by: Option<Id<Person>>,
     ) -> Result<Done<AccessTask>, DeskError> {
         update_task(&mut tx, &task, version).await?;
-        let record = told(&task, version + 1, at, by);
+        let record = task_record(&task, version + 1, at, by);
         self.commit(tx, &[record], AccessTask { version: version + 1, ..task }).await
     }
 }
 
 /// What somebody else stops: an active one ends, one that has not begun is taken back.
-fn stopped(task: AccessTask, by: Id<Person>, cause: TaskEnd, at: Timestamp) -> Result<AccessTask, TaskError> {
+pub(crate) fn stopped(
+    task: AccessTask,
+    by: Id<Person>,
+    cause: TaskEnd,
+    at: Timestamp,
+) -> Result<AccessTask, TaskError> {
     match task.state_at(at) {
         TaskState::Pending | TaskState::Approved(_) => task.cancel(by, at),
         _ => task.end(by, cause, at),
@@ -412,7 +417,7 @@ async fn holds(tx: &mut Tx, task: &AccessTask, at: Timestamp) -> Result<(), Desk
 }
 
 /// What has become of a task, with all of it: whoever reads the log needs no other place.
-fn told(task: &AccessTask, version: i64, at: Timestamp, by: Option<Id<Person>>) -> Record {
+pub(crate) fn task_record(task: &AccessTask, version: i64, at: Timestamp, by: Option<Id<Person>>) -> Record {
     let (order, rule) = (&task.order, &task.rule);
     let mut body = json!({
         "task": order.id.to_string(),

@@ -87,9 +87,18 @@ async fn used(tx: &mut Tx, rules: &dyn Rules, of: &Elevation) -> Result<Used, De
         };
         for access in rows.iter().filter(own) {
             used.under += u64::from(access.elevation == Some(held.id));
-            for name in AccessFacts::from_bytes(access.facts.expose()).types.into_keys() {
-                let kinds = rules.kinds_of_type(&name);
-                used.types.entry(name).or_insert(kinds);
+            let facts = AccessFacts::from_bytes(access.facts.expose());
+            for name in facts.types.into_keys() {
+                let told = facts.kinds.iter().filter_map(|kind| kind.strip_prefix(&name)?.strip_prefix(' '));
+                let told: Vec<&str> = told.collect();
+                // Where the record says which of its kinds they were, each is held against what was asked for by itself.
+                for kind in &told {
+                    used.types.entry(format!("{name} {kind}")).or_insert_with(|| kind.parse().into_iter().collect());
+                }
+                if told.is_empty() {
+                    let kinds = rules.kinds_of_type(&name);
+                    used.types.entry(name).or_insert(kinds);
+                }
             }
         }
         if is_last {

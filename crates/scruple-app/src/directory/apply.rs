@@ -2,14 +2,16 @@
 
 use super::idle::dormancy_record;
 use super::{Directory, DirectoryError};
+use crate::desk::{stopped, task_record};
 use crate::record::Record;
 use scruple_core::{Id, Timestamp};
 use scruple_flow::directory::{Change, Leave, LeaveState, Lost};
+use scruple_flow::{AccessTask, TaskEnd};
 use scruple_store::{
     Aggregate, HeldGrant, LinkEnd, NewMove, Person, Revocation, RoleCode, Subject, Subjects, Tx, begin_use,
     close_dormancy, end_elevations_of, end_links, end_sessions_of, find_dormancy, find_open_leave, insert_leave,
-    insert_move, lock_person, mark_person_left, open_elevations, open_grants, open_sessions, revive_person,
-    revoke_grants, settle_move, update_leave,
+    insert_move, lock_person, mark_person_left, open_elevations, open_grants, open_sessions, open_tasks_of,
+    revive_person, revoke_grants, settle_move, update_leave, update_task,
 };
 use serde_json::{Value, json};
 
@@ -45,7 +47,9 @@ impl Directory<'_> {
                 // He holds nothing; his record is the directory's own.
                 Change::Joiner => {}
                 Change::Leaver => {
-                    records.push(self.leaves(tx, about).await?);
+                    let tasks = self.end_tasks(tx, about).await?;
+                    records.push(self.leaves(tx, about, &tasks).await?);
+                    records.extend(tasks.into_iter().map(|(_, record)| record));
                     records.extend(self.idle_leaves(tx, about).await?);
                     about.version = about.version.saturating_add(1);
                 }
@@ -65,7 +69,12 @@ impl Directory<'_> {
     }
 
     /// Out at once: links ended, grants revoked, leave closed, all with the commit.
-    async fn leaves(&mut self, tx: &mut Tx, about: About) -> Result<Record, DirectoryError> {
+    async fn leaves(
+        &mut self,
+        tx: &mut Tx,
+        about: About,
+        tasks: &[(Id<AccessTask>, Record)],
+    ) -> Result<Record, DirectoryError> {
         let About { person, version, at, .. } = about;
         if person == self.by {
             return Err(DirectoryError::Own);
@@ -100,6 +109,7 @@ impl Directory<'_> {
             "grants": grants(&revoked),
             "elevations": charts,
             "charts": opened.iter().take(CHARTS_TOLD_MAX).map(|one| one.id.to_string()).collect::<Vec<_>>(),
+            "tasks": tasks.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(),
             "sessions": sessions,
             "links": links,
             "leave": leave.map(|leave| leave.id.to_string()),
@@ -111,13 +121,38 @@ impl Directory<'_> {
         Ok(Record::new(aggregate, "person_left", at, subjects, &body))
     }
 
+    /// Ends the access tasks of a leaver: what is active ends, what has not begun is taken back, what the clock has ended is written down.
+    async fn end_tasks(&mut self, tx: &mut Tx, about: About) -> Result<Vec<(Id<AccessTask>, Record)>, DirectoryError> {
+        let About { person, at, .. } = about;
+        if person == self.by {
+            return Err(DirectoryError::Own);
+        }
+        let mut ended = Vec::new();
+        for task in open_tasks_of(tx, person).await? {
+            let (id, version) = (task.order.id, task.version);
+            let is_over = task.state_at(at) != task.state;
+            let (over, by) = if is_over {
+                (task.settle(at), None)
+            } else {
+                (stopped(task, self.by, TaskEnd::Killed, at), Some(self.by))
+            };
+            // An open task is stopped, or the clock has ended it: there is no third.
+            let Ok(over) = over else { continue };
+            update_task(tx, &over, version).await?;
+            ended.push((id, task_record(&over, version.saturating_add(1), at, by)));
+        }
+        Ok(ended)
+    }
+
     /// What is still open of somebody for whom all was ended, read again: none of it, or the record tells of it.
     async fn still_open(&mut self, tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<Value, DirectoryError> {
         let grants = open_grants(tx, person, at).await?;
         let charts = open_elevations(tx, person, at).await?;
         let sessions = open_sessions(tx, person).await?;
+        let tasks = open_tasks_of(tx, person).await?;
         let one = |kind: &str, id: String| json!({ "kind": kind, "id": id });
         let open = grants.iter().map(|grant| one("role", grant.id.to_string()));
+        let open = open.chain(tasks.iter().map(|task| one("task", task.order.id.to_string())));
         let open = open.chain(charts.iter().map(|chart| one("chart", chart.id.to_string())));
         Ok(open.chain(sessions.iter().map(|session| one("session", session.id.to_string()))).collect())
     }

@@ -28,7 +28,7 @@ pub struct Ending {
 /// One thing that a person had.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entitlement {
-    /// What: `role`, `chart`, `link`, `session`, `account`, `report`, `request`.
+    /// What: `role`, `chart`, `task`, `link`, `session`, `account`, `report`, `request`.
     pub kind: String,
     /// Which; of sessions, how many.
     pub id: String,
@@ -45,6 +45,8 @@ struct Body {
     grants: Vec<GrantBody>,
     #[serde(default)]
     charts: Vec<String>,
+    #[serde(default)]
+    tasks: Vec<String>,
     #[serde(default)]
     sessions: u64,
     #[serde(default)]
@@ -100,6 +102,7 @@ fn read(event: &Event) -> Option<Ending> {
     let role = |grant: GrantBody| Entitlement { role: Some(grant.role), ..one("role", grant.grant) };
     let mut removed: Vec<Entitlement> = body.grants.into_iter().map(role).collect();
     removed.extend(all("chart", body.charts));
+    removed.extend(all("task", body.tasks));
     removed.extend(all("link", body.links));
     if body.sessions > 0 {
         removed.push(one("session", body.sessions.to_string()));

@@ -7,10 +7,14 @@ use scruple_flow::AccountKind;
 use scruple_flow::directory::Employment;
 use scruple_policy::SERVICE_ACCOUNT;
 use scruple_store::{
-    Dormancy, Grant, Group, Person, RoleCode, Store, SystemAccount, Tx, find_account, holders, left_over_grants,
-    list_dormancies, list_systems, persons_at_two_places, unmanaged_persons, unmapped_groups,
+    Dormancy, Grant, Group, Login, Person, RoleCode, Store, SystemAccount, Tx, find_account, find_person_by_login,
+    holders, left_over_grants, list_dormancies, list_systems, persons_at_two_places, persons_without_role,
+    unmanaged_persons, unmapped_groups,
 };
 use std::collections::BTreeSet;
+
+/// The login of the person who stands for SCIM.
+pub const SCIM_LOGIN: &str = "scim";
 
 const DAY_MICROS: i64 = 24 * 3_600_000_000;
 /// Days for which it is told that an account was used at two places.
@@ -51,6 +55,8 @@ pub enum Finding {
     AccountEnded(Id<Person>),
     /// An account for emergencies lacks a control.
     NoControls(Id<Person>),
+    /// Somebody of the workforce holds no role: nothing is shown to him.
+    NoRole(Id<Person>),
     /// An account was used at two shared workstations at one time: more than one may know how to sign in with it.
     SharedUse(Id<Person>),
 }
@@ -70,6 +76,7 @@ impl Finding {
             Self::RotationLate(_) => "account_rotation_late",
             Self::AccountEnded(_) => "account_ended",
             Self::NoControls(_) => "emergency_account_without_controls",
+            Self::NoRole(_) => "no_role",
             Self::SharedUse(_) => "account_used_at_two_places",
         }
     }
@@ -88,6 +95,7 @@ impl Finding {
             | Self::RotationLate(person)
             | Self::AccountEnded(person)
             | Self::NoControls(person)
+            | Self::NoRole(person)
             | Self::SharedUse(person) => Some(*person),
         }
     }
@@ -112,6 +120,7 @@ pub async fn findings(store: &Store, now: Timestamp) -> Result<Vec<Finding>, Dir
             found.push(Finding::NoManager(one.person));
         }
     }
+    found.extend(persons_without_role(&mut tx, now, None).await?.into_iter().map(Finding::NoRole));
     for Dormancy { person, used_at, disabled_at, .. } in list_dormancies(&mut tx, None).await? {
         found.push(Finding::Idle { person, used_at, disabled_at });
     }
@@ -121,7 +130,17 @@ pub async fn findings(store: &Store, now: Timestamp) -> Result<Vec<Finding>, Dir
     // Who acts as a system, and is told of as none.
     let role: Vec<RoleCode> = SERVICE_ACCOUNT.parse().into_iter().collect();
     let acting: BTreeSet<_> = holders(&mut tx, &role, now, None).await?.into_iter().map(|grant| grant.person).collect();
-    let bare = acting.into_iter().filter(|person| systems.iter().all(|one| one.person != *person));
+    // The system that tells who is here is one too, though it holds no role.
+    let provisioning = match SCIM_LOGIN.parse::<Login>() {
+        Ok(login) => find_person_by_login(&mut tx, &login).await?.map(|person| person.id),
+        Err(_) => None,
+    };
+    let bare = acting
+        .into_iter()
+        .chain(provisioning)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .filter(|person| systems.iter().all(|one| one.person != *person));
     found.extend(bare.map(Finding::NotRegistered));
     for system in systems {
         found.extend(of_system(&mut tx, &system, now).await?);

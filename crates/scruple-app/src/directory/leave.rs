@@ -127,7 +127,7 @@ impl Directory<'_> {
 }
 
 /// The line above a person, from his own manager upwards.
-pub(super) async fn line_above(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<Vec<Manager>, DirectoryError> {
+pub(crate) async fn line_above(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<Vec<Manager>, DirectoryError> {
     let mut line = Vec::new();
     let mut of = person;
     while line.len() < MANAGERS_UP_MAX {

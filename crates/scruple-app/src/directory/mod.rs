@@ -18,14 +18,15 @@ mod user;
 
 pub use account::AccountOrder;
 pub use ending::{Ending, Entitlement, endings};
-pub use finding::{Finding, findings};
+pub use finding::{Finding, SCIM_LOGIN, findings};
 pub use group::GroupOrder;
 pub use idle::IdleLook;
+pub(crate) use leave::line_above;
 pub use read::{
     GroupView, UserView, count_groups, count_users, find_group, find_groups, find_user, find_users, page_of_groups,
     page_of_users, place_of_groups, place_of_users,
 };
-pub use unused::UnusedLook;
+pub use unused::{UnusedLook, decides_unused};
 pub use user::UserOrder;
 
 use crate::record::Record;

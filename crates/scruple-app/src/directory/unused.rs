@@ -2,14 +2,15 @@
 
 use super::leave::line_above;
 use super::{Directory, DirectoryError, Done};
+use crate::message::{Told, tell, week};
 use crate::record::Record;
 use scruple_core::{Id, Timestamp};
 use scruple_flow::directory::may_confirm;
 use scruple_flow::unused::{UNUSED_DAYS, UnusedNotice, UnusedState};
 use scruple_policy::Pack;
 use scruple_store::{
-    Aggregate, Revocation, StoreError, Subject, Tx, find_grant, find_unused, insert_unused, last_use, list_unused,
-    revoke_grant, unused_grants, update_unused,
+    Aggregate, Person, Revocation, StoreError, Subject, Subjects, Tx, find_grant, find_unused, insert_unused, last_use,
+    list_unused, persons_without_role, revoke_grant, unused_grants, update_unused,
 };
 use serde_json::json;
 
@@ -63,11 +64,42 @@ impl Directory<'_> {
                     Err(StoreError::Conflict(_)) => continue,
                     Err(error) => return Err(error.into()),
                 }
+                for told in [Told::RoleUnused(id), Told::RoleUnusedInTeam(id)] {
+                    tell(&mut tx, self.rng, told, now, now).await?;
+                }
                 let record = unused_record(&notice, 1, "role_unused", now);
                 self.commit(tx, &[record]).await?;
                 look.noticed += 1;
             }
         }
+    }
+
+    /// Tells once a week that there are people who hold no role, while there are.
+    ///
+    /// # Errors
+    /// See [`DirectoryError`].
+    pub async fn tell_of_no_role(&mut self) -> Result<bool, DirectoryError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        if persons_without_role(&mut tx, now, None).await?.is_empty() {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        let is_new = tell(&mut tx, self.rng, Told::NoRole(week(now)), now, now).await?;
+        if !is_new {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        let body = json!({ "week": week(now).to_string() });
+        let record = Record::new(
+            (Aggregate::new("role_report", week(now)), 1),
+            "people_without_role",
+            now,
+            Subjects::none(),
+            &body,
+        );
+        self.commit(tx, &[record]).await?;
+        Ok(true)
     }
 
     /// What has become of a notice since.
@@ -97,11 +129,12 @@ impl Directory<'_> {
         (id, version): (Id<UnusedNotice>, i64),
         why: &str,
     ) -> Result<Done<UnusedNotice>, DirectoryError> {
-        let (tx, notice, at) = self.seen(id, version).await?;
+        let (mut tx, notice, at) = self.seen(id, version).await?;
         if notice.person != self.by {
             return Err(DirectoryError::NoPerson);
         }
         let objected = notice.objected(self.by, why, at)?;
+        tell(&mut tx, self.rng, Told::RoleObjected(id), at, at).await?;
         self.put(tx, &objected, at).await
     }
 
@@ -157,6 +190,19 @@ impl Directory<'_> {
         let position = self.commit(tx, &records).await?;
         Ok(Done { value: UnusedNotice { version, ..notice.clone() }, changes: Vec::new(), position })
     }
+}
+
+/// Whether somebody decides on what a person says of a role that he does not use: the nearest above him who is here.
+///
+/// # Errors
+/// See [`DirectoryError`].
+pub async fn decides_unused(
+    tx: &mut Tx,
+    person: Id<Person>,
+    by: Id<Person>,
+    at: Timestamp,
+) -> Result<bool, DirectoryError> {
+    Ok(person != by && may_confirm(person, by, &line_above(tx, person, at).await?))
 }
 
 fn unused_record(notice: &UnusedNotice, version: i64, kind: &'static str, at: Timestamp) -> Record {

@@ -2,6 +2,7 @@
 //! closed. A year is a house rule; the law says reviewed and modified (45 CFR 164.308(a)(4)(ii)(C)).
 
 use crate::desk::{Desk, DeskError, Done, Who, roles_of};
+use crate::message::{Told, tell};
 use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Id, PackHash, Phi, Timestamp, new_id};
@@ -62,6 +63,25 @@ pub async fn mapping_states(
             (role.name.clone(), MappingState { touched_at, due_at, open: review, is_late })
         })
         .collect())
+}
+
+/// The roles that open nothing at `now`: those that nobody has looked at for so many days after the end of their reviews as the policy
+/// says. Where it says none, and of clinical roles: none.
+///
+/// # Errors
+/// The database failed.
+// relies on (care-continues)
+pub async fn overdue_roles(store: &Store, pack: &Pack, now: Timestamp) -> Result<BTreeSet<String>, StoreError> {
+    let days = pack.desk.overdue_closes_after_days;
+    if days == 0 {
+        return Ok(BTreeSet::new());
+    }
+    let is_clinical =
+        |name: &str| pack.roles.get(name).is_none_or(|role| role.passes || role.emergency_access || role.is_profile);
+    let over = |review: &MappingReview| review.due_at.plus_micros(days.saturating_mul(DAY_MICROS)) <= now;
+    let states = mapping_states(store, pack, now).await?.into_iter();
+    let overdue = states.filter(|(name, state)| !is_clinical(name) && state.open.as_ref().is_some_and(over));
+    Ok(overdue.map(|(name, _)| name).collect())
 }
 
 /// Stands for every role of the first version.
@@ -171,6 +191,8 @@ impl Desk<'_> {
         let due_at = at.plus_micros(CHANGED_DAYS * DAY_MICROS);
         let new = NewMappingReview { id: new_id(at, rng), role, pack, cause, opened_at: at, due_at };
         insert_mapping_review(tx, &new).await?;
+        tell(tx, self.rng, Told::MappingDue(new.id), at, at).await?;
+        tell(tx, self.rng, Told::MappingLate(new.id), at, due_at).await?;
         Ok(Record::mapping_opened(&new))
     }
 

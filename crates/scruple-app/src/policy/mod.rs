@@ -16,7 +16,7 @@ mod versions;
 pub use accesses::{Recorded, Recordings, RecordingsError, first_at_or_after, read_accesses};
 pub use content::{ContentError, KnownPacks, ProvedPack, pack_bytes, pack_files, stored_pack};
 pub use install::{Found, InstallError, install_pack};
-pub use mappings::{MAPPING_DAYS, MappingState, OrganisationChange, mapping_states};
+pub use mappings::{MAPPING_DAYS, MappingState, OrganisationChange, mapping_states, overdue_roles};
 pub use measures::{Alignment, Check, PersonRoles, SelfCheck, alignment, all_grants, role_holdings};
 pub use replay::{Example, REPLAY_EXAMPLES_MAX, Replay, ReplayNumbers, Replayer, RoleReplay};
 pub use scruple_policy::Outcome;

@@ -74,6 +74,7 @@ fn entry(pack: &ProvedPack, access: &Access<'_>) -> Entry {
         references: access.types.iter().map(|name| format!("{name}/1")).collect(),
         patients: vec!["Patient/p".to_owned()],
         relations: Vec::new(),
+        kinds: Vec::new(),
         sha256: "s".to_owned(),
         bytes: 10,
         counts: Counts::default(),
@@ -211,6 +212,7 @@ fn a_release_in_chunks_is_one_access_also_where_its_end_never_came() {
             references: vec!["DocumentReference/1".to_owned(), "DocumentReference/2".to_owned()],
             patients: Vec::new(),
             relations: Vec::new(),
+            kinds: Vec::new(),
             sha256: "s".to_owned(),
             bytes: 1,
         };

@@ -4,7 +4,7 @@ use crate::support::within;
 use aws_lc_rs::hmac;
 use scruple_app::message::{Channel as _, Message, NotTaken, Told};
 use scruple_connect::{MailChannel, MailOptions, Roots, Web, WebhookChannel};
-use scruple_core::{Id, Timestamp};
+use scruple_core::{Id, Phi, Timestamp};
 use scruple_testkit::upstream_faults::{Answer, FaultServer};
 use secrecy::SecretString;
 use std::sync::{Arc, Mutex};
@@ -18,6 +18,7 @@ fn message(told: Told) -> Message {
         title: "A chart was opened in an emergency",
         link: "https://scruple.example/emergency/0198c0de".to_owned(),
         at: Timestamp::parse("2026-03-01T08:00:00Z").unwrap(),
+        to: None,
     }
 }
 
@@ -67,7 +68,39 @@ fn options(server: &str) -> MailOptions {
         from: "Scruple <scruple@hospital.example>".to_owned(),
         privacy: vec!["privacy@hospital.example".to_owned(), "night@hospital.example".to_owned()],
         requests: Vec::new(),
+        people: None,
     }
+}
+
+#[tokio::test]
+async fn what_is_one_person_s_goes_to_his_own_address_and_to_nobody_else() {
+    let own = Told::SentenceOwed(Id::from_uuid("0198c0de-0000-7000-8000-000000000004".parse().unwrap()));
+    let (server, told) = mail_server("250 ok").await;
+    let channel = MailChannel::new(&options(&server)).unwrap();
+    let told_of_none = Message { to: Some(Phi::new("nora.huber".to_owned())), ..message(own) };
+    assert_eq!(channel.deliver(&told_of_none).await.unwrap_err(), NotTaken("address_unfit"), "no domain is known");
+    let channel =
+        MailChannel::new(&MailOptions { people: Some("people.example".to_owned()), ..options(&server) }).unwrap();
+    assert!(channel.takes(own));
+    for (login, address) in
+        [("nora.huber", "<nora.huber@people.example>"), ("nora@else.example", "<nora@else.example>")]
+    {
+        let mail = Message { to: Some(Phi::new(login.to_owned())), ..message(own) };
+        assert_eq!(channel.deliver(&mail).await.unwrap().recipients, 1);
+        let lines = std::mem::take(&mut *told.lock().unwrap());
+        let to: Vec<&String> = lines.iter().filter(|line| line.starts_with("RCPT TO:")).collect();
+        assert_eq!(to.len(), 1, "{lines:?}");
+        assert!(to[0].contains(address), "{to:?}");
+    }
+    let unfit = Message { to: Some(Phi::new("no address".to_owned())), ..message(own) };
+    assert_eq!(channel.deliver(&unfit).await.unwrap_err(), NotTaken("address_unfit"));
+    assert_eq!(channel.deliver(&message(own)).await.unwrap_err(), NotTaken("address_unfit"));
+    let web = WebhookChannel::new(
+        Web::new(Roots::Public),
+        "https://x.example".to_owned(),
+        &SecretString::from("s".repeat(32)),
+    );
+    assert!(!web.takes(own) && web.takes(emergency().told));
 }
 
 #[tokio::test]

@@ -47,6 +47,7 @@ pub fn explain(pack: &Pack, question: &Question, whole: &Tree) -> Result<Explain
 pub const fn refused(refusal: &scruple_policy::Refusal) -> LensError {
     match refusal {
         scruple_policy::Refusal::UnknownRole(_) => LensError::UnknownRole,
+        scruple_policy::Refusal::Overdue(_) => LensError::UnknownRole,
         scruple_policy::Refusal::NoElevation => LensError::NoElevation,
         scruple_policy::Refusal::UnknownPurpose(_) | scruple_policy::Refusal::PurposeNotAllowed { .. } => {
             LensError::PurposeNotAllowed

@@ -201,6 +201,7 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("step-up", auth::step_up::samples()),
         ("today", today::home::samples()),
         ("access", access::mine::samples()),
+        ("access-unused", access::unused::samples()),
         ("deputies", deputies::mine::samples()),
         ("ask", requests::ask::samples()),
         ("requests", requests::list::samples()),

@@ -1,14 +1,14 @@
 //! `/access`: what I have, why, and until when; my sessions.
 
 use super::{Form, Signed, Site, broken, done, id, not_done, page, today, unknown, when, with_done, words};
-use crate::pages::access::mine::{MyAccess, Right, Session, Step};
+use crate::pages::access::mine::{MyAccess, Protected, Right, Session, Step};
 use crate::pages::parts::Coded;
 use crate::pages::plain::confirm::Confirm;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use scruple_app::{DeskError, extension_rule, steps_for};
-use scruple_core::Id;
+use scruple_core::{Id, Timestamp};
 use scruple_flow::step::{StepKind, holds_until};
 use scruple_flow::{AccessRequest, Elevation, ElevationKind, Grant};
 use scruple_policy::{Pack, Role};
@@ -51,6 +51,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
             closed: Vec::new(),
             conditions: vec![format!("In the role {}, for this one patient.", words::role(&pack, &held.role))],
             used: None,
+            protected: protected(&elevation, now),
             give_back: Some(format!("/access/end/chart/{}", held.id)),
             extend: match held.kind {
                 ElevationKind::Asked { request } => prolonged(site, &mut tx, request).await?,
@@ -75,8 +76,9 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
             opens,
             in_part,
             closed,
-            conditions: role.map(|role| format!("Patients: {}.", role.relationship)).into_iter().collect(),
+            conditions: role.map(|role| scruple_policy::conditions_of(&pack, role)).unwrap_or_default(),
             used: None,
+            protected: None,
             give_back: Some(format!("/access/end/role/{}", held.id)),
             // What was asked for is granted under the id of the request.
             extend: prolonged(site, &mut tx, Id::from_uuid(held.id.uuid())).await?,
@@ -190,6 +192,41 @@ pub(super) async fn acknowledge(
         Ok(()) => done("/access", "acknowledged"),
         Err(DeskError::Step(_)) => unknown(signed.frame(&site, None)),
         Err(error) => not_done(&site, &signed, "/access/steps/{id}", &error).await,
+    }
+}
+
+/// Whether what is specially protected is open too, in an emergency that is open.
+fn protected(elevation: &Elevation, now: Timestamp) -> Option<Protected> {
+    let held = &elevation.held;
+    let is_open = matches!(held.kind, ElevationKind::Emergency { .. }) && held.window.contains(now);
+    is_open.then(|| match held.protected_at {
+        Some(at) => Protected::Confirmed(when(at)),
+        None => {
+            let action = format!("/access/charts/{}/protected", held.id);
+            Protected::Closed { action, version: elevation.version }
+        }
+    })
+}
+
+/// `POST /access/charts/{id}/protected`: the second confirmation of an emergency.
+pub(super) async fn confirm_protected(
+    State(site): State<Arc<Site>>,
+    signed: Signed,
+    Path(elevation): Path<String>,
+    form: Form,
+) -> Response {
+    const ROUTE: &str = "/access/charts/{id}/protected";
+    let Some(elevation) = id::<Elevation>(&elevation) else { return unknown(signed.frame(&site, None)) };
+    let (who, version) = (signed.who(), form.version());
+    let confirmed = site
+        .desk(async |desk| {
+            let done = desk.confirm_protected(who, elevation, version).await?;
+            Ok(((), Some(done.position)))
+        })
+        .await;
+    match confirmed {
+        Ok(()) => done("/access", "protected"),
+        Err(error) => not_done(&site, &signed, ROUTE, &error).await,
     }
 }
 

@@ -10,13 +10,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use scruple_app::{Declaration, DeskError, Emergency, Rules as _};
 use scruple_core::Phi;
-use scruple_flow::limits::EMERGENCY_HOURS_MAX;
+use scruple_flow::limits::{EMERGENCY_HOURS_MAX, SHIFT_HOURS};
 use scruple_flow::{DeclaredReason, EmergencyReason, PatientRef, RoleCode};
 use std::sync::Arc;
 
 const HOUR: i64 = 3_600_000_000;
-/// Hours of a shift, until rosters are known.
-const SHIFT_HOURS: i64 = 12;
 
 pub(super) async fn find(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
     let frame = with_done(signed.frame(&site, None), &query.unwrap_or_default());

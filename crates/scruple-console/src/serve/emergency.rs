@@ -13,7 +13,9 @@ use axum::response::Response;
 use scruple_app::DeskError;
 use scruple_app::message::told_of;
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::{Elevation, ElevationKind, EmergencyReason, EmergencyReview, Finding, Person, ReviewState};
+use scruple_flow::{
+    Elevation, ElevationKind, EmergencyReason, EmergencyReview, Finding, Person, ReviewState, Sentence,
+};
 use scruple_policy::Act;
 use scruple_store::{
     Event, StoreError, find_elevation, find_review, list_closed_reviews, list_elevations, list_open_reviews,
@@ -101,6 +103,8 @@ async fn case(site: &Site, loaded: &Loaded) -> Result<Case, StoreError> {
         length: words::length(lasted),
         reason: reason(elevation),
         said: said.or(before),
+        not_given: Sentence::at(elevation.granted_at, loaded.is_told(), now) == Sentence::NotGiven,
+        protected: elevation.held.protected_at.map(when),
         next: assessed(site, loaded).await?,
         read,
         reads,
@@ -233,7 +237,15 @@ async fn group(
     }
     let mut alike = vec![format!("All of them by {}.", words::role(&pack, &drawn.elevation.held.role))];
     alike.extend(drawn.unit.as_ref().map(|unit| format!("All of them work on {unit}.")));
-    let told = if drawn.is_told() { "Each reader has said why." } else { "Nobody has said why yet." };
+    let not_given =
+        members.iter().all(|one| Sentence::at(one.elevation.granted_at, one.is_told(), now) == Sentence::NotGiven);
+    let told = if drawn.is_told() {
+        "Each reader has said why."
+    } else if not_given {
+        "No sentence was given before the shift ended."
+    } else {
+        "Nobody has said why yet."
+    };
     alike.push(told.to_owned());
     // What nobody has explained is not closed in a heap.
     let cases: Vec<String> = if members.len() > 1 && drawn.is_told() {

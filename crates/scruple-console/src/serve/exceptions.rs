@@ -1,6 +1,6 @@
 //! The register of everything outside of a role: who may open which record beyond it, why, who agreed, until when.
 
-use super::{Form, Signed, Site, broken, exports, id, page, people, when, words};
+use super::{Form, Signed, Site, broken, exports, id, kinds, page, people, when, words};
 use crate::pages::exceptions::list::{ExceptionRow, Exceptions};
 use crate::pages::parts::{Order, Paging, Person as Shown, Sort};
 use crate::words::{Area, ExceptionKind, Mark};
@@ -9,9 +9,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use scruple_app::Rules as _;
 use scruple_core::{Id, Timestamp};
-use scruple_flow::{AccessRequest, Elevation, ElevationKind, Person, RequestState};
+use scruple_flow::{AccessRequest, Elevation, ElevationKind, Kinds, Person, RequestState};
 use scruple_policy::{Act, Broad, Pack};
-use scruple_store::{ElevationFilter, StoreError, Tx, count_elevations, find_request, list_elevations_by_end};
+use scruple_store::{
+    ElevationFilter, StoreError, Tx, count_accesses_under, count_elevations, find_request, list_elevations_by_end,
+    list_elevations_by_start,
+};
 use std::sync::Arc;
 
 /// What ends within so long is marked.
@@ -46,16 +49,27 @@ pub(super) async fn list(State(site): State<Arc<Site>>, signed: Signed, RawQuery
 struct Part {
     kind: &'static str,
     is_open: bool,
+    /// By when they were opened, the last one first; else by their end.
+    by_since: bool,
 }
 
 impl Part {
-    fn of(kind: &str, state: &str) -> Self {
+    fn of(kind: &str, state: &str, sort: &str) -> Self {
         let kind = KINDS.iter().map(|(code, _)| *code).find(|code| *code == kind).unwrap_or_default();
-        Self { kind, is_open: state != "over" }
+        Self { kind, is_open: state != "over", by_since: sort == "since" }
     }
 
     const fn state(self) -> &'static str {
         if self.is_open { "active" } else { "over" }
+    }
+
+    const fn sort(self) -> &'static str {
+        if self.by_since { "since" } else { "until" }
+    }
+
+    /// Where an elevation stands in the order.
+    fn place(self, elevation: &Elevation) -> Timestamp {
+        if self.by_since { elevation.granted_at } else { elevation.held.window.ends_at() }
     }
 
     /// The elevations of it; none: it has broad roles alone.
@@ -87,26 +101,31 @@ async fn page_of(
 ) -> Result<(Vec<ExceptionRow>, Option<Place>), StoreError> {
     let (pack, mut tx) = (site.pack(), site.parts.store.begin_read().await?);
     let mut found = match part.filter(now) {
+        Some(filter) if part.by_since => list_elevations_by_start(&mut tx, filter, after).await?,
         Some(filter) => list_elevations_by_end(&mut tx, filter, after).await?,
         None => Vec::new(),
     };
     let more = found.len() > ROWS_MAX;
     found.truncate(ROWS_MAX);
-    let next = found.last().filter(|_| more).map(|last| (last.held.window.ends_at(), last.held.id));
-    // A broad role stands on the page of those that end as it does.
+    let next = found.last().filter(|_| more).map(|last| (part.place(last), last.held.id));
+    // A broad role stands on the page of those that end as it does; when it was opened, the policy does not say.
     let is_here = |until: Timestamp| {
+        if part.by_since {
+            return after.is_none();
+        }
         let behind = after.is_none_or(|(end, _)| if part.is_open { end < until } else { until < end });
         behind && next.is_none_or(|(end, _)| if part.is_open { until <= end } else { end <= until })
     };
     let mut rows: Vec<(Timestamp, ExceptionRow)> = Vec::with_capacity(found.len());
     for elevation in &found {
-        rows.push((elevation.held.window.ends_at(), row(site, signed, &mut tx, elevation).await?));
+        rows.push((part.place(elevation), row(site, signed, &mut tx, elevation).await?));
     }
     for broad in part.broad(&pack, now).into_iter().filter(|broad| is_here(broad.until)) {
-        rows.push((broad.until, broad_row(&pack, broad, now)));
+        let place = if part.by_since { Timestamp::from_micros(i64::MAX) } else { broad.until };
+        rows.push((place, broad_row(&pack, broad, now)));
     }
-    rows.sort_by_key(|(until, _)| *until);
-    if !part.is_open {
+    rows.sort_by_key(|(place, _)| *place);
+    if part.by_since || !part.is_open {
         rows.reverse();
     }
     Ok((rows.into_iter().map(|(_, row)| row).collect(), next))
@@ -125,20 +144,31 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Exceptions, 
     let asked =
         |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
     let now = site.now();
-    let part = Part::of(asked("kind"), asked("state"));
-    let (kind, state) = (part.kind, part.state());
+    let part = Part::of(asked("kind"), asked("state"), asked("sort"));
+    let (kind, state, sort) = (part.kind, part.state(), part.sort());
     let after = asked("after").split_once('.');
     let after = after.and_then(|(end, last)| Some((Timestamp::from_micros(end.parse().ok()?), id::<Elevation>(last)?)));
     let (rows, next) = page_of(site, signed, (part, now), after).await?;
-    let next = next.map(|(end, last)| format!("/exceptions?kind={kind}&state={state}&after={}.{last}", end.micros()));
+    let next = next
+        .map(|(end, last)| format!("/exceptions?kind={kind}&state={state}&sort={sort}&after={}.{last}", end.micros()));
     Ok(Exceptions {
         frame: signed.frame(site, Some(Area::Requests)),
         as_of: when(now),
         kind: words::pick(&KINDS, kind),
         state: words::pick(&[("active", "in force"), ("over", "over")], state),
+        by_since: Sort {
+            href: format!("/exceptions?kind={kind}&state={state}&sort=since"),
+            order: if part.by_since { Order::Down } else { Order::Unsorted },
+        },
         by_until: Sort {
             href: format!("/exceptions?kind={kind}&state={state}"),
-            order: if part.is_open { Order::Up } else { Order::Down },
+            order: if part.by_since {
+                Order::Unsorted
+            } else if part.is_open {
+                Order::Up
+            } else {
+                Order::Down
+            },
         },
         paging: Paging {
             first: usize::from(!rows.is_empty()),
@@ -162,6 +192,11 @@ fn broad_row(pack: &Pack, broad: &Broad, now: Timestamp) -> ExceptionRow {
         patients: "every kind of information".to_owned(),
         reason: broad.reason.clone(),
         approver: Some(Shown { href: String::new(), name: broad.approved_by.clone(), job: String::new() }),
+        scope: "by a signed exception".to_owned(),
+        since: None,
+        lasted: String::new(),
+        reads: None,
+        each: None,
         until: when(broad.until),
         left: if is_over { format!("ended {}", words::ago(broad.until, now)) } else { words::left(broad.until, now) },
         soon: !is_over && broad.until <= now.plus_micros(SOON_MICROS),
@@ -179,7 +214,7 @@ pub(super) async fn confirm_export(
     let query = query.unwrap_or_default();
     let asked =
         |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
-    ask_export(&site, &signed, Part::of(asked("kind"), asked("state")), StatusCode::OK).await
+    ask_export(&site, &signed, Part::of(asked("kind"), asked("state"), ""), StatusCode::OK).await
 }
 
 async fn ask_export(site: &Site, signed: &Signed, part: Part, status: StatusCode) -> Response {
@@ -192,7 +227,8 @@ async fn ask_export(site: &Site, signed: &Signed, part: Part, status: StatusCode
         action: "/exceptions/export".to_owned(),
         question: format!("Take {count} exceptions along?"),
         holds: vec![
-            "Who may open what outside of a role, why, who agreed, until when.".to_owned(),
+            "Who may open what outside of a role, why, who agreed, since when and until when, how much was read."
+                .to_owned(),
             "Record numbers by their last four digits.".to_owned(),
         ],
         hidden: hidden.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
@@ -204,7 +240,7 @@ async fn ask_export(site: &Site, signed: &Signed, part: Part, status: StatusCode
 
 /// `POST /exceptions/export`: the list as CSV, the same rows as on the pages.
 pub(super) async fn export(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
-    let part = Part::of(form.text("kind"), form.text("state"));
+    let part = Part::of(form.text("kind"), form.text("state"), "");
     if !exports::is_read(&site, &form) {
         site.refused("/exceptions/export", "reminder_not_read", Some(signed.person())).await;
         return ask_export(&site, &signed, part, StatusCode::UNPROCESSABLE_ENTITY).await;
@@ -229,7 +265,9 @@ pub(super) async fn export(State(site): State<Arc<Site>>, signed: Signed, form: 
 
 async fn table(site: &Site, signed: &Signed, part: Part) -> Result<(usize, String), StoreError> {
     let now = site.now();
-    let mut text = "kind,who,in the role,patient,why,agreed to by,until,state\r\n".to_owned();
+    let mut text =
+        "kind,who,in the role,patient,kinds of information,why,agreed to by,since,until,lasts,reads,state\r\n"
+            .to_owned();
     let (mut count, mut after) = (0, None);
     loop {
         let (rows, next) = page_of(site, signed, (part, now), after).await?;
@@ -240,9 +278,13 @@ async fn table(site: &Site, signed: &Signed, part: Part) -> Result<(usize, Strin
                 row.person.name,
                 row.person.job,
                 row.patients,
+                row.scope,
                 row.reason,
                 row.approver.map(|approver| approver.name).unwrap_or_default(),
+                row.since.map(|since| since.iso).unwrap_or_default(),
                 row.until.iso,
+                row.lasted,
+                row.reads.map(|count| count.to_string()).unwrap_or_default(),
                 row.state.word.to_owned(),
             ];
             text.push_str(&cells.map(|cell| words::cell(&cell)).join(","));
@@ -297,6 +339,13 @@ async fn row(site: &Site, signed: &Signed, tx: &mut Tx, elevation: &Elevation) -
         None => None,
     };
     let is_over = until <= now;
+    let reads = u64::try_from(count_accesses_under(tx, held.id).await?).unwrap_or_default();
+    let scope = match &held.kinds {
+        Kinds::Whole => "all kinds of the role".to_owned(),
+        named @ Kinds::Named(_) => {
+            kinds::named(&pack, named).into_iter().map(|kind| kind.words).collect::<Vec<_>>().join(", ")
+        }
+    };
     let may_end = pack.scope(Act::EndAccess, &signed.roles).is_some();
     Ok(ExceptionRow {
         href,
@@ -305,6 +354,11 @@ async fn row(site: &Site, signed: &Signed, tx: &mut Tx, elevation: &Elevation) -
         patients: words::last_four(held.patient.id()),
         reason,
         approver,
+        scope,
+        since: Some(when(elevation.granted_at)),
+        lasted: words::length(until.micros().saturating_sub(held.window.starts_at().micros())),
+        reads: Some(reads),
+        each: signed.may(&pack, Act::Charts).then(|| format!("/reads/chart/{}", held.id)),
         until: when(until),
         left: if is_over { format!("ended {}", words::ago(until, now)) } else { words::left(until, now) },
         soon: !is_over && until <= now.plus_micros(SOON_MICROS),

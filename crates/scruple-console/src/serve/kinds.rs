@@ -81,7 +81,7 @@ fn heading(code: &str) -> usize {
 }
 
 /// The label of a kind; of one that the policy no longer knows, its code.
-fn label(pack: &Pack, code: &KindCode) -> Coded {
+pub(super) fn label(pack: &Pack, code: &KindCode) -> Coded {
     let code = code.as_str();
     let known = match code.strip_prefix(KindCode::SEGMENT) {
         Some(name) => pack.segments.iter().find(|one| one.name == name).map(|one| one.label.as_str()),

@@ -25,6 +25,7 @@ mod search;
 mod task_ask;
 mod tasks;
 mod today;
+mod unused;
 mod uses;
 mod versions;
 mod words;
@@ -223,6 +224,9 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/access", Asks::Act(Act::Access)),
     ("POST", "/access/session/{id}", Asks::Act(Act::Access)),
     ("POST", "/access/steps/{id}", Asks::Act(Act::Access)),
+    ("POST", "/access/charts/{id}/protected", Asks::Act(Act::Emergency)),
+    ("GET", "/access/unused/{id}", Asks::Act(Act::Access)),
+    ("POST", "/access/unused/{id}", Asks::Act(Act::Access)),
     ("GET", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
     ("POST", "/access/end/{kind}/{id}", Asks::Act(Act::Access)),
     ("GET", "/guide", Asks::Act(Act::Access)),
@@ -362,6 +366,8 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/access", get(access::show))
         .route("/access/session/{id}", post(access::end_session))
         .route("/access/steps/{id}", post(access::acknowledge))
+        .route("/access/unused/{id}", get(unused::show).post(unused::say))
+        .route("/access/charts/{id}/protected", post(access::confirm_protected))
         .route("/access/end/{kind}/{id}", get(access::confirm_end).post(access::end))
         .route("/papers", get(papers::list))
         .route("/papers/{id}/wall", post(papers::wall))

@@ -18,7 +18,7 @@ use crate::words::{Area, Mark, RequestState as StateMark};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use scruple_app::{Ask, DeskError, Narrower, Rules as _, open_projects};
+use scruple_app::{Ask, Change, Changed, DeskError, NOT_SHOWN, Narrower, Rules as _, change_of, open_projects};
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
     AccessRequest, KindCode, Kinds, PatientRef, Person, ProjectError, RequestError, RequestState, RequestTask, RoleCode,
@@ -274,6 +274,12 @@ async fn deciding(
     let mut tx = site.parts.store.begin_read().await?;
     let held = open_grants(&mut tx, request.person, now).await?;
     let before = list_requests_of(&mut tx, request.person, Some(request.id)).await?;
+    let change = match change_of(&mut tx, &*pack, request, now).await {
+        Ok(change) => change,
+        Err(DeskError::Store(error)) => return Err(error),
+        // He has left: nothing is applied.
+        Err(_) => Change { changed: Vec::new(), basis: String::new() },
+    };
     drop(tx);
     let alike = before.iter().filter(|one| one.wanted.role == request.wanted.role).take(3).map(|one| {
         let ended = words::state(one, now).mark();
@@ -314,6 +320,8 @@ async fn deciding(
             .filter(|one| one.window.contains(now))
             .map(|one| words::role_coded(&pack, &one.role))
             .collect(),
+        changes: changes(&pack, &change),
+        against: change.basis,
         alike: alike.collect(),
         checks: vec![
             kinds_checked(request),
@@ -344,6 +352,20 @@ async fn deciding(
             open: failed.is_some(),
         },
     })
+}
+
+/// What a request changes, in words.
+fn changes(pack: &Pack, change: &Change) -> Vec<(Coded, String, String)> {
+    let view = |view: &String| match view.as_str() {
+        NOT_SHOWN => "not at all".to_owned(),
+        "full" => "in full".to_owned(),
+        masked => scruple_policy::mask_words(masked.trim_start_matches("masked:")),
+    };
+    let one = |one: &Changed| match one.kind.parse() {
+        Ok(code) => Some((kinds::label(pack, &code), view(&one.before), view(&one.after))),
+        Err(_) => None,
+    };
+    change.changed.iter().filter_map(one).collect()
 }
 
 /// Whether it asks for what a task needs, or for all there is.
@@ -418,7 +440,8 @@ pub(super) async fn approve(
         Ok(None) => return unknown(signed.frame(&site, Some(Area::Requests))),
         Err(_) => return broken(signed.frame(&site, Some(Area::Requests))),
     };
-    let mut narrower = Narrower::default();
+    let against = Some(form.text("against").to_owned()).filter(|against| !against.is_empty());
+    let mut narrower = Narrower { against, ..Narrower::default() };
     let kept: Vec<usize> = form.all("patient").filter_map(|place| place.parse().ok()).collect();
     if form.text("narrower") == "yes" {
         let stays = request.wanted.patients.iter().enumerate().filter(|(place, _)| kept.contains(place));

@@ -3,19 +3,20 @@
 use super::{Signed, Site, broken, charts, page, requests, when, with_done, words};
 use crate::pages::parts::{Coded, Person};
 use crate::pages::requests::list::RequestRow;
-use crate::pages::today::home::{Count, Counted, EmergencyRow, EndingRow, Today};
+use crate::pages::today::home::{Count, Counted, EmergencyRow, EndingRow, SentenceRow, Today};
 use crate::words::{Area, ReviewState as Shown};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use scruple_core::{Id, Timestamp};
-use scruple_flow::{AccessRequest, ElevationKind, EmergencyReview, HeldElevation, Kinds, ReviewState};
+use scruple_core::Timestamp;
+use scruple_flow::{
+    AccessRequest, ElevationKind, EmergencyReason, EmergencyReview, HeldElevation, Kinds, ReviewState, Sentence,
+};
 use scruple_policy::Act;
 use scruple_store::{
     StoreError, find_elevation, find_person, list_open_reviews, list_pending_requests, list_requests_of,
     open_elevations, open_grants,
 };
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What ends within so long stands on the page.
@@ -84,22 +85,22 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
         ]
     });
     let soon = now.plus_micros(SOON_MICROS);
-    let untold: BTreeSet<Id<EmergencyReview>> =
-        reviews.iter().filter(|one| one.reader == person && one.account.is_none()).map(|one| one.id).collect();
-    let mut ending: Vec<((bool, Timestamp), EndingRow)> = Vec::new();
+    let mut sentences = Vec::new();
+    for review in reviews.iter().filter(|one| one.reader == person && one.account.is_none()) {
+        sentences.extend(sentence(site, review).await?);
+    }
+    sentences.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut ending: Vec<(Timestamp, EndingRow)> = Vec::new();
     for grant in grants.iter().filter(|grant| grant.window.ends_at() <= soon) {
         let until = grant.window.ends_at();
         let shown = row("/access".to_owned(), vec![words::role_coded(&pack, &grant.role)], until, now);
-        ending.push(((true, until), shown));
+        ending.push((until, shown));
     }
     for elevation in &elevations {
         let until = elevation.window.ends_at();
-        let tell = owed(elevation, &untold);
-        let shown = row(tell.clone().unwrap_or_else(|| "/access".to_owned()), vec![what(elevation)], until, now);
-        ending.push(((tell.is_none(), until), shown));
+        ending.push((until, row("/access".to_owned(), vec![what(elevation)], until, now)));
     }
-    // What still needs a sentence stands first.
-    ending.sort_by_key(|(place, _)| *place);
+    ending.sort_by_key(|(until, _)| *until);
     Ok(Today {
         frame: with_done(signed.frame(site, Some(Area::Today)), query),
         as_of: when(now),
@@ -108,6 +109,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
         emergencies: oversees.then_some(emergencies),
         enrolments: None,
         asked: charts::asked_of(site, person).await?,
+        sentences: sentences.into_iter().map(|(_, row)| row).take(ROWS_MAX).collect(),
         watched: if signed.may(&pack, Act::Charts) { Some(charts::watched(site).await?) } else { None },
         mine: rows,
         ending: ending.into_iter().map(|(_, row)| row).take(ROWS_MAX).collect(),
@@ -118,14 +120,21 @@ fn row(href: String, what: Vec<Coded>, until: Timestamp, now: Timestamp) -> Endi
     EndingRow { href, what, until: when(until), left: words::left(until, now) }
 }
 
-/// The page for the sentence that an emergency still needs.
-fn owed(elevation: &HeldElevation, untold: &BTreeSet<Id<EmergencyReview>>) -> Option<String> {
-    match elevation.kind {
-        ElevationKind::Emergency { review, .. } if untold.contains(&review) => {
-            Some(format!("/emergency/{review}/tell"))
-        }
-        _ => None,
-    }
+/// The sentence that an emergency still needs, with when it is due; none: it was given when the chart was opened, or it was a drill.
+async fn sentence(site: &Site, review: &EmergencyReview) -> Result<Option<(Timestamp, SentenceRow)>, StoreError> {
+    let elevation = find_elevation(&mut site.parts.store.begin_read().await?, review.elevation).await?;
+    let Some(elevation) = elevation else { return Ok(None) };
+    // A drill has its own words.
+    let is_drill = matches!(elevation.held.kind, ElevationKind::Emergency { reason: EmergencyReason::Drill, .. });
+    let is_given = is_drill || !elevation.justification.expose().is_empty();
+    let due = Sentence::due(review.opened_at);
+    let late = match Sentence::at(review.opened_at, is_given, site.now()) {
+        Sentence::Given => return Ok(None),
+        Sentence::Owed { .. } => false,
+        Sentence::NotGiven => true,
+    };
+    let href = format!("/emergency/{}/tell", review.id);
+    Ok(Some((due, SentenceRow { href, opened: when(review.opened_at), due: when(due), late })))
 }
 
 /// A chart that is open, without saying whose.

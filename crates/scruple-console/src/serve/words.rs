@@ -172,6 +172,10 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "deputy-ended" => "Ended. Nobody stands in by it any more.",
         "declared" => "The chart is open to you until the end of the time shown below.",
         "emergency" => "The chart is open to you for four hours. Write one sentence why before your shift ends.",
+        "protected" => {
+            "Protected information of this chart, if it has any, is open to you too, until the emergency ends."
+        }
+        "said" => "It is written down.",
         "closed" => "The review is closed.",
         "closed_alike" => "The reviews are closed.",
         "closed_some" => {
@@ -236,6 +240,13 @@ pub(crate) fn sentence(error: &DeskError) -> String {
         DeskError::Elevation(ElevationError::TooLong { hours_max }) => {
             format!("Such access lasts at most {hours_max} hours.")
         }
+        DeskError::Elevation(ElevationError::NotAnEmergency | ElevationError::NotTheReader) => {
+            "Protected information is opened by who opened the chart in an emergency.".to_owned()
+        }
+        DeskError::Elevation(ElevationError::NotOpen) => {
+            "The emergency is over. Open the chart again if you still need it.".to_owned()
+        }
+        DeskError::Elevation(ElevationError::Confirmed) => "It is confirmed already.".to_owned(),
         DeskError::Elevation(ElevationError::Reason(error))
         | DeskError::Review(ReviewError::Reason(error))
         | DeskError::Case(CaseError::Reason(error)) => weak(*error).to_owned(),

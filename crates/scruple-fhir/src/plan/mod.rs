@@ -286,6 +286,14 @@ impl TypePlan {
         lines.iter().filter(fits).fold(0, |bits, (_, _, bit)| bits | bit)
     }
 
+    /// What these classes (category bits) say: where there is none, what a resource of the type is else.
+    pub fn classes_told(&self, classes: u64) -> u64 {
+        match self.default_class {
+            Some(CategoryId(category)) if classes == 0 => 1 << (category & 63),
+            _ => classes,
+        }
+    }
+
     /// The roots of the classes with which a resource of the type can show.
     pub fn shown_roots(&self) -> Vec<u16> {
         let shown = self.roots.iter().filter(|root| root.view.shows() && !root.required);

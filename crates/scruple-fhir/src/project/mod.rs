@@ -140,6 +140,8 @@ pub struct Shown {
     pub segments: SegmentSet,
     /// It passed as it is.
     pub passed: bool,
+    /// The kinds of information that its codes make it, as category bits: of a type whose resources are of several; else none.
+    pub classes: u64,
     /// The `urn:` under which a Bundle's entry holds it.
     pub urn: Option<String>,
 }

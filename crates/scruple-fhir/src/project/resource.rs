@@ -137,6 +137,7 @@ impl<'b> Pass<'_, 'b> {
                 id,
                 segments: self.under.without(SegmentSet::NO_PASS),
                 passed: chosen.pass,
+                classes: if base.discriminated { base.classes_told(self.facts.classes) } else { 0 },
                 urn: None,
             }));
         }

@@ -84,3 +84,18 @@ fn nothing_closes_without_a_sentence() {
     let told = review(ReviewState::Open).tell(person(10), Phi::new(WORDS.to_owned()), Some(WORDS));
     assert_eq!(told.unwrap_err(), ReviewError::Reason(WeakReason::SameAsLast));
 }
+
+#[test]
+fn a_sentence_is_awaited_until_the_shift_ends_and_is_then_not_given() {
+    let hours = |hours: i64| at(hours * 3_600);
+    for (given, now, expected) in [
+        (false, hours(0), Sentence::Owed { until: hours(12) }),
+        (false, hours(12).plus_micros(-1), Sentence::Owed { until: hours(12) }),
+        (false, hours(12), Sentence::NotGiven),
+        (true, hours(0), Sentence::Given),
+        (true, hours(40), Sentence::Given),
+    ] {
+        assert_eq!(Sentence::at(at(0), given, now), expected, "{given} {now}");
+    }
+    assert_eq!((Sentence::reminded(at(0)), Sentence::due(at(0))), (hours(11), hours(12)));
+}

@@ -120,6 +120,75 @@ fn an_emergency_opens_its_patient_and_no_other_under_break_glass() {
 }
 
 #[test]
+fn what_is_specially_protected_opens_by_a_second_confirmation_for_that_patient_alone() {
+    // Each has a diagnosis that everybody who treats holds, and one of a substance-use programme, by its label.
+    let part2 = |id: &str, patient: &str| {
+        let mut labelled = diagnosis(id, patient, "I10");
+        labelled["meta"]["security"] =
+            json!([{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "42CFRPart2" }]);
+        labelled
+    };
+    let notes = |id: &str, patient: &str| {
+        let mut labelled = diagnosis(id, patient, "I10");
+        labelled["meta"]["security"] =
+            json!([{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "HIPAAPsyNotes" }]);
+        labelled
+    };
+    let mut values = vec![patient("p1", "1980-05-17"), patient("p2", "1981-06-18")];
+    for number in ["1", "2"] {
+        let of = format!("Patient/p{number}");
+        values.push(diagnosis(&format!("plain{number}"), &of, "I10"));
+        values.push(part2(&format!("programme{number}"), &of));
+        values.push(notes(&format!("notes{number}"), &of));
+    }
+    let world = World::under(resolved(), Behind::Raw.upstream(&store(&values), noon()).unwrap());
+    let nurse = who(&world, "nurse");
+    let open = |patient: &str| {
+        let emergency = Emergency {
+            role: "nurse".parse().unwrap(),
+            patient: patient.parse().unwrap(),
+            reason: EmergencyReason::LifeThreat,
+            words: Phi::new(String::new()),
+        };
+        at_the_desk(&world, async |desk| desk.break_glass(nurse, emergency).await.unwrap().now.opening().id)
+    };
+    let sees = |purpose: &str| {
+        let status = |id: &str| world.get("nurse", purpose, &format!("/fhir/Condition/{id}")).status;
+        ["plain1", "programme1", "notes1", "plain2", "programme2", "notes2"].map(status)
+    };
+    let (first, second) = (open("p1"), open("p2"));
+    assert_eq!(sees("BTG"), [200, 404, 404, 200, 404, 404]);
+    let confirmed = at_the_desk(&world, async |desk| desk.confirm_protected(nurse, first, 1).await.unwrap().now);
+    assert_eq!((confirmed.version, confirmed.held.protected_at), (2, Some(noon())));
+    // At once, of that patient alone; psychotherapy notes never.
+    assert_eq!(sees("BTG"), [200, 200, 404, 200, 404, 404]);
+    assert_eq!(sees("TREAT"), [200, 200, 404, 200, 404, 404]);
+    let found = world.get("nurse", "BTG", "/fhir/Condition?_total=accurate");
+    assert_eq!(serde_json::from_slice::<Value>(&found.body).unwrap()["total"], 3);
+    // The record says so: under which conditions, and by what.
+    world.get("nurse", "BTG", "/fhir/Condition/programme1");
+    match world.entries().pop().unwrap().body {
+        EntryBody::Release { decision, relations, .. } => {
+            assert!(decision.conditions.contains(&"part2_consent".to_owned()), "{:?}", decision.conditions);
+            assert_eq!(relations, [format!("Patient/p1 emergency Elevation/{first}")]);
+        }
+        _ => unreachable!("the last entry tells of something else"),
+    }
+    // Once, by who opened it, while it is open; a chart without anything protected answers the same.
+    let again = at_the_desk(&world, async |desk| desk.confirm_protected(nurse, first, 2).await.unwrap_err());
+    assert_eq!(again.code(), "protected_confirmed");
+    let other = who(&world, "physician");
+    let another = at_the_desk(&world, async |desk| desk.confirm_protected(other, second, 1).await.unwrap_err());
+    assert_eq!(another.code(), "unknown");
+    at_the_desk(&world, async |desk| desk.end_elevation(nurse, first, 2).await.unwrap());
+    assert_eq!(sees("BTG"), [404, 404, 404, 200, 404, 404]);
+    world.clock.advance_micros(4 * HOUR);
+    hear(&world);
+    let late = at_the_desk(&world, async |desk| desk.confirm_protected(nurse, second, 1).await.unwrap_err());
+    assert_eq!(late.code(), "elevation_not_open");
+}
+
+#[test]
 fn an_emergency_opens_no_other_patient_where_relationships_are_assumed() {
     let values = [patient("p1", "1980-05-17"), patient("p2", "1981-06-18"), patient("p3", "1982-07-19")];
     let world = World::under(active(), Behind::Raw.upstream(&store(&values), noon()).unwrap());
@@ -159,6 +228,7 @@ fn a_nurse_is_refused_asks_reads_when_it_is_approved_and_is_refused_when_its_tim
         patients: Some(["p1".parse().unwrap()].into()),
         kinds: None,
         ends_at: Some(noon().plus_micros(2 * HOUR)),
+        against: None,
     };
     at_the_desk(&world, async |desk| desk.approve(manager, request.id, 1, less).await.unwrap());
     assert_eq!(reads(&world, "TREAT", ALL), [200, 404, 404]);
@@ -376,4 +446,26 @@ fn what_is_taken_back_during_a_search_is_not_on_its_next_page() {
         }
     });
     assert_eq!(world.get("nurse", "TREAT", &page).status, 403);
+}
+
+/// The record says which of several kinds of information the resources of one type were: results are told from vital signs.
+#[test]
+fn the_record_tells_results_from_vital_signs() {
+    let values = [
+        patient("p1", "1980-05-17"),
+        observation("result", "Patient/p1", "2026-02-20", 5.0),
+        pulse("pulse", "Patient/p1"),
+    ];
+    let world = World::under(active(), Behind::Raw.upstream(&store(&values), noon()).unwrap());
+    let kinds = |target: &str| {
+        assert_eq!(world.get("nurse", "TREAT", target).status, 200, "{target}");
+        match world.entries().pop().unwrap().body {
+            EntryBody::Release { kinds, .. } => kinds,
+            _ => unreachable!("the last entry tells of something else"),
+        }
+    };
+    assert_eq!(kinds("/fhir/Observation/result"), ["Observation labs"]);
+    assert_eq!(kinds("/fhir/Observation/pulse"), ["Observation vitals"]);
+    assert_eq!(kinds("/fhir/Observation?patient=p1"), ["Observation labs", "Observation vitals"]);
+    assert_eq!(kinds("/fhir/Patient/p1"), [] as [&str; 0]);
 }

@@ -338,10 +338,20 @@ impl Reader<'_> {
         ];
         let table = self.table("segments.csv", &columns);
         self.names(&table, "segment", SEGMENTS_MAX);
+        for row in &table.rows {
+            if emergency_opens(row.field(6)).is_none() {
+                self.problems.push(table.problem(
+                    row.line,
+                    format!("`emergency_access_opens` is `{}`", row.field(6)),
+                    "begin with yes, no, n/a or `2.51 record`",
+                ));
+            }
+        }
         let segment = |row: &Row| Segment {
             name: row.field(0).to_owned(),
             label: row.field(1).to_owned(),
             ground: row.field(2).to_owned(),
+            in_emergency: emergency_opens(row.field(6)).unwrap_or_default(),
             enforced: row.field(7).to_owned(),
         };
         table.rows.iter().map(segment).collect()
@@ -353,6 +363,15 @@ impl Reader<'_> {
         for file in unknown {
             self.problem(&file, 0, "no file of a pack".to_owned(), "docs/policy-pack.md lists the files");
         }
+    }
+}
+
+/// Whether an emergency opens a segment, by its first words.
+fn emergency_opens(text: &str) -> Option<bool> {
+    match text.split(", ").next()? {
+        "yes" | "2.51 record" => Some(true),
+        "no" | "n/a" => Some(false),
+        _ => None,
     }
 }
 

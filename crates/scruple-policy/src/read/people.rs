@@ -171,7 +171,7 @@ impl Reader<'_> {
 
     pub(super) fn desk(&mut self, desk: DeskRules) {
         for (name, value) in desk.named() {
-            let least = i64::from(name != "extensions_max");
+            let least = i64::from(!matches!(name, "extensions_max" | "overdue_closes_after_days"));
             if !(least..=DESK_MAX).contains(&value) {
                 let what = format!("`{name}` is {value}");
                 self.problem("pack.toml", 0, what, "write a small number; docs/policy-pack.md tells what it means");

@@ -308,3 +308,35 @@ fn outside_what_is_specially_protected_is_closed_to_who_is_not_confirmed() {
     }
     assert!(taken > 200, "{taken}");
 }
+
+/// What the second confirmation of an emergency opens: what segments.csv says that an emergency opens, and nothing that it does not.
+#[test]
+fn a_second_confirmation_opens_what_an_emergency_may_and_no_psychotherapy_notes() {
+    let pack = &*PACK;
+    for role in pack.roles.values() {
+        let protected = pack.protected(&role.name);
+        if !role.emergency_access {
+            assert_eq!(protected, ConditionMask::NONE, "{}", role.name);
+            continue;
+        }
+        let relationship = ConditionMask::NONE.with(pack.condition("relationship").unwrap());
+        let elevated = relationship.with(pack.condition("emergency_elevation").unwrap());
+        let ask = |conditions| {
+            let question = Question { role: role.name.clone(), purpose: "BTG".to_owned(), conditions };
+            table(pack, &question).unwrap()
+        };
+        let (before, after) = (ask(elevated), ask(elevated.union(protected)));
+        assert_eq!(before.views, after.views, "{}: kinds of information stay as they are", role.name);
+        for (index, segment) in pack.segments.iter().enumerate() {
+            let id = SegmentId(u8::try_from(index).unwrap());
+            let (was, is) = (before.limit(id), after.limit(id));
+            assert!(was == is || segment.in_emergency, "{}: {} is opened", role.name, segment.name);
+            if ["psychotherapy_notes", "sud_counseling_notes"].contains(&segment.name.as_str()) {
+                assert_eq!(is, SegmentLimit::None, "{}: {}", role.name, segment.name);
+            }
+            if segment.name == "part2" {
+                assert_eq!((was, is), (SegmentLimit::None, SegmentLimit::Follow), "{}", role.name);
+            }
+        }
+    }
+}

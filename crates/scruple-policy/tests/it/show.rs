@@ -1,7 +1,8 @@
 //! The pack as it is printed.
 
 use crate::{PACK, changed};
-use scruple_policy::{Cedar, Show, read};
+use scruple_core::{ConditionMask, SegmentLimit};
+use scruple_policy::{Cedar, PackFiles, Show, conditions_of, read};
 use std::sync::Arc;
 
 fn show<'a>(only: &[&str]) -> Show<'a> {
@@ -97,4 +98,40 @@ fn words_stay_words() {
     let policies: cedar_policy::PolicySet = cedar.text(None).parse().unwrap();
     assert_eq!(policies.policies().count(), cedar.policies().len());
     assert!(cedar.validate().is_empty());
+}
+
+/// RB-17: every condition of a role is said to whoever holds it, and what is changed is said otherwise.
+#[test]
+fn the_conditions_of_a_role_are_said_whole() {
+    for role in PACK.roles.values() {
+        let said = conditions_of(&PACK, role).join("\n");
+        for purpose in role.purposes() {
+            assert!(said.contains(purpose), "{}: {purpose}\n{said}", role.name);
+        }
+        let words = role.segments.iter().filter(|word| word.limit != SegmentLimit::None);
+        let asked = words.filter_map(|word| word.condition).fold(role.conditions(), ConditionMask::with);
+        for name in PACK.condition_names(asked) {
+            let condition = PACK.conditions.iter().find(|condition| condition.name == name).unwrap();
+            let label = if name == "relationship" { &role.relationship } else { &condition.label };
+            assert!(said.contains(label.as_str()), "{}: {name}\n{said}", role.name);
+        }
+        assert_eq!(said.contains("In an emergency"), role.emergency_access, "{}", role.name);
+    }
+    let nurse = |files: &PackFiles| {
+        let pack = read(files).unwrap_or_else(|problems| panic!("{problems:?}"));
+        conditions_of(&pack, &pack.roles["nurse"])
+    };
+    insta::assert_snapshot!(nurse(&PackFiles::embedded()).join("\n"), @"
+    For these purposes alone: TREAT, COC, ETREAT, BTG.
+    Only while there is a relationship (unit assignment or encounter; ends 72 h after transfer or discharge).
+    Only while written Part 2 consent names the caller or a class that he belongs to (42 CFR 2.31(a)(4)), or a 2.51 emergency is recorded (so far in an emergency that you confirm a second time, else never): substance-use programme records (42 CFR Part 2).
+    Only while a grant for this segment is in force for the caller, with its end (so far in an emergency that you confirm a second time, else never): genetic information.
+    Only while the agreed restriction leaves this caller in, or emergency treatment opens it (164.522(a)(1)(iii)) (so far in an emergency that you confirm a second time, else never): agreed restriction.
+    In an emergency you may open the chart of another patient, for four hours; each is reviewed.
+    The policy names no other condition: none on the hour, the place or the device but what stands here.
+    ");
+    let relationship = "unit assignment or encounter; ends 72 h after transfer or discharge";
+    let other = nurse(&changed("roles/nurse.toml", relationship, "the unit of the day"));
+    assert!(other.iter().any(|line| line == "Only while there is a relationship (the unit of the day)."), "{other:?}");
+    assert!(!other.iter().any(|line| line.contains(relationship)), "{other:?}");
 }

@@ -7,11 +7,12 @@ use crate::decided::Decided;
 use crate::outcome::No;
 use crate::release::{Asked, actor};
 use scruple_core::{
-    CategoryId, DecisionFacts, DecisionTable, EntryBody, Relationship, SegmentLimit, SegmentSet, Timestamp, View,
+    CategoryId, ConditionMask, DecisionFacts, DecisionTable, EntryBody, Relationship, SegmentLimit, SegmentSet,
+    Timestamp, View,
 };
 use scruple_fhir::{MaskFunction, TypeId, classes, describe, dictionary, under_labels};
 use scruple_ledger::AppendError;
-use scruple_policy::Pack;
+use scruple_policy::{Pack, Question};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -125,7 +126,16 @@ impl Pipeline {
         let pack = policy.pack();
         let is_resolved = asked.relationship == Relationship::Resolved;
         let decide = |related: bool| policy.decide(&asked.question, related);
-        let near = match decide(is_resolved) {
+        // What an emergency confirmed of this patient's record holds for his alone.
+        let confirmed = evaluation.patient.filter(|_| is_resolved).and_then(|patient| asked.opened.get(patient));
+        let near = match confirmed.map_or(ConditionMask::NONE, |opened| opened.protected) {
+            ConditionMask::NONE => decide(is_resolved),
+            protected => {
+                let conditions = asked.question.conditions.union(protected);
+                policy.decide(&Question { conditions, ..asked.question.clone() }, true)
+            }
+        };
+        let near = match near {
             Ok(near) => near,
             Err(refusal) => {
                 let no = no_of(&refusal);

@@ -15,6 +15,7 @@ use scruple_core::limits::{SEARCH_CANDIDATE_BYTES_MAX, SEARCH_CANDIDATES_MAX, SE
 use scruple_core::{Counts, Relationship, SegmentSet, Timestamp, View};
 use scruple_fhir::search::{Criterion, Reads, all_match};
 use scruple_fhir::{Projector, Surroundings, TypeId, Withheld, about, bundle, dictionary, is_binary};
+use scruple_policy::Question;
 use scruple_seal::TokenKey;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -57,6 +58,8 @@ pub(super) struct Visible {
     pub patients: Vec<String>,
     /// What the relationship to them rests on.
     pub relations: Vec<String>,
+    /// Which of several kinds of information it is, as the record names it: `Observation vitals`.
+    pub kinds: Vec<String>,
     /// By which table it shows.
     pub by: By,
 }
@@ -73,6 +76,8 @@ pub(super) enum By {
 /// One of the decisions of a sight.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Side {
+    /// More than the near one: an emergency confirmed what is specially protected of all of its patients.
+    Protected,
     /// The near one: its patients are the caller's.
     Near,
     /// One of those that open some kinds of information alone, by its place.
@@ -88,6 +93,8 @@ pub(super) struct Sight<'a> {
     policy: Arc<Policy>,
     /// The decision for patients to whom the caller is related, and for what is nobody's.
     pub near: Arc<Decided>,
+    /// The decision for patients of whose records an emergency confirmed what is specially protected.
+    protected: Option<Arc<Decided>>,
     /// The decision for all others; none where relationships are not looked up.
     far: Option<Arc<Decided>>,
     /// The decisions for patients of whose records some kinds of information alone are opened.
@@ -136,7 +143,7 @@ impl Side {
     /// The narrower of both; two that open different kinds of information have the far one in common.
     fn within(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Near, side) | (side, Self::Near) => side,
+            (Self::Protected, side) | (side, Self::Protected) | (Self::Near, side) | (side, Self::Near) => side,
             (one, two) if one == two => one,
             _ => Self::Far,
         }
@@ -144,7 +151,7 @@ impl Side {
 }
 
 impl Beside {
-    const NOTHING: Self = Self { labels: SegmentSet::EMPTY, side: Side::Near };
+    const NOTHING: Self = Self { labels: SegmentSet::EMPTY, side: Side::Protected };
 }
 
 /// What a first projection gave.
@@ -154,6 +161,8 @@ struct First {
     asked: BTreeSet<Target>,
     inherited: SegmentSet,
     side: Side,
+    /// Which of several kinds of information it is, as category bits.
+    classes: u64,
 }
 
 impl<'a> Sight<'a> {
@@ -168,6 +177,17 @@ impl<'a> Sight<'a> {
         let is_resolved = asked.relationship == Relationship::Resolved;
         let (near, far) = if is_resolved { (decide(true)?, Some(decide(false)?)) } else { (decide(false)?, None) };
         let relations = Relations::new(asked, now, &policy);
+        let protected = match relations.protected().filter(|_| is_resolved) {
+            Some(conditions) => {
+                let conditions = question.conditions.union(conditions);
+                let decided = policy.decide(&Question { conditions, ..question.clone() }, true);
+                Some(decided.map_err(|refusal| no_of(&refusal))?)
+            }
+            None => None,
+        };
+        if protected.as_ref().is_some_and(|decided| decided.valid_until(now) <= now) {
+            return Err(super::run_out().into());
+        }
         let mut limited = Vec::new();
         for kinds in relations.limits().into_iter().filter(|_| is_resolved) {
             let decided = policy.limited(question, &kinds).map_err(|refusal| no_of(&refusal))?;
@@ -181,6 +201,7 @@ impl<'a> Sight<'a> {
             asked,
             policy,
             near,
+            protected,
             far,
             limited,
             now,
@@ -223,7 +244,8 @@ impl<'a> Sight<'a> {
     /// The decisions under which resources of a type can show.
     pub fn decisions(&self, resource_type: TypeId) -> impl Iterator<Item = &Arc<Decided>> {
         // What is nobody's shows by the near one alone.
-        let others = self.limited.iter().chain(&self.far).filter(move |_| self.is_bound(resource_type));
+        let others = self.protected.iter().chain(&self.limited).chain(&self.far);
+        let others = others.filter(move |_| self.is_bound(resource_type));
         let all = std::iter::once(&self.near).chain(others);
         all.filter(move |decided| decided.may_show(resource_type))
     }
@@ -249,6 +271,7 @@ impl<'a> Sight<'a> {
         let mut open = sides.iter().filter(|side| **side != Side::Far);
         match (open.next(), open.next()) {
             // Of several the record names the one that all the others are within.
+            (Some(Side::Protected), _) => (self.protected.as_ref().unwrap_or(&self.near), Relationship::Resolved),
             (Some(Side::Near), _) | (Some(_), Some(_)) => (&self.near, Relationship::Resolved),
             (Some(Side::Limited(place)), None) => {
                 (self.limited.get(*place).unwrap_or(&self.near), Relationship::Resolved)
@@ -260,7 +283,7 @@ impl<'a> Sight<'a> {
 
     /// The hashes of all tables by which anything can show.
     pub fn table_hashes(&self) -> String {
-        let all = std::iter::once(&self.near).chain(&self.limited).chain(&self.far);
+        let all = std::iter::once(&self.near).chain(&self.protected).chain(&self.limited).chain(&self.far);
         all.map(|decided| decided.table_hash.as_str()).collect()
     }
 
@@ -288,7 +311,7 @@ impl<'a> Sight<'a> {
     pub async fn beside(&mut self, current: &Candidate<'_>) -> Result<Beside, Stop> {
         let side = self.sides_of(std::slice::from_ref(current)).await?.pop().unwrap_or(Side::Far);
         // A version may show by the other table, which may heed other labels.
-        let others = self.limited.iter().chain(&self.far);
+        let others = self.protected.iter().chain(&self.limited).chain(&self.far);
         let heeds = others.fold(self.near.projection.heeds(), |heeds, other| heeds.union(other.projection.heeds()));
         let inherited = self.inherited(&[Some((*current, heeds))]).await?.pop().unwrap_or(EVERY);
         Ok(Beside { labels: self.labels_of(current.bytes).union(inherited), side })
@@ -328,9 +351,9 @@ impl<'a> Sight<'a> {
             });
             self.counts.read += 1;
             visible.push(match shown {
-                Ok(shown) => {
-                    self.with_links(candidate, &shown.bytes).map(|bytes| self.seen(candidate, bytes, shown.side))
-                }
+                Ok(shown) => self
+                    .with_links(candidate, &shown.bytes)
+                    .map(|bytes| self.seen(candidate, bytes, (shown.side, shown.classes))),
                 Err(reason) => self.withhold(reason),
             });
         }
@@ -343,14 +366,18 @@ impl<'a> Sight<'a> {
         None
     }
 
-    fn seen(&mut self, candidate: &Candidate<'_>, bytes: Vec<u8>, side: Side) -> Visible {
+    fn seen(&mut self, candidate: &Candidate<'_>, bytes: Vec<u8>, (side, classes): (Side, u64)) -> Visible {
         let about = about::patients(candidate.kind, candidate.id, candidate.bytes);
         let is_nobody_s = side == Side::Near && !self.is_about_somebody(candidate);
         let by = if is_nobody_s { By::Nobody } else { By::Side(side) };
         let is_open = !matches!(by, By::Nobody | By::Side(Side::Far));
         let relations = if is_open { self.relations.of(&about.ids) } else { Vec::new() };
         let patients = about.ids.into_iter().map(|id| format!("Patient/{id}")).collect();
-        Visible { bytes, patients, relations, by }
+        let pack = self.policy.pack();
+        let of_class = pack.categories.iter().enumerate().filter(|(index, _)| classes & 1 << (index & 63) != 0);
+        let kind = dictionary().get(candidate.kind).name;
+        let kinds = of_class.map(|(_, category)| format!("{kind} {}", category.name)).collect();
+        Visible { bytes, patients, relations, kinds, by }
     }
 
     /// Whether a resource, or one that it contains, is bound to patients.
@@ -361,7 +388,8 @@ impl<'a> Sight<'a> {
 
     fn decided(&self, side: Side) -> Arc<Decided> {
         let decided = match (side, &self.far) {
-            (Side::Near, _) | (_, None) => &self.near,
+            (Side::Protected, Some(_)) => self.protected.as_ref().unwrap_or(&self.near),
+            (Side::Protected | Side::Near, _) | (_, None) => &self.near,
             (Side::Limited(place), Some(far)) => self.limited.get(place).unwrap_or(far),
             (Side::Far, Some(far)) => far,
         };
@@ -421,7 +449,12 @@ impl<'a> Sight<'a> {
             Some(about) if !about.names_one || about.unknown => Side::Far,
             Some(about) => self.relations.side_of(&about.ids),
         };
-        let sides: Vec<Side> = about.iter().map(side).collect();
+        let sides = about.iter().map(side).zip(candidates).map(|(side, candidate)| match side {
+            // What is of a shared type shows by the near one alone.
+            Side::Protected if !self.is_bound(candidate.kind) => Side::Near,
+            side => side,
+        });
+        let sides: Vec<Side> = sides.collect();
         let met = about.iter().zip(&sides).filter(|(about, side)| about.is_some() && **side != Side::Far);
         self.saw.extend(met.map(|(_, side)| *side));
         Ok(sides)
@@ -502,7 +535,7 @@ impl<'a> Sight<'a> {
         let shown = projector.project_labelled(bytes, inherited, &mut out);
         decided.keep_memory(projector.into_memory());
         let asked = around.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
-        shown.map(|_| First { bytes: out, asked, inherited, side: Side::Near })
+        shown.map(|shown| First { bytes: out, asked, inherited, side: Side::Near, classes: shown.classes })
     }
 
     /// Calls `take` with everything of a type that shows and meets the criteria. `tells`: the answer tells of whoever is met,

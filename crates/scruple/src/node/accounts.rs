@@ -63,6 +63,9 @@ impl Accounts {
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %error, "it was not looked for accounts that nobody uses"),
         }
+        if let Err(error) = self.directory(&mut rng).tell_of_no_role().await {
+            tracing::warn!(error = %error, "it was not looked for people who hold no role");
+        }
         match self.look_for_unused(&mut rng).await {
             Ok(look) if look != UnusedLook::default() => {
                 tracing::info!(noticed = look.noticed, taken = look.taken, "roles that are held and not used");

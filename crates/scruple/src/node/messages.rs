@@ -33,7 +33,8 @@ pub fn channels(config: &MessagesConfig) -> Result<Vec<Arc<dyn Channel>>> {
             let password = password.map(|path| secret(path, "messages.smtp_password_file")).transpose()?;
             let login = config.smtp_user.clone().zip(password);
             let roots = roots(config.ca_file.as_deref())?;
-            let options = MailOptions { server: server.clone(), login, roots, from, privacy, requests };
+            let people = config.people_domain.clone();
+            let options = MailOptions { server: server.clone(), login, roots, from, privacy, requests, people };
             channels.push(Arc::new(MailChannel::new(&options).context("`[messages]`")?));
         }
         None if !privacy.is_empty() || !requests.is_empty() => {

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result, bail};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use scruple_api::{Caller, Parts, TokenVerifier, Verifying, scim_limits};
+use scruple_app::directory::SCIM_LOGIN;
 use scruple_app::{Door, DoorKeys, DrainHandle, program_person};
 use scruple_core::{Clock, Id, Timestamp};
 use scruple_seal::SystemRng;
@@ -66,7 +67,7 @@ pub async fn scim(parts: Scim<'_>) -> Result<Option<axum::Router>> {
         bail!("the token of `scim.token_file` has fewer than {TOKEN_BYTES_MIN} characters");
     }
     let Scim { store, lease, clock, .. } = parts;
-    let person = program_person(store, lease, clock.as_ref(), &mut SystemRng, "scim", "SCIM").await?;
+    let person = program_person(store, lease, clock.as_ref(), &mut SystemRng, SCIM_LOGIN, "SCIM").await?;
     Ok(Some(scruple_api::scim_router(Parts {
         store: store.clone(),
         lease: lease.clone(),

@@ -11,7 +11,7 @@ use crate::state::SystemClock;
 use anyhow::{Context as _, Result};
 use scruple_api::Tokens;
 use scruple_app::Desk;
-use scruple_app::policy::{Found, InstallError, install_pack, stored_pack};
+use scruple_app::policy::{Found, InstallError, install_pack, overdue_roles, stored_pack};
 use scruple_core::{Clock, PackHash, Timestamp};
 use scruple_flow::PackOrigin;
 use scruple_gateway::Gateway;
@@ -292,6 +292,19 @@ pub async fn keep_mappings(
             Ok((0, _)) => {}
             Ok((opened, _)) => tracing::info!(opened, "mappings of roles are due to be looked at"),
             Err(error) => tracing::warn!(error = %error, "it was not looked for mappings that are due"),
+        }
+        match overdue_roles(&store, &pack, clock.now()).await {
+            Ok(roles) => {
+                if !roles.is_empty() {
+                    tracing::warn!(
+                        roles = roles.len(),
+                        "roles are closed: nobody has looked in time at what they open"
+                    );
+                }
+                gateway.pipeline().close_roles(roles);
+            }
+            // What was closed stays closed.
+            Err(error) => tracing::warn!(error = %error, "it was not looked for roles whose mapping is overdue"),
         }
         if pause(MAPPINGS_EVERY, &mut stop).await {
             return;

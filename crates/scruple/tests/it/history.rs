@@ -3,7 +3,7 @@
 
 use crate::node::{Answer, Asking, Node, eventually};
 use crate::people::{journey, no_browser};
-use crate::rest::Call;
+use crate::rest::{Call, acknowledged};
 use crate::routes::{between, enrolled, goes_to, send};
 use crate::support::{World, entries_of};
 use scruple_core::Clock as _;
@@ -288,6 +288,59 @@ fn an_emergency_stands_in_the_history_and_its_review_lists_what_was_read() {
     let reviews = page(&node, "/emergency", &ines).is(200).text();
     assert!(reviews.contains("name and identity") && reviews.contains("Each of the "), "{reviews}");
     node.stops();
+}
+
+/// BG-09: one table of all activations, with reason, scope, duration and reads; as many as the ledger has.
+#[test]
+fn the_log_of_exceptions_counts_as_many_reads_as_the_ledger_has() {
+    let world = World::new();
+    let (mut node, line) = demo(&world);
+    let patient = Hospital::patient_id(3);
+    let megan = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let ines = enrolled(&node, &line, "ines.vogt", "privacy_officer").cookie;
+    goes_to(&send(&node, "/door/emergency", &megan, &format!("about={patient}&reason=unresponsive")));
+    let export = format!(
+        "kind=emergency&state=active&format=csv&acknowledged={}",
+        acknowledged("nurse", scruple_policy::ReminderOf::Export)
+    );
+    // The cells of the only row, by their headings.
+    let row = || {
+        let table = send(&node, "/exceptions/export", &ines, &export).is(200).text();
+        let lines: Vec<Vec<String>> = table.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();
+        assert_eq!(lines.len(), 2, "{table}");
+        let cell = |name: &str| lines[1][lines[0].iter().position(|heading| heading == name).unwrap()].clone();
+        (cell("kind"), cell("kinds of information"), cell("why"), cell("lasts"), cell("reads"))
+    };
+    let counted = || row().4.parse::<usize>().unwrap();
+    eventually("a read under the emergency", Duration::from_secs(20), || {
+        reads(&node, &line, "nurse", &format!("Patient/{patient}")).is(200);
+        (counted() > 0).then_some(())
+    });
+    for _ in 0..5 {
+        reads(&node, &line, "nurse", &format!("Patient/{patient}")).is(200);
+    }
+    // The index is there when it has stood still for a while behind the last read.
+    let (mut last, mut times) = (0, 0);
+    eventually("the index", Duration::from_secs(30), || {
+        let now = counted();
+        times = if now == last { times + 1 } else { 0 };
+        last = now;
+        (times > 100 && last >= 6).then_some(())
+    });
+    let (kind, scope, why, lasts, counted) = row();
+    assert_eq!((kind.as_str(), scope.as_str(), lasts.as_str()), ("Emergency", "all kinds of the role", "4 hours"));
+    assert!(!why.is_empty());
+    for sort in ["since", "until"] {
+        let shown = page(&node, &format!("/exceptions?kind=emergency&state=active&sort={sort}"), &ines).is(200).text();
+        assert!(shown.contains(&format!(">{counted}</a>")), "{sort}: {counted} in {shown}");
+    }
+    node.stops();
+    let entries = entries_of(&world.run(["ledger", "show", "--json", "try/ledger"]).ends(0));
+    let under = |entry: &&Value| {
+        let relations = entry["entry"]["body"]["relations"].as_array();
+        relations.is_some_and(|all| all.iter().any(|one| one.as_str().unwrap().contains(" emergency Elevation/")))
+    };
+    assert_eq!(entries.iter().filter(under).count().to_string(), counted);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod devices;
 mod history;
 mod inputs;
 mod killed;
+mod killed_emergency;
 mod ledger;
 mod ledger_down;
 mod lines;

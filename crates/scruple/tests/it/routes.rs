@@ -244,9 +244,17 @@ fn a_list_leaves_only_when_it_was_read_what_that_means_and_the_ledger_says_who_t
     let one: Value = serde_json::from_str(&one.is(200).text()).unwrap();
     assert_eq!((&one["state"], &one["approvals"][0]["by"]["login"]), (&"approved".into(), &"mara.keller".into()));
     assert_eq!(one["acknowledged"], acknowledged("nurse", ReminderOf::Patients));
-    for field in ["justification", "person", "role", "patients", "opened", "events", "needs", "decide_by"] {
+    for field in
+        ["justification", "person", "role", "patients", "opened", "events", "needs", "decide_by", "kinds", "task"]
+    {
         assert!(!one[field].is_null(), "{field} of {one}");
     }
+    // Which kinds of information were asked for, and which were opened.
+    assert_eq!(
+        (&one["kinds"], &one["opened"][0]["kinds"]),
+        (&serde_json::json!(["labs"]), &serde_json::json!(["labs"]))
+    );
+    assert_eq!(one["task"], "cover");
     let table = send(&node, &format!("{there}/export"), &ines, &format!("format=csv&acknowledged={read}"));
     let table = table.is(200).text();
     assert!(table.starts_with("field,value") && table.contains("approvals.0.by.login,mara.keller"), "{table}");

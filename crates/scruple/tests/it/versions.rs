@@ -1,10 +1,11 @@
 //! A version of the policy from a folder to every node and back: proposed on the command line, decided in the console by a second
 //! person, taken within a second, brought back; and what the commands tell of it.
 
-use crate::node::{Asking, Node, eventually};
+use crate::node::{Asking, Machine, Node, eventually};
 use crate::rest::Call;
 use crate::routes::{enrolled, goes_to, send};
 use crate::support::{Ran, World, entries_of};
+use scruple_core::Clock as _;
 use scruple_hospital::Hospital;
 use scruple_policy::PackFiles;
 use serde_json::{Value, json};
@@ -139,6 +140,80 @@ fn a_version_goes_from_a_folder_to_the_node_by_two_people_and_is_brought_back() 
     let events = |kind: &str| entries.iter().filter(|entry| entry["entry"]["body"]["event"] == kind).count();
     assert_eq!(["policy_proposed", "policy_approved", "policy_enacted"].map(events), [2, 2, 3]);
     world.run(["ledger", "verify", "try/ledger"]).ends(0);
+}
+
+/// RB-13, RB-17: a role that is broad by a signed exception stands in the register with its end; what each may do under which conditions
+/// is on his own page, as the policy says it now.
+#[test]
+fn a_broad_role_is_in_the_register_and_everybody_reads_his_own_conditions() {
+    let world = World::new();
+    let (mut node, line) = Node::demo(world.command(["demo", "--json", "--listen", "127.0.0.1:0", "--data", "try"]));
+    let officer = enrolled(&node, &line, "ines.vogt", "privacy_officer").cookie;
+    let administrator = enrolled(&node, &line, "ola.lund", "administrator").cookie;
+    let nurse = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let get = |path: &str, cookie: &str| {
+        let headers = [("Cookie", cookie)];
+        let asking = Asking { method: "GET", target: path, token: None, headers: &headers, form: None };
+        asking.ask(&node.console).unwrap().is(200).text()
+    };
+    // What a page says is what the pack says.
+    let said = |files: &PackFiles| {
+        let pack = scruple_policy::read(files).unwrap();
+        scruple_policy::conditions_of(&pack, &pack.roles["nurse"])
+    };
+    let before = said(&PackFiles::embedded());
+    let page = get("/access", &nurse);
+    for condition in &before {
+        assert!(page.contains(&escaped(condition)), "{condition}\n{page}");
+    }
+    assert!(!get("/exceptions?kind=broad", &officer).contains("by a signed exception"));
+
+    policy(&world, &["export", "draft"]).ends(0);
+    edit(&world, "pack.toml", "relationships = \"resolved\"", "relationships = \"assumed\"");
+    edit(
+        &world,
+        "roles/nurse.toml",
+        "unit assignment or encounter; ends 72 h after transfer or discharge",
+        "the unit of the day, until the shift ends",
+    );
+    let physician = world.path("draft").join("roles/physician.toml");
+    let text = std::fs::read_to_string(&physician).unwrap();
+    let permits = text.find("[[permit]]").unwrap();
+    let broad = format!("{}[[permit]]\nview = \"full\"\ntasks = [\"treat\"]\ncategories = [\"*\"]\n", &text[..permits]);
+    std::fs::write(&physician, broad).unwrap();
+    let until = Machine.now().plus_micros(20 * 24 * 3_600_000_000).civil_date();
+    let until = format!("{:04}-{:02}-{:02}", until.0, until.1, until.2);
+    std::fs::write(
+        world.path("draft").join("exceptions.toml"),
+        format!(
+            "[[broad]]\nrole = \"physician\"\ncategory = \"*\"\nreason = \"The new analyser is mapped in April\"\n\
+             approved_by = \"A. Ruiz, privacy officer\"\nexpires = \"{until}\"\n"
+        ),
+    )
+    .unwrap();
+    let proposed =
+        policy(&world, &["propose", "draft", "--by", "ines.vogt", "--because", WORDS, "--json"]).ends(0).json();
+    let version = format!("/roles/versions/{}", proposed["version"].as_str().unwrap());
+    goes_to(&send(&node, &format!("{version}/approve"), &administrator, "version=3"));
+    goes_to(&send(&node, &format!("{version}/activate"), &administrator, "version=4"));
+    let register = eventually("the register", TAKEN, || {
+        let page = get("/exceptions?kind=broad&state=active", &officer);
+        page.contains("The new analyser is mapped in April").then_some(page)
+    });
+    for part in ["Broad role", "A. Ruiz, privacy officer", "by a signed exception", "every kind of information"] {
+        assert!(register.contains(part), "{part}\n{register}");
+    }
+    assert!(register.contains("in 20 days") || register.contains("in 21 days"), "its end: {register}");
+    // The condition that was changed is another on the page of whoever has the role.
+    let page = get("/access", &nurse);
+    assert!(page.contains("the unit of the day, until the shift ends"), "{page}");
+    assert!(!page.contains("ends 72 h after transfer"), "{page}");
+    node.stops();
+}
+
+/// As a page writes it.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&#38;").replace('<', "&#60;").replace('>', "&#62;").replace('"', "&#34;").replace('\'', "&#39;")
 }
 
 #[test]

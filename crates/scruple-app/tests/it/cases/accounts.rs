@@ -6,7 +6,7 @@ use crate::support::{SHARD, World, at, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use scruple_app::directory::{
-    AccountOrder, Directory, DirectoryError, Finding, IdleLook, UserOrder, endings, find_user, findings,
+    AccountOrder, Directory, DirectoryError, Finding, IdleLook, SCIM_LOGIN, UserOrder, endings, find_user, findings,
 };
 use scruple_core::{Id, Phi};
 use scruple_flow::directory::{Attributes, Employment, Presence};
@@ -233,6 +233,66 @@ async fn a_service_account_without_an_owner_obtains_nothing_and_stands_in_the_re
     .await;
 }
 
+/// RB-01: who holds no role stands in the report, is shown nothing, and the privacy office hears of it once a week.
+#[tokio::test]
+async fn who_holds_no_role_is_a_finding_that_is_told_once_a_week() {
+    with_world(ENGINE, async |world| {
+        let boss = told(world, "boss", None, Employment::Employee).await;
+        holds(world, boss).await;
+        let ana = told(world, "ana", Some(boss), Employment::Employee).await;
+        assert_eq!(found(world, ana).await, ["no_role"]);
+        assert!(!has_role(world, "ana").await);
+        let tell =
+            async || acting(world, world.asker, async |directory| directory.tell_of_no_role().await).await.unwrap();
+        assert_eq!([tell().await, tell().await], [true, false], "once a week");
+        assert_eq!(super::messages::letters(world).await, [("people_without_role", None)]);
+        to_day(world, 8);
+        assert!(tell().await);
+        // By the time it is sent she has one: nobody is told.
+        holds(world, ana).await;
+        assert_eq!(found(world, ana).await, Vec::<&str>::new());
+        assert_eq!(super::messages::letters(world).await, []);
+        to_day(world, 16);
+        assert!(!tell().await);
+    })
+    .await;
+}
+
+/// IL-15: who acts as a system and is not registered as one goes on for thirty days, and obtains nothing from then on.
+#[tokio::test]
+async fn a_system_that_nobody_registers_obtains_nothing_after_its_grace() {
+    with_world(ENGINE, async |world| {
+        let owner = told(world, "owner", None, Employment::Employee).await;
+        let feed = told(world, "feed", Some(owner), Employment::Service).await;
+        let bare = world.person("bare").await;
+        for system in [feed, bare] {
+            world.grant(system, "service_account", (0, 400 * DAY)).await;
+        }
+        for (person, login) in [(feed, "feed"), (bare, "bare")] {
+            assert!(found(world, person).await.contains(&"account_not_registered"), "{login}");
+            assert!(has_role(world, login).await, "{login}");
+        }
+        to_day(world, 31);
+        for login in ["feed", "bare"] {
+            assert!(!has_role(world, login).await, "{login}");
+        }
+        register(world, feed, None, &registered(world, AccountKind::Service, owner)).await.unwrap();
+        register(world, bare, None, &registered(world, AccountKind::Service, owner)).await.unwrap();
+        for (person, login) in [(feed, "feed"), (bare, "bare")] {
+            assert!(has_role(world, login).await, "{login}");
+            assert!(!found(world, person).await.contains(&"account_not_registered"), "{login}");
+        }
+        // The one that tells who is here is in the review too, though it holds no role.
+        let scim = world.person(SCIM_LOGIN).await;
+        assert_eq!(found(world, scim).await, ["account_not_registered"]);
+        register(world, scim, None, &registered(world, AccountKind::Service, owner)).await.unwrap();
+        assert_eq!(found(world, scim).await, Vec::<&str>::new());
+        to_day(world, 80);
+        assert_eq!(found(world, scim).await, ["account_review_late"]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_system_without_an_owner_provisions_nobody() {
     with_world(ENGINE, async |world| {
@@ -348,7 +408,7 @@ async fn where_nobody_above_is_here_the_privacy_office_has_it_and_it_is_a_findin
         acting(world, world.asker, async |directory| directory.leaves_now(boss).await).await.unwrap();
         let ended = endings(&world.store, boss).await.unwrap();
         assert_eq!((ended[0].heir, ended[0].passed_on.len()), (None, 3));
-        assert_eq!(found(world, report).await, ["no_manager"]);
+        assert_eq!(found(world, report).await, ["no_manager", "no_role"]);
         assert!(found(world, feed).await.contains(&"no_owner"));
         // Somebody takes it over.
         let order = registered(world, AccountKind::Service, world.approver);

@@ -55,6 +55,19 @@ impl Rules for TestRules {
         all.iter().filter(|kind| of_purpose(kind)).map(|kind| kind.parse().unwrap()).collect()
     }
 
+    /// Nurses see all, billers one kind in part and one in full.
+    fn effective(&self, roles: &BTreeSet<RoleCode>) -> BTreeMap<String, String> {
+        let full = |kind: &str| (kind.to_owned(), "full".to_owned());
+        let mut seen = BTreeMap::new();
+        if roles.iter().any(|role| role.as_str() == "biller") {
+            seen.extend([full("claims"), ("labs".to_owned(), "masked:coded".to_owned())]);
+        }
+        if roles.iter().any(|role| role.as_str() == "nurse") {
+            seen.extend(["labs", "vitals", "documents"].map(full));
+        }
+        seen
+    }
+
     fn kinds_of_type(&self, resource_type: &str) -> BTreeSet<KindCode> {
         let kinds: &[&str] = match resource_type {
             "Observation" => &["labs", "vitals"],
@@ -172,6 +185,7 @@ async fn what_a_manager_approves_is_open_at_once_and_over_at_its_end_without_any
             patients: Some(["a".parse().unwrap(), "b".parse().unwrap()].into()),
             kinds: None,
             ends_at: Some(at(3_600)),
+            against: None,
         };
         let done = house.desk().approve(mia, request.id, 1, less).await.unwrap();
         assert_eq!((done.now.state.code(), done.now.version), ("approved", 2));

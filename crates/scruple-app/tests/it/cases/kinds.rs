@@ -1,14 +1,14 @@
 use super::ENGINE;
-use super::desk::House;
+use super::desk::{House, TestRules};
 use crate::support::{World, at, with_world};
 use scruple_app::charts::AccessFacts;
-use scruple_app::{Ask, Narrower};
+use scruple_app::{Ask, Change, NOT_SHOWN, Narrower, Rules as _, change_of};
 use scruple_core::{Id, Phi};
 use scruple_flow::directory::Attributes;
-use scruple_flow::{Elevation, RequestTask, UseFinding};
+use scruple_flow::{AccessRequest, Elevation, RequestTask, UseFinding};
 use scruple_store::{
-    AccessBasis, AccessOutcome, NewChartAccess, NewDirectoryRecord, SourceKind, Subject, find_use_review_of,
-    insert_directory, list_elevations_of_request, list_open_use_reviews,
+    AccessBasis, AccessOutcome, HeldGrant, NewChartAccess, NewDirectoryRecord, SourceKind, Subject, find_use_review_of,
+    insert_directory, list_elevations_of_request, list_open_use_reviews, open_grants,
 };
 use std::collections::BTreeMap;
 
@@ -173,7 +173,12 @@ fn until(world: &World, second: i64) {
 async fn read(house: &House<'_>, who: &str, resource_type: &str, under: Option<Id<Elevation>>, second: i64) {
     let world = house.world;
     let source = world.store.ensure_source(world.id(), (SourceKind::Csv, "epic"), at(0)).await.unwrap().unwrap();
-    let types = BTreeMap::from([(resource_type.to_owned(), 1)]);
+    // With which of several kinds it was, where the record says so: `Observation vitals`.
+    let (name, kinds) = match resource_type.split_once(' ') {
+        Some((name, _)) => (name, vec![resource_type.to_owned()]),
+        None => (resource_type, Vec::new()),
+    };
+    let types = BTreeMap::from([(name.to_owned(), 1)]);
     let access = NewChartAccess {
         id: world.id(),
         source,
@@ -190,7 +195,7 @@ async fn read(house: &House<'_>, who: &str, resource_type: &str, under: Option<I
         elevation: under,
         entry: None,
         outside: false,
-        facts: Phi::new(AccessFacts { types, ..AccessFacts::default() }.to_bytes()),
+        facts: Phi::new(AccessFacts { types, kinds, ..AccessFacts::default() }.to_bytes()),
     };
     world.store.append_log(&[access]).await.unwrap();
 }
@@ -249,6 +254,31 @@ async fn who_opens_notes_by_his_role_while_he_holds_access_to_results_is_asked_a
     .await;
 }
 
+/// JX-18: within one type of resources, results are told from vital signs where the record says which they were.
+#[tokio::test]
+async fn vital_signs_are_beside_results_though_both_are_observations() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let elevation = to_labs(&mut house).await;
+        read(&house, "nora", "Observation labs", Some(elevation), 60).await;
+        read(&house, "nora", "Observation vitals", None, 120).await;
+        until(world, 7_200 + 3_600);
+        assert_eq!(house.desk().compare_uses().await.unwrap(), 1);
+        let open = list_open_use_reviews(&mut world.store.begin_read().await.unwrap(), None).await.unwrap();
+        let beside: Vec<String> = open[0].beside.iter().map(ToString::to_string).collect();
+        assert_eq!((beside, open[0].unused), (vec!["vitals".to_owned()], false));
+    })
+    .await;
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let elevation = to_labs(&mut house).await;
+        read(&house, "nora", "Observation labs", Some(elevation), 60).await;
+        until(world, 7_200 + 3_600);
+        assert_eq!(house.desk().compare_uses().await.unwrap(), 0, "results were asked for");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn access_that_was_used_as_asked_matches_and_what_nobody_used_is_told() {
     with_world(ENGINE, async |world| {
@@ -275,6 +305,71 @@ async fn access_that_was_used_as_asked_matches_and_what_nobody_used_is_told() {
         let mut tx = world.store.begin_read().await.unwrap();
         let told = find_use_review_of(&mut tx, unused).await.unwrap().unwrap();
         assert_eq!((told.state.code(), told.unused, told.beside.len()), ("open", true, 0));
+    })
+    .await;
+}
+
+fn told(change: &Change) -> Vec<String> {
+    change.changed.iter().map(|one| format!("{}: {} -> {}", one.kind, one.before, one.after)).collect()
+}
+
+async fn change(house: &mut House<'_>, request: &AccessRequest) -> Change {
+    let (world, now) = (house.world, house.world.now());
+    change_of(&mut world.store.begin_read().await.unwrap(), house.desk().rules, request, now).await.unwrap()
+}
+
+/// IL-10: before and after, and what is approved is that and nothing else.
+#[tokio::test]
+async fn a_request_shows_what_it_changes_and_approving_it_applies_exactly_that() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (bob, mia, pia) = (house.who("bob"), house.who("mia"), house.who("pia"));
+        let request = house.desk().submit(bob, House::ask(&[], 8, WORDS)).await.unwrap().now;
+        let seen = change(&mut house, &request).await;
+        let nurse = ["documents: none -> full", "labs: masked:coded -> full", "vitals: none -> full"];
+        assert_eq!(told(&seen), nurse);
+        // His own role ends meanwhile: what was shown is not what would be changed.
+        let own = open_grants(&mut world.store.begin_read().await.unwrap(), bob.person, world.now()).await.unwrap();
+        house.desk().end_grant(pia, own[0].id, 1).await.unwrap();
+        let against = |change: &Change| Narrower { against: Some(change.basis.clone()), ..Narrower::default() };
+        for who in [mia, pia] {
+            let stale = house.desk().approve(who, request.id, 1, against(&seen)).await.unwrap_err();
+            assert_eq!(stale.code(), "changed");
+        }
+        let fresh = change(&mut house, &request).await;
+        assert_eq!(told(&fresh), ["documents: none -> full", "labs: none -> full", "vitals: none -> full"]);
+        let roles = |held: &[HeldGrant]| held.iter().map(|grant| grant.role.clone()).collect();
+        let before = TestRules.effective(&roles(&[]));
+        house.desk().approve(mia, request.id, 1, against(&fresh)).await.unwrap();
+        house.desk().approve(pia, request.id, 2, against(&fresh)).await.unwrap();
+        let held = open_grants(&mut world.store.begin_read().await.unwrap(), bob.person, world.now()).await.unwrap();
+        let after = TestRules.effective(&roles(&held));
+        for one in &fresh.changed {
+            let was = before.get(&one.kind).map_or(NOT_SHOWN, String::as_str);
+            let is = after.get(&one.kind).map_or(NOT_SHOWN, String::as_str);
+            assert_eq!((was, is), (one.before.as_str(), one.after.as_str()), "{}", one.kind);
+        }
+        let named: Vec<&String> = fresh.changed.iter().map(|one| &one.kind).collect();
+        assert!(after.keys().all(|kind| named.contains(&kind)), "and nothing beside it: {after:?}");
+
+        // Of patients: the kinds that are named; what is open already is no change.
+        let nora = house.who("nora");
+        let some = |kinds: &str, words: &str| Ask {
+            kinds: Some(kinds.parse().unwrap()),
+            ..House::ask(&["a"], 2, &format!("{WORDS} {words}"))
+        };
+        let first = house.desk().submit(nora, some("labs", "first")).await.unwrap().now;
+        let seen = change(&mut house, &first).await;
+        assert_eq!(told(&seen), ["labs: none -> full"]);
+        let second = house.desk().submit(nora, some("labs vitals", "second")).await.unwrap().now;
+        let both = change(&mut house, &second).await;
+        assert_eq!(told(&both), ["labs: none -> full", "vitals: none -> full"]);
+        house.desk().approve(mia, first.id, 1, against(&seen)).await.unwrap();
+        let stale = house.desk().approve(mia, second.id, 1, against(&both)).await.unwrap_err();
+        assert_eq!(stale.code(), "changed");
+        let rest = change(&mut house, &second).await;
+        assert_eq!(told(&rest), ["vitals: none -> full"]);
+        house.desk().approve(mia, second.id, 1, against(&rest)).await.unwrap();
     })
     .await;
 }

@@ -36,7 +36,11 @@ impl Channel for Postbox {
     }
 
     fn takes(&self, told: Told) -> bool {
-        self.name == "mail" || matches!(told, Told::EmergencyOpened(_))
+        match self.name {
+            "self" => told.is_personal(),
+            "mail" => !told.is_personal(),
+            _ => matches!(told, Told::EmergencyOpened(_)),
+        }
     }
 
     fn deliver<'a>(&'a self, message: &'a Message) -> Delivering<'a> {
@@ -151,7 +155,7 @@ async fn a_review_that_is_late_is_told_and_one_that_is_closed_is_not() {
         assert_eq!(house.mail.kinds(), ["emergency_opened"]);
         house.later(7 * 86_400 - 1);
         house.work().await;
-        assert_eq!(house.mail.kinds(), [] as [&str; 0]);
+        assert_eq!(house.mail.kinds(), ["sentence_not_given"]);
         house.later(1);
         house.work().await;
         assert_eq!(house.mail.kinds(), ["review_late"]);
@@ -297,4 +301,99 @@ async fn the_sixth_emergency_of_somebody_in_thirty_days_raises_an_alert_and_is_o
         assert_eq!(open.len(), 7, "each has its review");
     })
     .await;
+}
+
+/// The sentence that is owed: to the reader himself an hour before his shift ends, to the privacy office when it is over.
+#[tokio::test]
+async fn who_owes_a_sentence_is_reminded_himself_and_the_review_hears_when_there_is_none() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let own = Postbox::new("self");
+        house.messenger.channels.push(Arc::clone(&own) as _);
+        let (first, nora) = (house.emergency().await, house.nora);
+        house.work().await;
+        assert_eq!(own.kinds(), [] as [&str; 0], "not before the shift nears its end");
+        house.later(11 * 3_600 - 1);
+        house.work().await;
+        assert_eq!(own.kinds(), [] as [&str; 0]);
+        house.later(1);
+        house.work().await;
+        let taken: Vec<Message> = own.taken.lock().unwrap().drain(..).collect();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(
+            (taken[0].told, taken[0].to.as_ref().unwrap().expose().as_str()),
+            (Told::SentenceOwed(first.id), "nora")
+        );
+        assert!(taken[0].link.ends_with(&format!("/emergency/{}/tell", first.id)), "{}", taken[0].link);
+        // It keeps him from nothing: the next emergency opens.
+        house.emergency().await;
+        house.work().await;
+        house.mail.kinds();
+        house.later(3_600);
+        house.work().await;
+        assert_eq!(house.mail.kinds(), ["sentence_not_given"]);
+        // Who has said why is not reminded, and nobody hears that he had not.
+        let reviews = list_open_reviews(&mut world.store.begin_read().await.unwrap()).await.unwrap();
+        let second = reviews.iter().find(|review| review.id != first.id).unwrap();
+        let words = Phi::new("Resuscitation in room four, allergies were needed".to_owned());
+        house.desk().tell_review(nora, second.id, second.version, words).await.unwrap();
+        house.later(12 * 3_600);
+        house.work().await;
+        assert_eq!((own.kinds(), house.mail.kinds()), (Vec::new(), Vec::new()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_confirmation_is_told_to_the_privacy_office_once() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (review, nora) = (house.emergency().await, house.nora);
+        house.work().await;
+        house.mail.kinds();
+        let done = house.desk().confirm_protected(nora, review.elevation, 1).await.unwrap();
+        assert_eq!(done.now.version, 2);
+        house.work().await;
+        assert_eq!(house.mail.kinds(), ["emergency_protected"]);
+        let (mia, pia) = (house.mia, house.pia);
+        for other in [mia, pia] {
+            let refused = house.desk().confirm_protected(other, review.elevation, 2).await.unwrap_err();
+            assert_eq!(refused.code(), "unknown");
+        }
+        let refused = house.desk().confirm_protected(nora, review.elevation, 1).await.unwrap_err();
+        assert_eq!(refused.code(), "changed");
+    })
+    .await;
+}
+
+/// What is sent until nothing is due: each with whom alone it goes to.
+pub async fn letters(world: &World) -> Vec<(&'static str, Option<String>)> {
+    struct All(Mutex<Vec<(&'static str, Option<String>)>>);
+    impl Channel for All {
+        fn name(&self) -> &'static str {
+            "mail"
+        }
+
+        fn takes(&self, _: Told) -> bool {
+            true
+        }
+
+        fn deliver<'a>(&'a self, message: &'a Message) -> Delivering<'a> {
+            let to = message.to.as_ref().map(|to| to.expose().clone());
+            self.0.lock().unwrap().push((message.told.code(), to));
+            Box::pin(async { Ok(Receipt { recipients: 1, status: 250 }) })
+        }
+    }
+    let all = Arc::new(All(Mutex::default()));
+    let mut messenger = Messenger {
+        store: world.store.clone(),
+        lease: world.lease.clone(),
+        clock: Arc::clone(&world.clock) as Arc<dyn Clock>,
+        // Other draws than those of whoever acts at the same instant.
+        rng: Box::new(ChaCha20Rng::seed_from_u64(!world.now().micros().unsigned_abs())),
+        channels: vec![Arc::clone(&all) as _],
+        console: "https://scruple.example".to_owned(),
+    };
+    while messenger.run_once().await.unwrap() > 0 {}
+    std::mem::take(&mut *all.0.lock().unwrap())
 }

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::policy::{
     Found, MAPPING_DAYS, OrganisationChange, ProvedPack, alignment, install_pack, made_case, mapping_states,
-    pack_files, role_holdings, stored_pack,
+    overdue_roles, pack_files, role_holdings, stored_pack,
 };
 use scruple_app::{Desk, DeskError, Who};
 use scruple_core::{Id, PackHash, Phi};
@@ -266,6 +266,8 @@ async fn a_mapping_is_due_after_a_year_opened_once_and_its_due_date_moves_when_i
         assert_eq!(late(&house).await, roles);
         assert_eq!(house.desk().open_due_mappings(pack).await.unwrap().0, roles);
         assert_eq!(house.desk().open_due_mappings(pack).await.unwrap(), (0, None), "a second run opens nothing");
+        let letters = super::messages::letters(world).await;
+        assert_eq!(letters, vec![("mapping_due", None); roles], "a reminder for each");
         let open = list_open_mapping_reviews(&mut world.store.begin_read().await.unwrap()).await.unwrap();
         let coder = open.iter().find(|review| review.role.as_str() == "coder").unwrap();
         assert_eq!(coder.cause, MappingCause::Due);
@@ -294,6 +296,40 @@ async fn a_mapping_is_due_after_a_year_opened_once_and_its_due_date_moves_when_i
         let coder = &states["coder"];
         assert_eq!((coder.is_late, coder.open.is_none(), coder.touched_at), (false, true, Some(world.now())));
         assert_eq!(late(&house).await, roles - 1);
+        world.clock.advance_micros(30 * DAY * 1_000_000);
+        let letters = super::messages::letters(world).await;
+        assert_eq!(letters, vec![("mapping_late", None); roles - 1], "but of the one that was looked at");
+    })
+    .await;
+}
+
+/// RB-05: where the policy says so, a role that nobody has looked at opens nothing, and no clinical one is among them.
+#[tokio::test]
+async fn a_role_that_nobody_looks_at_is_closed_where_the_policy_says_so_and_a_clinical_one_never() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let pack = &SHIPPED.active.pack;
+        assert_eq!(pack.desk.overdue_closes_after_days, 0, "the shipped policy closes none");
+        let strict = {
+            let mut files = PackFiles::embedded();
+            let text = files.0.get_mut("pack.toml").unwrap();
+            *text = text.replace("overdue_closes_after_days = 0", "overdue_closes_after_days = 10");
+            scruple_policy::read(&files).unwrap()
+        };
+        world.clock.advance_micros(MAPPING_DAYS * DAY * 1_000_000);
+        house.desk().open_due_mappings(pack).await.unwrap();
+        world.clock.advance_micros(40 * DAY * 1_000_000 - 1);
+        assert_eq!(overdue_roles(&world.store, &strict, world.now()).await.unwrap(), BTreeSet::new());
+        world.clock.advance_micros(1);
+        assert_eq!(overdue_roles(&world.store, pack, world.now()).await.unwrap(), BTreeSet::new());
+        let closed = overdue_roles(&world.store, &strict, world.now()).await.unwrap();
+        assert!(closed.contains("biller") && closed.contains("coder"), "{closed:?}");
+        for name in &closed {
+            let role = &strict.roles[name];
+            assert!(!role.passes && !role.emergency_access && !role.is_profile, "{name} treats patients");
+        }
+        let clinical = strict.roles.values().filter(|role| role.passes || role.emergency_access).count();
+        assert!(clinical > 5, "there are some to be kept open");
     })
     .await;
 }

@@ -5,6 +5,7 @@ use crate::support::{TestLog, World, at, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::charts::{Sample, SampleRates};
+use scruple_app::directory::{Directory, endings};
 use scruple_app::{Ask, Desk, DeskError, TaskAsk, UnmaskAsk, Who, acting, select_role};
 use scruple_core::{ConditionMask, Id, Phi};
 use scruple_flow::{AccessTask, Kinds, Recording, RequestTask, TaskEnd, TaskError, TaskKind, TaskState, Ticket};
@@ -12,6 +13,7 @@ use scruple_policy::{OVERSIGHT_KINDS, Pack, PackFiles, SUPPORT_KINDS, read};
 use scruple_release::Asked;
 use scruple_store::{
     AccessBasis, AccessOutcome, NewChartAccess, Person, SourceKind, find_task, list_unmasks, mark_person_left,
+    open_tasks_of,
 };
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -141,7 +143,7 @@ async fn a_manager_sees_the_patients_of_an_approved_task_and_nobody_before_it() 
         // The decision names the exception, also where everybody is taken to be related.
         for pack in [&*PACK, &*ASSUMED] {
             let asked = house.asked(pack, "mia", "manager").await;
-            assert_eq!(asked.opened["a"], format!("asked AccessTask/{id}"));
+            assert_eq!(asked.opened["a"].by, format!("asked AccessTask/{id}"));
             assert_eq!(pack.condition_names(asked.question.conditions), ["oversight_task"]);
             let without = house.asked(pack, "max", "manager").await;
             let named = pack.condition_names(without.question.conditions);
@@ -450,6 +452,40 @@ async fn who_leaves_or_loses_the_role_has_no_task_any_more() {
             house.desk().close_task(gone, task.order.id, task.version, None).await.unwrap_err().code(),
             "actor_gone"
         );
+    })
+    .await;
+}
+
+/// A leaver's tasks are ended in their table by the transaction that takes him out, each with its event; his termination names them.
+#[tokio::test]
+async fn the_tasks_of_a_leaver_end_with_him() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (active, pia) = (house.oversight(&["a"]).await, house.who("pia"));
+        let mia = house.who("mia");
+        let ask = house.ask("manager", TaskKind::QualityReview, "", &["b"]);
+        let approved = house.desk().submit_task(mia, ask).await.unwrap().now;
+        house.desk().approve_task(pia, approved.order.id, 1).await.unwrap();
+        let ask = house.ask("manager", TaskKind::Complaint, "", &["c"]);
+        let pending = house.desk().submit_task(mia, ask).await.unwrap().now;
+        let at = world.now();
+        let mut rng = ChaCha20Rng::seed_from_u64(77);
+        let (store, lease, clock) = (&world.store, &world.lease, &*world.clock);
+        let mut directory = Directory { store, lease, clock, rng: &mut rng, by: world.asker };
+        directory.ends_now(mia.person).await.unwrap();
+        let state =
+            async |id| find_task(&mut world.store.begin_read().await.unwrap(), id).await.unwrap().unwrap().state;
+        assert!(matches!(state(active.order.id).await, TaskState::Ended { ended, .. }
+                if ended.cause == TaskEnd::Killed && ended.by == Some(world.asker) && ended.at == at));
+        for task in [approved.order.id, pending.order.id] {
+            assert!(matches!(state(task).await, TaskState::Cancelled { by, .. } if by == world.asker));
+        }
+        assert_eq!(open_tasks_of(&mut world.store.begin_read().await.unwrap(), mia.person).await.unwrap(), []);
+        let ending = endings(&world.store, mia.person).await.unwrap().remove(0);
+        let told: Vec<&str> =
+            ending.removed.iter().filter(|one| one.kind == "task").map(|one| one.id.as_str()).collect();
+        assert_eq!(told.len(), 3);
+        assert!(ending.failed.is_empty(), "{:?}", ending.failed);
     })
     .await;
 }

@@ -98,6 +98,13 @@ async fn a_role_that_is_unused_for_ninety_days_is_noticed_and_then_taken_unless_
         to_day(world, 91);
         assert_eq!(look(world).await, UnusedLook { noticed: 4, used: 0, taken: 0 });
         assert_eq!(look(world).await, UnusedLook::default(), "once");
+        // The holder hears of it himself, and his manager; what is over by then is not told.
+        let mut letters = super::messages::letters(world).await;
+        letters.sort();
+        let mut expected: Vec<_> =
+            ["objects", "refused", "returns", "silent"].map(|login| ("role_unused", Some(login.to_owned()))).into();
+        expected.extend(vec![("role_unused_in_team", Some("boss".to_owned())); 4]);
+        assert_eq!(letters, expected);
         // Who objects says why, once, and of his own alone.
         for who in [objects, refused] {
             let notice = notice_of(world, who.0).await;
@@ -109,6 +116,8 @@ async fn a_role_that_is_unused_for_ninety_days_is_noticed_and_then_taken_unless_
             let late = acting(world, who.0, async |directory| directory.object((notice.id, 1), WHY).await).await;
             assert!(matches!(late, Err(DirectoryError::Changed)), "{late:?}");
         }
+        let letters = super::messages::letters(world).await;
+        assert_eq!(letters, vec![("role_objected", Some("boss".to_owned())); 2], "the manager is to decide");
         to_day(world, 100);
         opens(world, returns.0, returns.1).await;
         // The manager decides, and nobody else.

@@ -154,6 +154,7 @@ fn body(pack: &ProvedPack, at: usize, asked: &Question) -> Result<EntryBody> {
             .collect(),
         patients: vec![patient.to_owned()],
         relations: vec![format!("{patient} encounter Encounter/0198c0de-0000-7000-8000-000000000008")],
+        kinds: Vec::new(),
         sha256: "b".repeat(64),
         bytes: 4_000,
         counts: Counts::default(),

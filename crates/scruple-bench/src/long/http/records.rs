@@ -180,6 +180,7 @@ mod tests {
             references: Vec::new(),
             patients: Vec::new(),
             relations: Vec::new(),
+            kinds: Vec::new(),
             sha256: sha256(bytes),
             bytes: bytes.len() as u64,
         };

@@ -51,10 +51,21 @@ pub(crate) struct Right {
     /// `Only patients of your unit; ends 72 hours after transfer or discharge.`
     pub(crate) conditions: Vec<String>,
     pub(crate) used: Option<When>,
+    /// Of an emergency: whether what is specially protected is confirmed. The same words whatever the chart holds.
+    pub(crate) protected: Option<Protected>,
     /// The page that asks once more before the right is given back.
     pub(crate) give_back: Option<String>,
     /// The page on which it is asked for longer, once its time is nearly over.
     pub(crate) extend: Option<String>,
+}
+
+/// What is specially protected, in an emergency.
+#[derive(Clone)]
+pub(crate) enum Protected {
+    /// It may be left out: the form that opens it too; POST.
+    Closed { action: String, version: i64 },
+    /// It was confirmed then.
+    Confirmed(When),
 }
 
 #[derive(Clone)]
@@ -102,6 +113,7 @@ fn view(voice: &Voice) -> MyAccess {
             "From a device of the hospital.".to_owned(),
         ],
         used: Some(when("2026-03-01T07:48:00Z", "today, 07:48")),
+        protected: None,
         give_back: None,
         extend: None,
     };
@@ -121,6 +133,17 @@ fn view(voice: &Voice) -> MyAccess {
         extend: Some("/requests/0198c0de".to_owned()),
         ..nurse.clone()
     };
+    let emergency = |id: &str, protected| Right {
+        id: id.to_owned(),
+        what: coded("one chart, in an emergency (MR ..4471)", "emergency"),
+        source: "your own word".to_owned(),
+        protected: Some(protected),
+        extend: None,
+        ..extra.clone()
+    };
+    let closed = Protected::Closed { action: "/access/charts/0198c0de/protected".to_owned(), version: 1 };
+    let confirmed = Protected::Confirmed(when("2026-03-01T07:40:00Z", "today, 07:40"));
+    let emergencies = [emergency("r3", closed), emergency("r4", confirmed)];
     let session = |device: &str, shared, this| Session {
         device: device.to_owned(),
         shared,
@@ -133,7 +156,7 @@ fn view(voice: &Voice) -> MyAccess {
         frame: worker(voice, None),
         csrf: CSRF.to_owned(),
         as_of: when("2026-03-01T08:00:00Z", "1 March, 08:00"),
-        rights: vec![nurse, extra],
+        rights: [nurse, extra].into_iter().chain(emergencies).collect(),
         steps: vec![
             Step { label: "HIPAA basics".to_owned(), until: None, acknowledge: None },
             Step {

@@ -1,3 +1,4 @@
 //! One's own access.
 
 pub(crate) mod mine;
+pub(crate) mod unused;

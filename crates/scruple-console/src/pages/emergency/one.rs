@@ -30,6 +30,10 @@ pub(crate) struct Case {
     pub(crate) reason: Coded,
     /// His sentence; none where it is still due.
     pub(crate) said: Option<String>,
+    /// Where there is none: his shift is over, and none was given.
+    pub(crate) not_given: bool,
+    /// When he confirmed that he needs what is specially protected too.
+    pub(crate) protected: Option<When>,
     /// What he did next, and his relation before and after: sentences.
     pub(crate) next: Vec<(When, String)>,
     /// Kinds read that the reason explains, and those that it does not.
@@ -65,6 +69,8 @@ pub(crate) fn case(voice: &Voice) -> Case {
         length: "38 minutes".to_owned(),
         reason: coded("unresponsive, no history at hand", "BTG-02"),
         said: Some(voice.said.to_owned()),
+        not_given: true,
+        protected: Some(when("2026-02-27T02:12:00Z", "02:12")),
         next: vec![
             (when("2026-02-27T02:05:00Z", "02:05"), "The patient came on the track board.".to_owned()),
             (when("2026-02-27T02:24:00Z", "02:24"), "Ordered a head CT, 14 minutes after opening.".to_owned()),

@@ -14,6 +14,7 @@ pub(crate) struct Exceptions {
     /// The queries `kind` and `state`.
     pub(crate) kind: Pick,
     pub(crate) state: Pick,
+    pub(crate) by_since: Sort,
     pub(crate) by_until: Sort,
     pub(crate) rows: Vec<ExceptionRow>,
     pub(crate) paging: Paging,
@@ -29,6 +30,16 @@ pub(crate) struct ExceptionRow {
     pub(crate) patients: String,
     pub(crate) reason: String,
     pub(crate) approver: Option<Person>,
+    /// Which kinds of information; none: all that the role has.
+    pub(crate) scope: String,
+    /// Since when; none: it stands in the policy.
+    pub(crate) since: Option<When>,
+    /// How long it lasts or lasted.
+    pub(crate) lasted: String,
+    /// Reads under it; none: they are not counted for it.
+    pub(crate) reads: Option<u64>,
+    /// The page that lists each, for whoever looks into charts.
+    pub(crate) each: Option<String>,
     pub(crate) until: When,
     /// `11 h left`, `ended`.
     pub(crate) left: String,
@@ -48,6 +59,11 @@ fn view(voice: &Voice) -> Exceptions {
         patients: "MR ..4471".to_owned(),
         reason: voice.work.to_owned(),
         approver: (kind == Extra || kind == Broad || kind == Protected).then(|| voice.second()),
+        scope: if kind == Extra { "diagnoses and procedures".to_owned() } else { "all kinds of the role".to_owned() },
+        since: (kind != Broad).then(|| when("2026-03-01T07:00:00Z", "1 March, 07:00")),
+        lasted: "12 hours".to_owned(),
+        reads: (kind != Broad).then_some(17),
+        each: (kind != Broad && active).then(|| "/reads/chart/0198c0de".to_owned()),
         until: when("2026-03-01T19:00:00Z", "1 March, 19:00"),
         left: left.to_owned(),
         soon,
@@ -69,6 +85,7 @@ fn view(voice: &Voice) -> Exceptions {
             "",
         ),
         state: pick(&[("active", "in force"), ("over", "over"), ("", "all")], "active"),
+        by_since: Sort { href: "/exceptions?sort=since".to_owned(), order: Order::Unsorted },
         by_until: Sort { href: "/exceptions?sort=until".to_owned(), order: Order::Up },
         rows: vec![
             row(Emergency, "in 2 hours", true, true),

@@ -50,6 +50,10 @@ pub(crate) struct Deciding {
     pub(crate) due: When,
     /// What the role has already.
     pub(crate) held: Vec<Coded>,
+    /// What it changes: the kind of information, what is seen of it now, and with the request. Everything else stays.
+    pub(crate) changes: Vec<(Coded, String, String)>,
+    /// What the page shows of that, for the field `against`: what is applied is what was seen.
+    pub(crate) against: String,
     /// The last requests like this one: sentences with how they ended.
     pub(crate) alike: Vec<(Mark, String)>,
     /// What was checked: not the same person, not in his line, training is done. Sentences.
@@ -167,6 +171,11 @@ fn deciding(voice: &Voice) -> Request {
                 coded("insurance", "coverage"),
                 coded("charges", "balance"),
             ],
+            changes: vec![
+                (coded("diagnoses", "diagnoses"), "not at all".to_owned(), "in full".to_owned()),
+                (coded("coverage", "coverage"), "Who pays, without numbers".to_owned(), "in full".to_owned()),
+            ],
+            against: "0123abcd".to_owned(),
             alike: vec![
                 (Mark::good("Approved"), "18 February: diagnoses of 1 patient for 1 day.".to_owned()),
                 (Mark::good("Narrower"), "2 February: asked for 1 week, got 1 day.".to_owned()),

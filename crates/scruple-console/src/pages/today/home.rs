@@ -19,6 +19,8 @@ pub(crate) struct Today {
     pub(crate) enrolments: Option<Vec<EnrolmentRow>>,
     /// Questions about his work that wait for an answer.
     pub(crate) asked: Vec<AskedRow>,
+    /// Sentences that he owes, the one due next first.
+    pub(crate) sentences: Vec<SentenceRow>,
     /// Of the privacy office: what of the last week was enforced, watched, unseen.
     pub(crate) watched: Option<Watched>,
     pub(crate) mine: Vec<RequestRow>,
@@ -81,6 +83,16 @@ pub(crate) struct AskedRow {
     pub(crate) day: When,
 }
 
+/// A sentence that an emergency still needs.
+#[derive(Clone)]
+pub(crate) struct SentenceRow {
+    pub(crate) href: String,
+    pub(crate) opened: When,
+    pub(crate) due: When,
+    /// The shift is over without it.
+    pub(crate) late: bool,
+}
+
 /// What of the last week's accesses the policy enforced, what was only watched, and what nobody saw.
 #[derive(Clone)]
 pub(crate) struct Watched {
@@ -125,6 +137,12 @@ fn view(voice: &Voice) -> Today {
         due: when("2026-03-02T17:00:00Z", "2 March"),
         state: state.mark(),
     };
+    let sentence = |clock: &str, late| SentenceRow {
+        href: "/emergency/0198c0de/tell".to_owned(),
+        opened: when("2026-03-01T07:10:00Z", clock),
+        due: when("2026-03-01T19:10:00Z", "19:10"),
+        late,
+    };
     Today {
         frame: officer(voice, Some(Area::Today))
             .with_flash(Tone::Good, "The request of this morning is approved; it ends tomorrow at 09:00."),
@@ -153,6 +171,7 @@ fn view(voice: &Voice) -> Today {
             href: "/cases/0198c0de/answer".to_owned(),
             day: when("2026-02-27T00:00:00Z", "27 February"),
         }],
+        sentences: vec![sentence("07:10", false), sentence("19:20", true)],
         watched: Some(Watched {
             enforced: 48_210,
             watched: 1_302,
@@ -175,6 +194,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         emergencies: Some(Vec::new()),
         enrolments: Some(Vec::new()),
         asked: Vec::new(),
+        sentences: Vec::new(),
         watched: Some(Watched { enforced: 0, watched: 0, unseen: Vec::new() }),
         mine: Vec::new(),
         ending: Vec::new(),
@@ -191,7 +211,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         ..view(&PLAIN)
     };
     samples.push(sample("a nurse", &page));
-    let page = Today { asked: Vec::new(), mine: Vec::new(), ending: Vec::new(), ..page };
+    let page = Today { asked: Vec::new(), sentences: Vec::new(), mine: Vec::new(), ending: Vec::new(), ..page };
     samples.push(sample("a nurse, nothing", &page));
     samples
 }

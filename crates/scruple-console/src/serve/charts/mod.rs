@@ -329,7 +329,7 @@ async fn read_patient(site: &Site, signed: &Signed, question: &ChartQuestion, pa
         relationship: Relationship::Resolved,
         grant: Some(grant.id.to_string()),
         practitioners: Vec::new(),
-        opened: BTreeMap::from([(patient.to_owned(), format!("inquiry ChartQuestion/{}", question.id))]),
+        opened: BTreeMap::from([(patient.to_owned(), format!("inquiry ChartQuestion/{}", question.id).into())]),
         limited: BTreeMap::new(),
     };
     let facts = RequestFacts {

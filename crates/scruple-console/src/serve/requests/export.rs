@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use scruple_app::{EventLink, Exception, Rules as _, exception};
 use scruple_core::{ENGINE_VERSION, Id, Timestamp};
-use scruple_flow::{AccessRequest, Approval, PatientRef, Person, RequestState};
+use scruple_flow::{AccessRequest, Approval, Kinds, PatientRef, Person, RequestState};
 use scruple_policy::{Act, ActScope};
 use scruple_store::{StoreError, find_person};
 use serde_json::{Value, json};
@@ -142,6 +142,11 @@ async fn approved(site: &Site, approvals: &[Approval]) -> Result<Vec<Value>, Sto
     Ok(all)
 }
 
+/// The kinds of information by their codes; all that the role has: `*`.
+fn kinds_told(kinds: &Kinds) -> Value {
+    kinds.codes().map_or_else(|| json!("*"), |codes| json!(codes.iter().map(ToString::to_string).collect::<Vec<_>>()))
+}
+
 /// All of it. The numbers of records are whole for those who handle complaints, and their last four digits for others.
 async fn told(site: &Site, signed: &Signed, request: &AccessRequest) -> Result<Option<Value>, StoreError> {
     let Some(found) = exception(&site.parts.store, request.id).await? else { return Ok(None) };
@@ -170,6 +175,7 @@ async fn told(site: &Site, signed: &Signed, request: &AccessRequest) -> Result<O
             json!({
                 "elevation": one.held.id.to_string(),
                 "patient": patient(&one.held.patient),
+                "kinds": kinds_told(&one.held.kinds),
                 "starts_at": time(one.held.window.starts_at()),
                 "ends_at": time(one.held.window.ends_at()),
                 "ended_at": one.ended.map(|end| time(end.at)),
@@ -195,7 +201,9 @@ async fn told(site: &Site, signed: &Signed, request: &AccessRequest) -> Result<O
         "requested_by": person(site, request.requested_by).await?,
         "role": wanted.role.as_str(),
         "purpose_of_use": wanted.purpose,
+        "task": wanted.task.code(),
         "patients": wanted.patients.iter().map(patient).collect::<Vec<_>>(),
+        "kinds": kinds_told(&wanted.kinds),
         "starts_at": time(wanted.window.starts_at()),
         "ends_at": time(wanted.window.ends_at()),
         "justification": request.justification.expose(),

@@ -7,8 +7,8 @@ use crate::relation::{Caller, Kind};
 use crate::release::Asked;
 use crate::upstream::{self, UpstreamError, UpstreamQuery};
 use futures_util::future::try_join_all;
-use scruple_core::Timestamp;
 use scruple_core::limits::SEARCH_COUNT_MAX;
+use scruple_core::{ConditionMask, Timestamp};
 use scruple_fhir::bundle;
 use scruple_policy::RelatedBy;
 use std::borrow::Cow;
@@ -32,6 +32,8 @@ pub(in crate::pipeline) struct Relations<'a> {
     limited: BTreeMap<String, (usize, Vec<String>)>,
     /// Which kinds of information, by place.
     limits: Vec<BTreeSet<String>>,
+    /// By patient, the conditions that an emergency confirmed of his record.
+    protected: BTreeMap<String, ConditionMask>,
     /// Whoever is not known has none.
     is_complete: bool,
 }
@@ -44,7 +46,7 @@ impl<'a> Relations<'a> {
         // Who is nobody in the record system, or in a role that nothing there relates, is related to nobody. Nor does anything there
         // open a record in an emergency.
         let is_complete = practitioners.is_empty() || Kind::of(&by).is_empty() || asked.question.purpose == "BTG";
-        let known = asked.opened.iter().map(|(patient, by)| (patient.clone(), Some(by.clone()))).collect();
+        let known = asked.opened.iter().map(|(patient, one)| (patient.clone(), Some(one.by.clone()))).collect();
         let mut limits: Vec<BTreeSet<String>> = asked.limited.values().map(|one| one.kinds.clone()).collect();
         limits.sort();
         limits.dedup();
@@ -52,7 +54,9 @@ impl<'a> Relations<'a> {
         let limited = asked.limited.iter();
         let limited =
             limited.filter_map(|(id, one)| Some((id.clone(), (place(&one.kinds)?, one.by.clone())))).collect();
-        Self { practitioners, by, now, known, limited, limits, is_complete }
+        let protected = asked.opened.iter().filter(|(_, one)| one.protected != ConditionMask::NONE);
+        let protected = protected.map(|(patient, one)| (patient.clone(), one.protected)).collect();
+        Self { practitioners, by, now, known, limited, limits, protected, is_complete }
     }
 
     /// The kinds of information of each limited decision, by its place.
@@ -60,9 +64,17 @@ impl<'a> Relations<'a> {
         self.limits.clone()
     }
 
+    /// The conditions that hold for every patient of whose record an emergency confirmed what is specially protected; none: there is
+    /// no such patient.
+    // relies on (never-wider)
+    pub fn protected(&self) -> Option<ConditionMask> {
+        self.protected.values().copied().reduce(|one, other| ConditionMask(one.0 & other.0))
+    }
+
     /// By which decision shows what is of all these patients, of whom it is known whether the caller is related to them.
     pub fn side_of(&self, patients: &[String]) -> Side {
-        let mut side = Side::Near;
+        let all_protected = !patients.is_empty() && patients.iter().all(|patient| self.protected.contains_key(patient));
+        let mut side = if all_protected { Side::Protected } else { Side::Near };
         for patient in patients.iter().filter(|patient| !self.has(patient)) {
             let Some((place, _)) = self.limited.get(patient) else { return Side::Far };
             side = side.within(Side::Limited(*place));

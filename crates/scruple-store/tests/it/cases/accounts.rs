@@ -227,3 +227,23 @@ async fn a_system_without_an_owner_who_is_here_obtains_nothing() {
     })
     .await;
 }
+
+/// Who acts as a system, and is not registered as one, obtains nothing thirty days after he was given the role.
+#[tokio::test]
+async fn a_system_that_is_not_registered_obtains_nothing_after_its_grace() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let [bare, human, owner] = people;
+        db.grant(people, "service_account", (0, 400 * DAY)).await;
+        db.grant([human, bare, owner], "nurse", (0, 400 * DAY)).await;
+        let last = 30 * DAY - 1;
+        assert!(obtains(db, bare, last).await);
+        assert!(!obtains(db, bare, last + 1).await);
+        assert!(obtains(db, human, last + 1).await, "who is no system is not asked");
+        let mut tx = db.begin().await;
+        insert_account(&mut tx, &account(bare, Some(owner))).await.unwrap();
+        db.commit(tx, Subject::Person(bare)).await.unwrap();
+        assert!(obtains(db, bare, last + 1).await, "until its registered end");
+    })
+    .await;
+}

@@ -6,11 +6,11 @@ use scruple_flow::{
 };
 use scruple_store::{
     AccessBasis, AccessOutcome, AccessSource, ChartAccess, Grant, ImportCounts, LedgerPart, LogImport, NewChartAccess,
-    Person, RefusedLine, SourceKind, StoreError, Subject, access_cursor, begin_import, count_accesses, end_import,
-    find_access, find_case, find_question, find_release, insert_case, insert_chart_access, insert_elevation,
-    insert_question, last_use, list_accesses_between, list_accesses_by_grant, list_accesses_of_person,
-    list_accesses_under, list_cases, list_cases_asked_of, list_cases_of_question, list_chart_accesses, list_grants_of,
-    list_imports, list_open_cases, list_questions, list_refused_lines, list_sources, update_case,
+    Person, RefusedLine, SourceKind, StoreError, Subject, access_cursor, begin_import, count_accesses,
+    count_accesses_under, end_import, find_access, find_case, find_question, find_release, insert_case,
+    insert_chart_access, insert_elevation, insert_question, last_use, list_accesses_between, list_accesses_by_grant,
+    list_accesses_of_person, list_accesses_under, list_cases, list_cases_asked_of, list_cases_of_question, list_chart_accesses,
+    list_grants_of, list_imports, list_open_cases, list_questions, list_refused_lines, list_sources, update_case,
 };
 use uuid::Uuid;
 
@@ -109,6 +109,8 @@ async fn an_access_is_found_by_patient_and_period_and_by_what_it_was_under() {
         assert_eq!(list_accesses_of_person(&mut tx, people[1], period, None).await.unwrap(), []);
         assert_eq!(list_accesses_under(&mut tx, elevation, None).await.unwrap().len(), 1);
         assert_eq!(list_accesses_under(&mut tx, elevation, after).await.unwrap(), []);
+        assert_eq!(count_accesses_under(&mut tx, elevation).await.unwrap(), 1);
+        assert_eq!(count_accesses_under(&mut tx, db.id()).await.unwrap(), 0);
         assert_eq!(list_accesses_by_grant(&mut tx, grant, None).await.unwrap().len(), 2);
         // A sample weighs what was opened, and nothing of the patient.
         let weighed = list_accesses_between(&mut tx, period, None).await.unwrap();

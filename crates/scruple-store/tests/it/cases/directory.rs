@@ -9,7 +9,8 @@ use scruple_store::{
     Subject, Subjects, confirm_link, count_directory, directory_place, end_links, find_directory,
     find_directory_by_employee_number, find_directory_by_external_id, find_person, find_person_by_login,
     insert_directory, insert_grant, list_directory, list_reports, load_access, lock_person, mark_directory_deleted,
-    mark_person_left, revive_person, revoke_grants, unmanaged_persons, update_directory, update_person,
+    mark_person_left, persons_without_role, revive_person, revoke_grants, unmanaged_persons, update_directory,
+    update_person,
 };
 
 fn text(value: &str) -> Option<Phi<String>> {
@@ -234,6 +235,42 @@ async fn who_has_no_manager_who_is_here_is_found() {
         let mut both = vec![owner, (bob, Some(Employment::MedicalStaff))];
         both.sort_unstable_by_key(|one| one.0);
         assert_eq!(found(10).await, both);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_here_and_holds_no_role_is_found() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let [ana, bob, eve] = people;
+        for (person, number) in [(ana, "1"), (bob, "2"), (eve, "3")] {
+            insert(db, &told(person, number, None)).await;
+        }
+        let service = Attributes { employment: Some(Employment::Service), ..Attributes::default() };
+        let system = db.person("system").await;
+        insert(db, &NewDirectoryRecord { attributes: service, ..told(system, "4", None) }).await;
+        // Whom the directory does not tell of is a program.
+        db.person("program").await;
+        db.grant(people, "nurse", (10, 20)).await;
+        let found = async |second| {
+            let mut found = persons_without_role(&mut db.read().await, at(second), None).await.unwrap();
+            found.sort();
+            found
+        };
+        let sorted = |mut all: Vec<Id<Person>>| {
+            all.sort();
+            all
+        };
+        assert_eq!(found(9).await, sorted(vec![ana, bob, eve]), "hers has not begun");
+        assert_eq!(found(10).await, sorted(vec![bob, eve]));
+        assert_eq!(found(20).await, sorted(vec![ana, bob, eve]), "hers is over");
+        let mut tx = db.begin().await;
+        mark_person_left(&mut tx, eve, 1, at(12)).await.unwrap();
+        db.commit(tx, Subjects::none()).await.unwrap();
+        assert_eq!(found(12).await, [bob]);
+        let after = persons_without_role(&mut db.read().await, at(12), Some(bob)).await.unwrap();
+        assert_eq!(after, []);
     })
     .await;
 }

@@ -7,9 +7,9 @@ use scruple_flow::{
     Window,
 };
 use scruple_store::{
-    NewReview, Person, StoreError, Subject, end_elevation, end_elevations_of, find_elevation, insert_elevation,
-    insert_review, list_elevations, list_elevations_of_patient, list_elevations_of_request, load_access,
-    open_elevations,
+    NewReview, Person, StoreError, Subject, confirm_protected, end_elevation, end_elevations_of, find_elevation,
+    insert_elevation, insert_review, list_elevations, list_elevations_of_patient, list_elevations_of_request,
+    load_access, open_elevations,
 };
 
 const WORDS: &str = "Covering bed twelve for Maria tonight";
@@ -173,6 +173,47 @@ async fn an_emergency_is_not_there_without_its_review() {
         for change in ["ends_at = ends_at + 1", "kinds = 'labs'"] {
             assert!(db.raw(&format!("UPDATE elevation SET {change}")).await.is_err(), "{change}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_specially_protected_is_confirmed_once_in_an_emergency_alone() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let review = NewReview { id: db.id(), reader: people[0], opened_at: at(0), due_at: at(100) };
+        let opening = opening(db, people[0], "a", (0, 100));
+        let id = opening.id;
+        let new = NewElevation::emergency(opening, EmergencyReason::LifeThreat, review.id, at(0)).unwrap();
+        let mut tx = db.begin().await;
+        insert_review(&mut tx, &review).await.unwrap();
+        insert_elevation(&mut tx, &new).await.unwrap();
+        db.commit(tx, Subject::Person(people[0])).await.unwrap();
+        let held =
+            async || open_elevations(&mut db.read().await, people[0], at(50)).await.unwrap().remove(0).protected_at;
+        assert_eq!(held().await, None);
+        let confirm = async |id, version, seconds| {
+            let mut tx = db.begin().await;
+            confirm_protected(&mut tx, id, version, at(seconds)).await?;
+            db.commit(tx, Subject::Person(people[0])).await
+        };
+        assert!(matches!(confirm(id, 2, 5).await, Err(StoreError::RowsAffected { .. })), "another version");
+        // After its end: the table refuses it.
+        assert!(matches!(confirm(id, 1, 100).await, Err(StoreError::Refused(_))));
+        confirm(id, 1, 5).await.unwrap();
+        assert_eq!(held().await, Some(at(5)));
+        assert!(matches!(confirm(id, 2, 6).await, Err(StoreError::RowsAffected { .. })), "twice");
+        let found = find_elevation(&mut db.read().await, id).await.unwrap().unwrap();
+        assert_eq!((found.held.protected_at, found.version), (Some(at(5)), 2));
+        for change in ["protected_at = NULL", "protected_at = protected_at + 1", "ends_at = ends_at + 1"] {
+            assert!(db.raw(&format!("UPDATE elevation SET {change}")).await.is_err(), "{change}");
+        }
+        let mut tx = db.begin().await;
+        end_elevation(&mut tx, id, 2, Revocation { by: people[0], at: at(9) }).await.unwrap();
+        db.commit(tx, Subject::Person(people[0])).await.unwrap();
+        // No other way to a record has it.
+        let other = declared(db, people[1], "b", (0, 100)).await;
+        assert!(matches!(confirm(other, 1, 5).await, Err(StoreError::Refused(_))));
     })
     .await;
 }

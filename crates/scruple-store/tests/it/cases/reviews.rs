@@ -4,12 +4,13 @@ use crate::support::{TestDb, at, with_db};
 use scruple_core::{Id, Phi};
 use scruple_flow::measure::EmergencyFact;
 use scruple_flow::{
-    DeclaredReason, EmergencyReason, EmergencyReview, Finding, NewElevation, ReviewState, Reviewer, Revocation, Verdict,
+    DeclaredReason, Elevation, EmergencyReason, EmergencyReview, Finding, NewElevation, ReviewState, Reviewer,
+    Revocation, Verdict,
 };
 use scruple_store::{
     ElevationFilter, NewReview, Person, StoreError, Subject, count_elevations, emergencies_between, end_elevation,
-    find_review, insert_elevation, insert_review, list_closed_reviews, list_elevations_by_end, list_open_reviews,
-    list_open_reviews_after, update_review,
+    find_review, insert_elevation, insert_review, list_closed_reviews, list_elevations_by_end,
+    list_elevations_by_start, list_open_reviews, list_open_reviews_after, update_review,
 };
 
 const WORDS: &str = "Resuscitation in room four, allergies were needed";
@@ -161,6 +162,18 @@ async fn a_register_shows_what_is_open_by_its_end_and_never_what_is_over() {
         let after = Some((at(100), ids[1]));
         let rest = list_elevations_by_end(&mut db.read().await, filter, after).await.unwrap();
         assert_eq!(rest.iter().map(|one| one.held.id).collect::<Vec<_>>(), [ids[2], ids[0]]);
+        // By when they were opened, the last one first: here at one instant, so that the id decides.
+        let by_start = async |filter, after| -> Vec<Id<Elevation>> {
+            let found = list_elevations_by_start(&mut db.read().await, filter, after).await.unwrap();
+            found.iter().map(|one| one.held.id).collect()
+        };
+        let mut newest = ids.clone();
+        newest.sort();
+        newest.reverse();
+        assert_eq!(by_start(filter, None).await, newest);
+        assert_eq!(by_start(filter, Some((at(0), newest[0]))).await, newest[1..]);
+        assert_eq!(by_start(ElevationFilter { is_open: false, ..filter }, None).await, []);
+        assert_eq!(by_start(ElevationFilter { at: at(40), is_open: false, ..filter }, None).await, [ids[0]]);
     })
     .await;
 }

@@ -6,7 +6,8 @@ use scruple_flow::{
 };
 use scruple_store::{
     Person, StoreError, Subject, Unmask, find_task, insert_task, insert_unmask, list_open_tasks, list_tasks,
-    list_tasks_of, list_tasks_of_patient, list_tasks_of_ticket, list_unmasks, load_access, open_tasks, update_task,
+    list_tasks_of, list_tasks_of_patient, list_tasks_of_ticket, list_unmasks, load_access, open_tasks, open_tasks_of,
+    update_task,
 };
 
 const WORDS: &str = "Complaint 2026-118 about waiting in triage";
@@ -183,6 +184,8 @@ async fn tasks_are_found_by_person_ticket_and_patient() {
         assert_eq!(ids(list_tasks(&mut db.read().await, None).await), [second, first]);
         assert_eq!(ids(list_tasks(&mut db.read().await, Some(second)).await), [first]);
         assert_eq!(ids(list_open_tasks(&mut db.read().await, None).await), [first, second]);
+        assert_eq!(ids(open_tasks_of(&mut db.read().await, people[0]).await), [first]);
+        assert_eq!(ids(open_tasks_of(&mut db.read().await, people[1]).await), [second]);
         assert_eq!(ids(list_open_tasks(&mut db.read().await, Some(first)).await), [second]);
         let ticket = Phi::new(TICKET.to_owned());
         assert_eq!(ids(list_tasks_of_ticket(&mut db.read().await, &ticket).await), [second]);
@@ -195,6 +198,7 @@ async fn tasks_are_found_by_person_ticket_and_patient() {
         assert_eq!(found(db, second).await, AccessTask { version: 2, ..cancelled });
         assert_eq!(ids(list_tasks_of_ticket(&mut db.read().await, &ticket).await), []);
         assert_eq!(ids(list_open_tasks(&mut db.read().await, None).await), [first]);
+        assert_eq!(ids(open_tasks_of(&mut db.read().await, people[1]).await), []);
     })
     .await;
 }
