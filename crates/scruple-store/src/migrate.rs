@@ -96,6 +96,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0015_feed_applied.sql"),
         include_str!("../migrations/postgres/0015_feed_applied.sql"),
     ),
+    (
+        17,
+        "connected_systems",
+        include_str!("../migrations/sqlite/0017_connected_systems.sql"),
+        include_str!("../migrations/postgres/0017_connected_systems.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

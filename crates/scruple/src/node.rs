@@ -10,6 +10,7 @@ mod oidc;
 mod people;
 mod policy;
 mod ready;
+mod systems;
 mod tasks;
 
 pub use keys::{issuer, private_file};
@@ -309,6 +310,14 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         rules: config.accounts.rules(),
     };
     running.spawn(accounts.keep(stop.subscribe()));
+    let systems = systems::Systems {
+        store: store.clone(),
+        lease: lease.clone(),
+        clock: Arc::clone(&clock),
+        connectors: systems::connectors(&config.systems)?,
+        times: systems::times(&config.systems),
+    };
+    running.spawn(systems.keep(stop.subscribe()));
     let (own, looked) = (store.clone(), stop.subscribe());
     running.spawn(policy::keep_mappings(own, lease, Arc::clone(&clock), Arc::clone(&gateway), looked));
 
@@ -387,6 +396,7 @@ pub fn check(config: &Config) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     oidc::Organisation::of(&config.oidc, "https://scruple.example", &clock)?;
     messages::channels(&config.messages)?;
+    systems::connectors(&config.systems)?;
     Ok(())
 }
 

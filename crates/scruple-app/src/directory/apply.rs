@@ -47,6 +47,7 @@ impl Directory<'_> {
                 Change::Leaver => {
                     records.push(self.leaves(tx, about).await?);
                     records.extend(self.idle_leaves(tx, about).await?);
+                    records.extend(self.leaves_systems(tx, about.person, about.at).await?);
                     about.version = about.version.saturating_add(1);
                 }
                 Change::Rehired => {

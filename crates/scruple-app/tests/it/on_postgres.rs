@@ -40,6 +40,8 @@ mod race;
 mod seed;
 #[path = "cases/steps.rs"]
 mod steps;
+#[path = "cases/systems.rs"]
+mod systems;
 #[path = "cases/tasks.rs"]
 mod tasks;
 #[path = "cases/unused.rs"]

@@ -18,6 +18,7 @@ pub(crate) mod plain;
 pub(crate) mod requests;
 pub(crate) mod roles;
 mod samples;
+pub(crate) mod systems;
 pub(crate) mod tasks;
 pub(crate) mod today;
 

@@ -190,6 +190,9 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "unmasked" => "The field is shown until its time is over. It is recorded with your reason.",
         "recorded" => "The recording is with the task.",
         "nothing" => "There is nothing to draft: all that is granted was used.",
+        "reading" => "The system is read next. What was found stands here then.",
+        "removing" => "It is asked for there, again and again until a reading shows that it is gone.",
+        "let-be" => "It is let be until its end. Then somebody decides anew.",
         "confirmed" => "Thank you. Now do it once more.",
         _ => return None,
     })
