@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use scruple_app::directory::DirectoryError;
 use scruple_app::{AccessError, DeskError};
+use scruple_flow::connected::DriftError;
 use scruple_flow::unused::UnusedError;
 use scruple_flow::{DeputyError, DormancyError, ElevationError, ProjectError, RequestError, TaskError};
 use scruple_http::Problem;
@@ -136,6 +137,15 @@ impl Fail {
     pub const REASON: Self =
         fail(StatusCode::UNPROCESSABLE_ENTITY, "reason_weak", "the reason does not say what it is for");
     pub const NOTICE: Self = fail(StatusCode::CONFLICT, "notice_state", "the notice stands where this does not follow");
+    pub const DRIFT: Self = fail(StatusCode::CONFLICT, "drift_state", "it stands where this does not follow");
+    pub const NOT_LET_BE: Self = fail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "drift_not_let_be",
+        "somebody else lets drift be that has not ended here, for at most 180 days",
+    );
+    pub const SYSTEM_TAKEN: Self =
+        fail(StatusCode::CONFLICT, "system_taken", "a system with this code is connected already");
+    pub const NO_ROLE: Self = fail(StatusCode::UNPROCESSABLE_ENTITY, "role_unknown", "the policy has no such role");
     pub const NOT_IDLE: Self = fail(StatusCode::CONFLICT, "not_disabled", "the account is not disabled");
     pub const NOT_THE_MANAGER: Self = fail(
         StatusCode::FORBIDDEN,
@@ -343,6 +353,12 @@ impl From<DirectoryError> for Fail {
             DirectoryError::Unused(UnusedError::NotTheManager | UnusedError::NotHis) => Self::NOT_THE_MANAGER,
             DirectoryError::Unused(UnusedError::Reason(_)) => Self::REASON,
             DirectoryError::Unused(_) => Self::NOTICE,
+            DirectoryError::NoSystem => Self::NOT_FOUND,
+            DirectoryError::SystemTaken => Self::SYSTEM_TAKEN,
+            DirectoryError::NoRole => Self::NO_ROLE,
+            DirectoryError::Drift(DriftError::Reason(_)) => Self::REASON,
+            DirectoryError::Drift(DriftError::Own | DriftError::Ended | DriftError::Until) => Self::NOT_LET_BE,
+            DirectoryError::Drift(_) => Self::DRIFT,
             DirectoryError::By => Self::NOBODY,
             DirectoryError::Store(error) => Self::of_store(&error),
             _ => Self::OLD_VERSION,

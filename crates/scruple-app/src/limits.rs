@@ -56,3 +56,21 @@ pub const IMPORT_PATIENTS_MAX: usize = 100_000;
 pub const TASKS_ACTIVE_MAX: u64 = 8;
 /// Tasks that a node remembers as read under, until that is written down.
 pub const TASKS_SEEN_MAX: usize = 1_000;
+/// Accounts of one connected system that a reading takes.
+pub const SYSTEM_ACCOUNTS_MAX: usize = 100_000;
+/// Rights of one connected system that a reading takes.
+pub const SYSTEM_RIGHTS_MAX: usize = 10_000;
+/// Rights of all accounts of one connected system together that a reading takes.
+pub const SYSTEM_HOLDINGS_MAX: usize = 500_000;
+/// Bytes of what a connected system calls something.
+pub const SYSTEM_NAME_BYTES_MAX: usize = 512;
+/// Removals in one connected system that are tried between two readings of it.
+pub const SYSTEM_REMOVALS_MAX: usize = 25;
+/// How long one removal may take.
+pub const SYSTEM_REMOVE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long one reading may take.
+pub const SYSTEM_READ_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a worker has for a connected system, in microseconds: longer than its removals and a reading take together.
+pub const SYSTEM_CLAIM_MICROS: i64 = 900_000_000;
+/// Removals in connected systems that the transaction of a termination asks for; of more, the rule asks for the others next.
+pub const SYSTEM_LEAVES_MAX: usize = 32;

@@ -1,8 +1,11 @@
 //! What is outside, as traits: use cases name these, and the binary decides what stands behind them.
 
 use crate::door::Named;
+use scruple_core::{Phi, Timestamp};
+use scruple_flow::connected::{ConnectorKind, ReadFailure, RemovalFailure, There};
 use scruple_identity::oidc::{OidcError, Started};
 use scruple_ledger::{AppendError, Ledger, Origin, Pending, Receipt, Recorder};
+use std::collections::BTreeSet;
 use std::pin::Pin;
 
 /// An entry on its way to the disk; it is recorded when this answers with a receipt.
@@ -83,6 +86,63 @@ impl ProviderError {
             Self::NoLogin => "oidc_no_login",
         }
     }
+}
+
+/// A whole reading of a connected system.
+pub type ReadingSystem<'a> = Pin<Box<dyn Future<Output = Result<Shown, ReadFailure>> + Send + 'a>>;
+/// A removal in a connected system; it is known to be done when the system was read again, and not before.
+pub type RemovingThere<'a> = Pin<Box<dyn Future<Output = Result<(), NotRemoved>> + Send + 'a>>;
+
+/// What a connected system shows: all of it, or nothing.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Shown {
+    /// When it stood so, where the system says that; else when the reading began.
+    pub as_of: Option<Timestamp>,
+    /// Every right that it knows.
+    pub rights: Vec<Phi<There>>,
+    /// Every account.
+    pub accounts: Vec<AccountShown>,
+}
+
+/// An account of a connected system.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountShown {
+    /// The account; its name is the login by which the person is known here.
+    pub there: Phi<There>,
+    /// Whether it can be used.
+    pub is_active: bool,
+    /// References of the rights that it has.
+    pub rights: BTreeSet<String>,
+}
+
+/// What is to be removed in a connected system.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RemovalOrder {
+    /// Of which account.
+    pub account: Phi<There>,
+    /// Which right; none: that the account can be used.
+    pub right: Option<Phi<There>>,
+}
+
+/// Why a system did not say that it has removed something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotRemoved {
+    /// What it was.
+    pub failure: RemovalFailure,
+    /// After how many seconds it may be tried again, where the system says so.
+    pub wait_s: Option<u32>,
+}
+
+/// A system whose rights are compared with what is held here.
+pub trait SystemConnector: Send + Sync {
+    /// How it is reached.
+    fn kind(&self) -> ConnectorKind;
+
+    /// Reads all of it. What cannot be shown to be whole is an error.
+    fn read(&self) -> ReadingSystem<'_>;
+
+    /// Asks it to remove something; a system that is a file is asked nothing.
+    fn remove<'a>(&'a self, order: &'a RemovalOrder) -> RemovingThere<'a>;
 }
 
 /// What was handed over, or why it was not taken.

@@ -8,7 +8,7 @@ use crate::options::{Options, Roots};
 use crate::pool::Pool;
 use crate::room::Room;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -22,6 +22,19 @@ use tokio::time::timeout;
 pub const WEB_MS: u64 = 10_000;
 /// Bytes of an answer.
 pub const WEB_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of an answer of a SCIM server: a group with all of its members.
+pub const SCIM_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What a SCIM server answers.
+pub struct ScimAnswer {
+    /// The status.
+    pub status: u16,
+    /// After how many seconds it may be asked again, where it says so.
+    pub wait_s: Option<u32>,
+    /// The body of an answer that is no refusal.
+    pub body: String,
+}
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -101,6 +114,39 @@ impl Web {
             headers.push((IF_MATCH, header(&format!("\"{version}\""))?));
         }
         self.read(method, address, headers, Bytes::from(body.unwrap_or_default())).await
+    }
+
+    /// Calls a SCIM server with a bearer token: reads, or where there is a body sends it. Answers with whatever status there is.
+    ///
+    /// # Errors
+    /// The server cannot be reached in time, or answers with no text.
+    pub async fn call_scim(
+        &self,
+        method: Method,
+        address: &str,
+        bearer: &SecretString,
+        body: Option<String>,
+    ) -> Result<ScimAnswer, UpstreamError> {
+        let mut headers = vec![(AUTHORIZATION, header(&format!("Bearer {}", bearer.expose_secret()))?)];
+        if body.is_some() {
+            headers.push((CONTENT_TYPE, HeaderValue::from_static("application/scim+json")));
+        }
+        in_time(async {
+            let answer = self.open(method, address, headers, Bytes::from(body.unwrap_or_default())).await?;
+            let status = answer.status().as_u16();
+            let wait = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let wait_s = wait.and_then(|text| text.trim().parse().ok());
+            if status == 204 {
+                return Ok(ScimAnswer { status, wait_s, body: String::new() });
+            }
+            let room = Room::new(SCIM_BYTES_MAX);
+            let body = answer::read(answer.into_body(), SCIM_BYTES_MAX, &room, &Facts::default()).await;
+            // What is said of a refusal is not looked at.
+            let body = if (200..300).contains(&status) { body?.bytes } else { Vec::new() };
+            let body = String::from_utf8(body).map_err(|_| UpstreamError::Malformed("no UTF-8"))?;
+            Ok(ScimAnswer { status, wait_s, body })
+        })
+        .await
     }
 
     async fn call(

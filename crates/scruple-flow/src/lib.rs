@@ -10,6 +10,7 @@ mod account;
 mod alert;
 pub mod approver;
 mod chart_case;
+pub mod connected;
 mod deputy;
 mod device;
 pub mod directory;

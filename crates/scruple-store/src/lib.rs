@@ -26,11 +26,13 @@ mod chart_access;
 mod chart_case;
 mod commit;
 mod connect;
+mod connected;
 mod credential;
 mod data_key;
 mod deputy;
 mod device;
 mod directory;
+mod drift;
 mod elevation;
 mod error;
 mod event;
@@ -86,6 +88,12 @@ pub use chart_case::{
 };
 pub use commit::NewEvent;
 pub use connect::{Durability, Options, Store};
+pub use connected::{
+    Holding, SystemHolding, Unbacked, delete_holding, find_connected_system, find_holding, find_system_right,
+    insert_connected_system, insert_holding, insert_system_right, list_connected_systems, list_holdings,
+    list_holdings_of, list_system_rights, missing_holdings, note_reading, unbacked_holdings, undecided_rights,
+    update_connected_system, update_system_right,
+};
 pub use credential::{
     Credential, CredentialKind, Enrolment, NewCredential, close_enrolments, find_enrolment, insert_credential,
     insert_enrolment, inviters, list_credentials, remove_credential, update_credential, use_enrolment,
@@ -98,6 +106,7 @@ pub use directory::{
     find_directory_by_employee_number, find_directory_by_external_id, insert_directory, list_directory, list_reports,
     mark_directory_deleted, pass_reports_on, update_directory,
 };
+pub use drift::{DriftFilter, due_removals, find_drift, insert_drift, list_drift, update_drift};
 pub use elevation::{
     ElevationFilter, confirm_protected, count_elevations, end_elevation, end_elevations_of, find_elevation,
     insert_elevation, list_elevations, list_elevations_by_end, list_elevations_by_start, list_elevations_of_patient,

@@ -103,6 +103,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/postgres/0016_devices.sql"),
     ),
     (
+        17,
+        "connected_systems",
+        include_str!("../migrations/sqlite/0017_connected_systems.sql"),
+        include_str!("../migrations/postgres/0017_connected_systems.sql"),
+    ),
+    (
         18,
         "emergency",
         include_str!("../migrations/sqlite/0018_emergency.sql"),

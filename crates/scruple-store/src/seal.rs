@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 57] = [
+pub const SEALED_COLUMNS: [&str; 61] = [
     crate::access_log::LINE,
     crate::account::PURPOSE,
     crate::case_paper::REASON,
@@ -19,6 +19,8 @@ pub const SEALED_COLUMNS: [&str; 57] = [
     crate::chart_case::PATIENT,
     crate::chart_case::RATIONALE,
     crate::commit::BODY,
+    crate::connected::ACCOUNT,
+    crate::connected::RIGHT,
     crate::credential::SECRET,
     crate::directory::DEPARTMENT,
     crate::directory::DOCUMENT,
@@ -26,6 +28,8 @@ pub const SEALED_COLUMNS: [&str; 57] = [
     crate::directory::EXTERNAL_ID,
     crate::directory::ORGANISATION,
     crate::directory::TITLE,
+    crate::drift::ACCOUNT,
+    crate::drift::REASON,
     crate::elevation::JUSTIFICATION,
     crate::elevation::PATIENT,
     crate::grant::JUSTIFICATION,
@@ -64,15 +68,18 @@ pub const SEALED_COLUMNS: [&str; 57] = [
 ];
 
 /// Every column that has a blind index.
-pub const BLIND_COLUMNS: [&str; 16] = [
+pub const BLIND_COLUMNS: [&str; 19] = [
     crate::chart_access::ACTOR,
     crate::chart_access::ONCE,
     crate::chart_access::PATIENT,
     crate::chart_case::PATIENT,
+    crate::connected::ACCOUNT,
+    crate::connected::RIGHT,
     crate::credential::LOOKUP,
     crate::directory::DEPARTMENT,
     crate::directory::EMPLOYEE_NUMBER,
     crate::directory::EXTERNAL_ID,
+    crate::drift::ABOUT,
     crate::elevation::PATIENT,
     crate::group::DISPLAY,
     crate::group::EXTERNAL_ID,

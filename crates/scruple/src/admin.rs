@@ -3,6 +3,7 @@
 //! who may, and never past the policy.
 
 mod remote;
+mod systems;
 mod tasks;
 
 use crate::config::Config;
@@ -80,6 +81,9 @@ wrote and no patient.")]
     /// Reads, decides, begins and ends access tasks (oversight, support), as the person of a token
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
+    /// Connects other systems, reads them, and decides on what they grant that nobody holds here, as the person of a token
+    #[command(subcommand)]
+    Systems(systems::SystemsCommand),
 }
 
 /// Tells who a person is in the record system.
@@ -180,6 +184,7 @@ pub fn run(command: &AdminCommand) -> Result<ExitCode> {
         AdminCommand::People(command) => return remote::people(command),
         AdminCommand::Evidence(args) => return remote::evidence(args),
         AdminCommand::Tasks(command) => return tasks::tasks(command),
+        AdminCommand::Systems(command) => return systems::systems(command),
         AdminCommand::Bootstrap(args) => {
             runtime()?.block_on(first_two(args))?;
             return Ok(ExitCode::SUCCESS);

@@ -255,6 +255,19 @@ pub const KEYS: &[Key] = &[
         "14",
         "Days from when an idle account is noticed to when it is disabled, at least one. Of agencies and vendors half of them.",
     ),
+    key(
+        "systems",
+        "file",
+        "none: no connected systems",
+        "File that names the ways to connected systems (docs/systems.md). It is read at the start; tokens stand in files of their own.",
+    ),
+    key("systems", "read_minutes", "15", "Minutes between two readings of a connected system, at least one."),
+    key(
+        "systems",
+        "stale_hours",
+        "24",
+        "Hours without a whole reading after which it is a finding that nothing new is known of a connected system.",
+    ),
     key("embedded", "patients", "50", "Patients of the embedded hospital."),
     key("embedded", "seed", "1", "Another seed, other people."),
     key("tokens", "issuer", "needed by `serve`", "Issuer of access tokens (RFC 9068, claim `iss`)."),
@@ -319,6 +332,7 @@ pub struct Config {
     pub api: ApiConfig,
     pub scim: ScimConfig,
     pub accounts: AccountsConfig,
+    pub systems: SystemsConfig,
     pub embedded: Embedded,
     pub tokens: Tokens,
     pub signals: SignalsConfig,
@@ -543,6 +557,20 @@ impl AccountsConfig {
             service: rule(self.service_idle_days, whole),
             vendor: rule(self.vendor_idle_days, half),
         }
+    }
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct SystemsConfig {
+    pub file: Option<PathBuf>,
+    pub read_minutes: u32,
+    pub stale_hours: u32,
+}
+
+impl Default for SystemsConfig {
+    fn default() -> Self {
+        Self { file: None, read_minutes: 15, stale_hours: 24 }
     }
 }
 

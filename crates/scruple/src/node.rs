@@ -11,6 +11,7 @@ mod people;
 mod policy;
 mod ready;
 mod signals;
+mod systems;
 mod tasks;
 
 pub use keys::{issuer, private_file};
@@ -317,6 +318,14 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         rules: config.accounts.rules(),
     };
     running.spawn(accounts.keep(stop.subscribe()));
+    let systems = systems::Systems {
+        store: store.clone(),
+        lease: lease.clone(),
+        clock: Arc::clone(&clock),
+        connectors: systems::connectors(&config.systems)?,
+        times: systems::times(&config.systems),
+    };
+    running.spawn(systems.keep(stop.subscribe()));
     let (own, looked) = (store.clone(), stop.subscribe());
     running.spawn(policy::keep_mappings(own, lease, Arc::clone(&clock), Arc::clone(&gateway), looked));
 
@@ -396,6 +405,7 @@ pub fn check(config: &Config) -> Result<()> {
     oidc::Organisation::of(&config.oidc, &config.tokens, "https://scruple.example", &clock)?;
     signals::Transmitter::of(&config.signals, "https://scruple.example")?;
     messages::channels(&config.messages)?;
+    systems::connectors(&config.systems)?;
     Ok(())
 }
 

@@ -68,6 +68,9 @@ impl From<DirectoryError> for ScimError {
             | DirectoryError::Dormancy(_)
             | DirectoryError::Account(_)
             | DirectoryError::Unused(_)
+            | DirectoryError::NoSystem
+            | DirectoryError::SystemTaken
+            | DirectoryError::Drift(_)
             | DirectoryError::Purpose => Self::VALUE,
             DirectoryError::Store(StoreError::Limit { .. } | StoreError::Refused(_)) => Self::VALUE,
             DirectoryError::Store(StoreError::Busy(_) | StoreError::Fenced { .. }) => Self::UNAVAILABLE,

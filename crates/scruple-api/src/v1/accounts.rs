@@ -111,12 +111,15 @@ pub(crate) struct Findings {
 /// One thing that a person had.
 #[derive(Serialize, Debug, ToSchema)]
 pub(crate) struct EntitlementShown {
-    /// `role`, `chart`, `link`, `session`, `account`, `report` or `request`.
+    /// `role`, `chart`, `link`, `session`, `account`, `report` or `request`; in a connected system `system_right` or `system_account`.
     pub kind: String,
     /// Which; of sessions, how many.
     pub id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// The code of the connected system, where it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
 }
 
 /// A termination.
@@ -140,6 +143,8 @@ pub(crate) struct EndingShown {
     pub passed_on_to: Option<String>,
     /// What was not removed.
     pub failed: Vec<EntitlementShown>,
+    /// What is to be removed in connected systems, and not known to be yet.
+    pub waiting: Vec<EntitlementShown>,
 }
 
 /// The terminations of a person.
@@ -382,8 +387,12 @@ async fn ended(service: &Service, caller: &Caller, id: &str) -> Result<Vec<Endin
 }
 
 fn entitlements(all: &[Entitlement]) -> Vec<EntitlementShown> {
-    let one =
-        |one: &Entitlement| EntitlementShown { kind: one.kind.clone(), id: one.id.clone(), role: one.role.clone() };
+    let one = |one: &Entitlement| EntitlementShown {
+        kind: one.kind.clone(),
+        id: one.id.clone(),
+        role: one.role.clone(),
+        system: one.system.clone(),
+    };
     all.iter().map(one).collect()
 }
 
@@ -415,6 +424,7 @@ pub(crate) async fn endings_of(
         passed_on: entitlements(&ending.passed_on),
         passed_on_to: ending.heir.map(|heir| heir.to_string()),
         failed: entitlements(&ending.failed),
+        waiting: entitlements(&ending.waiting),
     };
     Ok(Json(Endings { items: ended(&service, &caller, &id).await?.iter().map(one).collect() }))
 }
@@ -433,21 +443,27 @@ pub(crate) async fn endings_as_table(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Fail> {
-    let mut text = "requested_at,requested_by,completed_at,outcome,kind,id,role,to\r\n".to_owned();
+    let mut text = "requested_at,requested_by,completed_at,outcome,kind,id,role,to,system\r\n".to_owned();
     for ending in ended(&service, &caller, &id).await? {
-        let rows = [("removed", &ending.removed), ("passed_on", &ending.passed_on), ("failed", &ending.failed)];
+        let rows = [
+            ("removed", &ending.removed),
+            ("passed_on", &ending.passed_on),
+            ("failed", &ending.failed),
+            ("waiting", &ending.waiting),
+        ];
         for (outcome, entitlements) in rows {
             for one in entitlements {
                 let to = ending.heir.filter(|_| outcome == "passed_on").map(|heir| heir.to_string());
                 let by = ending.requested_by.map(|by| by.to_string()).unwrap_or_default();
                 text.push_str(&format!(
-                    "{},{by},{},{outcome},{},{},{},{}\r\n",
+                    "{},{by},{},{outcome},{},{},{},{},{}\r\n",
                     time(ending.requested_at),
                     time(ending.completed_at),
                     one.kind,
                     one.id,
                     one.role.as_deref().unwrap_or_default(),
                     to.unwrap_or_default(),
+                    one.system.as_deref().unwrap_or_default(),
                 ));
             }
         }

@@ -51,6 +51,7 @@ impl Directory<'_> {
                     records.push(self.leaves(tx, about, &tasks).await?);
                     records.extend(tasks.into_iter().map(|(_, record)| record));
                     records.extend(self.idle_leaves(tx, about).await?);
+                    records.extend(self.leaves_systems(tx, about.person, about.at).await?);
                     about.version = about.version.saturating_add(1);
                 }
                 Change::Rehired => {

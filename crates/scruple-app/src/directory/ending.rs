@@ -3,7 +3,10 @@
 
 use super::DirectoryError;
 use scruple_core::{Id, Timestamp};
-use scruple_store::{Aggregate, Event, Person, Store, history};
+use scruple_flow::connected::{DriftCause, DriftState};
+use scruple_store::{
+    Aggregate, DriftFilter, Event, Person, Store, Tx, find_connected_system, find_system_right, history, list_drift,
+};
 use serde::Deserialize;
 
 /// A termination.
@@ -21,19 +24,24 @@ pub struct Ending {
     pub passed_on: Vec<Entitlement>,
     /// To whom; none: the privacy office.
     pub heir: Option<Id<Person>>,
-    /// What was still open when it was read again.
+    /// What was still open when it was read again, and what a connected system has not removed though that was tried.
     pub failed: Vec<Entitlement>,
+    /// What is to be removed in connected systems, and not known to be yet.
+    pub waiting: Vec<Entitlement>,
 }
 
 /// One thing that a person had.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entitlement {
-    /// What: `role`, `chart`, `task`, `link`, `session`, `account`, `report`, `request`.
+    /// What: `role`, `chart`, `task`, `link`, `session`, `account`, `report`, `request`; in a connected system `system_right` or
+    /// `system_account`.
     pub kind: String,
     /// Which; of sessions, how many.
     pub id: String,
     /// The role, where it is one.
     pub role: Option<String>,
+    /// The code of the connected system, where it is there.
+    pub system: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -89,15 +97,48 @@ pub async fn endings(store: &Store, person: Id<Person>) -> Result<Vec<Ending>, D
     let (aggregate, mut after, mut found) = (Aggregate::new("person", person), 0, Vec::new());
     loop {
         let page = history(&mut tx, &aggregate, after).await?;
-        let Some(last) = page.last() else { return Ok(found) };
+        let Some(last) = page.last() else { break };
         after = last.version;
         found.extend(page.iter().filter(|event| event.kind == "person_left").filter_map(read));
+    }
+    elsewhere(&mut tx, person, &mut found).await?;
+    Ok(found)
+}
+
+/// What has become of what he had in connected systems, as it is known now: each belongs to the last termination before it was asked.
+async fn elsewhere(tx: &mut Tx, person: Id<Person>, endings: &mut [Ending]) -> Result<(), DirectoryError> {
+    let mut after = None;
+    loop {
+        let page = list_drift(tx, DriftFilter::ever_of(person), after).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id);
+        for drift in &page {
+            let Some(removal) = drift.removal() else { continue };
+            let ending = endings.iter_mut().rev().find(|ending| ending.requested_at <= removal.at);
+            let Some(ending) = ending.filter(|_| drift.cause == DriftCause::Ended) else { continue };
+            let right = match drift.right {
+                Some(right) => find_system_right(tx, right).await?,
+                None => None,
+            };
+            let system = find_connected_system(tx, drift.system).await?;
+            let one = Entitlement {
+                kind: if drift.right.is_some() { "system_right" } else { "system_account" }.to_owned(),
+                id: drift.id.to_string(),
+                role: right.and_then(|right| right.meaning.role().map(ToString::to_string)),
+                system: system.map(|system| system.code.to_string()),
+            };
+            match &drift.state {
+                DriftState::Confirmed { .. } => ending.removed.push(one),
+                _ if removal.failure.is_some() => ending.failed.push(one),
+                _ => ending.waiting.push(one),
+            }
+        }
     }
 }
 
 fn read(event: &Event) -> Option<Ending> {
     let body: Body = serde_json::from_slice(event.body.expose()).ok()?;
-    let one = |kind: &str, id: String| Entitlement { kind: kind.to_owned(), id, role: None };
+    let one = |kind: &str, id: String| Entitlement { kind: kind.to_owned(), id, role: None, system: None };
     let all = |kind: &'static str, ids: Vec<String>| ids.into_iter().map(move |id| one(kind, id));
     let role = |grant: GrantBody| Entitlement { role: Some(grant.role), ..one("role", grant.grant) };
     let mut removed: Vec<Entitlement> = body.grants.into_iter().map(role).collect();
@@ -117,5 +158,6 @@ fn read(event: &Event) -> Option<Ending> {
         passed_on: passed_on.collect(),
         heir: to.and_then(|id| id.parse().ok()),
         failed: body.failed.into_iter().map(|failed| one(&failed.kind, failed.id)).collect(),
+        waiting: Vec::new(),
     })
 }

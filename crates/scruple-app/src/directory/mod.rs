@@ -13,6 +13,7 @@ mod heir;
 mod idle;
 mod leave;
 mod read;
+mod systems;
 mod unused;
 mod user;
 
@@ -26,12 +27,14 @@ pub use read::{
     GroupView, UserView, count_groups, count_users, find_group, find_groups, find_user, find_users, page_of_groups,
     page_of_users, place_of_groups, place_of_users,
 };
+pub use systems::{Connectors, SystemOrder, SystemTimes, SystemsReach, SystemsWork};
 pub use unused::{UnusedLook, decides_unused};
 pub use user::UserOrder;
 
 use crate::record::Record;
 use rand_core::Rng;
 use scruple_core::{Clock, Id, Timestamp, new_id};
+use scruple_flow::connected::DriftError;
 use scruple_flow::directory::{Change, LeaveError};
 use scruple_flow::unused::UnusedError;
 use scruple_flow::{AccountError, DormancyError};
@@ -117,6 +120,15 @@ pub enum DirectoryError {
     /// The notice of an unused role does not go on so.
     #[error(transparent)]
     Unused(#[from] UnusedError),
+    /// There is no such connected system, right or drift, or not for who asks.
+    #[error("there is no such thing in a connected system")]
+    NoSystem,
+    /// A system with the code is connected already.
+    #[error("a system with this code is connected already")]
+    SystemTaken,
+    /// Drift does not go on so.
+    #[error(transparent)]
+    Drift(#[from] DriftError),
     /// What an account is for is said in a sentence.
     #[error("what an account is for is said in a sentence")]
     Purpose,

@@ -48,6 +48,8 @@ mod roster;
 mod seed;
 #[path = "cases/steps.rs"]
 mod steps;
+#[path = "cases/systems.rs"]
+mod systems;
 #[path = "cases/tasks.rs"]
 mod tasks;
 #[path = "cases/unused.rs"]

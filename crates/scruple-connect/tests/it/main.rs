@@ -9,5 +9,6 @@ mod messages;
 mod pool;
 mod probe;
 mod support;
+mod systems;
 mod tls;
 mod web;

@@ -21,6 +21,7 @@ pub(crate) mod requests;
 pub(crate) mod roles;
 mod samples;
 pub(crate) mod search;
+pub(crate) mod systems;
 pub(crate) mod tasks;
 pub(crate) mod today;
 

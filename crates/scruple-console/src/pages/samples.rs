@@ -192,7 +192,7 @@ pub(crate) fn wrong(value: &str, error: &str) -> Field {
 pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
     use super::{
         access, auth, charts, deputies, door, emergency, exceptions, figures, guide, papers, people, plain, projects,
-        requests, roles, search, tasks, today,
+        requests, roles, search, systems, tasks, today,
     };
     vec![
         ("sign-in", auth::sign_in::samples()),
@@ -241,6 +241,7 @@ pub(crate) fn pages() -> Vec<(&'static str, Vec<Sample>)> {
         ("role-mapping", roles::mapping::samples()),
         ("exceptions", exceptions::list::samples()),
         ("uses", exceptions::uses::samples()),
+        ("systems", systems::list::samples()),
         ("export", exceptions::export::samples()),
         ("confirm", plain::confirm::samples()),
         ("message", plain::message::samples()),

@@ -22,6 +22,7 @@ mod reads;
 mod requests;
 mod roles;
 mod search;
+mod systems;
 mod task_ask;
 mod tasks;
 mod today;
@@ -179,7 +180,7 @@ impl Site {
         // Ids alone: whatever else somebody has typed into an address is not kept.
         let shown: Vec<&str> = path.split('/').filter(|part| id::<Person>(part).is_some()).collect();
         let facts = [("route", route.to_owned()), ("shown", shown.join(" ")), ("person", person.to_string())];
-        let is_own = matches!(act, Act::Access | Act::Ask | Act::Declare | Act::Emergency);
+        let is_own = matches!(act, Act::Access | Act::Ask | Act::Declare | Act::Emergency) && route != "/systems";
         self.parts.pipeline.note(self.now(), "console_viewed", &facts).await.is_ok() || is_own
     }
 
@@ -234,6 +235,10 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/deputies", Asks::Act(Act::Access)),
     ("POST", "/deputies/{id}/accept", Asks::Act(Act::Access)),
     ("POST", "/deputies/{id}/end", Asks::Act(Act::Access)),
+    ("GET", "/systems", Asks::Act(Act::Access)),
+    ("POST", "/systems/{id}/read", Asks::Act(Act::Access)),
+    ("POST", "/systems/drift/{id}/remove", Asks::Act(Act::Access)),
+    ("POST", "/systems/drift/{id}/except", Asks::Act(Act::Access)),
     ("GET", "/ask", Asks::Act(Act::Ask)),
     ("POST", "/ask", Asks::Act(Act::Ask)),
     ("GET", "/requests", Asks::Act(Act::Ask)),
@@ -441,6 +446,10 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/roles/{role}", get(roles::one))
         .route("/roles/fit", get(fit::show))
         .route("/roles/fit/draft", post(fit::draft))
+        .route("/systems", get(systems::list))
+        .route("/systems/{id}/read", post(systems::read))
+        .route("/systems/drift/{id}/remove", post(systems::remove))
+        .route("/systems/drift/{id}/except", post(systems::except))
         .route("/roles/organisation", post(fit::organisation))
         .route("/roles/mappings/{id}", get(fit::mapping).post(fit::close))
         .route("/roles/versions", get(versions::list))

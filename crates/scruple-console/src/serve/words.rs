@@ -205,6 +205,9 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "project-ended" => "Ended, with every role and record that was given for it.",
         "left" => "The person has left. Everything is closed, on every node.",
         "nothing" => "There is nothing to draft: all that is granted was used.",
+        "reading" => "The system is read next. What was found stands here then.",
+        "removing" => "It is asked for there, again and again until a reading shows that it is gone.",
+        "let-be" => "It is let be until its end. Then somebody decides anew.",
         "confirmed" => "Thank you. Now do it once more.",
         _ => return None,
     })

@@ -12,6 +12,8 @@ mod approvers;
 mod charts;
 #[path = "cases/commit.rs"]
 mod commit;
+#[path = "cases/connected.rs"]
+mod connected;
 #[path = "cases/deputies.rs"]
 mod deputies;
 #[path = "cases/devices.rs"]

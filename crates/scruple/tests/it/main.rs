@@ -44,5 +44,6 @@ mod serve;
 mod serve_canaries;
 mod serve_faults;
 mod support;
+mod systems;
 mod two_nodes;
 mod versions;

@@ -1,0 +1,3 @@
+//! What other systems really grant.
+
+pub(crate) mod list;
