@@ -425,7 +425,7 @@ mod tests {
 
     fn shown() -> Shown {
         let segments = SegmentSet::EMPTY;
-        Shown { resource_type: "Patient", id: None, segments, passed: false, urn: None }
+        Shown { resource_type: "Patient", id: None, classes: 0, segments, passed: false, urn: None }
     }
 
     #[test]

@@ -9,8 +9,9 @@ use scruple_store::{
     Person, RefusedLine, SourceKind, StoreError, Subject, access_cursor, begin_import, count_accesses,
     count_accesses_under, end_import, find_access, find_case, find_question, find_release, insert_case,
     insert_chart_access, insert_elevation, insert_question, last_use, list_accesses_between, list_accesses_by_grant,
-    list_accesses_of_person, list_accesses_under, list_cases, list_cases_asked_of, list_cases_of_question, list_chart_accesses,
-    list_grants_of, list_imports, list_open_cases, list_questions, list_refused_lines, list_sources, update_case,
+    list_accesses_of_person, list_accesses_under, list_cases, list_cases_asked_of, list_cases_of_question,
+    list_chart_accesses, list_grants_of, list_imports, list_open_cases, list_questions, list_refused_lines,
+    list_sources, update_case,
 };
 use uuid::Uuid;
 
