@@ -117,7 +117,7 @@ impl World {
             std::fs::write(by_role, lines.join("\n") + "\n").unwrap();
         }
         // Who agrees, and what the console lets whom do, names roles that are gone: nobody, and nothing.
-        for file in ["approvals.csv", "console.csv", "tasks.csv", "systems.csv", "reminders.csv"] {
+        for file in ["approvals.csv", "console.csv", "tasks.csv", "systems.csv", "reminders.csv", "projects.csv"] {
             let text = std::fs::read_to_string(to.join(file)).unwrap();
             std::fs::write(to.join(file), text.split_once('\n').unwrap().0.to_owned() + "\n").unwrap();
         }
