@@ -831,7 +831,7 @@ mod tests {
                 ("log", "level") => "\"debug\"",
                 (_, "watch_ms" | "timeout_ms" | "patients" | "seed" | "move_notice_hours" | "shard") => "7",
                 ("console", "sample_managers_percent" | "sample_others_percent") => "7",
-                ("accounts", _) => "7",
+                ("accounts", _) | ("systems", "read_minutes" | "stale_hours") => "7",
                 _ => "\"a\"",
             };
             text += &format!("{} = {value}\n", key.name);

@@ -112,7 +112,7 @@ pub(crate) struct Projects {
 /// What was looked at.
 #[derive(Deserialize, Debug, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Decision {
+pub(crate) struct Assessed {
     /// In a sentence.
     #[schema(min_length = 12, max_length = 2000)]
     pub comment: String,
@@ -284,7 +284,7 @@ async fn proposed(service: &Service, caller: &Caller, id: Id<Project>, order: &N
         ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
         ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
     ),
-    request_body = Decision,
+    request_body = Assessed,
     responses(
         (status = 200, description = "As it is now", body = ProjectShown, headers(("etag" = String, description = "Its version"))),
         super::Refusals,
@@ -310,7 +310,7 @@ pub(crate) async fn approve(
         ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
         ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
     ),
-    request_body = Decision,
+    request_body = Assessed,
     responses(
         (status = 200, description = "As it is now", body = ProjectShown, headers(("etag" = String, description = "Its version"))),
         super::Refusals,
@@ -334,7 +334,7 @@ async fn decided(
 ) -> Result<Response, Fail> {
     let (parts, bytes) = message(request).await?;
     let version = replay::version(&parts.headers)?;
-    let decision: Decision = body::parsed(&bytes)?;
+    let decision: Assessed = body::parsed(&bytes)?;
     replay::once(service, caller, (&parts.headers, parts.uri.path(), bytes.as_ref()), async |_| {
         let (id, who): (Id<Project>, _) = (id.parse().map_err(|_| Fail::NOT_FOUND)?, caller.who);
         let comment = Phi::new(decision.comment.clone());

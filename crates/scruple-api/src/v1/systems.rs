@@ -87,7 +87,7 @@ pub(crate) struct RightShown {
 
 /// The rights of a connected system.
 #[derive(Serialize, Debug, ToSchema)]
-pub(crate) struct Rights {
+pub(crate) struct SystemRights {
     pub items: Vec<RightShown>,
 }
 
@@ -291,13 +291,13 @@ pub(crate) async fn list(
     operation_id = "list_system_rights",
     tag = "Connected systems",
     params(("id" = String, Path, description = "The id of the system", format = Uuid)),
-    responses((status = 200, description = "The rights", body = Rights), super::Refusals)
+    responses((status = 200, description = "The rights", body = SystemRights), super::Refusals)
 )]
 pub(crate) async fn rights(
     State(service): State<Arc<Service>>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Rights>, Fail> {
+) -> Result<Json<SystemRights>, Fail> {
     let id: Id<ConnectedSystem> = id.parse().map_err(|_| Fail::NOT_FOUND)?;
     let (pack, viewer) = (service.pack(), viewer(&service, &caller).await?);
     let reach = SystemsReach::new(&viewer, &*pack);
@@ -307,7 +307,7 @@ pub(crate) async fn rights(
     let (mut items, mut after) = (Vec::new(), None);
     loop {
         let page = list_system_rights(&mut tx, system.id, after).await?;
-        let Some(last) = page.last() else { return Ok(Json(Rights { items })) };
+        let Some(last) = page.last() else { return Ok(Json(SystemRights { items })) };
         after = Some(last.id);
         items.extend(page.iter().map(right_shown));
     }
