@@ -6,7 +6,7 @@
 
 use crate::web::{ScimAnswer, Web};
 use http::Method;
-use scruple_app::limits::{SYSTEM_ACCOUNTS_MAX, SYSTEM_RIGHTS_MAX};
+use scruple_app::limits::{SYSTEM_ACCOUNTS_MAX, SYSTEM_HOLDINGS_MAX, SYSTEM_RIGHTS_MAX};
 use scruple_app::ports::{
     AccountShown, NotRemoved, ReadingSystem, RemovalOrder, RemovingThere, Shown, SystemConnector,
 };
@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Resources that one page asks for.
 const PAGE: usize = 100;
+/// Memberships that are followed in one reading: groups that are in each other are no reason to work for hours.
+const STEPS_MAX: usize = 4 * SYSTEM_HOLDINGS_MAX;
 /// How deep groups in groups are followed.
 const NESTED_MAX: usize = 16;
 
@@ -57,11 +59,13 @@ impl ScimSystem {
         }
     }
 
-    /// Every resource of an endpoint. The pages add up to what each of them says there is, and nothing comes twice.
-    async fn all(&self, endpoint: &str, max: usize) -> Result<Vec<Value>, ReadFailure> {
-        let (mut all, mut seen, mut total) = (Vec::new(), BTreeSet::new(), None);
+    /// Every resource of an endpoint, of each what is needed. The pages add up to what each of them says there is, nothing comes twice, and
+    /// each begins with the last of the one before: of what moved between two pages nothing is missed.
+    async fn all(&self, endpoint: &str, max: usize, needed: &[&str]) -> Result<Vec<Value>, ReadFailure> {
+        let (mut all, mut seen, mut total): (Vec<Value>, BTreeSet<String>, Option<usize>) =
+            (Vec::new(), BTreeSet::new(), None);
         loop {
-            let start = all.len().saturating_add(1);
+            let start = all.len().max(1);
             let page = self.get(&format!("{endpoint}?startIndex={start}&count={PAGE}")).await?;
             let said = page.get("totalResults").and_then(Value::as_u64).ok_or(ReadFailure::Malformed)?;
             let said = usize::try_from(said).map_err(|_| ReadFailure::TooLarge)?;
@@ -77,11 +81,19 @@ impl ScimSystem {
                 None if said == 0 => &[],
                 _ => return Err(ReadFailure::Malformed),
             };
+            let resources = match all.last() {
+                None => resources,
+                Some(last) => match resources.split_first() {
+                    Some((first, rest)) if text(first, "id") == text(last, "id") => rest,
+                    _ => return Err(ReadFailure::Incomplete),
+                },
+            };
             for resource in resources {
                 if !seen.insert(text(resource, "id").ok_or(ReadFailure::Malformed)?.to_owned()) {
                     return Err(ReadFailure::Incomplete);
                 }
-                all.push(resource.clone());
+                let kept = needed.iter().filter_map(|name| Some(((*name).to_owned(), resource.get(*name)?.clone())));
+                all.push(Value::Object(kept.collect()));
             }
             match all.len() {
                 read if read == said => return Ok(all),
@@ -92,8 +104,8 @@ impl ScimSystem {
     }
 
     async fn groups(&self) -> Result<Vec<Group>, ReadFailure> {
-        let mut groups = Vec::new();
-        for listed in self.all("Groups", SYSTEM_RIGHTS_MAX).await? {
+        let (mut groups, mut count): (Vec<Group>, usize) = (Vec::new(), 0);
+        for listed in self.all("Groups", SYSTEM_RIGHTS_MAX, &["id", "displayName", "members"]).await? {
             let reference = text(&listed, "id").ok_or(ReadFailure::Malformed)?.to_owned();
             let name = text(&listed, "displayName").unwrap_or(&reference).to_owned();
             // A list may leave members out; the group itself tells, and there none is nobody (RFC 7643, 2.5).
@@ -112,6 +124,11 @@ impl ScimSystem {
                 }
                 Some(_) => return Err(ReadFailure::Malformed),
             };
+            let members: BTreeSet<String> = members;
+            count = count.saturating_add(members.len());
+            if count > SYSTEM_HOLDINGS_MAX {
+                return Err(ReadFailure::TooLarge);
+            }
             groups.push(Group { there: There { reference, name }, members });
         }
         Ok(groups)
@@ -119,7 +136,7 @@ impl ScimSystem {
 
     async fn whole(&self) -> Result<Shown, ReadFailure> {
         let mut accounts = BTreeMap::new();
-        for user in self.all("Users", SYSTEM_ACCOUNTS_MAX).await? {
+        for user in self.all("Users", SYSTEM_ACCOUNTS_MAX, &["id", "userName", "active"]).await? {
             let reference = text(&user, "id").ok_or(ReadFailure::Malformed)?.to_owned();
             let name = text(&user, "userName").ok_or(ReadFailure::Malformed)?.to_owned();
             let is_active = match user.get("active") {
@@ -134,8 +151,9 @@ impl ScimSystem {
         let groups = self.groups().await?;
         let members: BTreeMap<&str, &BTreeSet<String>> =
             groups.iter().map(|group| (group.there.reference.as_str(), &group.members)).collect();
+        let mut steps = STEPS_MAX;
         for group in &groups {
-            for member in people(&members, &group.there.reference)? {
+            for member in people(&members, &group.there.reference, &mut steps)? {
                 // Somebody whom the users do not tell of: what he has is told all the same.
                 let account = accounts.entry(member.to_owned()).or_insert_with(|| AccountShown {
                     there: Phi::new(There { reference: member.to_owned(), name: String::new() }),
@@ -177,11 +195,16 @@ impl ScimSystem {
 }
 
 /// The members of a group that are no groups, those of groups in it included.
-fn people<'a>(groups: &BTreeMap<&'a str, &'a BTreeSet<String>>, of: &'a str) -> Result<BTreeSet<&'a str>, ReadFailure> {
+fn people<'a>(
+    groups: &BTreeMap<&'a str, &'a BTreeSet<String>>,
+    of: &'a str,
+    steps: &mut usize,
+) -> Result<BTreeSet<&'a str>, ReadFailure> {
     let (mut people, mut seen, mut next) = (BTreeSet::new(), BTreeSet::from([of]), vec![of]);
     for _ in 0..=NESTED_MAX {
         let mut deeper = Vec::new();
         for member in next.iter().filter_map(|group| groups.get(group)).flat_map(|members| members.iter()) {
+            *steps = steps.checked_sub(1).ok_or(ReadFailure::TooLarge)?;
             if !groups.contains_key(member.as_str()) {
                 people.insert(member.as_str());
             } else if seen.insert(member.as_str()) {

@@ -540,6 +540,16 @@ impl Drift {
         Ok(Self { state: DriftState::Excepted { by, at, reason, until }, ..self })
     }
 
+    /// Whose it is was told since: as it is now known. What somebody let be who turns out to have it himself is open again.
+    #[must_use]
+    pub fn of(self, person: Option<Id<Person>>) -> Self {
+        let state = match self.state {
+            DriftState::Excepted { by, .. } if person == Some(by) => DriftState::Open,
+            state => state,
+        };
+        Self { person, state, ..self }
+    }
+
     /// The time for which it was let be is over: somebody has to decide anew.
     ///
     /// # Errors

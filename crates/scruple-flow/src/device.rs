@@ -59,6 +59,17 @@ impl DeviceFacts {
         ]
     }
 
+    /// What is said not to hold, and nothing else.
+    fn failing(self) -> Self {
+        let one = |fact: Option<bool>| fact.filter(|holds| !holds);
+        Self {
+            managed: one(self.managed),
+            disk_encrypted: one(self.disk_encrypted),
+            os_patched: one(self.os_patched),
+            screen_lock: one(self.screen_lock),
+        }
+    }
+
     /// What `newer` says, and of what it does not say, what was known; without what was wrong, where `forgives`.
     fn under(self, newer: Self, forgives: bool) -> Self {
         let one = |known: Option<bool>, told: Option<bool>| told.or(known.filter(|holds| *holds || !forgives));
@@ -134,8 +145,12 @@ impl DevicePosture {
         if told.at < self.told_at || told.at == self.told_at && !takes_away {
             return Err(DeviceError::Older);
         }
-        let status = if told.status == DeviceStatus::Unstated { self.status } else { told.status };
-        let facts = self.facts.under(told.facts, told.status == DeviceStatus::Compliant);
+        // Of one instant the worse counts: such a message takes away, and gives nothing.
+        let is_same = told.at == self.told_at;
+        let takes = !is_same || told.status == DeviceStatus::NotCompliant;
+        let status = if told.status == DeviceStatus::Unstated || !takes { self.status } else { told.status };
+        let said = if is_same { told.facts.failing() } else { told.facts };
+        let facts = self.facts.under(said, !is_same && told.status == DeviceStatus::Compliant);
         Ok(Self { status, facts, told_at: told.at, version: self.version.saturating_add(1), ..self })
     }
 
@@ -216,7 +231,11 @@ mod tests {
         // Of the same instant: what takes away is taken, what gives is not.
         let same = |facts| known.told(DeviceTold { status: DeviceStatus::Unstated, facts, at: at(10) });
         assert_eq!(same(facts(None, Some(true))), Err(DeviceError::Older));
-        assert!(same(facts(Some(false), None)).is_ok());
+        let mixed = same(facts(Some(false), Some(true))).unwrap();
+        assert_eq!(mixed.facts, facts(Some(false), Some(false)));
+        let compliant = DeviceTold { status: DeviceStatus::Compliant, facts: facts(Some(false), None), at: at(10) };
+        let one = device(DeviceStatus::NotCompliant, facts(None, Some(false))).told(compliant).unwrap();
+        assert_eq!((one.status, one.facts), (DeviceStatus::NotCompliant, facts(Some(false), Some(false))));
     }
 
     #[test]

@@ -329,16 +329,22 @@ impl Project {
         }
     }
 
-    /// Whether a role, with these kinds of information and until then, may be given for it at `at`.
+    /// Whether a role, or records of patients in it with these kinds of information, may be given for it at `at`, until then.
     ///
     /// # Errors
     /// It is not approved, or the assessment does not go so far.
-    pub fn covers(&self, role: &RoleCode, kinds: &Kinds, until: Timestamp, at: Timestamp) -> Result<(), ProjectError> {
+    pub fn covers(
+        &self,
+        role: &RoleCode,
+        of_patients: Option<&Kinds>,
+        until: Timestamp,
+        at: Timestamp,
+    ) -> Result<(), ProjectError> {
         if self.code_at(at) != "approved" {
             return Err(ProjectError::NotApproved);
         }
-        // A role that is asked for as such is whole: its own policy bounds it.
-        let is_within = kinds.codes().is_none() || kinds.is_within(&self.assessment.kinds);
+        // A role that is asked for as such is whole: its own policy bounds it. Records of patients are not.
+        let is_within = of_patients.is_none_or(|kinds| kinds.is_within(&self.assessment.kinds));
         if !self.assessment.roles.contains(role) || !is_within {
             return Err(ProjectError::Beyond);
         }

@@ -201,10 +201,11 @@ impl Signals {
                 None if kind == DEVICE_POSTURE => None,
                 _ => return Err(SignalError::Request),
             };
-            // What happens later than now has not happened.
+            // What happens later than it is told of has not happened. Not by the clock of this node: which of two is the newer is for the
+            // transmitter to say, whichever node takes them.
             let at = match &event.event_timestamp {
-                Some(at) => seconds(at).ok_or(SignalError::Request)?.min(now),
-                None => issued_at.min(now),
+                Some(at) => seconds(at).ok_or(SignalError::Request)?.min(issued_at),
+                None => issued_at,
             };
             let said = [
                 ("managed", event.managed),

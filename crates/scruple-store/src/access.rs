@@ -9,8 +9,8 @@ use crate::step::steps_of;
 use crate::task::open_tasks;
 use crate::{HeldElevation, HeldGrant, Person, PractitionerRef, ShardVector, StoreError, Tx, shard_vector};
 use scruple_core::{Id, Timestamp};
-use scruple_flow::HeldTask;
 use scruple_flow::directory::Suspension;
+use scruple_flow::{AccountKind, HeldTask};
 use std::collections::BTreeMap;
 
 /// What a person holds.
@@ -30,6 +30,8 @@ pub struct Access {
     pub grants: Vec<HeldGrant>,
     /// The patients whose records are opened to him for a time, those that are to be included.
     pub elevations: Vec<HeldElevation>,
+    /// It is the registered account of a system, and no human's.
+    pub is_system: bool,
     /// What his tokens may be used for; none: he is no system, or nothing is registered of it.
     pub scopes: Option<Vec<String>>,
     /// When he last took each step that a role can ask for.
@@ -61,7 +63,9 @@ pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
     let suspended = if gone { Vec::new() } else { suspensions(tx, person, now).await? };
     let disabled = if gone { Vec::new() } else { account_suspensions(tx, person, now).await? };
     let practitioners = if gone { Vec::new() } else { usable_practitioners(tx, person).await? };
-    let scopes = find_account(tx, person).await?.map(|account| account.scopes);
+    let account = find_account(tx, person).await?;
+    let is_system = account.as_ref().is_some_and(|account| account.kind == AccountKind::Service);
+    let scopes = account.map(|account| account.scopes);
     let steps = steps_of(tx, person).await?;
     Ok(Some(Access {
         vector,
@@ -72,6 +76,7 @@ pub async fn load_access(tx: &mut Tx, person: Id<Person>, now: Timestamp) -> Res
         grants,
         elevations,
         tasks,
+        is_system,
         scopes,
         steps,
         practitioners,

@@ -113,16 +113,22 @@ pub async fn find_paper(tx: &mut Tx, id: Id<CasePaper>) -> Result<Option<CasePap
     row.map(|row| row.into_paper(tx)).transpose()
 }
 
-/// The papers of a complaint, oldest first, at most [`PAGE_ROWS_MAX`].
+/// The papers of a complaint, oldest first, at most [`PAGE_ROWS_MAX`] after one.
 ///
 /// # Errors
 /// The database failed, a row is inconsistent, or a column does not open.
-pub async fn list_papers(tx: &mut Tx, case: Id<ChartCase>) -> Result<Vec<CasePaper>, StoreError> {
+pub async fn list_papers(
+    tx: &mut Tx,
+    case: Id<ChartCase>,
+    after: Option<Id<CasePaper>>,
+) -> Result<Vec<CasePaper>, StoreError> {
     const SQL: &str =
         "SELECT id, chart_case, text_sealed, written_by, written_at, state, wall, released_by, released_at, reason_sealed,
                               version
-                       FROM case_paper WHERE chart_case = $1 ORDER BY id LIMIT $2";
-    let rows: Vec<PaperRow> =
-        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(case.uuid()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
+                       FROM case_paper WHERE chart_case = $1 AND id > $2 ORDER BY id LIMIT $3";
+    let after = after.map_or(Uuid::nil(), Id::uuid);
+    let rows: Vec<PaperRow> = on_engine!(tx, |conn| {
+        sqlx::query_as(SQL).bind(case.uuid()).bind(after).bind(PAGE_ROWS_MAX).fetch_all(conn).await?
+    });
     rows.into_iter().map(|row| row.into_paper(tx)).collect()
 }

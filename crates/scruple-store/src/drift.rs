@@ -7,7 +7,7 @@ use crate::{StoreError, Tx};
 use scruple_core::{Id, Phi, Timestamp};
 use scruple_flow::Person;
 use scruple_flow::connected::{
-    ConnectedSystem, Drift, DriftCause, DriftEnd, DriftKind, DriftState, Removal, RemovalFailure, There,
+    ConnectedSystem, Drift, DriftCause, DriftEnd, DriftKind, DriftState, Removal, RemovalFailure, SystemRight, There,
 };
 use uuid::Uuid;
 
@@ -111,10 +111,10 @@ impl DriftRow {
 }
 
 /// What drift is about, as a keyed index: there is one of a kind for an account and a right of a system at a time.
-fn about(tx: &Tx, drift: &Drift) -> [u8; 32] {
-    let right = drift.right.map_or(Uuid::nil(), Id::uuid);
-    let account = drift.account.as_ref().map_or("", |there| there.expose().reference.as_str());
-    tx.store.sealer().blind(ABOUT, format!("{} {right} {account}", drift.kind.code()).as_bytes())
+fn about(tx: &Tx, kind: DriftKind, account: Option<&There>, right: Option<Id<SystemRight>>) -> [u8; 32] {
+    let right = right.map_or(Uuid::nil(), Id::uuid);
+    let account = account.map_or("", |there| there.reference.as_str());
+    tx.store.sealer().blind(ABOUT, format!("{} {right} {account}", kind.code()).as_bytes())
 }
 
 /// Stores drift that is open or asked to be removed, at version 1.
@@ -127,8 +127,8 @@ pub async fn insert_drift(tx: &mut Tx, drift: &Drift) -> Result<(), StoreError> 
                                           asked_by, asked_at, attempts, next_at, version)
                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, 1)";
     let id = drift.id.uuid();
-    let about = about(tx, drift);
     let account = drift.account.as_ref().map(Phi::expose);
+    let about = about(tx, drift.kind, account, drift.right);
     let account = account.map(|there: &There| tx.seal(ACCOUNT, id, joined(there).as_bytes())).transpose()?;
     let removal = drift.removal();
     on_engine!(tx, |conn| {
@@ -217,6 +217,27 @@ pub async fn find_drift(tx: &mut Tx, id: Id<Drift>) -> Result<Option<Drift>, Sto
                               tried_at, next_at, failure, excepted_by, excepted_at, reason_sealed, until_at, read_at, closing, closed_at, version
                        FROM drift WHERE id = $1";
     let row: Option<DriftRow> = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(id.uuid()).fetch_optional(conn).await?);
+    row.map(|row| row.into_drift(tx)).transpose()
+}
+
+/// The drift of a kind with an account and a right of a system that is not over, whoever's it was taken to be.
+///
+/// # Errors
+/// The database failed, or the row is inconsistent.
+pub async fn find_open_drift(
+    tx: &mut Tx,
+    system: Id<ConnectedSystem>,
+    kind: DriftKind,
+    (account, right): (Option<&There>, Option<Id<SystemRight>>),
+) -> Result<Option<Drift>, StoreError> {
+    const SQL: &str =
+        "SELECT id, system, kind, cause, account_sealed, person, right_id, opened_at, state, asked_by, asked_at, attempts,
+                              tried_at, next_at, failure, excepted_by, excepted_at, reason_sealed, until_at, read_at, closing, closed_at, version
+                       FROM drift WHERE system = $1 AND about_blind = $2 AND closed_at IS NULL";
+    let about = about(tx, kind, account, right);
+    let row: Option<DriftRow> = on_engine!(tx, |conn| {
+        sqlx::query_as(SQL).bind(system.uuid()).bind(about.as_slice()).fetch_optional(conn).await?
+    });
     row.map(|row| row.into_drift(tx)).transpose()
 }
 

@@ -106,7 +106,7 @@ pub use directory::{
     find_directory_by_employee_number, find_directory_by_external_id, insert_directory, list_directory, list_reports,
     mark_directory_deleted, pass_reports_on, update_directory,
 };
-pub use drift::{DriftFilter, due_removals, find_drift, insert_drift, list_drift, update_drift};
+pub use drift::{DriftFilter, due_removals, find_drift, find_open_drift, insert_drift, list_drift, update_drift};
 pub use elevation::{
     ElevationFilter, confirm_protected, count_elevations, end_elevation, end_elevations_of, find_elevation,
     insert_elevation, list_elevations, list_elevations_by_end, list_elevations_by_start, list_elevations_of_patient,

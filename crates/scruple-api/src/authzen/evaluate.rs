@@ -229,7 +229,9 @@ async fn one(
         caller: caller.person(),
         role: Some(&who.question.role),
         purpose: Some(&who.question.purpose),
-        holds_until: Some(someone.selected.valid_until),
+        holds_until: Some(
+            acting.until.map_or(someone.selected.valid_until, |until| until.min(someone.selected.valid_until)),
+        ),
         step_up: acting.step_up(&pack),
         now,
     };

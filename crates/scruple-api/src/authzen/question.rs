@@ -205,6 +205,8 @@ pub(super) fn sign_in(service: &Service, context: Option<&Map<String, Value>>) -
 
 /// Somebody as a decision takes him.
 pub(super) struct Acting {
+    /// Until when what was judged of the sign-in can be relied on.
+    pub until: Option<Timestamp>,
     pub asked: Asked,
     /// Conditions of sign-in, device and place that do not hold.
     pub lacking: Vec<String>,
@@ -251,8 +253,8 @@ pub(super) async fn asked(
     let of = (&**held, &selected.role, purpose.as_str());
     let judged = service.parts.access.circumstances(of, sign_in, pack, now).await?;
     let asked = acting(held, selected, (login, purpose), judged.conditions, pack, now);
-    let Circumstances { lacking, refused, may_confirm, .. } = judged;
-    Ok(Acting { asked, lacking, refused, may_confirm })
+    let Circumstances { lacking, refused, may_confirm, until, .. } = judged;
+    Ok(Acting { asked, lacking, refused, may_confirm, until })
 }
 
 /// Whoever was not found, for the record.

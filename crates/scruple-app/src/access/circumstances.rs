@@ -91,6 +91,8 @@ pub struct Circumstances {
     pub refused: Option<SignInRefused>,
     /// Something more would show to who has just confirmed that it is he.
     pub may_confirm: bool,
+    /// Until when this can be relied on without asking again; of a system as long as what it holds.
+    pub until: Option<Timestamp>,
 }
 
 /// The id under which a device is kept.
@@ -113,7 +115,9 @@ impl AccessCache {
     ) -> Result<Circumstances, AccessError> {
         let posture = match sign_in.device.as_deref() {
             Some(name) if pack.sign_in.device != DeviceRule::Any || asks_for_device(pack) => {
-                self.device(device_id(name), now).await?
+                let known = self.device(device_id(name), now).await;
+                // An emergency waits for no look-up: what is not known gives nothing.
+                if pack.sign_in.excuses(purpose) { known.unwrap_or(None) } else { known? }
             }
             _ => None,
         };
@@ -169,7 +173,11 @@ fn judge(
     let unconfirmed = !inside && !confirmed;
     let used = known.map_or(ConditionMask::NONE, |role| used_by(pack, role));
     let bit = |name: &str| pack.condition(name).map(|id| ConditionMask::NONE.with(id));
-    let mut found = Circumstances { refused, ..Circumstances::default() };
+    // How he signed in, where he is and on what changes: an answer that others keep is good for as long as a confirmation is.
+    let lasts = i64::from(rules.confirmed_minutes) * MINUTE_MICROS;
+    let since = if confirmed { sign_in.at.unwrap_or(now) } else { now };
+    let until = (!is_system).then(|| since.plus_micros(lasts).max(now));
+    let mut found = Circumstances { refused, until, ..Circumstances::default() };
     for (name, holds) in facts {
         let is_used = bit(name).is_some_and(|one| used.covers(one));
         let counts = match name {

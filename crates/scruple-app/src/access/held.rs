@@ -131,10 +131,11 @@ impl Held {
         self.access.disabled.iter().any(|one| one.contains(now))
     }
 
-    /// Whether it is the account of a system, registered with who answers for it.
+    /// Whether it is the account of a system, registered with who answers for it. Accounts of vendors, and those that wait for an
+    /// emergency, are used by humans.
     #[must_use]
     pub const fn is_system(&self) -> bool {
-        self.access.scopes.is_some()
+        self.access.is_system
     }
 
     /// Whether his tokens may be used for something: of a system, what is registered, whatever the token says (**never-wider**).
@@ -263,6 +264,7 @@ pub(crate) mod tests {
             disabled: Vec::new(),
             grants: grants.iter().map(grant).collect(),
             elevations: Vec::new(),
+            is_system: false,
             scopes: None,
             steps: BTreeMap::new(),
             tasks: Vec::new(),

@@ -90,6 +90,11 @@ pub trait Rules: Send + Sync {
         false
     }
 
+    /// Whether this is a purpose of use that the policy knows (HL7 v3 ActReason).
+    fn is_purpose(&self, _code: &str) -> bool {
+        true
+    }
+
     /// Whether somebody in this role may say that he cares for a patient.
     fn may_declare(&self, role: &RoleCode) -> bool;
 
@@ -177,6 +182,10 @@ impl Rules for Pack {
 
     fn system_owner(&self, system: &str) -> Option<RoleCode> {
         Self::system(self, system)?.owner.parse().ok()
+    }
+
+    fn is_purpose(&self, code: &str) -> bool {
+        self.purposes.iter().any(|purpose| purpose.code == code)
     }
 
     fn needs_project(&self, role: &RoleCode) -> bool {

@@ -77,9 +77,24 @@ impl Desk<'_> {
         let mut tx = self.store.begin_read().await?;
         let at = self.clock.now();
         let (case, hand) = self.at_file(&mut tx, who, case, at).await?;
-        let mut papers = list_papers(&mut tx, case.id).await?;
+        let mut papers = all_papers(&mut tx, case.id).await?;
         papers.retain(|paper| paper.is_read_by(hand.flow()));
         Ok(Papers { case, papers, is_office: hand.is_office, walls: hand.walls })
+    }
+
+    /// Of these complaints those of which somebody is told: not of one about him, nor about somebody of his line.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn told_of(&mut self, who: Who, cases: Vec<ChartCase>) -> Result<Vec<ChartCase>, DeskError> {
+        let mut tx = self.store.begin_read().await?;
+        let mut told = Vec::with_capacity(cases.len());
+        for case in cases {
+            if case.reader != who.person && !same_line(&mut tx, who.person, case.reader).await? {
+                told.push(case);
+            }
+        }
+        Ok(told)
     }
 
     /// Writes a paper into the file of a complaint.
@@ -141,7 +156,7 @@ impl Desk<'_> {
         if !hand.is_office {
             return Err(DeskError::Forbidden);
         }
-        let mut papers = list_papers(&mut tx, case.id).await?;
+        let mut papers = all_papers(&mut tx, case.id).await?;
         papers.retain(CasePaper::goes_into_pack);
         let body = json!({
             "case": case.id.to_string(),
@@ -204,6 +219,17 @@ impl Desk<'_> {
         update_paper(&mut tx, &paper, paper.version).await?;
         let record = record((&paper, version), kind, at, who.person);
         self.commit(tx, &[record], CasePaper { version, ..paper }).await
+    }
+}
+
+async fn all_papers(tx: &mut Tx, case: Id<ChartCase>) -> Result<Vec<CasePaper>, DeskError> {
+    let mut all: Vec<CasePaper> = Vec::new();
+    loop {
+        let page = list_papers(tx, case, all.last().map(|last| last.id)).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Projects: proposed with an assessment of what is minimum necessary, decided by somebody else, and the gate before the roles that are
 //! given for a project alone.
 
-use super::{Desk, DeskError, Done, Who, roles_of};
+use super::{Desk, DeskError, Done, Who, roles_of, vouched_for_by};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
@@ -54,6 +54,9 @@ impl Desk<'_> {
         if !ask.assessment.roles.iter().all(|role| self.rules.approval(role, None).is_some()) {
             return Err(DeskError::NotAllowed);
         }
+        if !self.rules.is_purpose(&ask.assessment.purpose) {
+            return Err(ProjectError::Title.into());
+        }
         let project = Project::propose(id, owner, ask.assessment, who.person, at)?;
         insert_project(&mut tx, &project).await?;
         let record = record((&project, 1), at, who.person);
@@ -75,6 +78,10 @@ impl Desk<'_> {
         let roles = roles_of(&mut tx, who.person, at).await?;
         self.permits(Act::Assess, &roles)?;
         let project = seen(&mut tx, id, version).await?;
+        // relies on (two-people)
+        if approves && vouched_for_by(&mut tx, who.person, &[project.proposed_by, project.owner]).await? {
+            return Err(ProjectError::Own.into());
+        }
         let decided =
             if approves { project.approve(who.person, comment, at)? } else { project.deny(who.person, comment, at)? };
         self.put_project(tx, decided, Vec::new(), (who, at)).await
@@ -176,7 +183,13 @@ impl Desk<'_> {
         // Held until the commit: it does not end meanwhile.
         lock_project(tx, id).await.map_err(|_| ProjectError::NotApproved)?;
         let project = find_project(tx, id).await?.ok_or(ProjectError::NotApproved)?;
-        Ok(project.covers(&wanted.role, &wanted.kinds, wanted.window.ends_at(), at)?)
+        // What nobody answers for gives nothing.
+        let owner = find_person(tx, project.owner).await?;
+        if owner.is_none_or(|owner| owner.left_at.is_some_and(|left| left <= at)) {
+            return Err(ProjectError::NotApproved.into());
+        }
+        let of_patients = (!wanted.patients.is_empty()).then_some(&wanted.kinds);
+        Ok(project.covers(&wanted.role, of_patients, wanted.window.ends_at(), at)?)
     }
 
     /// The same before what a request asked for is given: its project may have ended, or the policy may ask for one since.

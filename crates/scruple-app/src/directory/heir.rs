@@ -5,11 +5,12 @@
 use super::leave::line_above;
 use super::{Directory, DirectoryError};
 use scruple_core::{Id, Timestamp};
+use scruple_flow::connected::ConnectedSystem;
 use scruple_flow::{Account, ApproverKind};
 use scruple_store::limits::PAGE_ROWS_MAX;
 use scruple_store::{
-    Person, Subject, Subjects, Tx, list_accounts_owned, list_pending_requests, list_reports, pass_reports_on,
-    update_account,
+    Person, Subject, Subjects, Tx, list_accounts_owned, list_connected_systems, list_pending_requests, list_reports,
+    pass_reports_on, update_account, update_connected_system,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -67,12 +68,34 @@ impl Directory<'_> {
                 break;
             }
         }
+        if let Some(heir) = heir {
+            self.pass_systems_on(tx, (person, heir), at).await?;
+        }
         let reports = list_reports(tx, person, None).await?;
         let requests = self.waits_for(tx, &reports, at).await?;
         if let Some(heir) = heir {
             pass_reports_on(tx, person, heir, at).await?;
         }
         Ok(PassedOn { heir, reports, accounts, requests })
+    }
+
+    /// Connected systems for which somebody answered.
+    async fn pass_systems_on(
+        &mut self,
+        tx: &mut Tx,
+        (from, to): (Id<Person>, Id<Person>),
+        at: Timestamp,
+    ) -> Result<(), DirectoryError> {
+        let mut after = None;
+        loop {
+            let page = list_connected_systems(tx, after).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id);
+            for system in page.into_iter().filter(|system| system.owner == from) {
+                let passed = ConnectedSystem { owner: to, set_by: self.by, set_at: at, ..system };
+                update_connected_system(tx, &passed).await?;
+            }
+        }
     }
 
     /// The requests that a line manager of these people has to decide.

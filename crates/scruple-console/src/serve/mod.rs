@@ -180,7 +180,8 @@ impl Site {
         // Ids alone: whatever else somebody has typed into an address is not kept.
         let shown: Vec<&str> = path.split('/').filter(|part| id::<Person>(part).is_some()).collect();
         let facts = [("route", route.to_owned()), ("shown", shown.join(" ")), ("person", person.to_string())];
-        let is_own = matches!(act, Act::Access | Act::Ask | Act::Declare | Act::Emergency) && route != "/systems";
+        let is_own =
+            matches!(act, Act::Access | Act::Ask | Act::Declare | Act::Emergency) && !TELLS_OF_OTHERS.contains(&route);
         self.parts.pipeline.note(self.now(), "console_viewed", &facts).await.is_ok() || is_own
     }
 
@@ -193,6 +194,11 @@ impl Site {
         }
     }
 }
+
+/// Pages that everybody may ask for, and that tell of others as far as one may know.
+const TELLS_OF_OTHERS: [&str; 4] = ["/systems", "/search", "/projects", "/projects/{id}"];
+/// Forms whose answer shows what a page shows: it is recorded that somebody looked, as of the page.
+const LOOKS_BY_POST: [&str; 4] = ["/search", "/cases/{id}/papers", "/papers/{id}/release", "/cases/{id}/pack"];
 
 /// What a route asks of whoever comes: nothing, a sign-in, or that the console lets him do something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -548,7 +554,8 @@ async fn gate(State(site): State<Arc<Site>>, mut request: Request, next: Next) -
     };
     match signed {
         Ok(signed) => {
-            if method == "GET" && !site.viewed((path, request.uri().path()), *act, signed.person()).await {
+            let is_look = method == "GET" || LOOKS_BY_POST.contains(path);
+            if is_look && !site.viewed((path, request.uri().path()), *act, signed.person()).await {
                 return message(
                     StatusCode::SERVICE_UNAVAILABLE,
                     signed.frame(&site, None),

@@ -30,14 +30,17 @@ pub(super) async fn list(State(site): State<Arc<Site>>, signed: Signed, RawQuery
     }
 }
 
-async fn build_list(site: &Site, signed: &Signed, before: Option<Id<ChartCase>>) -> Result<Matters, StoreError> {
+async fn build_list(site: &Site, signed: &Signed, before: Option<Id<ChartCase>>) -> Result<Matters, DeskError> {
     let mut tx = site.parts.store.begin_read().await?;
     let cases = list_cases(&mut tx, before).await?;
     let is_full = i64::try_from(cases.len()).is_ok_and(|count| count >= PAGE_ROWS_MAX);
     let after = cases.last().filter(|_| is_full).map(|last| format!("/papers?before={}", last.id));
-    let mut rows = Vec::with_capacity(cases.len());
-    // A complaint about himself is none of his.
-    for case in cases.into_iter().filter(|case| case.reader != signed.person()) {
+    drop(tx);
+    let who = signed.who();
+    let told = site.desk(async |desk| Ok((desk.told_of(who, cases).await?, None))).await?;
+    let mut tx = site.parts.store.begin_read().await?;
+    let mut rows = Vec::with_capacity(told.len());
+    for case in told {
         rows.push(Matter {
             href: format!("/cases/{}/papers", case.id),
             reader: shown(&mut tx, case.reader).await?,

@@ -316,7 +316,14 @@ async fn history(site: &Site, person: Id<Person>) -> Result<Vec<Happened>, Store
             let to = name(&mut tx, heir).await?;
             sentence.push_str(&format!(", {} things went to {to}", ending.passed_on.len()));
         }
-        let mark = if ending.failed.is_empty() { Mark::over("Left") } else { Mark::bad("Left, not all taken") };
+        if !ending.waiting.is_empty() {
+            sentence.push_str(&format!(", {} are still to be removed in connected systems", ending.waiting.len()));
+        }
+        let mark = match (ending.failed.is_empty(), ending.waiting.is_empty()) {
+            (true, true) => Mark::over("Left"),
+            (true, false) => Mark::wait("Left, not all taken"),
+            (false, _) => Mark::bad("Left, not all taken"),
+        };
         if !ending.failed.is_empty() {
             sentence.push_str(&format!(", and {} could not be taken", ending.failed.len()));
         }

@@ -123,10 +123,13 @@ async fn by_id(site: &Site, signed: &Signed, asked: &str) -> Result<Vec<Found>, 
             let about = format!("asked {}", when(question.asked_at).words);
             rows.push(found(format!("/charts/{uuid}"), "The history of a chart".to_owned(), about));
         }
-        if let Some(case) = find_case(&mut tx, Id::from_uuid(uuid)).await?.filter(|one| one.reader != signed.person()) {
+        let case = find_case(&mut tx, Id::from_uuid(uuid)).await?;
+        let who = signed.who();
+        let case = site.desk(async |desk| Ok((desk.told_of(who, case.into_iter().collect()).await?, None))).await?;
+        rows.extend(case.iter().map(|case| {
             let about = format!("opened {}", when(case.opened_at).words);
-            rows.push(found(format!("/cases/{uuid}"), "A complaint".to_owned(), about));
-        }
+            found(format!("/cases/{uuid}"), "A complaint".to_owned(), about)
+        }));
     }
     if signed.may(&pack, Act::Roles)
         && let Some(version) = find_pack(&mut tx, Id::from_uuid(uuid)).await?

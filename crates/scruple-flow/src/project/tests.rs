@@ -135,22 +135,27 @@ fn an_assessment_is_whole_or_it_is_none() {
 
 #[test]
 fn what_is_given_for_it_is_within_the_assessment_and_ends_with_it() {
-    let whole = Kinds::Whole;
-    let labs: Kinds = "labs".parse().unwrap();
-    let notes: Kinds = "notes".parse().unwrap();
-    let ask = |state: ProjectState, code: &str, kinds: &Kinds, until: i64, now: i64| {
+    let whole = Some(&Kinds::Whole);
+    let (labs, notes): (Kinds, Kinds) = ("labs".parse().unwrap(), "notes".parse().unwrap());
+    let (labs, notes) = (Some(&labs), Some(&notes));
+    let ask = |state: ProjectState, code: &str, kinds: Option<&Kinds>, until: i64, now: i64| {
         project(state).covers(&role(code), kinds, at(until), at(now)).map_err(ProjectError::code)
     };
     let approved = || states().remove(1);
-    assert_eq!(ask(approved(), "quality_analyst", &labs, 100 * DAY, 9), Ok(()));
-    assert_eq!(ask(approved(), "quality_analyst", &whole, 100 * DAY, 9), Ok(()));
-    assert_eq!(ask(approved(), "quality_analyst", &notes, 50, 9), Err("beyond_project"));
-    assert_eq!(ask(approved(), "nurse", &labs, 50, 9), Err("beyond_project"));
-    assert_eq!(ask(approved(), "quality_analyst", &labs, 100 * DAY + 1, 9), Err("longer_than_project"));
-    assert_eq!(ask(approved(), "quality_analyst", &labs, 100 * DAY, 100 * DAY), Err("project_not_approved"));
+    assert_eq!(ask(approved(), "quality_analyst", labs, 100 * DAY, 9), Ok(()));
+    assert_eq!(ask(approved(), "quality_analyst", None, 100 * DAY, 9), Ok(()), "the role itself");
+    assert_eq!(
+        ask(approved(), "quality_analyst", whole, 100 * DAY, 9),
+        Err("beyond_project"),
+        "everything of patients"
+    );
+    assert_eq!(ask(approved(), "quality_analyst", notes, 50, 9), Err("beyond_project"));
+    assert_eq!(ask(approved(), "nurse", labs, 50, 9), Err("beyond_project"));
+    assert_eq!(ask(approved(), "quality_analyst", labs, 100 * DAY + 1, 9), Err("longer_than_project"));
+    assert_eq!(ask(approved(), "quality_analyst", labs, 100 * DAY, 100 * DAY), Err("project_not_approved"));
     for state in [0, 2, 3, 4] {
         let state = states().remove(state);
-        assert_eq!(ask(state, "quality_analyst", &labs, 50, 9), Err("project_not_approved"));
+        assert_eq!(ask(state, "quality_analyst", labs, 50, 9), Err("project_not_approved"));
     }
     assert_eq!(project(approved()).code_at(at(100 * DAY)), "ended");
 }

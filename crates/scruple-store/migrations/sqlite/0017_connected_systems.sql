@@ -130,7 +130,7 @@ BEGIN SELECT RAISE(ABORT, 'drift begins open or asked'); END;
 CREATE TRIGGER drift_goes_on BEFORE UPDATE ON drift
 WHEN OLD.closed_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.system <> OLD.system OR NEW.kind <> OLD.kind OR NEW.about_blind <> OLD.about_blind
   OR NEW.opened_at <> OLD.opened_at OR NEW.version <> OLD.version + 1 OR (OLD.cause = 'ended' AND NEW.cause <> 'ended')
-  OR (NEW.state = 'open' AND OLD.state <> 'excepted') OR (NEW.state = 'excepted' AND OLD.state <> 'open')
+  OR (NEW.state = 'open' AND OLD.state NOT IN ('open', 'excepted')) OR (NEW.state = 'excepted' AND OLD.state NOT IN ('open', 'excepted'))
   OR (NEW.state = 'confirmed' AND OLD.state <> 'asked')
   OR (OLD.state = 'asked' AND NEW.state IN ('asked', 'confirmed')
       AND (NEW.asked_at <> OLD.asked_at OR NEW.attempts < OLD.attempts OR NEW.attempts > OLD.attempts + 1))

@@ -132,25 +132,45 @@ pub struct Systems {
 }
 
 impl Systems {
-    /// Works until the end.
-    pub async fn keep(self, mut stop: watch::Receiver<bool>) {
+    /// Works until the end: each system by itself, so that one that hangs keeps no other waiting.
+    pub async fn keep(self, stop: watch::Receiver<bool>) {
+        let all = Arc::new(self);
+        let mut workers = tokio::task::JoinSet::new();
+        for code in all.connectors.keys().cloned() {
+            workers.spawn(Arc::clone(&all).work(move |_, system| system == code, stop.clone()));
+        }
+        workers.spawn(all.work(|all, system| !all.connectors.contains_key(system), stop));
+        while let Some(ended) = workers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(error = %error, "a worker of connected systems has ended");
+            }
+        }
+    }
+
+    async fn work(
+        self: Arc<Self>,
+        is_mine: impl Fn(&Self, &str) -> bool + Send + Sync + 'static,
+        mut stop: watch::Receiver<bool>,
+    ) {
         while !pause(WORK_EVERY, &mut stop).await {
             let mut rng = SystemRng;
             let mut directory = Directory::of_the_clock(&self.store, &self.lease, self.clock.as_ref(), &mut rng);
             let mut ended = stop.clone();
-            // What is under way when the node stops is done again at its next start.
+            let is_mine = |code: &str| is_mine(&self, code);
+            // What is under way when the node stops is done again by whoever claims the system next, a quarter of an hour later at most.
             let worked = tokio::select! {
-                worked = directory.work_on_systems(&self.connectors, self.times) => worked,
+                worked = directory.work_on_systems(&self.connectors, self.times, &is_mine) => worked,
                 _ = ended.wait_for(|stop| *stop) => return,
             };
             match worked {
                 Ok(work) if work != SystemsWork::default() => {
-                    let SystemsWork { read, failed, tried, judged } = work;
+                    let SystemsWork { read, failed, tried, judged, broken } = work;
                     tracing::info!(
                         read,
                         failed,
                         tried,
                         judged,
+                        broken,
                         "connected systems are compared with what is held here"
                     );
                 }

@@ -6,11 +6,13 @@ use super::{SystemsReach, system_record};
 use crate::record::Record;
 use scruple_core::{Id, Timestamp};
 use scruple_flow::RoleCode;
-use scruple_flow::connected::{ConnectedSystem, ConnectorKind, Drift, RightMeaning, SystemCode, SystemRight};
+use scruple_flow::connected::{
+    ConnectedSystem, ConnectorKind, Drift, DriftError, RightMeaning, SystemCode, SystemRight,
+};
 use scruple_policy::Pack;
 use scruple_store::{
     Aggregate, Person, StoreError, Subjects, Tx, find_connected_system, find_drift, find_person, find_system_right,
-    insert_connected_system, update_connected_system, update_system_right,
+    insert_connected_system, list_holdings_of, update_connected_system, update_system_right,
 };
 use serde_json::json;
 
@@ -136,6 +138,10 @@ impl Directory<'_> {
         }
         let was = known.meaning.role().map(ToString::to_string);
         let by = self.by;
+        // Nobody says of a right that he has himself that it is nothing.
+        if list_holdings_of(&mut tx, by).await?.iter().any(|holding| holding.right == Some(id)) {
+            return Err(DriftError::Own.into());
+        }
         let meaning = match role {
             Some(role) => RightMeaning::Role { role, by, at },
             None => RightMeaning::Nothing { by, at },

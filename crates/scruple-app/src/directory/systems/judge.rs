@@ -10,8 +10,8 @@ use scruple_flow::connected::{
     ConnectedSystem, Drift, DriftCause, DriftError, DriftKind, DriftState, SystemRight, There,
 };
 use scruple_store::{
-    DriftFilter, Person, StoreError, SystemHolding, Tx, due_removals, find_holding, insert_drift, list_drift,
-    list_holdings_of, missing_holdings, unbacked_holdings, undecided_rights,
+    DriftFilter, Person, StoreError, SystemHolding, Tx, due_removals, find_holding, find_open_drift, insert_drift,
+    list_drift, list_holdings_of, missing_holdings, unbacked_holdings, undecided_rights,
 };
 use std::collections::BTreeMap;
 
@@ -77,7 +77,11 @@ impl Directory<'_> {
         let mut done = 0;
         for drift in open {
             let next = match wrong.remove(&key(&drift)) {
-                Some(wrong) => goes_on(&drift, (system, &wrong), now),
+                Some(wrong) => {
+                    let known = drift.clone().of(wrong.person);
+                    let told = (known != drift).then(|| (known.clone(), "drift_person_known"));
+                    goes_on(&known, (system, &wrong), now).or(told)
+                }
                 None => self.ends(system, &drift, now).await?,
             };
             if let Some((next, event)) = next {
@@ -171,17 +175,16 @@ impl Directory<'_> {
         if holdings.is_empty() {
             return Ok(Vec::new());
         }
-        let filter = DriftFilter { person: Some(person), ..DriftFilter::default() };
-        let open = list_drift(tx, filter, None).await?;
-        let mut open: BTreeMap<_, _> = open.into_iter().map(|drift| ((drift.system, key(&drift)), drift)).collect();
         let mut records = Vec::new();
         for holding in holdings.into_iter().take(SYSTEM_LEAVES_MAX) {
             let (system, kind) = (holding.system, kind(holding.right));
             let wrong = Wrong::held(holding, kind, DriftCause::Ended);
-            match open.remove(&(system, wrong.key())) {
+            // Whoever's it was taken to be: the account may have been there before its person was.
+            let about = (wrong.account.as_ref().map(Phi::expose), wrong.right);
+            match find_open_drift(tx, system, kind, about).await? {
                 Some(Drift { state: DriftState::Asked(_), .. }) => {}
                 Some(known) => {
-                    let asked = known.asked(None, DriftCause::Ended, at)?;
+                    let asked = known.of(Some(person)).asked(None, DriftCause::Ended, at)?;
                     records.push(self.put_drift(tx, asked, ("removal_asked", Some(self.by)), at).await?.1);
                 }
                 None => {

@@ -33,10 +33,12 @@ pub struct SystemsWork {
     pub tried: usize,
     /// What was found, asked, confirmed, closed.
     pub judged: usize,
+    /// Systems that could not be worked on.
+    pub broken: usize,
 }
 
 impl Directory<'_> {
-    /// Works on every connected system once. Done twice it is done once.
+    /// Works once on each connected system that is `is_mine` by its code. Done twice it is done once.
     ///
     /// # Errors
     /// The database failed; what was not finished is done again.
@@ -44,14 +46,19 @@ impl Directory<'_> {
         &mut self,
         connectors: &Connectors,
         times: SystemTimes,
+        is_mine: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<SystemsWork, DirectoryError> {
         let (mut work, mut after) = (SystemsWork::default(), None);
         loop {
             let page = list_connected_systems(&mut self.store.begin_read().await?, after).await?;
             let Some(last) = page.last() else { return Ok(work) };
             after = Some(last.id);
-            for system in page {
-                self.work_on(&system, (connectors, times), &mut work).await?;
+            for system in page.into_iter().filter(|system| is_mine(system.code.as_str())) {
+                // What is wrong with one keeps no other waiting.
+                if let Err(error) = self.work_on(&system, (connectors, times), &mut work).await {
+                    tracing::warn!(system = %system.code, error = %error, "a connected system is not worked on");
+                    work.broken += 1;
+                }
             }
         }
     }

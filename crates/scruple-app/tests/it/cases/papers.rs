@@ -17,6 +17,13 @@ static PACK: LazyLock<Pack> = LazyLock::new(|| read(&PackFiles::embedded()).unwr
 const WORDS: &str = "She fears that her former husband looked";
 const WHY: &str = "The regulator has asked for our assessment of this access";
 
+/// What papers say, in the order of their letters: they are of one instant.
+fn sorted(papers: &[CasePaper]) -> String {
+    let mut texts: Vec<&str> = papers.iter().map(|paper| paper.text.expose().as_str()).collect();
+    texts.sort_unstable();
+    texts.join(" ")
+}
+
 /// The privacy office, counsel, HR, a nurse about whom somebody complains, a nurse, an administrator.
 struct House<'a> {
     world: &'a World,
@@ -74,7 +81,7 @@ impl<'a> House<'a> {
         done.map(|done| done.now).map_err(|error| error.code())
     }
 
-    /// What somebody reads, in the order in which it was written.
+    /// What somebody reads.
     async fn read_by(&mut self, login: &str, case: &ChartCase) -> String {
         let who = self.who(login);
         match self.desk().papers(who, case.id).await {
@@ -86,10 +93,7 @@ impl<'a> House<'a> {
     async fn packed(&mut self, login: &str, case: &ChartCase) -> String {
         let who = self.who(login);
         match self.desk().make_pack(who, case.id).await {
-            Ok(done) => {
-                let papers = &done.now.papers;
-                papers.iter().map(|paper| paper.text.expose().as_str()).collect::<Vec<_>>().join(" ")
-            }
+            Ok(done) => sorted(&done.now.papers),
             Err(error) => error.code().to_owned(),
         }
     }
@@ -106,7 +110,7 @@ async fn a_privileged_paper_is_never_in_a_pack_without_counsel_s_act() {
         house.written("pia", &case, "question", Some(Wall::Counsel)).await.unwrap();
         for (login, expected) in [
             ("pia", "notes"),
-            ("carl", "notes CanaryMemo question"),
+            ("carl", "CanaryMemo notes question"),
             ("hana", "CanarySanction"),
             ("nora", "unknown"),
             ("nils", "unknown"),
@@ -134,8 +138,8 @@ async fn a_privileged_paper_is_never_in_a_pack_without_counsel_s_act() {
         assert_eq!(house.packed("pia", &case).await, "notes");
         house.desk().release_paper(carl, memo.id, 1, why()).await.unwrap();
         assert_eq!(house.desk().release_paper(carl, memo.id, 1, why()).await.unwrap_err().code(), "changed");
-        assert_eq!(house.packed("pia", &case).await, "notes CanaryMemo");
-        assert_eq!(house.read_by("pia", &case).await, "notes CanaryMemo");
+        assert_eq!(house.packed("pia", &case).await, "CanaryMemo notes");
+        assert_eq!(house.read_by("pia", &case).await, "CanaryMemo notes");
         // Taken back, it is in no later pack.
         house.desk().wall_paper(carl, memo.id, 2, Wall::Counsel).await.unwrap();
         assert_eq!(house.packed("pia", &case).await, "notes");

@@ -1,14 +1,14 @@
 //! Projects: no role for one before it was assessed, nothing beyond its assessment, and all of it ends with it (RV-09).
 
 use super::ENGINE;
-use crate::support::{World, with_world};
+use crate::support::{World, at, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::{Ask, Desk, DeskError, Narrower, ProjectAsk, Who, open_projects};
 use scruple_core::{Id, Phi, new_id};
 use scruple_flow::{AccessRequest, Assessment, DataLevel, Person, Project, RequestTask};
 use scruple_policy::{Pack, PackFiles, read};
-use scruple_store::find_grant;
+use scruple_store::{Subject, find_grant, insert_enrolment, use_enrolment};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -145,6 +145,15 @@ async fn a_role_for_projects_is_given_for_one_that_was_assessed_and_ends_with_it
             let who = house.who(login);
             assert_eq!(code(house.desk().decide_project(who, (proposed.id, 1), true, comment()).await), expected);
         }
+        // Whom who proposed it has let in decides for him as little.
+        let paul = house.who("paul");
+        let mut tx = world.store.begin().await.unwrap();
+        let (id, lasts) = (world.id(), (at(0), at(10_000_000)));
+        insert_enrolment(&mut tx, id, (paul.person, nora.person), [7; 32], lasts).await.unwrap();
+        use_enrolment(&mut tx, id, world.now()).await.unwrap();
+        world.commit(tx, Subject::Person(paul.person)).await;
+        let puppet = house.desk().decide_project(paul, (proposed.id, 1), true, comment()).await;
+        assert_eq!(code(puppet), "own_project");
         let pia = house.who("pia");
         house.desk().decide_project(pia, (proposed.id, 1), true, comment()).await.unwrap();
         let again = house.desk().decide_project(pia, (proposed.id, 1), false, comment()).await;

@@ -14,10 +14,11 @@ async fn people_are_found_by_part_of_what_they_are_called_now() {
         assert_eq!(find("ana").await, []);
         let ana = world.person("ana.ruiz").await;
         let bea = world.person("bea.anand").await;
-        assert_eq!(find("ana").await, [ana, bea]);
+        let (first, second) = (ana.min(bea), ana.max(bea));
+        assert_eq!(find("ana").await, [first, second]);
         assert_eq!(find("ruiz").await, [ana]);
-        assert_eq!(roster.find(&world.store, "ana", (Some(ana), 10)).await.unwrap(), [bea]);
-        assert_eq!(roster.find(&world.store, "ana", (None, 1)).await.unwrap(), [ana]);
+        assert_eq!(roster.find(&world.store, "ana", (Some(first), 10)).await.unwrap(), [second]);
+        assert_eq!(roster.find(&world.store, "ana", (None, 1)).await.unwrap(), [first]);
         let known = find_person(&mut world.store.begin_read().await.unwrap(), ana).await.unwrap().unwrap();
         let (name, login) = (Phi::new("Ana ØSTBERG".to_owned()), "ana.ostberg".parse().unwrap());
         let mut tx = world.store.begin().await.unwrap();

@@ -159,7 +159,7 @@ async fn works(world: &World, elsewhere: &Arc<Elsewhere>) -> SystemsWork {
     world.clock.advance_micros(1_000_000);
     let mut rng = ChaCha20Rng::seed_from_u64(world.now().micros().unsigned_abs());
     let mut directory = Directory::of_the_clock(&world.store, &world.lease, &*world.clock, &mut rng);
-    directory.work_on_systems(&connectors, TIMES).await.unwrap()
+    directory.work_on_systems(&connectors, TIMES, &|_| true).await.unwrap()
 }
 
 fn pass(world: &World, seconds: i64) {
@@ -287,6 +287,39 @@ async fn a_right_that_is_given_past_scruple_is_found_by_the_next_reading_and_rem
         let wrong: Vec<_> =
             told(world).await.into_iter().filter(|one| one.contains("pat") && one.ends_with("open")).collect();
         assert_eq!(wrong, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn somebody_whose_account_was_there_before_him_leaves_all_the_same() {
+    with_world(ENGINE, async |world| {
+        let elsewhere = Elsewhere::new(ConnectorKind::Scim);
+        elsewhere.give("ana", &["wards"]);
+        elsewhere.give("bea", &["wards"]);
+        let system = connected(world, ConnectorKind::Scim, false).await;
+        works(world, &elsewhere).await;
+        stands_for(world, &system, "wards", Some("nurse")).await;
+        works(world, &elsewhere).await;
+        let of = async |name: &str, kind: DriftKind| {
+            let all = drift(world).await;
+            all.into_iter()
+                .find(|one| one.kind == kind && one.account.as_ref().is_some_and(|there| there.expose().name == name))
+        };
+        assert_eq!(of("ana", DriftKind::Extra).await.unwrap().person, None);
+        let (ana, bea) = (world.person("ana").await, world.person("bea").await);
+        pass(world, 60);
+        works(world, &elsewhere).await;
+        // Whose it is was told since.
+        assert_eq!(of("ana", DriftKind::Extra).await.unwrap().person, Some(ana));
+        for person in [ana, bea] {
+            acting(world, world.asker, async |directory| directory.ends_now(person).await).await.unwrap();
+        }
+        for name in ["ana", "bea"] {
+            assert_eq!(of(name, DriftKind::Extra).await.unwrap().state.code(), "asked", "{name}");
+        }
+        works(world, &elsewhere).await;
+        assert!(!elsewhere.grants("ana", "wards") && !elsewhere.is_active("bea"));
     })
     .await;
 }
@@ -517,7 +550,7 @@ async fn a_worker_that_dies_leaves_nothing_half_done_and_holds_the_system_for_a_
         let none = Elsewhere::new(ConnectorKind::Scim);
         let connectors: Connectors = [("elsewhere".to_owned(), none as _)].into();
         let asked = acting(world, world.asker, async |directory| {
-            directory.work_on_systems(&connectors, TIMES).await.unwrap();
+            directory.work_on_systems(&connectors, TIMES, &|_| true).await.unwrap();
         });
         asked.await;
         let until = world.now().plus_micros(100_000_000);

@@ -9,10 +9,10 @@ use scruple_flow::connected::{
 };
 use scruple_store::{
     DriftFilter, Person, StoreError, Subject, Subjects, SystemHolding, delete_holding, due_removals,
-    find_connected_system, find_drift, find_holding, find_system_right, insert_connected_system, insert_drift,
-    insert_holding, insert_system_right, list_connected_systems, list_drift, list_holdings, list_holdings_of,
-    list_system_rights, mark_person_left, missing_holdings, note_reading, unbacked_holdings, undecided_rights,
-    update_connected_system, update_drift, update_system_right,
+    find_connected_system, find_drift, find_holding, find_open_drift, find_system_right, insert_connected_system,
+    insert_drift, insert_holding, insert_system_right, list_connected_systems, list_drift, list_holdings,
+    list_holdings_of, list_system_rights, mark_person_left, missing_holdings, note_reading, unbacked_holdings,
+    undecided_rights, update_connected_system, update_drift, update_system_right,
 };
 use std::collections::BTreeSet;
 
@@ -287,6 +287,10 @@ async fn drift_reads_back_in_every_state_and_is_confirmed_by_a_later_reading_alo
         };
         insert(&open).await.unwrap();
         assert_eq!(find_drift(&mut db.read().await, open.id).await.unwrap().unwrap(), open);
+        let account = open.account.as_ref().map(|there| there.expose());
+        let about = (account, open.right);
+        let same = find_open_drift(&mut db.read().await, open.system, open.kind, about).await.unwrap();
+        assert_eq!(same.as_ref(), Some(&open));
         let twice = insert(&Drift { id: db.id(), ..open.clone() }).await;
         assert!(matches!(twice, Err(StoreError::Conflict(_))), "one of a kind at a time: {twice:?}");
 
