@@ -85,7 +85,7 @@ impl<'a> House<'a> {
     async fn read_by(&mut self, login: &str, case: &ChartCase) -> String {
         let who = self.who(login);
         match self.desk().papers(who, case.id).await {
-            Ok(papers) => papers.papers.iter().map(|paper| paper.text.expose().as_str()).collect::<Vec<_>>().join(" "),
+            Ok(papers) => sorted(&papers.papers),
             Err(error) => error.code().to_owned(),
         }
     }
