@@ -225,7 +225,7 @@ impl Acting {
     pub fn step_up(&self, pack: &Pack) -> Option<Value> {
         let rules = &pack.sign_in;
         let factors = self.refused == Some(SignInRefused::Factors);
-        if !factors && !(self.refused.is_none() && self.may_confirm) {
+        if !(factors || self.refused.is_none() && self.may_confirm) {
             return None;
         }
         let mut step_up = Map::new();

@@ -89,7 +89,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
     for review in reviews.iter().filter(|one| one.reader == person && one.account.is_none()) {
         sentences.extend(sentence(site, review).await?);
     }
-    sentences.sort_by(|(one, _), (other, _)| one.cmp(other));
+    sentences.sort_by_key(|(place, _)| *place);
     let mut ending: Vec<(Timestamp, EndingRow)> = Vec::new();
     for grant in grants.iter().filter(|grant| grant.window.ends_at() <= soon) {
         let until = grant.window.ends_at();

@@ -50,7 +50,7 @@ fn last(world: &World) -> (Vec<String>, Option<String>) {
     match world.entries().pop().unwrap().body {
         EntryBody::Release { request, .. } => (request.unwrap().lacking, None),
         EntryBody::Refusal { request, code, .. } => (request.unwrap().lacking, Some(code)),
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 

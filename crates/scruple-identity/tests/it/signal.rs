@@ -39,7 +39,10 @@ fn compliance(current: &str) -> Value {
     })
 }
 
-fn verify(claims: &Value) -> Result<Vec<(String, Option<bool>, String, i64)>, SignalError> {
+/// The device, whether it is compliant, its facts, and when that was so.
+type Told = (String, Option<bool>, String, i64);
+
+fn verify(claims: &Value) -> Result<Vec<Told>, SignalError> {
     let transmitter = transmitter(1);
     let signals = Signals::new(transmitter.jwks(), parties()).unwrap();
     let signal = signals.verify(&transmitter.issue_event(claims).unwrap(), NOW)?;

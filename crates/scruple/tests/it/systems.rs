@@ -126,7 +126,7 @@ fn what_another_node_grants_past_this_one_is_found_removed_and_seen_to_be_gone()
     let gone =
         eventually("the removal", SOON, || drift("extra", "pat.plain").filter(|one| one["state"] == "confirmed"));
     assert!(gone["read_at"].is_string() && gone["attempts"] == 1, "{gone}");
-    assert_eq!(warehouse.members(&wards), [nia.clone()], "and nobody else's");
+    assert_eq!(warehouse.members(&wards), std::slice::from_ref(&nia), "and nobody else's");
 
     // IL-11: who leaves here is out there, and the termination tells of it.
     let leave = format!("/api/v1/people/{}/leave", id("nia.nurse"));

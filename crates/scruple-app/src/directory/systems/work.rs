@@ -72,7 +72,8 @@ impl Directory<'_> {
         work.judged += self.judge(system, times).await?;
         let connector = connectors.get(system.code.as_str()).filter(|connector| connector.kind() == system.kind);
         let has_removals = system.kind == ConnectorKind::Scim && !self.removals(system).await?.is_empty();
-        if !system.is_due(times.every_micros, self.clock.now()) && !(has_removals && connector.is_some()) {
+        let is_due = system.is_due(times.every_micros, self.clock.now());
+        if !(is_due || has_removals && connector.is_some()) {
             return Ok(());
         }
         let now = self.clock.now();

@@ -86,7 +86,7 @@ async fn a_system_reads_back_is_taken_by_one_worker_and_never_goes_back_behind_a
         assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
         let read = async || find_connected_system(&mut db.read().await, one.id).await.unwrap().unwrap();
         assert_eq!(read().await, one);
-        assert_eq!(list_connected_systems(&mut db.read().await, None).await.unwrap(), [one.clone()]);
+        assert_eq!(list_connected_systems(&mut db.read().await, None).await.unwrap(), std::slice::from_ref(&one));
         assert_eq!(list_connected_systems(&mut db.read().await, Some(one.id)).await.unwrap(), []);
         let note = async |second: i64, failure: Option<ReadFailure>| {
             let mut tx = db.begin().await;
