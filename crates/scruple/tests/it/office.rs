@@ -188,3 +188,30 @@ fn a_role_for_projects_waits_for_an_assessment_that_somebody_else_has_made() {
     assert!(ask(&id).text().contains("The project is not approved, or it is over."));
     node.stops();
 }
+
+/// RB-15: everything of a patient as billing gets it: what a claim needs, and no document, note or narrative.
+#[test]
+fn the_biller_s_everything_has_codes_and_no_prose() {
+    let world = World::new();
+    let (mut node, line) = demo(&world);
+    let path = format!("Patient/{}/$everything", Hospital::patient_id(2));
+    let types = |role: &str| -> (Vec<String>, String) {
+        let answer = reads(&node, &line, role, &path).is(200);
+        let bundle = answer.json();
+        let entries = bundle["entry"].as_array().unwrap();
+        let types = entries.iter().map(|entry| entry["resource"]["resourceType"].as_str().unwrap().to_owned());
+        (types.collect(), answer.text())
+    };
+    let (of_biller, text) = types("biller");
+    for needed in ["Claim", "Coverage", "Encounter", "Condition"] {
+        assert!(of_biller.iter().any(|one| one == needed), "{needed}: {of_biller:?}");
+    }
+    for hidden in ["DocumentReference", "Observation", "DiagnosticReport", "Communication"] {
+        assert!(!of_biller.iter().any(|one| one == hidden), "{hidden}");
+    }
+    assert!(!text.contains("\"note\"") && !text.contains("\"div\""), "{text}");
+    // The record has what is not shown.
+    let (of_nurse, _) = types("nurse");
+    assert!(of_nurse.iter().any(|one| one == "Observation"), "{of_nurse:?}");
+    node.stops();
+}
