@@ -165,8 +165,8 @@ pub use review::{
 };
 pub use seal::{BLIND_COLUMNS, SEALED_COLUMNS, SealError, Sealer};
 pub use session::{
-    Ceremony, NewSession, Session, WaitingCeremony, clear_sign_in_failures, confirm_session, count_sign_in_failure,
-    end_session, end_sessions_of, find_session, insert_session, open_sessions, sign_in_failures,
+    Ceremony, NewSession, Session, SignInFailures, WaitingCeremony, clear_sign_in_failures, confirm_session,
+    count_sign_in_failure, end_session, end_sessions_of, find_session, insert_session, open_sessions, sign_in_failures,
 };
 pub use shard::{ShardId, ShardLease, list_shards};
 pub use step::{insert_step, steps_of};

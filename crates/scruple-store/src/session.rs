@@ -270,19 +270,29 @@ impl Store {
     }
 }
 
-/// How often signing in has failed since an instant, and since when it fails.
+/// How often signing in has failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SignInFailures {
+    /// Since the instant that was asked for.
+    pub lately: i64,
+    /// Since the person last signed in.
+    pub in_a_row: i64,
+}
+
+/// How often signing in has failed: since an instant, and since it last succeeded.
 ///
 /// # Errors
 /// The database failed.
-pub async fn sign_in_failures(tx: &mut Tx, person: Id<Person>, since: Timestamp) -> Result<i64, StoreError> {
-    const SQL: &str = "SELECT failures FROM sign_in_failure WHERE person = $1 AND since > $2";
-    let row: Option<(i64,)> = on_engine!(tx, |conn| {
+pub async fn sign_in_failures(tx: &mut Tx, person: Id<Person>, since: Timestamp) -> Result<SignInFailures, StoreError> {
+    const SQL: &str =
+        "SELECT CASE WHEN since > $2 THEN failures ELSE 0 END, in_a_row FROM sign_in_failure WHERE person = $1";
+    let row: Option<(i64, i64)> = on_engine!(tx, |conn| {
         sqlx::query_as(SQL).bind(person.uuid()).bind(since.micros()).fetch_optional(conn).await?
     });
-    Ok(row.map_or(0, |(failures,)| failures))
+    Ok(row.map_or_else(SignInFailures::default, |(lately, in_a_row)| SignInFailures { lately, in_a_row }))
 }
 
-/// Counts a failure; those before `since` no longer count.
+/// Counts a failure; those before `since` count only among those in a row.
 ///
 /// # Errors
 /// The database failed.
@@ -292,10 +302,11 @@ pub async fn count_sign_in_failure(
     since: Timestamp,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO sign_in_failure (person, failures, since) VALUES ($1, 1, $3)
+    const SQL: &str = "INSERT INTO sign_in_failure (person, failures, since, in_a_row) VALUES ($1, 1, $3, 1)
                        ON CONFLICT (person) DO UPDATE
                        SET failures = CASE WHEN sign_in_failure.since > $2 THEN sign_in_failure.failures + 1 ELSE 1 END,
-                           since = CASE WHEN sign_in_failure.since > $2 THEN sign_in_failure.since ELSE $3 END";
+                           since = CASE WHEN sign_in_failure.since > $2 THEN sign_in_failure.since ELSE $3 END,
+                           in_a_row = sign_in_failure.in_a_row + 1";
     on_engine!(tx, |conn| {
         sqlx::query(SQL).bind(person.uuid()).bind(since.micros()).bind(at.micros()).execute(conn).await?;
     });

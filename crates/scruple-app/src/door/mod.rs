@@ -39,6 +39,9 @@ const CEREMONY_MICROS: i64 = 300_000_000;
 const FAILURES_MAX: i64 = 5;
 /// How long that while is.
 const FAILURES_MICROS: i64 = 15 * 60_000_000;
+/// Failures in a row, however far apart, after which codes of an app open nothing until the person has come in by another way
+/// (NIST SP 800-63B, 5.2.2: 100 at most).
+const IN_A_ROW_MAX: i64 = 50;
 /// How old what is written of a session's use may get.
 const SEEN_MICROS: i64 = 15_000_000;
 
@@ -67,6 +70,9 @@ pub enum DoorError {
     /// Too many codes were wrong; passkeys still open.
     #[error("too many codes were wrong; wait a quarter of an hour, or use a passkey")]
     Locked,
+    /// So many codes were wrong in a row that none is looked at until the person has come in by another way.
+    #[error("too many codes were wrong in a row; use a passkey or a recovery code, or ask for a new link")]
+    Closed,
     /// The one-time link is unknown, used, or too old.
     #[error("the link is not valid, or was used")]
     Link,
@@ -110,6 +116,7 @@ impl DoorError {
         match self {
             Self::Refused => "sign_in_refused",
             Self::Locked => "sign_in_locked",
+            Self::Closed => "sign_in_closed",
             Self::Link => "link_invalid",
             Self::OwnLink => "link_own",
             Self::Over => "session_over",
@@ -338,6 +345,8 @@ impl Door<'_> {
         for old in list_credentials(&mut tx, person).await? {
             remove_credential(&mut tx, old.id, old.version, at).await?;
         }
+        // What others have guessed at was of the app that is gone.
+        clear_sign_in_failures(&mut tx, person).await?;
         let ended = end_sessions_of(&mut tx, person, None, person, ("enrolled_again", at)).await?;
         let id: Id<Credential> = new_id(at, self.rng);
         insert_credential(&mut tx, &NewCredential { id, person, kind, lookup: &lookup, secret: &bytes, at }).await?;
@@ -421,7 +430,11 @@ impl Door<'_> {
         let credentials = list_credentials(tx, person).await?;
         // A recovery code has too many forms to be guessed: who is locked out by another's guesses comes in by one.
         let Some(typed) = RecoveryCode::parse(code) else {
-            if sign_in_failures(tx, person, at.plus_micros(-FAILURES_MICROS)).await? >= FAILURES_MAX {
+            let failed = sign_in_failures(tx, person, at.plus_micros(-FAILURES_MICROS)).await?;
+            if failed.in_a_row >= IN_A_ROW_MAX {
+                return Err(DoorError::Closed);
+            }
+            if failed.lately >= FAILURES_MAX {
                 return Err(DoorError::Locked);
             }
             return self.app_code(tx, &credentials, code, at).await;
@@ -469,7 +482,7 @@ impl Door<'_> {
         if matches!(error, DoorError::Refused) {
             count_sign_in_failure(&mut tx, person, at.plus_micros(-FAILURES_MICROS), at).await?;
         }
-        if matches!(error, DoorError::Refused | DoorError::Locked) {
+        if matches!(error, DoorError::Refused | DoorError::Locked | DoorError::Closed) {
             let record = Record::sign_in_failed(new_id(at, self.rng), person, error.code(), at);
             self.commit(tx, &[record]).await?;
         }

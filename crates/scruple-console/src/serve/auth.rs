@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 const DEVICES: [(&str, &str); 2] = [("own", "My own device"), ("shared", "A shared workstation")];
 const NO_MATCH: &str = "That did not match. Look at the time on your telephone, and type the code that shows now. \
-                        After five wrong codes none is looked at for a quarter of an hour; a passkey and a recovery code are.";
+                        After five wrong codes none is looked at for a quarter of an hour, and after fifty in a row none at all; \
+                        a passkey and a recovery code are.";
 
 /// `GET /sign-in`.
 pub(super) async fn sign_in(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {

@@ -3,6 +3,7 @@
 //
 //   npm ci && node axe.mjs http://127.0.0.1:PORT FOLDER [light | dark | phone | phone-dark | use]...
 //
+// FOLDER is where screenshots go; with - in its place none are made.
 // Without a name: all but phone-dark. `use` is the keyboard, a user's way through the pages, and a passkey.
 // Needs Debian's chromium, or SCRUPLE_TEST_CHROMIUM=/path/to/one. Exits with 1 if anything is found.
 
@@ -17,7 +18,10 @@ if (!base || !folder || parts.some((part) => !PARTS.includes(part))) {
   console.error(`usage: node axe.mjs BASE FOLDER [${PARTS.join(" | ")}]...`);
   process.exit(2);
 }
-mkdirSync(folder, { recursive: true });
+const isShown = folder !== "-";
+if (isShown) mkdirSync(folder, { recursive: true });
+/** Keeps a screenshot, if they are wanted. */
+const keep = (page, name, options) => (isShown ? page.screenshot({ path: join(folder, `${name}.png`), ...options }) : undefined);
 // The packages stand beside this file, or where `cargo xtask test` has put them.
 const packages = process.env.SCRUPLE_TEST_BROWSER;
 const require = createRequire(packages ? join(packages, "package.json") : import.meta.url);
@@ -95,7 +99,7 @@ for (const screen of chosenScreens) {
       page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
       page.on("requestfailed", (request) => complaints.push(`request failed: ${new URL(request.url()).pathname}`));
       await page.goto(base + path);
-      await page.screenshot({ path: join(folder, `${label}-${name}.png`), fullPage: true });
+      await keep(page, `${label}-${name}`, { fullPage: true });
       await page.close();
     }
     for (const complaint of complaints) {
@@ -173,14 +177,14 @@ async function journey() {
   const page = await user.newPage();
   await page.goto(base);
   await page.keyboard.press("Tab");
-  await page.screenshot({ path: join(folder, "skip-link.png") });
+  await keep(page, "skip-link");
   await page.keyboard.press("Enter");
   if (!page.url().endsWith("#content")) complain("journey", "the skip link leads elsewhere");
   const why = page.locator("details.why").first();
   await why.locator("summary").focus();
   await page.keyboard.press("Enter");
   if (!(await why.locator("dl").isVisible())) complain("journey", "a reason does not open");
-  await page.screenshot({ path: join(folder, "reason-open.png") });
+  await keep(page, "reason-open");
   await page.locator("#as").selectOption("nurse.TREAT");
   await page.locator("#and").selectOption("biller.HPAYMT");
   await page.locator(".ask button").click();
@@ -190,7 +194,7 @@ async function journey() {
   await page.getByRole("link", { name: "Show the first role alone" }).click();
   if (page.url().includes("role2")) complain("journey", "the second role stays");
   await page.emulateMedia({ media: "print" });
-  await page.screenshot({ path: join(folder, "print.png"), fullPage: true });
+  await keep(page, "print", { fullPage: true });
   await user.close();
 }
 

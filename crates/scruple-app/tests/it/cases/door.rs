@@ -212,6 +212,34 @@ async fn a_code_opens_once_and_many_wrong_ones_close_for_a_while() {
     .await;
 }
 
+/// Guesses that wait out every quarter of an hour do not go on for ever.
+#[tokio::test]
+async fn fifty_wrong_codes_in_a_row_close_codes_until_the_person_came_in_by_another_way() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (enrolled, app) = house.enrolled().await;
+        let guess = async |house: &mut House<'_>, times: usize| {
+            for _ in 0..times {
+                house.later(5 * 60);
+                assert_eq!(house.sign_in("000000").await.map(drop), Err("sign_in_refused"));
+            }
+            house.later(3_600);
+            house.sign_in(&shown(&app, world.now())).await.map(drop)
+        };
+        assert_eq!(guess(&mut house, 49).await, Ok(()), "it begins anew with who signs in");
+        assert_eq!(guess(&mut house, 50).await, Err("sign_in_closed"));
+        assert!(house.sign_in(&enrolled.recovery[0]).await.is_ok());
+        house.later(60);
+        assert!(house.sign_in(&shown(&app, world.now())).await.is_ok());
+        assert_eq!(guess(&mut house, 50).await, Err("sign_in_closed"));
+        // A new link is for a new app.
+        let (_, newer) = house.enrolled().await;
+        house.later(60);
+        assert!(house.sign_in(&shown(&newer, world.now())).await.is_ok());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_session_ends_by_idleness_by_age_by_hand_and_with_its_person() {
     with_world(ENGINE, async |world| {

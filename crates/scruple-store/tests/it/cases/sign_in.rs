@@ -231,7 +231,7 @@ async fn what_a_step_remembers_is_taken_once() {
 }
 
 #[tokio::test]
-async fn failures_are_counted_for_a_while() {
+async fn failures_are_counted_for_a_while_and_in_a_row() {
     with_db(ENGINE, async |db| {
         let ana = db.person("ana").await;
         let fail = async |since, second| {
@@ -239,17 +239,20 @@ async fn failures_are_counted_for_a_while() {
             count_sign_in_failure(&mut tx, ana, at(since), at(second)).await.unwrap();
             db.commit(tx, Subject::Person(ana)).await.unwrap();
         };
-        let failures = async |since| sign_in_failures(&mut db.read().await, ana, at(since)).await.unwrap();
-        assert_eq!(failures(-900).await, 0);
+        let failures = async |since| {
+            let failed = sign_in_failures(&mut db.read().await, ana, at(since)).await.unwrap();
+            (failed.lately, failed.in_a_row)
+        };
+        assert_eq!(failures(-900).await, (0, 0));
         fail(-900, 0).await;
         fail(-800, 100).await;
-        assert_eq!((failures(-800).await, failures(0).await), (2, 0));
+        assert_eq!((failures(-800).await, failures(0).await), ((2, 2), (0, 2)));
         fail(100, 1_000).await;
-        assert_eq!(failures(100).await, 1);
+        assert_eq!(failures(100).await, (1, 3));
         let mut tx = db.begin().await;
         clear_sign_in_failures(&mut tx, ana).await.unwrap();
         db.commit(tx, Subject::Person(ana)).await.unwrap();
-        assert_eq!(failures(-900).await, 0);
+        assert_eq!(failures(-900).await, (0, 0));
     })
     .await;
 }
