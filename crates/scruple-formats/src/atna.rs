@@ -165,6 +165,7 @@ pub fn audit_message(message: &[u8], mapping: &Mapping) -> Result<Reading, Refus
     let event_id = [get(&told.event_id, "originalText"), get(&told.event_id, "displayName")];
     let codes = [get(&told.event_id, "csd-code"), get(&told.event_id, "code"), get(&told.event, "EventActionCode")];
     let action = event_id.into_iter().chain(codes).find(|text| !text.is_empty()).unwrap_or_default();
+    let workstation = beside(&get(requestor, "NetworkAccessPointID"));
     let text = std::str::from_utf8(message).unwrap_or_default();
     Ok(Reading::Access(Box::new(LogRecord {
         at,
@@ -173,7 +174,8 @@ pub fn audit_message(message: &[u8], mapping: &Mapping) -> Result<Reading, Refus
         once: Phi::new(format!("{} message {text}", mapping.source)),
         patients: Phi::new(patients),
         action: beside(&action),
-        workstation: beside(&get(requestor, "NetworkAccessPointID")),
+        place: Some(workstation.clone()).filter(|place| !place.is_empty()),
+        workstation,
         module: beside(&get(&told.source, "AuditSourceID")),
         purpose: None,
         types: Vec::new(),

@@ -20,27 +20,27 @@ fn named(reference: &str) -> Option<(&str, &str)> {
     Some((parts.next()?, id))
 }
 
-/// The user of an event: the agent that requested it, by a login rather than a name.
-fn person(event: &Value) -> Option<&str> {
+/// The user of an event: the agent that requested it, one with a login rather than a name.
+fn user(event: &Value) -> Option<&Value> {
     let is_requestor = |agent: &&Value| agent.get("requestor") == Some(&Value::Bool(true));
     let agents: Vec<&Value> = items(event, "agent").collect();
     // A system that requests on behalf of a person stands beside him in BALP: whoever has a login comes first.
     let known = |agent: &&&Value| !text(agent, "/altId").is_empty() || !text(agent, "/who/identifier/value").is_empty();
-    let chosen = agents
+    agents
         .iter()
         .filter(|agent| is_requestor(agent))
         .find(known)
         .or_else(|| agents.iter().find(|agent| is_requestor(agent)))
-        .or_else(|| agents.iter().find(known))?;
-    let reference = named(text(chosen, "/who/reference")).map(|(_, id)| id);
-    [
-        text(chosen, "/altId"),
-        text(chosen, "/who/identifier/value"),
-        reference.unwrap_or_default(),
-        text(chosen, "/name"),
-    ]
-    .into_iter()
-    .find(|name| !name.is_empty())
+        .or_else(|| agents.iter().find(known))
+        .copied()
+}
+
+/// What an agent is called: by a login rather than a name.
+fn person(agent: &Value) -> Option<&str> {
+    let reference = named(text(agent, "/who/reference")).map(|(_, id)| id);
+    [text(agent, "/altId"), text(agent, "/who/identifier/value"), reference.unwrap_or_default(), text(agent, "/name")]
+        .into_iter()
+        .find(|name| !name.is_empty())
 }
 
 /// The patients of an event, and the types of what else it names.
@@ -85,7 +85,8 @@ pub fn audit_event(bytes: &[u8], mapping: &Mapping) -> Result<Reading, Refused> 
         return Ok(Reading::Other);
     }
     let (at, or_at) = placed("recorded", text(&event, "/recorded"), mapping)?;
-    let person = name("agent", person(&event).unwrap_or_default())?;
+    let user = user(&event);
+    let person = name("agent", user.and_then(person).unwrap_or_default())?;
     for patient in &patients {
         name("entity", patient)?;
     }
@@ -105,6 +106,7 @@ pub fn audit_event(bytes: &[u8], mapping: &Mapping) -> Result<Reading, Refused> 
     } else {
         format!("{} id {id}", mapping.source)
     };
+    let own = user.map(|agent| text(agent, "/network/address")).filter(|address| !address.is_empty());
     let mut addresses = items(&event, "agent").map(|agent| text(agent, "/network/address"));
     let workstation = addresses.find(|address| !address.is_empty()).map(beside).unwrap_or_default();
     Ok(Reading::Access(Box::new(LogRecord {
@@ -114,6 +116,7 @@ pub fn audit_event(bytes: &[u8], mapping: &Mapping) -> Result<Reading, Refused> 
         patients: Phi::new(patients),
         action: beside(&action),
         workstation,
+        place: own.map(beside),
         module: beside(text(&event, "/source/site")),
         purpose,
         types,
@@ -166,6 +169,21 @@ mod tests {
             &READ.replace(r#""outcome":"0""#, r#""outcome":"4""#),
             "2026-03-03T14:10:00.000000Z ana.ruiz Patient/p1 [Observation] read Some(\"TREAT\") failed",
         );
+    }
+
+    #[test]
+    fn the_place_of_an_event_is_that_of_its_user_and_of_no_server() {
+        let mapping = Mapping::parse("source = 'hapi'\ntime_zone = 'UTC'").unwrap();
+        let place = |event: &str| match audit_event(event.as_bytes(), &mapping) {
+            Ok(Reading::Access(record)) => (record.workstation, record.place),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(place(READ), (String::new(), None));
+        let server = r#"{"display":"gateway"},"network":{"address":"10.0.0.9"}}"#;
+        let by_server = READ.replace(r#"{"display":"gateway"}}"#, server);
+        assert_eq!(place(&by_server), ("10.0.0.9".to_owned(), None));
+        let own = READ.replace(r#""name":"Ana","#, r#""name":"Ana","network":{"address":"10.0.0.7"},"#);
+        assert_eq!(place(&own), ("10.0.0.7".to_owned(), Some("10.0.0.7".to_owned())));
     }
 
     #[test]

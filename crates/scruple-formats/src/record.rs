@@ -18,6 +18,8 @@ pub struct LogRecord {
     pub action: String,
     /// Where it was done.
     pub workstation: String,
+    /// At which place the person himself was, an address or a workstation. A server that did it for him is no such place.
+    pub place: Option<String>,
     /// In which part of the system.
     pub module: String,
     /// The purpose, where the log says one (HL7 v3 ActReason).

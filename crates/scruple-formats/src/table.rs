@@ -91,13 +91,15 @@ impl<'a, R: BufRead> Table<'a, R> {
             None => format!("{} row {}", self.mapping.source, cells.join("\u{1f}")),
         };
         let purpose = Some(optional(&columns.purpose)).filter(|purpose| !purpose.is_empty());
+        let workstation = optional(&columns.workstation);
         Ok(Reading::Access(Box::new(LogRecord {
             at,
             or_at,
             person: Phi::new(person),
             patients: Phi::new(vec![self.mapping.patient_key(&patient)]),
             action,
-            workstation: optional(&columns.workstation),
+            place: Some(workstation.clone()).filter(|place| !place.is_empty()),
+            workstation,
             module: optional(&columns.module),
             purpose,
             types: Vec::new(),

@@ -13,6 +13,7 @@ pub(crate) const PATIENT: &str = "chart_access.patient";
 pub(crate) const ACTOR: &str = "chart_access.actor";
 pub(crate) const FACTS: &str = "chart_access.facts";
 pub(crate) const ONCE: &str = "chart_access.once";
+pub(crate) const PLACE: &str = "chart_access.place";
 pub(crate) const RELEASE: &str = "access_release.facts";
 
 /// Where accesses are known from: this gateway, or the log of another system.
@@ -189,6 +190,9 @@ pub struct NewChartAccess {
     pub entry: Option<i64>,
     /// It came from outside the networks of the organisation, or from nobody knows where.
     pub outside: bool,
+    /// From which place of its source it came, an address or a workstation, if that is known. It is kept under a key alone: equal
+    /// places are found, and none is read back.
+    pub place: Option<Phi<String>>,
     /// What was opened and how, as JSON.
     pub facts: Phi<Vec<u8>>,
 }
@@ -289,12 +293,13 @@ pub async fn list_sources(tx: &mut Tx) -> Result<Vec<AccessSource>, StoreError> 
 pub async fn insert_chart_access(tx: &mut Tx, new: &NewChartAccess) -> Result<bool, StoreError> {
     const SQL: &str = "INSERT INTO chart_access (id, source, once_blind, at, patient_blind, patient_sealed, person, actor_blind,
                                                  actor_sealed, role, purpose, outcome, basis, grant_id, elevation, entry,
-                                                 outside, facts_sealed)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                                                 outside, facts_sealed, place_blind)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
                        ON CONFLICT (once_blind) DO NOTHING";
     let id = new.id.uuid();
     let blind = |column, text: &Phi<String>| tx.store.sealer().blind(column, text.expose().as_bytes());
     let (once, of, by) = (blind(ONCE, &new.once), blind(PATIENT, &new.patient), blind(ACTOR, &new.actor));
+    let place = new.place.as_ref().map(|place| blind(PLACE, place));
     let patient = tx.seal(PATIENT, id, new.patient.expose().as_bytes())?;
     let actor = tx.seal(ACTOR, id, new.actor.expose().as_bytes())?;
     let facts = tx.seal(FACTS, id, new.facts.expose())?;
@@ -318,6 +323,7 @@ pub async fn insert_chart_access(tx: &mut Tx, new: &NewChartAccess) -> Result<bo
             .bind(new.entry)
             .bind(i64::from(new.outside))
             .bind(facts)
+            .bind(place.as_ref().map(<[u8; 32]>::as_slice))
             .execute(conn)
             .await?
             .rows_affected()

@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 /// How long a session counts as left behind and not as used by somebody else, in microseconds: the way to another workstation.
 const WALK_MICROS: i64 = 60_000_000;
+/// In how long, in microseconds, a turn from one place to another and back counts as made by two people: one of them has hardly walked
+/// there and back.
+const TURNS_MICROS: i64 = 600_000_000;
 
 /// A grant that a mover still has from before.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -137,7 +140,7 @@ pub async fn persons_without_role(
 }
 
 /// Who was signed in at two shared workstations at one time, and used both: the one after the other had been opened. One page of at most
-/// [`PAGE_ROWS_MAX`] after a person. Sessions alone tell of it: nothing more is kept of where somebody was.
+/// [`PAGE_ROWS_MAX`] after a person. Of what is read with tokens [`persons_reading_in_turns`] tells.
 ///
 /// # Errors
 /// The database failed.
@@ -155,6 +158,46 @@ pub async fn persons_at_two_places(
     let after = after.map_or(Uuid::nil(), Id::uuid);
     let rows: Vec<(Uuid,)> = on_engine!(tx, |conn| {
         let query = sqlx::query_as(SQL).bind(after).bind(since.micros()).bind(WALK_MICROS);
+        query.bind(PAGE_ROWS_MAX).fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(|(person,)| Id::from_uuid(person)).collect())
+}
+
+/// Who read charts from two places in turns since an instant: from one, from another after it, and from the first again, within
+/// ten minutes in all. Places are compared within one source alone, for each names them in its own way; systems are left out, for they
+/// may run at several. One page of at most [`PAGE_ROWS_MAX`] after a person.
+///
+/// # Errors
+/// The database failed.
+pub async fn persons_reading_in_turns(
+    tx: &mut Tx,
+    since: Timestamp,
+    after: Option<Id<Person>>,
+) -> Result<Vec<Id<Person>>, StoreError> {
+    // An answer about many patients is one reading. Of one place the next reading bounds the turn; the one after it does where it is in
+    // time too, for at the instant of the next there may be one at another place.
+    const SQL: &str =
+        "WITH reading AS (
+                           SELECT DISTINCT person, source, place_blind, at FROM chart_access
+                           WHERE at > $2 AND person > $1 AND place_blind IS NOT NULL
+                       ), turn AS (
+                           SELECT person, source, place_blind, at,
+                                  LEAD(at, 1) OVER here AS next_at, LEAD(at, 2) OVER here AS later_at
+                           FROM reading WINDOW here AS (PARTITION BY person, source, place_blind ORDER BY at)
+                       )
+                       SELECT DISTINCT turn.person FROM turn
+                       WHERE turn.next_at <= turn.at + $3
+                         AND EXISTS (SELECT 1 FROM chart_access AS other
+                                     WHERE other.person = turn.person AND other.source = turn.source
+                                       AND other.place_blind <> turn.place_blind AND other.at > turn.at
+                                       AND other.at < CASE WHEN turn.later_at <= turn.at + $3 THEN turn.later_at ELSE turn.next_at END)
+                         AND NOT EXISTS (SELECT 1 FROM account WHERE account.person = turn.person AND account.kind = 'service')
+                         AND NOT EXISTS (SELECT 1 FROM directory
+                                         WHERE directory.person = turn.person AND directory.employment = 'service')
+                       ORDER BY turn.person LIMIT $4";
+    let after = after.map_or(Uuid::nil(), Id::uuid);
+    let rows: Vec<(Uuid,)> = on_engine!(tx, |conn| {
+        let query = sqlx::query_as(SQL).bind(after).bind(since.micros()).bind(TURNS_MICROS);
         query.bind(PAGE_ROWS_MAX).fetch_all(conn).await?
     });
     Ok(rows.into_iter().map(|(person,)| Id::from_uuid(person)).collect())

@@ -117,8 +117,8 @@ pub use error::StoreError;
 pub use event::{Aggregate, Event, Position, history};
 pub use feed::{Feed, ShardVector, shard_vector};
 pub use finding::{
-    LeftOver, Unmanaged, left_over_grants, persons_at_two_places, persons_without_role, unmanaged_persons,
-    unmapped_groups,
+    LeftOver, Unmanaged, left_over_grants, persons_at_two_places, persons_reading_in_turns, persons_without_role,
+    unmanaged_persons, unmapped_groups,
 };
 pub use grant::{
     count_members, find_grant, grants_as_of, holders, insert_grant, list_grants_of, open_grants, revoke_grant,

@@ -126,6 +126,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0020_project.sql"),
         include_str!("../migrations/postgres/0020_project.sql"),
     ),
+    (
+        21,
+        "access_place",
+        include_str!("../migrations/sqlite/0021_access_place.sql"),
+        include_str!("../migrations/postgres/0021_access_place.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

@@ -68,10 +68,11 @@ pub const SEALED_COLUMNS: [&str; 61] = [
 ];
 
 /// Every column that has a blind index.
-pub const BLIND_COLUMNS: [&str; 19] = [
+pub const BLIND_COLUMNS: [&str; 20] = [
     crate::chart_access::ACTOR,
     crate::chart_access::ONCE,
     crate::chart_access::PATIENT,
+    crate::chart_access::PLACE,
     crate::chart_case::PATIENT,
     crate::connected::ACCOUNT,
     crate::connected::RIGHT,

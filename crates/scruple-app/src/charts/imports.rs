@@ -230,6 +230,7 @@ impl<'a> LogReader<'a> {
                 elevation: None,
                 entry: None,
                 outside: false,
+                place: record.place.clone().map(Phi::new),
                 facts: Phi::new(facts.to_bytes()),
             });
         }

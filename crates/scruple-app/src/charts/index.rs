@@ -19,6 +19,7 @@ use scruple_store::{
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -288,6 +289,7 @@ impl Indexer {
             elevation: draft.elevation,
             entry: i64::try_from(index).ok(),
             outside: draft.outside,
+            place: draft.place.map(Phi::new),
             facts: Phi::new(draft.facts.to_bytes()),
         })
     }
@@ -361,6 +363,7 @@ fn context(actor: &Actor, decision: Option<&DecisionFacts>, request: Option<&Req
         "type": request.and_then(|request| request.resource_type.as_deref()),
         "id": request.and_then(|request| request.id.as_deref()),
         "outside": request.is_some_and(|request| request.lacking.iter().any(|name| name == INSIDE)),
+        "source": request.and_then(|request| request.source.as_deref()),
     })
 }
 
@@ -376,6 +379,7 @@ struct Draft {
     grant: Option<Id<Grant>>,
     elevation: Option<Id<Elevation>>,
     outside: bool,
+    place: Option<String>,
     facts: AccessFacts,
 }
 
@@ -396,6 +400,12 @@ fn with_kinds(mut drafts: Vec<Draft>, kinds: &[String]) -> Vec<Draft> {
         draft.facts.kinds = kinds.to_vec();
     }
     drafts
+}
+
+/// The place of an address: one IPv4 address is one place, whether or not a listener writes it as IPv6.
+fn place(source: &str) -> String {
+    let address = source.parse::<IpAddr>();
+    address.map_or_else(|_| source.to_owned(), |address| address.to_canonical().to_string())
 }
 
 /// The accesses that one entry tells of. `released`: references, patients, and what relationships rest on; none for a refusal.
@@ -436,6 +446,7 @@ fn drafts(context: &Value, released: Option<(&Vec<String>, &Vec<String>, &Vec<St
                 .or_else(|| target.strip_prefix("AccessTask/"))
                 .and_then(|id| id.parse().ok()),
             outside: context.get("outside").and_then(Value::as_bool) == Some(true),
+            place: context.get("source").and_then(Value::as_str).map(place),
             facts: AccessFacts {
                 types: types.clone(),
                 patients: count,
@@ -503,6 +514,18 @@ mod tests {
         let mut assumed = of("read", "Patient", "p");
         assumed["assumed"] = json!(true);
         check(&assumed, Some([&["Patient/p"], &["Patient/p"], &[]]), &["Patient/p opened assumed Patient 1"]);
+    }
+
+    #[test]
+    fn an_address_is_one_place_however_it_is_written() {
+        for (source, expected) in [
+            ("10.1.1.7", "10.1.1.7"),
+            ("::ffff:10.1.1.7", "10.1.1.7"),
+            ("2001:db8:0::7", "2001:db8::7"),
+            ("4W-12", "4W-12"),
+        ] {
+            assert_eq!(place(source), expected);
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use scruple_flow::directory::Employment;
 use scruple_policy::SERVICE_ACCOUNT;
 use scruple_store::{
     Dormancy, Grant, Group, Login, Person, RoleCode, Store, SystemAccount, Tx, find_account, find_person_by_login,
-    holders, left_over_grants, list_dormancies, list_systems, persons_at_two_places, persons_without_role,
-    unmanaged_persons, unmapped_groups,
+    holders, left_over_grants, list_dormancies, list_systems, persons_at_two_places, persons_reading_in_turns,
+    persons_without_role, unmanaged_persons, unmapped_groups,
 };
 use std::collections::BTreeSet;
 
@@ -57,7 +57,8 @@ pub enum Finding {
     NoControls(Id<Person>),
     /// Somebody of the workforce holds no role: nothing is shown to him.
     NoRole(Id<Person>),
-    /// An account was used at two shared workstations at one time: more than one may know how to sign in with it.
+    /// An account was used at two shared workstations of the console at one time, or read charts from two places in turns: more than one
+    /// may know how to sign in with it.
     SharedUse(Id<Person>),
 }
 
@@ -125,7 +126,9 @@ pub async fn findings(store: &Store, now: Timestamp) -> Result<Vec<Finding>, Dir
         found.push(Finding::Idle { person, used_at, disabled_at });
     }
     let since = now.plus_micros(-SHARED_USE_DAYS * DAY_MICROS);
-    found.extend(persons_at_two_places(&mut tx, since, None).await?.into_iter().map(Finding::SharedUse));
+    let mut shared: BTreeSet<_> = persons_at_two_places(&mut tx, since, None).await?.into_iter().collect();
+    shared.extend(persons_reading_in_turns(&mut tx, since, None).await?);
+    found.extend(shared.into_iter().map(Finding::SharedUse));
     let systems = list_systems(&mut tx, now, None).await?;
     // Who acts as a system, and is told of as none.
     let role: Vec<RoleCode> = SERVICE_ACCOUNT.parse().into_iter().collect();

@@ -30,6 +30,7 @@ mod office;
 mod others;
 mod overrides;
 mod people;
+mod places;
 mod policy;
 // PostgreSQL is found and started in one way.
 #[path = "../../../scruple-store/tests/it/postgres.rs"]

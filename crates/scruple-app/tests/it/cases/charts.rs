@@ -6,6 +6,7 @@ use crate::support::{World, at, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::charts::{AccessFacts, Indexer, LogReader, Watching};
+use scruple_app::directory::{Finding, findings};
 use scruple_app::{CaseAsk, ChartAsk, Desk, DeskError, Who};
 use scruple_core::{Actor, Counts, DecisionFacts, Entry, EntryBody, Id, Phi, Relationship, RequestFacts, Timestamp};
 use scruple_flow::{CaseError, CaseFinding, CaseState, ChartQuestion, QuestionCause};
@@ -189,7 +190,11 @@ const MAPPING: &str =
     "source = 'epic'\ntime_zone = 'UTC'\n[columns]\nwhen = 'T'\nperson = 'U'\npatient = 'P'\naction = 'A'\n";
 
 async fn import(world: &World, seed: u64, log: &str) -> (scruple_app::charts::Imported, Quiet) {
-    let mapping = Mapping::parse(MAPPING).unwrap();
+    import_by(world, (MAPPING, seed), log).await
+}
+
+async fn import_by(world: &World, (mapping, seed): (&str, u64), log: &str) -> (scruple_app::charts::Imported, Quiet) {
+    let mapping = Mapping::parse(mapping).unwrap();
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut quiet = Quiet(Vec::new());
     let reader = LogReader::new((&world.store, &world.lease), world.clock.as_ref(), &mut rng, &mapping);
@@ -218,6 +223,24 @@ async fn a_log_read_twice_adds_nothing_and_what_is_wrong_is_kept_apart() {
         assert_eq!(lines[0].text.expose(), "soon,ana,1,x");
         let imports = list_imports(&mut tx, None).await.unwrap();
         assert!(imports.len() == 2 && imports.iter().all(|one| one.ended_at.is_some()));
+    })
+    .await;
+}
+
+/// IL-01: told by the log of another system.
+#[tokio::test]
+async fn an_account_that_a_log_has_at_two_workstations_in_turns_is_a_finding() {
+    with_world(ENGINE, async |world| {
+        let (ana, _) = world.nurse("ana").await;
+        world.nurse("bob").await;
+        let log = "T,U,P,A,W\n2026-02-28T07:10:00Z,ana,1,open,4W-12\n2026-02-28T07:10:00Z,bob,1,open,4W-14\n\
+                   2026-02-28T07:12:00Z,ana,2,open,4W-13\n2026-02-28T07:12:00Z,bob,2,open,4W-15\n\
+                   2026-02-28T07:14:00Z,ana,1,open,4W-12\n2026-02-28T07:14:00Z,bob,1,open,\n";
+        let (read, _) = import_by(world, (&format!("{MAPPING}workstation = 'W'\n"), 1), log).await;
+        assert_eq!((read.counts.added, read.counts.unknown_people), (6, 0));
+        let all = findings(&world.store, world.now()).await.unwrap();
+        let shared = all.iter().filter(|one| one.code() == "account_used_at_two_places");
+        assert_eq!(shared.filter_map(Finding::person).collect::<Vec<_>>(), [ana]);
     })
     .await;
 }

@@ -195,6 +195,7 @@ async fn read(house: &House<'_>, who: &str, resource_type: &str, under: Option<I
         elevation: under,
         entry: None,
         outside: false,
+        place: None,
         facts: Phi::new(AccessFacts { types, kinds, ..AccessFacts::default() }.to_bytes()),
     };
     world.store.append_log(&[access]).await.unwrap();

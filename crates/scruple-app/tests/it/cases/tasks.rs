@@ -404,6 +404,7 @@ async fn all_reads_of_managers_are_listed_and_more_of_them_are_drawn_than_of_oth
             elevation: None,
             entry: None,
             outside: false,
+            place: None,
             facts: Phi::new(b"{}".to_vec()),
         };
         // Ten of managers, two of them from a log that names no role; a hundred of others.

@@ -60,6 +60,7 @@ async fn opens(world: &World, person: Id<Person>, grant: Id<Grant>) {
         elevation: None,
         entry: Some(1),
         outside: false,
+        place: None,
         facts: Phi::new(b"{}".to_vec()),
     };
     assert_eq!(world.store.append_log(&[access]).await.unwrap(), 1);

@@ -228,6 +228,8 @@ async fn store_accesses(
             elevation: None,
             entry: None,
             outside: false,
+            // Each reads at a place of his own.
+            place: Some(Phi::new(format!("W-{login}"))),
             facts: Phi::new(br#"{"action":"read"}"#.to_vec()),
         });
         if batch.len() == BATCH || number + 1 == until {

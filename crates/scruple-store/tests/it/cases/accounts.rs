@@ -127,7 +127,7 @@ async fn an_idle_account_that_is_used_in_its_notice_is_found_and_stays() {
     .await;
 }
 
-fn account(person: Id<Person>, owner: Option<Id<Person>>) -> Account {
+pub fn account(person: Id<Person>, owner: Option<Id<Person>>) -> Account {
     Account {
         person,
         kind: AccountKind::Service,

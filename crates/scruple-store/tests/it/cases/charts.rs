@@ -1,17 +1,18 @@
 use super::ENGINE;
 use crate::support::{TestDb, at, with_db};
 use scruple_core::{Id, Phi, Timestamp};
+use scruple_flow::directory::{Attributes, Employment};
 use scruple_flow::{
     CaseFinding, CaseState, CaseWorker, ChartCase, ChartQuestion, DeclaredReason, NewCase, NewElevation, QuestionCause,
 };
 use scruple_store::{
     AccessBasis, AccessOutcome, AccessSource, ChartAccess, Grant, ImportCounts, LedgerPart, LogImport, NewChartAccess,
-    Person, RefusedLine, SourceKind, StoreError, Subject, access_cursor, begin_import, count_accesses,
-    count_accesses_under, end_import, find_access, find_case, find_question, find_release, insert_case,
-    insert_chart_access, insert_elevation, insert_question, last_use, list_accesses_between, list_accesses_by_grant,
-    list_accesses_of_person, list_accesses_under, list_cases, list_cases_asked_of, list_cases_of_question,
-    list_chart_accesses, list_grants_of, list_imports, list_open_cases, list_questions, list_refused_lines,
-    list_sources, update_case,
+    NewDirectoryRecord, Person, RefusedLine, SourceKind, StoreError, Subject, access_cursor, begin_import,
+    count_accesses, count_accesses_under, end_import, find_access, find_case, find_question, find_release,
+    insert_account, insert_case, insert_chart_access, insert_directory, insert_elevation, insert_question, last_use,
+    list_accesses_between, list_accesses_by_grant, list_accesses_of_person, list_accesses_under, list_cases,
+    list_cases_asked_of, list_cases_of_question, list_chart_accesses, list_grants_of, list_imports, list_open_cases,
+    list_questions, list_refused_lines, list_sources, persons_reading_in_turns, update_case,
 };
 use uuid::Uuid;
 
@@ -38,6 +39,7 @@ fn access(db: &TestDb, source: Id<AccessSource>, once: &str, patient: &str, seco
         elevation: None,
         entry: Some(second),
         outside: false,
+        place: None,
         facts: Phi::new(b"{}".to_vec()),
     }
 }
@@ -131,6 +133,72 @@ async fn an_access_is_found_by_patient_and_period_and_by_what_it_was_under() {
         assert_eq!((sources.len(), sources[0].last), (1, Some(at(20))));
         let held = list_grants_of(&mut tx, people[0]).await.unwrap();
         assert_eq!((held.len(), held[0].id), (1, grant));
+    })
+    .await;
+}
+
+const FIRST: &str = "canary-place-4w12";
+const OTHER: &str = "canary-place-4w13";
+
+/// Reads of one log, each with its place, if it has one, and its second.
+async fn reads(db: &TestDb, person: Id<Person>, log: Id<AccessSource>, all: &[(&str, i64)]) {
+    for (number, (place, second)) in all.iter().enumerate() {
+        let once = format!("{person} {log} {number} {second}");
+        let place = Some(*place).filter(|place| !place.is_empty()).map(|place| Phi::new(place.to_owned()));
+        let one = NewChartAccess { person: Some(person), place, ..access(db, log, &once, "Patient/p", *second) };
+        assert_eq!(db.store.append_log(&[one]).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn who_reads_from_two_places_in_turns_is_found_and_who_walks_from_one_to_the_other_is_not() {
+    with_db(ENGINE, async |db| {
+        let gateway = source(db, SourceKind::Gateway, "gateway").await;
+        let cases: [(&str, &[(&str, i64)], bool); 10] = [
+            ("in.turns", &[(FIRST, 10), (OTHER, 100), (FIRST, 610)], true),
+            ("too.slow", &[(FIRST, 10), (OTHER, 100), (FIRST, 611)], false),
+            ("walks", &[(FIRST, 10), (FIRST, 60), (OTHER, 100), (OTHER, 200), (OTHER, 700)], false),
+            ("walks.back", &[(FIRST, 10), (OTHER, 100), (OTHER, 800), (FIRST, 900), (FIRST, 950)], false),
+            ("nowhere", &[(FIRST, 10), ("", 20), (FIRST, 30)], false),
+            // An answer about several patients is one reading.
+            ("many", &[(FIRST, 10), (FIRST, 10), (OTHER, 20), (OTHER, 20), (FIRST, 30), (FIRST, 30)], true),
+            // What is at one instant is not between.
+            ("at.once", &[(FIRST, 10), (OTHER, 10), (FIRST, 20), (OTHER, 20)], false),
+            ("at.once.between", &[(FIRST, 10), (FIRST, 20), (OTHER, 20), (FIRST, 30)], true),
+            // The next reading is in time, the one after it is not.
+            ("once.more.later", &[(FIRST, 10), (OTHER, 50), (FIRST, 100), (FIRST, 700)], true),
+            ("later.between", &[(FIRST, 10), (FIRST, 100), (OTHER, 300), (FIRST, 701)], false),
+        ];
+        let mut expected = Vec::new();
+        for (login, all, is_found) in cases {
+            let person = db.person(login).await;
+            reads(db, person, gateway, all).await;
+            if is_found {
+                expected.push(person);
+            }
+        }
+        expected.sort();
+        // Each log names places in its own way.
+        let (twice, epic) = (db.person("two.logs").await, source(db, SourceKind::Csv, "epic").await);
+        reads(db, twice, gateway, &[(FIRST, 10), (FIRST, 30)]).await;
+        reads(db, twice, epic, &[(OTHER, 20)]).await;
+        // Systems run at several places: one that the directory tells of, and one that is registered.
+        let [told, registered] = [db.person("told").await, db.person("registered").await];
+        let attributes = Attributes { employment: Some(Employment::Service), ..Attributes::default() };
+        let record = NewDirectoryRecord { person: told, attributes, document: Phi::new(b"{}".to_vec()), at: at(0) };
+        let mut tx = db.begin().await;
+        insert_directory(&mut tx, &record).await.unwrap();
+        insert_account(&mut tx, &super::accounts::account(registered, Some(twice))).await.unwrap();
+        db.commit(tx, Subject::Everyone).await.unwrap();
+        for system in [told, registered] {
+            reads(db, system, gateway, &[(FIRST, 10), (OTHER, 20), (FIRST, 30)]).await;
+        }
+        let found = async |since| persons_reading_in_turns(&mut db.read().await, at(since), None).await.unwrap();
+        assert_eq!(found(0).await, expected);
+        assert_eq!(found(10).await, [], "that is too long ago");
+        let rest = persons_reading_in_turns(&mut db.read().await, at(0), Some(expected[0])).await.unwrap();
+        assert_eq!(rest, expected[1..]);
+        assert!(!db.holds(b"canary-place").await);
     })
     .await;
 }
@@ -325,6 +393,7 @@ async fn neither_patient_nor_reader_stands_in_clear_in_the_database() {
         let gateway = source(db, SourceKind::Gateway, "gateway").await;
         let canary = NewChartAccess {
             actor: Phi::new("canary.actor".to_owned()),
+            place: Some(Phi::new("CanaryPlace".to_owned())),
             facts: Phi::new(b"CanaryFacts".to_vec()),
             ..access(db, gateway, "canary once", "Patient/CanaryPatient", 10)
         };
@@ -333,8 +402,15 @@ async fn neither_patient_nor_reader_stands_in_clear_in_the_database() {
         let Some(file) = &db.file else { return };
         for ending in ["", "-wal"] {
             let bytes = std::fs::read(format!("{}{ending}", file.display())).unwrap_or_default();
-            for word in ["CanaryPatient", "canary.actor", "CanaryFacts", "canary once", "former husband", "number:4471"]
-            {
+            for word in [
+                "CanaryPatient",
+                "CanaryPlace",
+                "canary.actor",
+                "CanaryFacts",
+                "canary once",
+                "former husband",
+                "number:4471",
+            ] {
                 assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word} in {ending}");
             }
         }
