@@ -18,7 +18,7 @@ pub const SCIM_LOGIN: &str = "scim";
 
 const DAY_MICROS: i64 = 24 * 3_600_000_000;
 /// Days for which it is told that an account was used at two places.
-const SHARED_USE_DAYS: i64 = 30;
+const SHARED_USE_DAYS: i64 = 7;
 
 /// Something that somebody has to see to.
 #[derive(Clone, PartialEq, Eq, Debug)]
