@@ -15,14 +15,28 @@ pub(crate) const ROLES: [&str; 4] = [NURSE, BILLER, MANAGER, PRIVACY];
 /// Roles that are asked for: of the last one the policy knows nothing.
 pub(crate) const ASKED: [&str; 3] = [NURSE, BILLER, "surgeon"];
 
+/// The kind of information that is specially protected.
+pub(crate) const SEGMENT: &str = "segment:hiv";
 /// Kinds of information that a role has.
-pub(crate) const KINDS: [&str; 2] = ["labs", "vitals"];
+pub(crate) const KINDS: [&str; 3] = ["labs", SEGMENT, "vitals"];
+/// Kinds that are asked for: the last one no role has.
+pub(crate) const NAMED: [&str; 4] = ["labs", SEGMENT, "vitals", "documents"];
 
 /// Whose yes is needed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Need {
     Line,
     Role(&'static str),
+}
+
+impl Need {
+    /// As the entries write it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Line => "line_manager",
+            Self::Role(role) => role,
+        }
+    }
 }
 
 /// The policy of one organisation.
@@ -32,6 +46,8 @@ pub(crate) struct House {
     pub of_patients: Vec<Need>,
     /// For a role.
     pub of_role: Vec<Need>,
+    /// Whether what is specially protected needs the privacy office too, in whatever role (`any,segment:hiv,privacy_officer`).
+    pub guards_segment: bool,
     pub hours_max: i64,
     pub decide_hours: i64,
     pub step_up: bool,
@@ -46,19 +62,26 @@ impl House {
         Self {
             of_patients: of_patients[draw.below(3)].clone(),
             of_role: of_role[draw.below(3)].clone(),
+            guards_segment: draw.one_in(2),
             hours_max: [8, 12, 72][draw.below(3)],
             decide_hours: [1, 4, 24][draw.below(3)],
             step_up: draw.one_in(3),
         }
     }
 
-    /// Whose yes is needed for a role, or for patients in it. A role that nobody gives: none.
-    pub fn needs(&self, role: &str, is_of_patients: bool) -> Option<&[Need]> {
-        match (role, is_of_patients) {
-            (NURSE | BILLER, true) => Some(&self.of_patients),
-            (NURSE | BILLER, false) => Some(&self.of_role),
-            _ => None,
+    /// Whose yes is needed for a role, or, in it, for patients: with what is specially protected (`Some(true)`) or without it. A role that
+    /// nobody gives: none.
+    pub fn needs(&self, role: &str, of_patients: Option<bool>) -> Option<Vec<Need>> {
+        if ![NURSE, BILLER].contains(&role) {
+            return None;
         }
+        let Some(is_protected) = of_patients else { return Some(self.of_role.clone()) };
+        let mut needs = self.of_patients.clone();
+        // Who is needed in any case is not needed twice.
+        if is_protected && self.guards_segment && !needs.contains(&Need::Role(PRIVACY)) {
+            needs.push(Need::Role(PRIVACY));
+        }
+        Some(needs)
     }
 }
 
@@ -68,8 +91,11 @@ impl Rules for House {
             Need::Line => Some(ApproverKind::LineManager),
             Need::Role(role) => role.parse().ok().map(ApproverKind::Role),
         };
+        let is_protected =
+            |kinds: &Kinds| kinds.codes().is_none_or(|codes| codes.iter().any(|code| code.as_str() == SEGMENT));
+        let needs = self.needs(role.as_str(), of_patients.map(is_protected))?;
         Some(ApprovalRule {
-            needs: self.needs(role.as_str(), of_patients.is_some())?.iter().map(kind).collect::<Option<_>>()?,
+            needs: needs.iter().map(kind).collect::<Option<_>>()?,
             hours_max: self.hours_max,
             decide_hours: self.decide_hours,
             step_up: self.step_up,
@@ -113,6 +139,7 @@ impl Rules for House {
     }
 
     fn desk(&self) -> DeskRules {
-        DeskRules::default()
+        // Alerts are not drawn: they refuse nobody anything.
+        DeskRules { requests_per_30_days: i64::MAX, emergencies_per_30_days: i64::MAX, ..DeskRules::default() }
     }
 }
