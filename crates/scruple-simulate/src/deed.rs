@@ -175,7 +175,8 @@ fn without_a_rule(model: &Model, which: usize) -> Model {
         0 => model.people.iter_mut().for_each(|one| one.invited_by.clear()),
         1 => model.people.iter_mut().for_each(|one| one.leave = None),
         2 => model.people.iter_mut().for_each(|one| one.manager = None),
-        3 => model.asked.iter_mut().for_each(|one| one.by = usize::MAX),
+        // Who gets it asks for it himself.
+        3 => model.asked.iter_mut().for_each(|one| one.by = one.person),
         // Whoever was named has said yes, and nobody has ended it.
         4 => model.stand_ins.iter_mut().for_each(|one| {
             (one.is_accepted, one.is_ended, one.until) = (true, false, one.until.plus_micros(YEAR));
@@ -186,8 +187,11 @@ fn without_a_rule(model: &Model, which: usize) -> Model {
             one.approvals.clear();
         }),
         6 => model.asked.iter_mut().for_each(|one| one.kinds = Information::Whole),
-        // Somebody else asks, for somebody else again.
-        7 => model.asked.iter_mut().for_each(|one| (one.by, one.person) = (usize::MAX, (one.person + 1) % count)),
+        // Somebody else gets it, and asks for it himself.
+        7 => model.asked.iter_mut().for_each(|one| {
+            one.person = (one.person + 1) % count;
+            one.by = one.person;
+        }),
         _ => model.given.iter_mut().for_each(|one| (one.ended, one.until) = (None, one.until.plus_micros(YEAR))),
     }
     model

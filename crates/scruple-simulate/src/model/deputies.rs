@@ -1,6 +1,6 @@
 //! Who stands in for whom, and what is decided in somebody's place.
 
-use super::judge::Entries;
+use super::judge::{Entries, LINE_MAX};
 use super::{Approval, Asked, Model};
 use crate::deed::Deed;
 use crate::rules::{MANAGER, Need, PRIVACY};
@@ -97,21 +97,29 @@ impl Model {
             if !is_second {
                 return None;
             }
-            let name = acting_for.unwrap_or(by);
-            let need = open.iter().copied().find(|need| self.can_meet(*need, asked, name, now))?;
-            Some(Approval { by, acting_for, need })
+            let own = open.iter().copied().find(|need| self.can_meet(*need, asked, (by, acting_for), now));
+            // A backup answers for the first who does not, and never for one who must stand apart.
+            let silent = open.iter().copied().find(|need| *need != Need::Outside);
+            let is_backup = self.is_backup(asked, acting_for.unwrap_or(by), (now, now));
+            let need = own.or(silent.filter(|_| is_backup))?;
+            Some(Approval { by, acting_for, need, at: now })
         })
     }
 
     /// Whether a yes that was said still counts when the last one is: he may still say it, and in whose name he did.
     pub fn still_stands(&self, given: &Approval, asked: &Asked, now: Timestamp) -> bool {
-        match given.acting_for {
-            None => self.is_here(given.by) && self.can_meet(given.need, asked, given.by, now),
-            Some(principal) => {
-                self.principals(given.by, Capacity::Approver, now).contains(&principal)
-                    && self.can_meet(given.need, asked, principal, now)
-            }
-        }
+        let may_say_it = match given.acting_for {
+            None => self.is_here(given.by),
+            Some(principal) => self.principals(given.by, Capacity::Approver, now).contains(&principal),
+        };
+        let name = given.acting_for.unwrap_or(given.by);
+        may_say_it && (self.is_meant(given.need, asked, name, now) || self.is_backup(asked, name, (given.at, now)))
+    }
+
+    /// Whether somebody has what the backup has now, and the time in which one answers had come at an instant.
+    fn is_backup(&self, asked: &Asked, name: usize, (at, now): (Timestamp, Timestamp)) -> bool {
+        let has_come = asked.escalates_at(&self.house).is_some_and(|from| from <= at);
+        self.house.backup.is_some_and(|(role, _)| has_come && self.roles(name, now).contains(role))
     }
 
     /// Whether somebody's no counts: of anybody whose yes is needed, in whose name he may decide.
@@ -121,7 +129,8 @@ impl Model {
             let name = acting_for.unwrap_or(by);
             is_second(by)
                 && acting_for.is_none_or(is_second)
-                && asked.needs.iter().any(|need| self.can_meet(*need, asked, name, now))
+                && (asked.needs.iter().any(|need| self.is_meant(*need, asked, name, now))
+                    || self.is_backup(asked, name, (now, now)))
         })
     }
 
@@ -149,11 +158,36 @@ impl Model {
         who != reader && !is_of_the_line
     }
 
-    pub(super) fn can_meet(&self, need: Need, asked: &Asked, name: usize, now: Timestamp) -> bool {
+    /// Whether somebody is one whose yes is needed: whether he stands apart is not asked.
+    fn is_meant(&self, need: Need, asked: &Asked, name: usize, now: Timestamp) -> bool {
         match need {
             Need::Line => self.people[asked.person].manager == Some(name),
             Need::Role(role) => self.roles(name, now).contains(role),
+            Need::Outside => self.roles(name, now).contains(PRIVACY),
         }
+    }
+
+    /// Whether somebody's yes, in whoever's name, meets a need. Where one must stand apart, both of them do.
+    fn can_meet(&self, need: Need, asked: &Asked, (by, acting_for): (usize, Option<usize>), now: Timestamp) -> bool {
+        let apart = |him: usize| {
+            let of_one_line = |whom: usize| self.reports_to(whom, him) || self.reports_to(him, whom);
+            !of_one_line(asked.person) && !of_one_line(asked.by)
+        };
+        self.is_meant(need, asked, acting_for.unwrap_or(by), now)
+            && (need != Need::Outside || apart(by) && acting_for.is_none_or(apart))
+    }
+
+    /// Whether somebody reports to another, directly or further up. Of a line that long, or without an end, it is taken to be so.
+    fn reports_to(&self, from: usize, to: usize) -> bool {
+        let mut at = from;
+        for _ in 0..LINE_MAX {
+            match self.people[at].manager {
+                None => return false,
+                Some(manager) if manager == to => return true,
+                Some(manager) => at = manager,
+            }
+        }
+        true
     }
 
     pub(super) fn judge_deputy(&self, deed: &Deed, now: Timestamp) -> Option<Entries> {

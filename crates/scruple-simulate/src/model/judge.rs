@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 pub(super) const HOUR: i64 = 3_600_000_000;
 /// How far up somebody is looked for who is here.
-const LINE_MAX: usize = 8;
+pub(super) const LINE_MAX: usize = 8;
 
 /// The kinds of the entries, in order.
 pub(crate) type Entries = Vec<&'static str>;

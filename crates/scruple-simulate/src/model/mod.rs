@@ -19,6 +19,8 @@ use scruple_flow::Person;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
+const HOUR: i64 = 3_600_000_000;
+
 /// Somebody, by the number under which he is told of.
 #[derive(Clone, Debug)]
 pub(crate) struct Staff {
@@ -105,6 +107,7 @@ pub(crate) struct Approval {
     pub by: usize,
     pub acting_for: Option<usize>,
     pub need: Need,
+    pub at: Timestamp,
 }
 
 /// What a request would prolong.
@@ -127,6 +130,7 @@ pub(crate) struct Asked {
     pub kinds: Information,
     pub from: Timestamp,
     pub until: Timestamp,
+    pub asked_at: Timestamp,
     pub decide_by: Timestamp,
     pub needs: Vec<Need>,
     pub approvals: Vec<Approval>,
@@ -207,6 +211,12 @@ pub(crate) struct Model {
 }
 
 impl Asked {
+    /// From when on a backup may answer, if that is before it is over.
+    pub fn escalates_at(&self, house: &House) -> Option<Timestamp> {
+        let (_, after_hours) = house.backup?;
+        Some(self.asked_at.plus_micros(after_hours * HOUR)).filter(|at| *at < self.decide_by)
+    }
+
     /// From when on what it opened is prolonged: the last quarter of its time.
     pub fn prolonged_from(&self) -> Timestamp {
         self.until.plus_micros(-((self.until.micros() - self.from.micros()) / 4))
@@ -307,7 +317,8 @@ impl Model {
     pub fn instants(&self, now: Timestamp) -> BTreeSet<Timestamp> {
         let given = self.given.iter().flat_map(|one| [one.from, one.until]);
         let charts = self.charts.iter().flat_map(|one| [one.from, one.until]);
-        let asked = self.asked.iter().filter(|one| one.outcome == Outcome::Pending).map(|one| one.decide_by);
+        let open = self.asked.iter().filter(|one| one.outcome == Outcome::Pending);
+        let asked = open.flat_map(|one| [Some(one.decide_by), one.escalates_at(&self.house)]).flatten();
         let leaves = self.people.iter().filter_map(|one| one.leave).map(|leave| leave.starts_at);
         let moves = self.planned.iter().map(|one| one.effective_at);
         let stand_ins = self.stand_ins.iter().filter(|one| !one.is_ended).flat_map(|one| [one.from, one.until]);
