@@ -427,6 +427,10 @@ impl AccessRequest {
         if !wanted.is_within(&self.wanted) {
             return Err(RequestError::Wider);
         }
+        // A role is given whole: whoever leaves some kinds of it alone would be told that he gave less than he did (never-wider).
+        if wanted.patients.is_empty() && wanted.kinds != Kinds::Whole {
+            return Err(RequestError::KindsOfNobody);
+        }
         if wanted.window.ends_at() <= at {
             return Err(RequestError::Over);
         }

@@ -3,8 +3,8 @@
 
 use crate::deed::{Deed, somebody};
 use crate::draw::Draw;
-use crate::model::{Model, Outcome};
-use crate::rules::{ASKED, NURSE, ROLES};
+use crate::model::{Asked, Capacity, Information, Model, Outcome};
+use crate::rules::{ASKED, KINDS, NAMED, NURSE, ROLES};
 use scruple_core::Timestamp;
 use std::collections::BTreeSet;
 
@@ -29,6 +29,10 @@ pub(crate) enum Kind {
     Tell,
     AskReader,
     Close,
+    Longer,
+    NameDeputy,
+    AcceptDeputy,
+    EndDeputy,
     Replace,
     Presence,
     LeavesNow,
@@ -50,7 +54,7 @@ pub(crate) enum Kind {
 }
 
 /// Each kind as often as it is drawn.
-const KINDS: [(Kind, usize); 30] = [
+const OFTEN: [(Kind, usize); 34] = [
     (Kind::Submit, 18),
     (Kind::Approve, 22),
     (Kind::Deny, 3),
@@ -63,6 +67,10 @@ const KINDS: [(Kind, usize); 30] = [
     (Kind::Tell, 2),
     (Kind::AskReader, 2),
     (Kind::Close, 3),
+    (Kind::Longer, 5),
+    (Kind::NameDeputy, 4),
+    (Kind::AcceptDeputy, 4),
+    (Kind::EndDeputy, 2),
     (Kind::Replace, 4),
     (Kind::Presence, 6),
     (Kind::LeavesNow, 4),
@@ -106,9 +114,9 @@ pub(crate) struct Step {
 }
 
 fn kind(draw: &mut Draw) -> Kind {
-    let all = KINDS.iter().map(|(_, often)| often).sum();
+    let all = OFTEN.iter().map(|(_, often)| often).sum();
     let mut left = draw.below(all);
-    for (kind, often) in KINDS {
+    for (kind, often) in OFTEN {
         if left < often {
             return kind;
         }
@@ -162,7 +170,10 @@ pub(crate) fn resolve(model: &Model, kind: Kind, numbers: [u32; 6], now: Timesta
     let [by, which, a, b, c, d] = numbers;
     let later = |number: u32| now.plus_micros(i64::from(number % 72) * HOUR);
     Some(match kind {
-        Kind::Submit | Kind::Approve | Kind::Deny | Kind::Cancel => return request(model, kind, numbers, now),
+        Kind::Submit | Kind::Longer | Kind::Approve | Kind::Deny | Kind::Cancel => {
+            return request(model, kind, numbers, now);
+        }
+        Kind::NameDeputy | Kind::AcceptDeputy | Kind::EndDeputy => return deputy(model, kind, numbers, now),
         Kind::Expire => Deed::Expire,
         Kind::Declare => {
             let ends_at = now.plus_micros(i64::from(a % 15) * HOUR);
@@ -272,9 +283,63 @@ fn directory(
     })
 }
 
+fn deputy(model: &Model, kind: Kind, [by, which, a, b, c, d]: [u32; 6], now: Timestamp) -> Option<Deed> {
+    if kind == Kind::NameDeputy {
+        let deputy = small(which, model.people.len());
+        let capacity = Capacity::ALL[usize::from(a % 3 == 0)];
+        let starts_at = match b % 6 {
+            0 => Some(now.plus_micros(i64::from(b / 6 % 30) * HOUR)),
+            1 => Some(now.plus_micros(-HOUR)),
+            _ => None,
+        };
+        // Thirty days are the most, and none is nothing.
+        let days = if c % 5 == 0 { 30 } else { i64::from(c / 5 % 30) };
+        let ends_at = starts_at.unwrap_or(now).max(now).plus_micros(days * DAY + i64::from(d % 4 == 0));
+        return Some(somebody(model, by, now, |by| Deed::NameDeputy { by, deputy, capacity, starts_at, ends_at }));
+    }
+    let waits = model.stand_ins.iter().rposition(|one| !one.is_accepted && !one.is_ended);
+    let waits = waits.filter(|_| kind == Kind::AcceptDeputy && which % 4 > 0);
+    let stand_in = waits.or_else(|| recent(model.stand_ins.len(), which))?;
+    let version = seen(model.stand_ins[stand_in].version, a);
+    Some(somebody(model, by, now, |by| match kind {
+        Kind::AcceptDeputy => Deed::AcceptDeputy { by, stand_in, version },
+        _ => Deed::EndDeputy { by, stand_in, version },
+    }))
+}
+
+/// Some of these kinds, or none of them.
+fn some_of(number: u32, of: &[&'static str]) -> BTreeSet<&'static str> {
+    some(number, of.len()).into_iter().map(|place| of[place]).collect()
+}
+
+/// What an approver leaves of the kinds that are asked for: mostly all of them; fewer, more, or others.
+fn left(asked: &Asked, number: u32) -> Option<Information> {
+    let bits = number / 8;
+    let named = match (number % 8, &asked.kinds) {
+        (0, Information::Whole) if !asked.patients.is_empty() => some_of(bits, &KINDS),
+        (0, Information::Named(named)) => some_of(bits, &named.iter().copied().collect::<Vec<_>>()),
+        (1 | 2, Information::Named(named)) => named.union(&some_of(bits, &KINDS)).copied().collect(),
+        (3, _) => some_of(bits, &NAMED),
+        (4, _) => return Some(Information::Whole),
+        _ => return None,
+    };
+    (!named.is_empty()).then_some(Information::Named(named))
+}
+
+fn longer(model: &Model, [by, which, a, _, c, d]: [u32; 6], now: Timestamp) -> Option<Deed> {
+    let stands = |one: &Asked| one.outcome == Outcome::Approved && one.from <= now && now < one.until;
+    let request = model.asked.iter().rposition(stands).filter(|_| which % 4 > 0);
+    let request = request.or_else(|| recent(model.asked.len(), which))?;
+    let until = model.asked[request].until;
+    let ends_at = until.plus_micros(i64::from(a % 14) * HOUR + i64::from(c % 7 == 0));
+    Some(somebody(model, by, now, |by| Deed::Longer { by, request, ends_at, words: words(model, by, d) }))
+}
+
 fn request(model: &Model, kind: Kind, [by, which, a, b, c, d]: [u32; 6], now: Timestamp) -> Option<Deed> {
-    if kind == Kind::Submit {
-        return Some(submit(model, [by, which, a, b, c, d], now));
+    match kind {
+        Kind::Submit => return Some(submit(model, [by, which, a, b, c, d], now)),
+        Kind::Longer => return longer(model, [by, which, a, b, c, d], now),
+        _ => {}
     }
     let open = model.asked.iter().rposition(|one| one.outcome == Outcome::Pending).filter(|_| which % 3 > 0);
     let request = open.or_else(|| recent(model.asked.len(), which))?;
@@ -291,8 +356,12 @@ fn request(model: &Model, kind: Kind, [by, which, a, b, c, d]: [u32; 6], now: Ti
         4 => (Some(some(c >> 8, PATIENTS)), None),
         _ => (None, None),
     };
+    let kinds = left(asked, d);
     Some(somebody(model, by, now, |by| match kind {
-        Kind::Approve => Deed::Approve { by, request, version, patients: patients.clone(), ends_at, stepped_up },
+        Kind::Approve => {
+            let (patients, kinds) = (patients.clone(), kinds.clone());
+            Deed::Approve { by, request, version, patients, kinds, ends_at, stepped_up }
+        }
         Kind::Deny => Deed::Deny { by, request, version, words: words.clone(), stepped_up },
         _ => Deed::Cancel { by, request, version },
     }))
@@ -302,6 +371,12 @@ fn submit(model: &Model, [by, which, a, b, c, d]: [u32; 6], now: Timestamp) -> D
     let is_of_patients = a % 2 == 0;
     let role = ASKED[small(a / 2, 7).min(6) % ASKED.len()];
     let patients = if is_of_patients { some(b, PATIENTS) } else { BTreeSet::new() };
+    // Mostly all that the role has, or some of it; seldom what it has not, or nothing; of a role nothing but all of it.
+    let kinds = match (b >> 16) % 8 {
+        4..=6 if is_of_patients => Information::Named(some_of(b >> 20, &KINDS)),
+        7 => Information::Named(some_of(b >> 20, &NAMED)),
+        _ => Information::Whole,
+    };
     let starts_at = match c % 6 {
         0 => Some(now.plus_micros(i64::from(c / 6 % 30) * HOUR)),
         1 => Some(now.plus_micros(-HOUR)),
@@ -315,7 +390,8 @@ fn submit(model: &Model, [by, which, a, b, c, d]: [u32; 6], now: Timestamp) -> D
         let other = small(which, model.people.len());
         let person = if which % 2 == 0 { by } else { other };
         let words = words(model, by, d);
-        Deed::Submit { by, person, role, patients: patients.clone(), starts_at, ends_at, words }
+        let (patients, kinds) = (patients.clone(), kinds.clone());
+        Deed::Submit { by, person, role, patients, kinds, starts_at, ends_at, words }
     })
 }
 

@@ -1,6 +1,6 @@
 //! [`Deed`]: one thing that somebody does, with everything that the use case is given.
 
-use crate::model::Model;
+use crate::model::{Capacity, Information, Model};
 use scruple_core::Timestamp;
 use std::collections::BTreeSet;
 
@@ -12,7 +12,14 @@ pub(crate) enum Deed {
         person: usize,
         role: &'static str,
         patients: BTreeSet<usize>,
+        kinds: Information,
         starts_at: Option<Timestamp>,
+        ends_at: Timestamp,
+        words: String,
+    },
+    Longer {
+        by: usize,
+        request: usize,
         ends_at: Timestamp,
         words: String,
     },
@@ -21,6 +28,7 @@ pub(crate) enum Deed {
         request: usize,
         version: i64,
         patients: Option<BTreeSet<usize>>,
+        kinds: Option<Information>,
         ends_at: Option<Timestamp>,
         stepped_up: bool,
     },
@@ -74,6 +82,23 @@ pub(crate) enum Deed {
         review: usize,
         version: i64,
         words: String,
+    },
+    NameDeputy {
+        by: usize,
+        deputy: usize,
+        capacity: Capacity,
+        starts_at: Option<Timestamp>,
+        ends_at: Timestamp,
+    },
+    AcceptDeputy {
+        by: usize,
+        stand_in: usize,
+        version: i64,
+    },
+    EndDeputy {
+        by: usize,
+        stand_in: usize,
+        version: i64,
     },
     Replace {
         by: usize,
@@ -139,17 +164,34 @@ impl Deed {
 }
 
 /// Rules that the model can be without.
-const RULES: usize = 5;
+const RULES: usize = 9;
 
 /// The model without one of its rules.
 fn without_a_rule(model: &Model, which: usize) -> Model {
     const YEAR: i64 = 366 * 24 * 3_600_000_000;
     let mut model = model.clone();
+    let count = model.people.len();
     match which % RULES {
         0 => model.people.iter_mut().for_each(|one| one.invited_by.clear()),
         1 => model.people.iter_mut().for_each(|one| one.leave = None),
         2 => model.people.iter_mut().for_each(|one| one.manager = None),
-        3 => model.asked.iter_mut().for_each(|one| one.by = usize::MAX),
+        // Who gets it asks for it himself.
+        3 => model.asked.iter_mut().for_each(|one| one.by = one.person),
+        // Whoever was named has said yes, and nobody has ended it.
+        4 => model.stand_ins.iter_mut().for_each(|one| {
+            (one.is_accepted, one.is_ended, one.until) = (true, false, one.until.plus_micros(YEAR));
+        }),
+        // Nobody has said yes before, and as much is still needed.
+        5 => model.asked.iter_mut().for_each(|one| {
+            one.needs = Model::open_needs(one);
+            one.approvals.clear();
+        }),
+        6 => model.asked.iter_mut().for_each(|one| one.kinds = Information::Whole),
+        // Somebody else gets it, and asks for it himself.
+        7 => model.asked.iter_mut().for_each(|one| {
+            one.person = (one.person + 1) % count;
+            one.by = one.person;
+        }),
         _ => model.given.iter_mut().for_each(|one| (one.ended, one.until) = (None, one.until.plus_micros(YEAR))),
     }
     model

@@ -2,15 +2,16 @@
 
 use crate::draw::Draw;
 use crate::error::{SimulateError, Sound, failed};
-use crate::model::{Given, Group, Model, Staff};
+use crate::model::{Capacity, Given, Group, Model, Staff, StandIn};
 use crate::node::World;
-use crate::perform::{attributes, group_name, name};
+use crate::perform::{attributes, capacity, group_name, name};
 use crate::rules::{BILLER, House, MANAGER, NURSE, PRIVACY, ROLES};
 use scruple_core::{Clock as _, Id, Phi, Timestamp, new_id};
-use scruple_flow::{GrantRequest, NewGrant, NewPerson, Window};
+use scruple_flow::{Deputy, DeputyState, GrantRequest, NewGrant, NewPerson, Window};
 use scruple_store::{
-    Aggregate, NewDirectoryRecord, NewEvent, NewSession, Subjects, Tx, add_member, insert_directory, insert_enrolment,
-    insert_grant, insert_group, insert_person, insert_session, map_group, use_enrolment,
+    Aggregate, NewDirectoryRecord, NewEvent, NewSession, Subjects, Tx, add_member, insert_deputy, insert_directory,
+    insert_enrolment, insert_grant, insert_group, insert_person, insert_session, map_group, update_deputy,
+    use_enrolment,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -44,6 +45,7 @@ fn people(draw: &mut Draw, now: Timestamp, ids: &mut impl rand_core::Rng) -> Mod
         planned: Vec::new(),
         moved: Vec::new(),
         groups: Vec::new(),
+        stand_ins: Vec::new(),
     };
     for person in 0..count {
         let manager = (person >= FOUNDERS && !draw.one_in(4)).then(|| draw.below(count)).filter(|one| *one != person);
@@ -100,6 +102,25 @@ fn people(draw: &mut Draw, now: Timestamp, ids: &mut impl rand_core::Rng) -> Mod
         let members = (0..count).filter(|_| draw.one_in(2)).collect();
         let id = new_id::<()>(now.plus_micros(i64::try_from(number).unwrap_or(0)), ids).uuid();
         model.groups.push(Group { id, role, members, is_deleted: false });
+    }
+    for _ in 0..draw.below(3) {
+        // Of the manager, of the privacy office, or of whoever is drawn.
+        let (principal, deputy) = (FOUNDERS + 1 + draw.below(count - FOUNDERS - 1), draw.below(count));
+        if principal == deputy {
+            continue;
+        }
+        let is_accepted = !draw.one_in(4);
+        model.stand_ins.push(StandIn {
+            id: new_id::<()>(now, ids).uuid(),
+            principal,
+            deputy,
+            capacity: Capacity::ALL[usize::from(draw.one_in(4))],
+            from: now,
+            until: now.plus_micros(HOUR * (1 + i64::from(draw.any() % 720))),
+            is_accepted,
+            is_ended: false,
+            version: if is_accepted { 2 } else { 1 },
+        });
     }
     model
 }
@@ -197,6 +218,23 @@ async fn write(tx: &mut Tx, model: &Model, now: Timestamp, ids: &mut (dyn rand_c
         if let Some(role) = group.role {
             let role = role.parse().map_err(failed("founding"))?;
             map_group(tx, (id, 1), Some(&role), model.people[0].id, now).await.map_err(&store)?;
+        }
+    }
+    for one in &model.stand_ins {
+        let named = Deputy {
+            id: Id::from_uuid(one.id),
+            principal: model.people[one.principal].id,
+            deputy: model.people[one.deputy].id,
+            capacity: capacity(one.capacity),
+            window: Window::new(one.from, one.until).map_err(failed("founding"))?,
+            named_at: now,
+            state: DeputyState::Named,
+            version: 1,
+        };
+        insert_deputy(tx, &named).await.map_err(&store)?;
+        if one.is_accepted {
+            let accepted = Deputy { state: DeputyState::Accepted { at: now }, ..named };
+            update_deputy(tx, &accepted, 1).await.map_err(&store)?;
         }
     }
     Ok(())

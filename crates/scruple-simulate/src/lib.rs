@@ -1,5 +1,5 @@
-//! Organisations drawn by a seed: people with their roles and managers, who ask, approve, refuse, declare, break the glass, review, move,
-//! go on leave, leave and come back, while the clock jumps, things happen at one time, and processes are killed.
+//! Organisations drawn by a seed: people with their roles and managers, who ask for all or for some kinds of information, approve, refuse,
+//! prolong, stand in for one another, declare, break the glass, review, move, go on leave, leave and come back, while the clock jumps, things happen at one time, and processes are killed.
 //!
 //! The real desk, directory, store, ledger, drainer and cache do all of it, on either engine. A plain model that shares no code with
 //! them says of each deed whether it may be done, which entries it leaves, and who holds what afterwards; after each step they are
@@ -23,6 +23,7 @@ mod replay;
 mod rules;
 mod run;
 mod shrink;
+mod states;
 mod verify;
 
 pub use databases::Databases;

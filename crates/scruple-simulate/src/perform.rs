@@ -1,15 +1,16 @@
 //! A deed as the product is asked to do it.
 
 use crate::deed::Deed;
-use crate::model::{Model, Staff};
+use crate::model::{Capacity, Information, Model, Staff};
 use crate::node::Node;
 use rand_chacha::ChaCha20Rng;
 use scruple_app::directory::{Directory, DirectoryError, GroupOrder, UserOrder};
-use scruple_app::{Ask, Declaration, Desk, DeskError, Emergency, Narrower, Who};
+use scruple_app::{Ask, Declaration, DeputyAsk, Desk, DeskError, Emergency, Longer, Narrower, Who};
 use scruple_core::{Clock, Id, Phi, Timestamp};
 use scruple_flow::directory::{Attributes, Presence};
 use scruple_flow::{
-    DeclaredReason, EmergencyReason, Finding, InvalidLogin, InvalidPatient, InvalidRole, Kinds, PatientRef, RequestTask,
+    DeclaredReason, DeputyAs, EmergencyReason, Finding, InvalidKind, InvalidLogin, InvalidPatient, InvalidRole,
+    KindCode, Kinds, PatientRef, RequestTask,
 };
 use std::collections::BTreeSet;
 
@@ -26,6 +27,8 @@ pub(crate) enum Refused {
     Patient(#[from] InvalidPatient),
     #[error(transparent)]
     Login(#[from] InvalidLogin),
+    #[error(transparent)]
+    Kind(#[from] InvalidKind),
 }
 
 impl Refused {
@@ -57,6 +60,20 @@ fn patients(numbers: &BTreeSet<usize>) -> Result<BTreeSet<PatientRef>, InvalidPa
     numbers.iter().map(|number| patient(*number)).collect()
 }
 
+/// Kinds as the desk is told of them: `None` where none is named.
+fn kinds(information: &Information) -> Result<Option<Kinds>, InvalidKind> {
+    let Information::Named(named) = information else { return Ok(Some(Kinds::Whole)) };
+    let codes: BTreeSet<KindCode> = named.iter().map(|kind| kind.parse::<KindCode>()).collect::<Result<_, _>>()?;
+    Ok(Kinds::named(codes))
+}
+
+pub(crate) const fn capacity(capacity: Capacity) -> DeputyAs {
+    match capacity {
+        Capacity::Approver => DeputyAs::Approver,
+        Capacity::Reviewer => DeputyAs::Reviewer,
+    }
+}
+
 impl With<'_> {
     fn desk(&mut self) -> Desk<'_> {
         let Node { store, lease, .. } = self.node;
@@ -75,8 +92,25 @@ impl With<'_> {
     /// Asks the product to do it.
     pub async fn perform(mut self, deed: &Deed) -> Result<(), Refused> {
         match deed {
-            Deed::Submit { .. } | Deed::Approve { .. } | Deed::Deny { .. } | Deed::Cancel { .. } | Deed::Expire => {
-                self.request(deed).await
+            Deed::Submit { .. }
+            | Deed::Longer { .. }
+            | Deed::Approve { .. }
+            | Deed::Deny { .. }
+            | Deed::Cancel { .. }
+            | Deed::Expire => self.request(deed).await,
+            Deed::NameDeputy { by, deputy, capacity: of, starts_at, ends_at } => {
+                let deputy = self.model.people[*deputy].id;
+                let ask = DeputyAsk { deputy, capacity: capacity(*of), starts_at: *starts_at, ends_at: *ends_at };
+                let who = self.who(*by, true);
+                Ok(self.desk().name_deputy(who, ask).await.map(drop)?)
+            }
+            Deed::AcceptDeputy { by, stand_in, version } => {
+                let (who, id) = (self.who(*by, true), Id::from_uuid(self.model.stand_ins[*stand_in].id));
+                Ok(self.desk().accept_deputy(who, id, *version).await.map(drop)?)
+            }
+            Deed::EndDeputy { by, stand_in, version } => {
+                let (who, id) = (self.who(*by, true), Id::from_uuid(self.model.stand_ins[*stand_in].id));
+                Ok(self.desk().end_deputy(who, id, *version).await.map(drop)?)
             }
             Deed::Declare { by, role, patient: number, ends_at } => {
                 let declaration = Declaration {
@@ -126,14 +160,14 @@ impl With<'_> {
 
     async fn request(&mut self, deed: &Deed) -> Result<(), Refused> {
         match deed {
-            Deed::Submit { by, person, role, patients: named, starts_at, ends_at, words } => {
+            Deed::Submit { by, person, role, patients: named, kinds: of, starts_at, ends_at, words } => {
                 let ask = Ask {
                     person: Some(self.model.people[*person].id),
                     role: role.parse()?,
                     purpose: None,
                     patients: patients(named)?,
                     task: Some(RequestTask::Cover),
-                    kinds: Some(Kinds::Whole),
+                    kinds: kinds(of)?,
                     starts_at: *starts_at,
                     ends_at: *ends_at,
                     justification: Phi::new(words.clone()),
@@ -143,10 +177,15 @@ impl With<'_> {
                 let who = self.who(*by, true);
                 Ok(self.desk().submit(who, ask).await.map(drop)?)
             }
-            Deed::Approve { by, request, version, patients: named, ends_at, stepped_up } => {
+            Deed::Longer { by, request, ends_at, words } => {
+                let longer = Longer { ends_at: *ends_at, justification: Phi::new(words.clone()), acknowledged: None };
+                let (who, id) = (self.who(*by, true), Id::from_uuid(self.model.asked[*request].id));
+                Ok(self.desk().extend(who, id, longer).await.map(drop)?)
+            }
+            Deed::Approve { by, request, version, patients: named, kinds: of, ends_at, stepped_up } => {
                 let narrower = Narrower {
                     patients: named.as_ref().map(patients).transpose()?,
-                    kinds: None,
+                    kinds: of.as_ref().map(kinds).transpose()?.flatten(),
                     ends_at: *ends_at,
                     against: None,
                 };

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Something that was given for a time.
 struct Span {
     person: String,
-    /// The role, or the role and the patient.
+    /// The role, or the role, the patient and the kinds of information.
     what: String,
     role: String,
     from: i64,
@@ -28,7 +28,7 @@ struct Replay {
     taken: Vec<(String, Option<String>, i64, i64)>,
 }
 
-/// What everybody had, by the ids of persons: roles, and charts as `role/patient`.
+/// What everybody had, by the ids of persons: roles, and charts as `role/patient kinds`.
 pub(crate) type Had = BTreeMap<String, BTreeSet<String>>;
 
 /// Who had what at an instant.
@@ -55,7 +55,7 @@ impl Replay {
             }
             "role_revoked" => drop(self.roles.remove(seen.text("grant"))),
             "elevation_granted" | "relationship_declared" | "emergency_activated" => {
-                let what = format!("{}/{}", seen.text("role"), seen.text("patient"));
+                let what = format!("{}/{} {}", seen.text("role"), seen.text("patient"), seen.text("kinds"));
                 self.charts.insert(seen.text("elevation").to_owned(), span(seen, person, what));
             }
             "elevation_ended" => drop(self.charts.remove(seen.text("elevation"))),

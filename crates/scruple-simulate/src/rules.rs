@@ -2,7 +2,7 @@
 
 use crate::draw::Draw;
 use scruple_app::Rules;
-use scruple_flow::{ApprovalRule, ApproverKind, KindCode, Kinds, PatientRef, RoleCode};
+use scruple_flow::{ApprovalRule, Backup, KindCode, Kinds, PatientRef, RoleCode};
 use scruple_policy::{Act, ActScope, DeskRules, Reminder};
 use std::collections::BTreeSet;
 
@@ -15,14 +15,31 @@ pub(crate) const ROLES: [&str; 4] = [NURSE, BILLER, MANAGER, PRIVACY];
 /// Roles that are asked for: of the last one the policy knows nothing.
 pub(crate) const ASKED: [&str; 3] = [NURSE, BILLER, "surgeon"];
 
+/// The kind of information that is specially protected.
+pub(crate) const SEGMENT: &str = "segment:hiv";
 /// Kinds of information that a role has.
-pub(crate) const KINDS: [&str; 2] = ["labs", "vitals"];
+pub(crate) const KINDS: [&str; 3] = ["labs", SEGMENT, "vitals"];
+/// Kinds that are asked for: the last one no role has.
+pub(crate) const NAMED: [&str; 4] = ["labs", SEGMENT, "vitals", "documents"];
 
 /// Whose yes is needed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Need {
     Line,
     Role(&'static str),
+    /// Somebody of the privacy office who stands outside the line of who asks and of who gets.
+    Outside,
+}
+
+impl Need {
+    /// As the entries write it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Line => "line_manager",
+            Self::Role(role) => role,
+            Self::Outside => "privacy_officer+outside_line",
+        }
+    }
 }
 
 /// The policy of one organisation.
@@ -32,6 +49,10 @@ pub(crate) struct House {
     pub of_patients: Vec<Need>,
     /// For a role.
     pub of_role: Vec<Need>,
+    /// Who else is needed, in whatever role, for what is specially protected (`any,segment:hiv,privacy_officer+outside_line`).
+    pub of_segment: Option<Need>,
+    /// Who may answer for those who do not, and after how many hours.
+    pub backup: Option<(&'static str, i64)>,
     pub hours_max: i64,
     pub decide_hours: i64,
     pub step_up: bool,
@@ -39,41 +60,55 @@ pub(crate) struct House {
 
 impl House {
     pub fn draw(draw: &mut Draw) -> Self {
-        use Need::{Line, Role};
+        use Need::{Line, Outside, Role};
         let of_patients = [vec![Role(MANAGER)], vec![Line], vec![Role(MANAGER), Role(PRIVACY)]];
         let of_role =
             [vec![Role(MANAGER), Role(PRIVACY)], vec![Line, Role(PRIVACY)], vec![Role(MANAGER), Role(MANAGER)]];
         Self {
             of_patients: of_patients[draw.below(3)].clone(),
             of_role: of_role[draw.below(3)].clone(),
+            of_segment: [None, Some(Role(PRIVACY)), Some(Outside)][draw.below(3)],
+            backup: [None, Some((PRIVACY, 1)), Some((MANAGER, 2))][draw.below(3)],
             hours_max: [8, 12, 72][draw.below(3)],
             decide_hours: [1, 4, 24][draw.below(3)],
             step_up: draw.one_in(3),
         }
     }
 
-    /// Whose yes is needed for a role, or for patients in it. A role that nobody gives: none.
-    pub fn needs(&self, role: &str, is_of_patients: bool) -> Option<&[Need]> {
-        match (role, is_of_patients) {
-            (NURSE | BILLER, true) => Some(&self.of_patients),
-            (NURSE | BILLER, false) => Some(&self.of_role),
-            _ => None,
+    /// Whose yes is needed for a role, or, in it, for patients: with what is specially protected (`Some(true)`) or without it. A role that
+    /// nobody gives: none.
+    pub fn needs(&self, role: &str, of_patients: Option<bool>) -> Option<Vec<Need>> {
+        if ![NURSE, BILLER].contains(&role) {
+            return None;
         }
+        let Some(is_protected) = of_patients else { return Some(self.of_role.clone()) };
+        let mut needs = self.of_patients.clone();
+        if let Some(more) = self.of_segment.filter(|_| is_protected) {
+            // Who is needed in any case is not needed twice: he stands apart, or not.
+            match needs.iter().position(|need| *need == Need::Role(PRIVACY)) {
+                Some(place) => needs[place] = more,
+                None => needs.push(more),
+            }
+        }
+        Some(needs)
     }
 }
 
 impl Rules for House {
     fn approval(&self, role: &RoleCode, of_patients: Option<&Kinds>) -> Option<ApprovalRule> {
-        let kind = |need: &Need| match need {
-            Need::Line => Some(ApproverKind::LineManager),
-            Need::Role(role) => role.parse().ok().map(ApproverKind::Role),
+        let backup = match self.backup {
+            Some((role, after_hours)) => Some(Backup { kind: role.parse().ok()?, after_hours }),
+            None => None,
         };
+        let is_protected =
+            |kinds: &Kinds| kinds.codes().is_none_or(|codes| codes.iter().any(|code| code.as_str() == SEGMENT));
+        let needs = self.needs(role.as_str(), of_patients.map(is_protected))?;
         Some(ApprovalRule {
-            needs: self.needs(role.as_str(), of_patients.is_some())?.iter().map(kind).collect::<Option<_>>()?,
+            needs: needs.iter().map(|need| need.code().parse().ok()).collect::<Option<_>>()?,
             hours_max: self.hours_max,
             decide_hours: self.decide_hours,
             step_up: self.step_up,
-            backup: None,
+            backup,
         })
     }
 
@@ -113,6 +148,7 @@ impl Rules for House {
     }
 
     fn desk(&self) -> DeskRules {
-        DeskRules::default()
+        // Alerts are not drawn: they refuse nobody anything.
+        DeskRules { requests_per_30_days: i64::MAX, emergencies_per_30_days: i64::MAX, ..DeskRules::default() }
     }
 }

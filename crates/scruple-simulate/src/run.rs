@@ -5,11 +5,12 @@ use crate::deed::Deed;
 use crate::draw::Draw;
 use crate::error::{Sound, broken, failed, same};
 use crate::found::{beginning, found};
-use crate::look::{Looked, is_silent, look, nobody, states};
-use crate::model::{Model, Outcome, Seen};
+use crate::look::{Looked, is_silent, look, nobody};
+use crate::model::{Chart, Model, Outcome, Seen};
 use crate::node::World;
 use crate::perform::{Refused, With};
 use crate::replay::{Had, as_of};
+use crate::states::{stand_ins, states};
 use crate::verify::{canaries, ledger};
 use rand_chacha::ChaCha20Rng;
 use scruple_core::{Clock as _, FixedClock, Timestamp};
@@ -138,6 +139,9 @@ impl Life {
         }
         let both = step.numbers[4].is_multiple_of(2);
         look(&self.world, &self.model, &mut self.looked, both).await?;
+        if step.numbers[3].is_multiple_of(8) {
+            stand_ins(&self.world, &self.model).await?;
+        }
         if step.numbers[5].is_multiple_of(4) && self.notes.len() < NOTES_MAX {
             self.note();
         }
@@ -320,8 +324,9 @@ impl Life {
         for (person, staff) in self.model.people.iter().enumerate() {
             let mut what: BTreeSet<String> = self.model.roles(person, at).into_iter().map(str::to_owned).collect();
             for role in crate::rules::ROLES {
-                let charts = self.model.charts(person, role, false, at).into_iter();
-                what.extend(charts.map(|patient| format!("{role}/{}", crate::model::patient(patient))));
+                let charts = self.model.open_charts(person, role, false, at).into_iter();
+                let chart = |one: &Chart| format!("{role}/{} {}", crate::model::patient(one.patient), one.kinds);
+                what.extend(charts.map(chart));
             }
             if !what.is_empty() {
                 had.insert(staff.id.to_string(), what);
@@ -344,7 +349,8 @@ impl Life {
         for request in open.into_iter().take(LATE_MAX) {
             let version = self.model.asked[request].version;
             let by = (request + 1) % self.model.people.len();
-            let late = Deed::Approve { by, request, version, patients: None, ends_at: None, stepped_up: true };
+            let (patients, kinds, ends_at) = (None, None, None);
+            let late = Deed::Approve { by, request, version, patients, kinds, ends_at, stepped_up: true };
             self.plain(&late, None).await?;
         }
         // The jobs, which have not run by themselves.
@@ -422,7 +428,7 @@ fn agrees(deed: &Deed, result: &Result<(), Refused>, verdict: Option<&[&str]>, s
 const fn invariant(deed: &Deed) -> &'static str {
     match deed {
         Deed::Approve { .. } | Deed::Deny { .. } | Deed::Close { .. } | Deed::AskReader { .. } => "two-people",
-        Deed::ConfirmReturn { .. } => "two-people",
+        Deed::ConfirmReturn { .. } | Deed::AcceptDeputy { .. } => "two-people",
         _ => "default-deny",
     }
 }

@@ -5,7 +5,9 @@ use crate::record::Record;
 use scruple_core::{Id, Timestamp, new_id};
 use scruple_flow::{Approver, ApproverKind, Deputy, DeputyAs, DeputyState, Person, RoleCode, Window};
 use scruple_policy::{Act, ActScope};
-use scruple_store::{Store, Tx, deputies_in_force, find_deputy, find_person, insert_deputy, update_deputy};
+use scruple_store::{
+    Store, Tx, deputies_in_force, find_deputy, find_person, insert_deputy, suspensions, update_deputy,
+};
 use std::collections::BTreeSet;
 
 /// Whom somebody would name.
@@ -38,7 +40,8 @@ const fn act(capacity: DeputyAs) -> Act {
     }
 }
 
-/// Those for whom somebody stands in at an instant. Whoever of them is not here, or holds nothing, is left out.
+/// Those for whom somebody stands in at an instant. Whoever of them is not here, or holds nothing, is left out; whoever is on leave himself
+/// stands in for nobody.
 ///
 /// # Errors
 /// The database failed.
@@ -48,6 +51,10 @@ pub async fn deputised(
     at: Timestamp,
 ) -> Result<Vec<Deputised>, DeskError> {
     let mut found: Vec<Deputised> = Vec::new();
+    // relies on (leave-suspends), (idle-ends)
+    if suspensions(tx, person, at).await?.iter().any(|one| one.contains(at)) {
+        return Ok(found);
+    }
     // relies on (deputy-in-force)
     for one in deputies_in_force(tx, (person, capacity), at).await? {
         if found.iter().any(|known| known.person == one.principal) {

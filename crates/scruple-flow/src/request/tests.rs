@@ -177,6 +177,10 @@ fn an_approval_narrows_and_never_widens() {
         assert_eq!(narrowed(wider), Err(RequestError::Wider));
     }
     assert_eq!(narrowed(wanted(&["a"], (0, 1))), Err(RequestError::Over));
+    // A role is given whole, or not at all.
+    let of_role = AccessRequest { wanted: wanted(&[], (0, 8)), ..pending() };
+    let labs_alone = Wanted { kinds: "labs".parse().unwrap(), ..wanted(&[], (0, 8)) };
+    assert_eq!(of_role.approve(&manager, Some(labs_alone), at(1)).unwrap_err(), RequestError::KindsOfNobody);
 }
 
 #[test]

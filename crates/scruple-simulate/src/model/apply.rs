@@ -1,8 +1,8 @@
 //! What a deed that was done changes. Ids come from the entries, which must tell of the same people.
 
-use super::{Asked, Chart, Given, Leave, Look, Model, Moved, Outcome, Planned, Review};
+use super::{Chart, Given, Information, Leave, Look, Model, Moved, Planned, Review};
 use crate::deed::Deed;
-use crate::error::{Sound, broken};
+use crate::error::Sound;
 use scruple_core::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -37,38 +37,17 @@ pub(crate) fn patient(number: usize) -> String {
 impl Model {
     /// Notes that a deed was done. `seen` are its entries.
     pub fn apply(&mut self, deed: &Deed, seen: &[Seen], now: Timestamp) -> Sound<()> {
-        self.is_told(deed, seen)?;
+        self.is_told(deed, seen, now)?;
         let first = seen.first().map(Seen::id).unwrap_or_default();
         match deed {
-            Deed::Submit { by, person, role, patients, starts_at, ends_at, words } => {
-                let decide_by = now.plus_micros(self.house.decide_hours * HOUR).min(*ends_at);
-                let needs = self.house.needs(role, !patients.is_empty()).unwrap_or_default().to_vec();
-                self.people[*by].last_words = Some(words.clone());
-                self.asked.push(Asked {
-                    id: first,
-                    person: *person,
-                    by: *by,
-                    role,
-                    patients: patients.clone(),
-                    from: starts_at.unwrap_or(now),
-                    until: *ends_at,
-                    decide_by,
-                    needs,
-                    approvals: Vec::new(),
-                    outcome: Outcome::Pending,
-                    version: 1,
-                });
-            }
-            Deed::Approve { by, request, patients, ends_at, .. } => {
-                self.approve((*by, *request), patients.as_ref(), *ends_at, seen, now);
-            }
-            Deed::Deny { request, .. } => self.decided(*request, Outcome::Denied),
-            Deed::Cancel { request, .. } => self.decided(*request, Outcome::Cancelled),
-            Deed::Expire => {
-                for one in seen {
-                    let place = self.asked.iter().position(|asked| asked.id == one.id());
-                    place.into_iter().for_each(|place| self.decided(place, Outcome::Expired));
-                }
+            Deed::Submit { .. }
+            | Deed::Longer { .. }
+            | Deed::Approve { .. }
+            | Deed::Deny { .. }
+            | Deed::Cancel { .. }
+            | Deed::Expire => self.apply_request(deed, seen, now),
+            Deed::NameDeputy { .. } | Deed::AcceptDeputy { .. } | Deed::EndDeputy { .. } => {
+                self.apply_deputy(deed, first, now);
             }
             Deed::Declare { by, role, patient, ends_at } => {
                 self.charts.push(Chart { until: *ends_at, ..opened(first, *by, role, *patient, now) });
@@ -95,103 +74,10 @@ impl Model {
         Ok(())
     }
 
-    /// Whether the entries tell of whom the deed is.
-    fn is_told(&self, deed: &Deed, seen: &[Seen]) -> Sound<()> {
-        let id = |person: usize| self.people[person].id.to_string();
-        let last = seen.last();
-        let tells = |field: &str, expected: &str| last.is_none_or(|one| one.text(field) == expected);
-        let of = |id: Uuid| seen.first().is_none_or(|one| one.id() == id);
-        let right = match deed {
-            Deed::Submit { by, person, .. } => tells("requested_by", &id(*by)) && tells("person", &id(*person)),
-            Deed::Declare { by, patient: who, .. } | Deed::Emergency { by, patient: who, .. } => {
-                tells("person", &id(*by)) && tells("patient", &patient(*who))
-            }
-            Deed::Approve { by, request, .. } => {
-                of(self.asked[*request].id) && seen.first().is_none_or(|one| one.text("by") == id(*by))
-            }
-            Deed::Deny { by, request, .. } | Deed::Cancel { by, request, .. } => {
-                of(self.asked[*request].id) && tells("by", &id(*by))
-            }
-            Deed::Tell { by, review, .. } | Deed::AskReader { by, review, .. } | Deed::Close { by, review, .. } => {
-                of(self.reviews[*review].id) && tells("by", &id(*by))
-            }
-            Deed::EndChart { by, chart, .. } => of(self.charts[*chart].id) && tells("ended_by", &id(*by)),
-            Deed::EndGiven { by, given, .. } => of(self.given[*given].id) && tells("revoked_by", &id(*by)),
-            Deed::Replace { person, .. }
-            | Deed::LeavesNow { person, .. }
-            | Deed::Delete { person, .. }
-            | Deed::Create { person, .. }
-            | Deed::PlanLeave { person, .. }
-            | Deed::EndLeave { person, .. }
-            | Deed::ConfirmReturn { person, .. }
-            | Deed::PlanMove { person, .. } => tells("person", &id(*person)),
-            Deed::Members { group, .. } | Deed::MapGroup { group, .. } | Deed::DeleteGroup { group, .. } => {
-                of(self.groups[*group].id)
-            }
-            Deed::Expire | Deed::SettleMoves => true,
-        };
-        if right { Ok(()) } else { broken("one-entry", format!("{deed:?} is told as {seen:?}")) }
-    }
-
-    fn decided(&mut self, request: usize, outcome: Outcome) {
-        let asked = &mut self.asked[request];
-        asked.outcome = outcome;
-        asked.version += 1;
-    }
-
     fn looked(&mut self, review: usize, look: Look) {
         let review = &mut self.reviews[review];
         review.look = look;
         review.version += 1;
-    }
-
-    fn approve(
-        &mut self,
-        (by, request): (usize, usize),
-        patients: Option<&BTreeSet<usize>>,
-        ends_at: Option<Timestamp>,
-        seen: &[Seen],
-        now: Timestamp,
-    ) {
-        let Some(met) = self.met_by(&self.asked[request], by, now) else { return };
-        let asked = &mut self.asked[request];
-        asked.version += 1;
-        asked.approvals.push((by, met));
-        asked.patients = patients.unwrap_or(&asked.patients).clone();
-        asked.until = ends_at.unwrap_or(asked.until);
-        if asked.approvals.len() < asked.needs.len() {
-            return;
-        }
-        asked.outcome = Outcome::Approved;
-        let asked = asked.clone();
-        let from = asked.from.max(now);
-        if asked.patients.is_empty() {
-            // Of a role the grant names the last approver alone.
-            let involved = BTreeSet::from([asked.person, asked.by, by]);
-            let (person, role, until) = (asked.person, asked.role, asked.until);
-            let id = asked.id;
-            self.given.push(Given {
-                id,
-                person,
-                role,
-                from,
-                until,
-                granted_at: now,
-                involved,
-                ended: None,
-                version: 1,
-            });
-            return;
-        }
-        let approvers = asked.approvals.iter().map(|(by, _)| *by);
-        let involved: BTreeSet<usize> = approvers.chain([asked.person, asked.by]).collect();
-        for one in seen.iter().skip(1) {
-            let number = asked.patients.iter().find(|number| patient(**number) == one.text("patient"));
-            let number = number.copied().unwrap_or(usize::MAX);
-            let involved = involved.clone();
-            let chart = opened(one.id(), asked.person, asked.role, number, from);
-            self.charts.push(Chart { granted_at: now, until: asked.until, involved, ..chart });
-        }
     }
 
     fn apply_directory(&mut self, deed: &Deed, seen: &[Seen], now: Timestamp) {
@@ -321,7 +207,7 @@ impl Model {
     }
 }
 
-fn opened(id: Uuid, person: usize, role: &'static str, patient: usize, from: Timestamp) -> Chart {
+pub(super) fn opened(id: Uuid, person: usize, role: &'static str, patient: usize, from: Timestamp) -> Chart {
     let involved = BTreeSet::from([person]);
     let granted_at = from;
     Chart {
@@ -329,7 +215,9 @@ fn opened(id: Uuid, person: usize, role: &'static str, patient: usize, from: Tim
         person,
         role,
         patient,
+        kinds: Information::Whole,
         is_emergency: false,
+        request: None,
         granted_at,
         from,
         until: from,

@@ -1,20 +1,20 @@
 //! Whether a deed may be done, and the entries that it then leaves.
 
-use super::{Asked, Look, Model, Outcome};
+use super::{Look, Model, Outcome};
 use crate::deed::Deed;
-use crate::rules::{MANAGER, NURSE, Need, PRIVACY};
+use crate::rules::{MANAGER, NURSE, PRIVACY};
 use scruple_core::Timestamp;
 use std::collections::BTreeSet;
 
-const HOUR: i64 = 3_600_000_000;
+pub(super) const HOUR: i64 = 3_600_000_000;
 /// How far up somebody is looked for who is here.
-const LINE_MAX: usize = 8;
+pub(super) const LINE_MAX: usize = 8;
 
 /// The kinds of the entries, in order.
 pub(crate) type Entries = Vec<&'static str>;
 
 /// A text that says something is at least this long here; what says nothing is shorter.
-fn says_something(words: &str) -> bool {
+pub(super) fn says_something(words: &str) -> bool {
     words.len() > 12
 }
 
@@ -22,8 +22,13 @@ impl Model {
     /// What a deed leaves in the log; none: it is refused.
     pub fn judge(&self, deed: &Deed, now: Timestamp) -> Option<Entries> {
         match deed {
-            Deed::Submit { .. } | Deed::Approve { .. } | Deed::Deny { .. } | Deed::Cancel { .. } => {
-                self.judge_request(deed, now)
+            Deed::Submit { .. }
+            | Deed::Longer { .. }
+            | Deed::Approve { .. }
+            | Deed::Deny { .. }
+            | Deed::Cancel { .. } => self.judge_request(deed, now),
+            Deed::NameDeputy { .. } | Deed::AcceptDeputy { .. } | Deed::EndDeputy { .. } => {
+                self.judge_deputy(deed, now)
             }
             Deed::Expire => {
                 let over = self.asked.iter().filter(|one| one.outcome == Outcome::Pending && one.decide_by <= now);
@@ -60,122 +65,22 @@ impl Model {
             Deed::AskReader { by, review, version } => {
                 let one = &self.reviews[*review];
                 let is_open = one.look == Look::Open && one.version == *version;
-                (is_open && self.may_review(*by, one.reader, now)).then(|| vec!["review_asked"])
+                (is_open && self.reviews_as(*by, one.reader, now).is_some()).then(|| vec!["review_asked"])
             }
             Deed::Close { by, review, version, words } => {
                 let one = &self.reviews[*review];
                 let is_open = one.look != Look::Justified && one.version == *version;
-                let may = self.may_review(*by, one.reader, now) && says_something(words);
+                let may = self.reviews_as(*by, one.reader, now).is_some() && says_something(words);
                 (is_open && may).then(|| vec!["review_closed"])
             }
             _ => self.judge_directory(deed, now),
         }
     }
 
-    fn judge_request(&self, deed: &Deed, now: Timestamp) -> Option<Entries> {
-        match deed {
-            Deed::Submit { by, person, role, patients, starts_at, ends_at, words } => {
-                let is_of_patients = !patients.is_empty();
-                let from = starts_at.unwrap_or(now);
-                let lasts = ends_at.micros() - from.max(now).micros();
-                let may = !self.roles(*by, now).is_empty()
-                    && self.is_here(*person)
-                    && self.house.needs(role, is_of_patients).is_some()
-                    && (!is_of_patients || self.roles(*person, now).contains(role))
-                    && from < *ends_at
-                    && *ends_at > now
-                    && lasts <= self.house.hours_max * HOUR
-                    && says_something(words)
-                    && self.people[*by].last_words.as_ref() != Some(words);
-                may.then(|| vec!["request_submitted"])
-            }
-            Deed::Approve { by, request, version, patients, ends_at, stepped_up } => {
-                let asked = &self.asked[*request];
-                let named = patients.as_ref().unwrap_or(&asked.patients);
-                let until = ends_at.unwrap_or(asked.until);
-                let is_narrower = named.is_subset(&asked.patients)
-                    && named.is_empty() == asked.patients.is_empty()
-                    && asked.from < until
-                    && until <= asked.until;
-                let may = self.may_decide(*by, asked, *version, *stepped_up, now)
-                    && self.people[*by].invited_by.is_disjoint(&BTreeSet::from([asked.person, asked.by]))
-                    && asked.approvals.iter().all(|(other, _)| other != by)
-                    && self.met_by(asked, *by, now).is_some()
-                    && (asked.patients.is_empty() || self.roles(asked.person, now).contains(asked.role))
-                    && is_narrower
-                    && until > now;
-                if !may {
-                    return None;
-                }
-                if asked.approvals.len() + 1 < asked.needs.len() {
-                    return Some(vec!["request_seconded"]);
-                }
-                // The last yes counts while those before it still may say it.
-                let stand = |(by, need): &(usize, Need)| self.is_here(*by) && self.can_meet(*need, asked, *by, now);
-                if !asked.approvals.iter().all(stand) {
-                    return None;
-                }
-                let mut entries = vec!["request_approved"];
-                if asked.patients.is_empty() {
-                    // Nothing is given to one who has left.
-                    return self.is_here(asked.person).then(|| [entries, vec!["role_granted"]].concat());
-                }
-                entries.extend(named.iter().map(|_| "elevation_granted"));
-                Some(entries)
-            }
-            Deed::Deny { by, request, version, words, stepped_up } => {
-                let asked = &self.asked[*request];
-                let can = |need: &Need| self.can_meet(*need, asked, *by, now);
-                let may = self.may_decide(*by, asked, *version, *stepped_up, now) && asked.needs.iter().any(can);
-                (may && says_something(words)).then(|| vec!["request_denied"])
-            }
-            Deed::Cancel { by, request, version } => {
-                let asked = &self.asked[*request];
-                let is_his = *by == asked.person || *by == asked.by;
-                let is_open = asked.outcome == Outcome::Pending && now < asked.decide_by && asked.version == *version;
-                (self.is_here(*by) && is_his && is_open).then(|| vec!["request_cancelled"])
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether somebody has a say in a request as it was seen: a second person, in time (two-people, no-silence-is-yes).
-    fn may_decide(&self, by: usize, asked: &Asked, version: i64, stepped_up: bool, now: Timestamp) -> bool {
-        self.decides(by, now)
-            && asked.version == version
-            && asked.outcome == Outcome::Pending
-            && now < asked.decide_by
-            && by != asked.person
-            && by != asked.by
-            && (stepped_up || !self.house.step_up)
-    }
-
-    fn can_meet(&self, need: Need, asked: &Asked, by: usize, now: Timestamp) -> bool {
-        match need {
-            Need::Line => self.people[asked.person].manager == Some(by),
-            Need::Role(role) => self.roles(by, now).contains(role),
-        }
-    }
-
-    /// The need that somebody's yes meets.
-    pub fn met_by(&self, asked: &Asked, by: usize, now: Timestamp) -> Option<Need> {
-        Self::open_needs(asked).into_iter().find(|need| self.can_meet(*need, asked, by, now))
-    }
-
     fn may_end(&self, by: usize, of: usize, involved: &BTreeSet<usize>, now: Timestamp) -> bool {
         let roles = self.roles(by, now);
         let oversees = roles.contains(PRIVACY) || roles.contains(MANAGER) && self.people[of].manager == Some(by);
         self.is_here(by) && (involved.contains(&by) || oversees)
-    }
-
-    /// Whether somebody is of the privacy office and outside the reader's line.
-    fn may_review(&self, by: usize, reader: usize, now: Timestamp) -> bool {
-        let [over_reader, over_reviewer] = [reader, by].map(|one| self.people[one].manager);
-        let is_of_the_line = over_reader == Some(by)
-            || over_reviewer == Some(reader)
-            || over_reader.is_some() && over_reader == over_reviewer
-            || self.people[by].invited_by.contains(&reader);
-        self.roles(by, now).contains(PRIVACY) && by != reader && !is_of_the_line
     }
 
     fn judge_directory(&self, deed: &Deed, now: Timestamp) -> Option<Entries> {

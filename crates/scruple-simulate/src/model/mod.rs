@@ -3,15 +3,23 @@
 //! It is written from the rules and not from the code that it judges: no SQL, no cache, no state machine of scruple-flow.
 
 mod apply;
+mod apply_requests;
+mod deputies;
 mod judge;
+mod judge_requests;
+mod kinds;
 
 pub(crate) use apply::{Seen, patient};
+pub(crate) use deputies::{Capacity, StandIn};
+pub(crate) use kinds::Information;
 
 use crate::rules::{House, MANAGER, Need, PRIVACY};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::Person;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
+
+const HOUR: i64 = 3_600_000_000;
 
 /// Somebody, by the number under which he is told of.
 #[derive(Clone, Debug)]
@@ -60,7 +68,10 @@ pub(crate) struct Chart {
     pub person: usize,
     pub role: &'static str,
     pub patient: usize,
+    pub kinds: Information,
     pub is_emergency: bool,
+    /// The request that opened it.
+    pub request: Option<usize>,
     pub granted_at: Timestamp,
     pub from: Timestamp,
     pub until: Timestamp,
@@ -90,6 +101,24 @@ impl Outcome {
     }
 }
 
+/// Somebody's yes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Approval {
+    pub by: usize,
+    pub acting_for: Option<usize>,
+    pub need: Need,
+    pub at: Timestamp,
+}
+
+/// What a request would prolong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Extends {
+    pub request: usize,
+    pub number: i64,
+    /// When what was asked for first began.
+    pub since: Timestamp,
+}
+
 /// What somebody asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
@@ -98,11 +127,14 @@ pub(crate) struct Asked {
     pub by: usize,
     pub role: &'static str,
     pub patients: BTreeSet<usize>,
+    pub kinds: Information,
     pub from: Timestamp,
     pub until: Timestamp,
+    pub asked_at: Timestamp,
     pub decide_by: Timestamp,
     pub needs: Vec<Need>,
-    pub approvals: Vec<(usize, Need)>,
+    pub approvals: Vec<Approval>,
+    pub extends: Option<Extends>,
     pub outcome: Outcome,
     pub version: i64,
 }
@@ -175,6 +207,20 @@ pub(crate) struct Model {
     pub planned: Vec<Planned>,
     pub moved: Vec<Moved>,
     pub groups: Vec<Group>,
+    pub stand_ins: Vec<StandIn>,
+}
+
+impl Asked {
+    /// From when on a backup may answer, if that is before it is over.
+    pub fn escalates_at(&self, house: &House) -> Option<Timestamp> {
+        let (_, after_hours) = house.backup?;
+        Some(self.asked_at.plus_micros(after_hours * HOUR)).filter(|at| *at < self.decide_by)
+    }
+
+    /// From when on what it opened is prolonged: the last quarter of its time.
+    pub fn prolonged_from(&self) -> Timestamp {
+        self.until.plus_micros(-((self.until.micros() - self.from.micros()) / 4))
+    }
 }
 
 impl Model {
@@ -210,27 +256,45 @@ impl Model {
         self.given.iter().filter(holds).map(|one| one.role).collect()
     }
 
-    /// The patients whose records are opened to somebody in a role; those of his emergencies alone, or all.
-    pub fn charts(&self, person: usize, role: &str, emergencies: bool, now: Timestamp) -> BTreeSet<usize> {
-        if !self.is_in(person, now) {
-            return BTreeSet::new();
-        }
-        let takes = |moved: &Moved, one: &Chart| {
-            moved.person == person
-                && moved.role.is_none_or(|role| role == one.role)
-                && moved.covers_until >= one.granted_at
+    /// Whether a move has taken a chart by then.
+    fn is_lost(&self, chart: &Chart, now: Timestamp) -> bool {
+        let takes = |moved: &Moved| {
+            moved.person == chart.person
+                && moved.role.is_none_or(|role| role == chart.role)
+                && moved.covers_until >= chart.granted_at
                 && moved.effective_at <= now
         };
+        self.moved.iter().any(takes)
+    }
+
+    /// What opens records to somebody in a role; his emergencies alone, or all.
+    pub fn open_charts(&self, person: usize, role: &str, emergencies: bool, now: Timestamp) -> Vec<&Chart> {
+        if !self.is_in(person, now) {
+            return Vec::new();
+        }
         let opens = |one: &&Chart| {
             one.person == person
-                && !self.moved.iter().any(|moved| takes(moved, one))
+                && !self.is_lost(one, now)
                 && one.role == role
                 && one.ended.is_none()
                 && one.from <= now
                 && now < one.until
                 && (one.is_emergency || !emergencies)
         };
-        self.charts.iter().filter(opens).map(|one| one.patient).collect()
+        self.charts.iter().filter(opens).collect()
+    }
+
+    /// The patients whose records are opened to somebody in a role, and what of them.
+    pub fn charts(&self, person: usize, role: &str, emergencies: bool, now: Timestamp) -> BTreeMap<usize, Information> {
+        let mut open: BTreeMap<usize, Information> = BTreeMap::new();
+        for one in self.open_charts(person, role, emergencies, now) {
+            let kinds = match open.remove(&one.patient) {
+                None => one.kinds.clone(),
+                Some(before) => before.with(&one.kinds),
+            };
+            open.insert(one.patient, kinds);
+        }
+        open
     }
 
     pub fn decides(&self, person: usize, now: Timestamp) -> bool {
@@ -241,8 +305,8 @@ impl Model {
     /// The needs of a request that nobody has met.
     pub fn open_needs(asked: &Asked) -> Vec<Need> {
         let mut open = asked.needs.clone();
-        for (_, met) in &asked.approvals {
-            if let Some(place) = open.iter().position(|need| need == met) {
+        for given in &asked.approvals {
+            if let Some(place) = open.iter().position(|need| *need == given.need) {
                 open.remove(place);
             }
         }
@@ -253,9 +317,13 @@ impl Model {
     pub fn instants(&self, now: Timestamp) -> BTreeSet<Timestamp> {
         let given = self.given.iter().flat_map(|one| [one.from, one.until]);
         let charts = self.charts.iter().flat_map(|one| [one.from, one.until]);
-        let asked = self.asked.iter().filter(|one| one.outcome == Outcome::Pending).map(|one| one.decide_by);
+        let open = self.asked.iter().filter(|one| one.outcome == Outcome::Pending);
+        let asked = open.flat_map(|one| [Some(one.decide_by), one.escalates_at(&self.house)]).flatten();
         let leaves = self.people.iter().filter_map(|one| one.leave).map(|leave| leave.starts_at);
         let moves = self.planned.iter().map(|one| one.effective_at);
-        given.chain(charts).chain(asked).chain(leaves).chain(moves).filter(|at| *at > now).collect()
+        let stand_ins = self.stand_ins.iter().filter(|one| !one.is_ended).flat_map(|one| [one.from, one.until]);
+        let last_parts = self.asked.iter().filter(|one| one.outcome == Outcome::Approved).map(Asked::prolonged_from);
+        let all = given.chain(charts).chain(asked).chain(leaves).chain(moves).chain(stand_ins).chain(last_parts);
+        all.filter(|at| *at > now).collect()
     }
 }

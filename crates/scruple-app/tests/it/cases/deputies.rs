@@ -220,6 +220,18 @@ async fn of_whoever_is_away_or_has_left_nobody_stands_in_the_place() {
 }
 
 #[tokio::test]
+async fn who_is_away_himself_stands_in_for_nobody() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        stands_in(&mut house, ("mia", "bob"), DeputyAs::Approver).await;
+        let request = house.submitted(&["a"]).await;
+        leave(&house, "bob").await;
+        assert_eq!(approve(&mut house, "bob", &request).await, Err("act_not_permitted"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_two_yeses_none_is_of_a_principal_and_his_deputy_and_the_first_must_still_count_at_the_last() {
     with_world(ENGINE, async |world| {
         let mut house = House::open(world).await;
