@@ -10,14 +10,14 @@ use scruple_app::directory::{Directory, UserOrder};
 use scruple_app::{CaseAsk, ChartAsk, Desk, DeskError, Viewer, Who};
 use scruple_core::{Actor, Counts, DecisionFacts, Entry, EntryBody, Id, Phi, Relationship, RequestFacts, Timestamp};
 use scruple_flow::directory::{Attributes, Presence};
-use scruple_flow::{CaseError, CaseFinding, CaseState, ChartQuestion, QuestionCause};
+use scruple_flow::{CaseError, CaseFinding, CaseState, ChartQuestion, QuestionCause, RoleCode};
 use scruple_formats::Mapping;
 use scruple_ledger::{Ledger, OpenOptions};
 use scruple_store::{
     AccessBasis, AccessOutcome, ChartAccess, Grant, ImportCounts, Person, RefusedLine, SourceKind, list_chart_accesses,
     list_imports, list_refused_lines,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -346,7 +346,7 @@ async fn of_a_complaint_neither_its_reader_nor_his_line_is_told() {
         assert_eq!(asked.state, CaseState::Asked);
         // What each is told of it: the case, the lists, and whether he is asked to answer.
         let told = async |person: Id<Person>, role: &str| {
-            let roles = [role.parse().unwrap()].into();
+            let roles: BTreeSet<RoleCode> = [role.parse().unwrap()].into();
             let viewer = Viewer::load(&world.store, (person, roles), world.now()).await.unwrap();
             let (store, rules) = (&world.store, &TestRules);
             let one = viewer.case(store, rules, opened.id).await.unwrap();
