@@ -4,11 +4,12 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use scruple_app::charts::{ChartError, NumberError};
 use scruple_app::directory::DirectoryError;
 use scruple_app::{AccessError, DeskError};
 use scruple_flow::connected::DriftError;
 use scruple_flow::unused::UnusedError;
-use scruple_flow::{DeputyError, DormancyError, ElevationError, ProjectError, RequestError, TaskError};
+use scruple_flow::{CaseError, DeputyError, DormancyError, ElevationError, ProjectError, RequestError, TaskError};
 use scruple_http::Problem;
 use scruple_store::StoreError;
 
@@ -152,6 +153,23 @@ impl Fail {
         "not_the_manager",
         "an account is brought back by the nearest manager who is here, or by who answers for it",
     );
+    pub const NUMBER: Self =
+        fail(StatusCode::UNPROCESSABLE_ENTITY, "number_invalid", "a patient is named by a record number or an id");
+    pub const NUMBER_OF_SEVERAL: Self = fail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "number_of_several",
+        "more than one patient has this number: name one by the id of the record system",
+    );
+    pub const RECORD_SYSTEM: Self = fail(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "record_system_unavailable",
+        "the record system does not answer, so that it is not known whose number it is",
+    );
+    pub const PERIOD: Self = fail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "period_invalid",
+        "a period is a month, or an instant and a later one; without either, the last 30 days",
+    );
     pub const UNRECORDED: Self = fail(
         StatusCode::SERVICE_UNAVAILABLE,
         "not_recorded",
@@ -209,6 +227,13 @@ impl Fail {
             DeskError::Deputy(DeputyError::Transition { .. }) => StatusCode::CONFLICT,
             DeskError::Project(ProjectError::Own | ProjectError::NotInvolved) => StatusCode::FORBIDDEN,
             DeskError::Project(ProjectError::Transition { .. }) => StatusCode::CONFLICT,
+            DeskError::Case(CaseError::Transition { .. }) => {
+                return Self {
+                    kind: Some(TASK_STATE),
+                    ..fail(StatusCode::CONFLICT, "invalid_task_state", "the case stands where this does not follow")
+                };
+            }
+            DeskError::Case(CaseError::NotIndependent | CaseError::NotTheReader) => StatusCode::FORBIDDEN,
             DeskError::Elevation(ElevationError::NotOpen | ElevationError::Confirmed) => StatusCode::CONFLICT,
             DeskError::Review(scruple_flow::ReviewError::NotIndependent) => StatusCode::FORBIDDEN,
             DeskError::Review(scruple_flow::ReviewError::Transition { .. }) => StatusCode::CONFLICT,
@@ -276,6 +301,9 @@ fn title(error: &DeskError) -> &'static str {
             "emergency access is reviewed by somebody outside the reader's team"
         }
         DeskError::Review(scruple_flow::ReviewError::Transition { .. }) => "the review is closed",
+        DeskError::Case(CaseError::NotIndependent) => "a complaint is handled by somebody outside the reader's team",
+        DeskError::Case(CaseError::NotTheReader) => "only the reader answers",
+        DeskError::Case(CaseError::Reason(_)) => "the words do not say what it is about",
         DeskError::Elevation(ElevationError::NotAnEmergency) => {
             "what is specially protected is confirmed in an emergency alone"
         }
@@ -327,6 +355,27 @@ impl From<DeskError> for Fail {
 impl From<StoreError> for Fail {
     fn from(error: StoreError) -> Self {
         Self::of_store(&error)
+    }
+}
+
+impl From<ChartError> for Fail {
+    fn from(error: ChartError) -> Self {
+        match error {
+            ChartError::Store(error) => Self::of_store(&error),
+        }
+    }
+}
+
+impl From<NumberError> for Fail {
+    fn from(error: NumberError) -> Self {
+        match error {
+            NumberError::Malformed => Self::NUMBER,
+            NumberError::Several => Self::NUMBER_OF_SEVERAL,
+            NumberError::Upstream(error) => {
+                tracing::warn!(code = error.code(), "nobody can be asked whose number it is");
+                Self::RECORD_SYSTEM
+            }
+        }
     }
 }
 

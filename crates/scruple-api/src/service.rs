@@ -7,6 +7,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use rand_core::CryptoRng;
+use scruple_app::charts::IndexHandle;
 use scruple_app::limits::RECORDED_WAIT_MAX;
 use scruple_app::{AccessCache, Desk, DeskError, DrainHandle};
 use scruple_core::{Clock, Timestamp};
@@ -63,6 +64,8 @@ pub struct ApiParts {
     pub tokens: Arc<Tokens>,
     /// Tells when events are in the ledger.
     pub drain: DrainHandle,
+    /// Tells how far the index of accesses is.
+    pub index: IndexHandle,
     /// Seals cursors, denials and kept answers.
     pub seal: ColumnKey,
     /// The address by which callers know the API, without a slash at the end: `https://scruple.example`.
@@ -180,6 +183,16 @@ pub fn api_router(parts: ApiParts) -> Router {
         .route("/api/v1/emergency-reviews", get(v1::reviews::list))
         .route("/api/v1/emergency-reviews/{id}", get(v1::reviews::one))
         .route("/api/v1/emergency-reviews/{id}/close", post(v1::reviews::close))
+        .route("/api/v1/charts", get(v1::charts::list).post(v1::charts::create))
+        .route("/api/v1/charts/{id}", get(v1::charts::one))
+        .route("/api/v1/charts/{id}/cases", post(v1::cases::create))
+        .route("/api/v1/cases", get(v1::cases::list))
+        .route("/api/v1/cases/{id}", get(v1::cases::one))
+        .route("/api/v1/cases/{id}/ask", post(v1::cases::ask))
+        .route("/api/v1/cases/{id}/decide", post(v1::cases::decide))
+        .route("/api/v1/cases/{id}/letter", post(v1::cases::letter))
+        .route("/api/v1/cases/{id}/answer", get(v1::asked::one).post(v1::asked::answer))
+        .route("/api/v1/access/questions", get(v1::asked::list))
         .route("/api/v1/people", get(v1::people::list))
         .route("/api/v1/people/{id}", get(v1::people::one))
         .route("/api/v1/people/{id}/grants", get(v1::people::grants))

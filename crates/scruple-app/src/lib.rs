@@ -19,6 +19,7 @@
 //! * [`link_practitioner`], [`unlink_practitioner`]: who a person is in the record system.
 //! * [`directory`]: who is here, as HR tells it: joiners, movers, leaves, leavers, groups.
 //! * [`policy`]: versions of the policy, their replay, what nobody uses, reviews of mappings.
+//! * [`words`]: sentences for reasons that have a code.
 //! * [`seed_workforce`]: persons, grants and links of a demo.
 //!
 //! What is deliberately not here: SQL (scruple-store), the log on disk (scruple-ledger), HTTP, and the reading of
@@ -47,6 +48,7 @@ mod sealer;
 mod seed;
 mod stop;
 mod viewer;
+pub mod words;
 
 pub use access::{
     AccessCache, AccessError, ActiveRole, Circumstances, Held, RoleError, Selected, SignIn, SignInRefused, acting,

@@ -1,6 +1,7 @@
 //! What somebody may read of requests, elevations, reviews and people: by the matrix of the policy (`console.csv`), the same for
 //! everyone who asks. What is not his to see is not there.
 
+mod cases;
 mod tasks;
 
 use crate::desk::{DeskError, Rules, deputised};

@@ -5,6 +5,7 @@
 mod marks;
 
 pub(crate) use marks::{Area, Depth, ExceptionKind, Mark, PersonState, RequestState, ReviewState};
+pub use scruple_app::words::lower_first;
 use scruple_hospital::Persona;
 use scruple_policy::Pack;
 
@@ -122,18 +123,6 @@ pub fn because(pack: &Pack, text: &str) -> String {
             Some(view) => format!("Left out: {}.", lower_first(&mask(view.trim_start_matches("masked:")))),
             None => format!("{other}."),
         },
-    }
-}
-
-/// With a small first letter, unless the first word is an abbreviation.
-#[must_use]
-pub fn lower_first(text: &str) -> String {
-    let mut letters = text.chars();
-    match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if second.is_lowercase() || second.is_whitespace() => {
-            format!("{}{}", first.to_lowercase(), letters.as_str())
-        }
-        _ => text.to_owned(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! the ledger: at once, or at its next start. Requests, access and people go by the API of a node that runs ([`remote`]): as somebody
 //! who may, and never past the policy.
 
+mod charts;
 mod remote;
 mod systems;
 mod tasks;
@@ -81,6 +82,12 @@ wrote and no patient.")]
     /// Reads, decides, begins and ends access tasks (oversight, support), as the person of a token
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
+    /// Asks who opened a chart, and why, as the person of a token
+    #[command(subcommand)]
+    Charts(charts::ChartsCommand),
+    /// Reads complaints about charts, and leads them to their letter, as the person of a token
+    #[command(subcommand)]
+    Cases(charts::CasesCommand),
     /// Connects other systems, reads them, and decides on what they grant that nobody holds here, as the person of a token
     #[command(subcommand)]
     Systems(systems::SystemsCommand),
@@ -184,6 +191,8 @@ pub fn run(command: &AdminCommand) -> Result<ExitCode> {
         AdminCommand::People(command) => return remote::people(command),
         AdminCommand::Evidence(args) => return remote::evidence(args),
         AdminCommand::Tasks(command) => return tasks::tasks(command),
+        AdminCommand::Charts(command) => return charts::charts(command),
+        AdminCommand::Cases(command) => return charts::cases(command),
         AdminCommand::Systems(command) => return systems::systems(command),
         AdminCommand::Bootstrap(args) => {
             runtime()?.block_on(first_two(args))?;

@@ -210,6 +210,8 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         base: &console_url,
     })
     .await?;
+    let (indexer, index) =
+        Indexer::new(store.clone(), (folders.ledger.clone(), shard.0), Arc::clone(&clock), Box::new(SystemRng));
     let api = scruple_api::api_router(ApiParts {
         store: store.clone(),
         lease: lease.clone(),
@@ -219,6 +221,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         access: Arc::clone(&cache),
         tokens: Arc::clone(&api_tokens),
         drain: drain.clone(),
+        index: index.clone(),
         seal: root.column("api.seal")?,
         base: console_url.clone(),
         networks: config.networks()?,
@@ -243,8 +246,6 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
         networks: config.networks()?,
         now: clock.now(),
     }));
-    let (indexer, index) =
-        Indexer::new(store.clone(), (folders.ledger.clone(), shard.0), Arc::clone(&clock), Box::new(SystemRng));
     let site = scruple_console::SiteParts {
         store: store.clone(),
         lease: lease.clone(),

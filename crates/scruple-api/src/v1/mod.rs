@@ -2,6 +2,9 @@
 
 pub(crate) mod access;
 pub(crate) mod accounts;
+pub(crate) mod asked;
+pub(crate) mod cases;
+pub(crate) mod charts;
 pub(crate) mod deputies;
 pub(crate) mod elevations;
 pub(crate) mod evidence;
@@ -104,7 +107,7 @@ impl Modify for Tokens {
     paths(
         authzen::metadata, authzen::evaluation, authzen::evaluations, authzen::search_subject, authzen::search_resource,
         authzen::search_action, document, access::mine, requests::list, requests::create, requests::one, requests::approve,
-    requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant, evidence::pack, reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list, roles::one, versions::list, versions::one, versions::draft, reads::under, reads::by_grant, accounts::list, accounts::one, accounts::register, accounts::review, accounts::restore, accounts::endings_of, accounts::endings_as_table, figures::of_approvers, figures::of_roles, figures::unreviewed, steps::mine, steps::acknowledge, steps::record, steps::of_person, unused::list, unused::object, unused::decide, tasks::list, tasks::create, tasks::one, tasks::approve, tasks::refuse, tasks::begin, tasks::close, tasks::record, tasks::end, tasks::unmask, tasks::close_ticket, longer::extend, longer::reminder, deputies::list, deputies::create, deputies::accept, deputies::end, projects::list, projects::create, projects::one, projects::approve, projects::refuse, projects::withdraw, projects::end, signals::take, elevations::confirm_protected, systems::list, systems::create, systems::change, systems::read, systems::rights, systems::decide, systems::drift, systems::remove, systems::except,
+    requests::refuse, requests::withdraw, elevations::list, elevations::one, elevations::end, elevations::end_grant, evidence::pack, reviews::list, reviews::one, reviews::close, people::list, people::one, people::grants, people::leave, roles::list, roles::one, versions::list, versions::one, versions::draft, reads::under, reads::by_grant, accounts::list, accounts::one, accounts::register, accounts::review, accounts::restore, accounts::endings_of, accounts::endings_as_table, figures::of_approvers, figures::of_roles, figures::unreviewed, steps::mine, steps::acknowledge, steps::record, steps::of_person, unused::list, unused::object, unused::decide, tasks::list, tasks::create, tasks::one, tasks::approve, tasks::refuse, tasks::begin, tasks::close, tasks::record, tasks::end, tasks::unmask, tasks::close_ticket, longer::extend, longer::reminder, deputies::list, deputies::create, deputies::accept, deputies::end, projects::list, projects::create, projects::one, projects::approve, projects::refuse, projects::withdraw, projects::end, signals::take, elevations::confirm_protected, systems::list, systems::create, systems::change, systems::read, systems::rights, systems::decide, systems::drift, systems::remove, systems::except, charts::list, charts::create, charts::one, cases::create, cases::list, cases::one, cases::ask, cases::decide, cases::letter, asked::list, asked::one, asked::answer,
     ),
     components(schemas(Problem, versions::Faulty))
 )]

@@ -55,7 +55,7 @@ pub(crate) struct Reads {
     pub next: Option<String>,
 }
 
-fn read(one: &ChartAccess) -> Read {
+pub(super) fn read(one: &ChartAccess) -> Read {
     let facts = AccessFacts::from_bytes(one.facts.expose());
     Read {
         at: time(one.at),

@@ -233,9 +233,13 @@ pub(crate) async fn person(service: &Service, id: Id<Person>) -> Result<PersonRe
 }
 
 pub(crate) fn patient(place: usize, patient: &PatientRef, is_own: bool) -> PatientShown {
-    let letters: Vec<char> = patient.id().chars().collect();
-    let last_four = letters.get(letters.len().saturating_sub(4)..).unwrap_or_default().iter().collect();
-    PatientShown { place, id: is_own.then(|| patient.id().to_owned()), last_four }
+    PatientShown { place, id: is_own.then(|| patient.id().to_owned()), last_four: last_four(patient.id()) }
+}
+
+/// The last four letters of an id or number.
+pub(crate) fn last_four(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    letters.get(letters.len().saturating_sub(4)..).unwrap_or_default().iter().collect()
 }
 
 fn codes(kinds: &Kinds) -> Option<Vec<String>> {

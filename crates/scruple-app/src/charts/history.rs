@@ -73,6 +73,20 @@ pub enum Standing {
     Explained,
 }
 
+impl Standing {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unexplained => "unexplained",
+            Self::Emergency => "emergency",
+            Self::RoleAlone => "role",
+            Self::Tried => "tried",
+            Self::Explained => "explained",
+        }
+    }
+}
+
 impl Why {
     /// How it stands.
     #[must_use]
@@ -175,6 +189,13 @@ impl History {
             (reader.standing(), std::cmp::Reverse(last))
         });
         Ok(Self { readers, accesses: count, is_cut, sources })
+    }
+
+    /// What a complaint about somebody is about: everything that he did here, from the first to the last. None: he did nothing.
+    #[must_use]
+    pub fn about(&self, reader: Id<Person>) -> Option<(Timestamp, Timestamp)> {
+        let is_he = |one: &&Reader| one.person.as_ref().is_some_and(|person| person.id == reader);
+        self.readers.iter().find(is_he).and_then(Reader::between)
     }
 }
 

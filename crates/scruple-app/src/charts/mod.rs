@@ -1,12 +1,16 @@
 //! Who opened a chart, and why: the index of the ledger ([`Indexer`]), the history of a chart told by person ([`History`]), and what
 //! logs of other systems bring ([`LogReader`]). The questions and cases themselves are use cases of the desk.
 
+mod asking;
+mod explained;
 mod facts;
 mod history;
 mod imports;
 mod index;
 mod sample;
 
+pub use asking::{ChartOf, Looking, Named, NumberError, Told, chart_of, last_days, named};
+pub use explained::{Approvers, Explained, approvers, explained};
 pub use facts::AccessFacts;
 pub use history::{ChartError, History, Opening, Reader, Standing, Why};
 pub use imports::{ImportError, Imported, LogReader, Watching};

@@ -40,6 +40,20 @@ impl Desk<'_> {
     /// # Errors
     /// See [`DeskError`].
     pub async fn ask_about_chart(&mut self, who: Who, ask: ChartAsk) -> Result<Done<ChartQuestion>, DeskError> {
+        let id = new_id(self.clock.now(), self.rng);
+        self.ask_about_chart_as(who, id, ask).await
+    }
+
+    /// The same under an id that was drawn before.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn ask_about_chart_as(
+        &mut self,
+        who: Who,
+        id: Id<ChartQuestion>,
+        ask: ChartAsk,
+    ) -> Result<Done<ChartQuestion>, DeskError> {
         let (mut tx, at) = self.begin().await?;
         let roles = roles_of(&mut tx, who.person, at).await?;
         self.permits(Act::Charts, &roles)?;
@@ -47,7 +61,7 @@ impl Desk<'_> {
             return Err(DeskError::Unknown);
         }
         let question = ChartQuestion {
-            id: new_id(at, self.rng),
+            id,
             patient: ask.patient,
             keys: ask.keys,
             from: ask.period.0,
@@ -66,17 +80,26 @@ impl Desk<'_> {
     /// # Errors
     /// See [`DeskError`].
     pub async fn open_case(&mut self, who: Who, ask: CaseAsk) -> Result<Done<ChartCase>, DeskError> {
+        let id = new_id(self.clock.now(), self.rng);
+        self.open_case_as(who, id, ask).await
+    }
+
+    /// The same under an id that was drawn before.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn open_case_as(
+        &mut self,
+        who: Who,
+        id: Id<ChartCase>,
+        ask: CaseAsk,
+    ) -> Result<Done<ChartCase>, DeskError> {
         let (mut tx, at) = self.begin().await?;
         let by = self.case_worker(&mut tx, who, ask.reader, at).await?;
         find_question(&mut tx, ask.question).await?.ok_or(DeskError::Unknown)?;
         find_person(&mut tx, ask.reader).await?.ok_or(DeskError::Unknown)?;
-        let new = NewCase {
-            id: new_id(at, self.rng),
-            question: ask.question,
-            reader: ask.reader,
-            about: ask.about,
-            complaint: ask.complaint,
-        };
+        let new =
+            NewCase { id, question: ask.question, reader: ask.reader, about: ask.about, complaint: ask.complaint };
         let case = ChartCase::open(new, by, at)?;
         insert_case(&mut tx, &case).await?;
         let record = Record::case(&case, 1, at, who.person);
@@ -186,6 +209,11 @@ pub(super) async fn same_line(tx: &mut Tx, worker: Id<Person>, reader: Id<Person
     let over_worker = line_manager(tx, worker).await?;
     let is_of_the_same_line = over_reader.is_some_and(|over| over == worker || over_worker == Some(over));
     Ok(is_of_the_same_line || over_worker == Some(reader) || vouched_for_by(tx, worker, &[reader]).await?)
+}
+
+/// Whether somebody is told of a complaint: not of one about himself, nor about somebody of his line.
+pub(crate) async fn is_told_of(tx: &mut Tx, person: Id<Person>, case: &ChartCase) -> Result<bool, DeskError> {
+    Ok(case.reader != person && !same_line(tx, person, case.reader).await?)
 }
 
 async fn seen(tx: &mut Tx, id: Id<ChartCase>, version: i64) -> Result<ChartCase, DeskError> {

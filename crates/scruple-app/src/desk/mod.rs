@@ -34,6 +34,7 @@ use scruple_store::{
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use change::{Change, Changed, NOT_SHOWN, change_of};
+pub(crate) use charts::is_told_of;
 use charts::same_line;
 pub use charts::{CaseAsk, ChartAsk};
 pub use deputies::{Deputised, DeputyAsk, deputised, deputy_scope};

@@ -1,7 +1,7 @@
 //! Papers in the files of complaints. What stands behind a wall is for those behind it, and goes into no pack but by their act: neither
 //! its text nor who wrote what about whom stands in an event.
 
-use super::{Desk, DeskError, Done, Who, roles_of, same_line};
+use super::{Desk, DeskError, Done, Who, is_told_of, roles_of, same_line};
 use crate::record::Record;
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{CasePaper, ChartCase, NewPaper, PaperHand, Person, Wall};
@@ -90,7 +90,7 @@ impl Desk<'_> {
         let mut tx = self.store.begin_read().await?;
         let mut told = Vec::with_capacity(cases.len());
         for case in cases {
-            if case.reader != who.person && !same_line(&mut tx, who.person, case.reader).await? {
+            if is_told_of(&mut tx, who.person, &case).await? {
                 told.push(case);
             }
         }

@@ -2,11 +2,11 @@
 
 use crate::pages::parts::{Choice, Coded, Field, Pick, When};
 use scruple_app::DeskError;
+pub(crate) use scruple_app::words::{declared, emergency, task_kind};
 use scruple_core::Timestamp;
 use scruple_flow::{
-    AccessRequest, CaseError, DeclaredReason, DeputyError, ElevationError, EmergencyReason, MappingError, PackError,
-    PaperError, ProjectError, RequestError, RequestState, ReviewError, RoleCode, TaskError, TaskKind, UseError,
-    WeakReason,
+    AccessRequest, CaseError, DeputyError, ElevationError, MappingError, PackError, PaperError, ProjectError,
+    RequestError, RequestState, ReviewError, RoleCode, TaskError, UseError, WeakReason,
 };
 use scruple_policy::{ADMINISTRATOR, COUNSEL, HUMAN_RESOURCES, Pack, SERVICE_ACCOUNT};
 
@@ -117,28 +117,6 @@ pub(crate) fn patients(request: &AccessRequest) -> String {
         0 => "those whom the role relates to".to_owned(),
         1 => "1 patient".to_owned(),
         many => format!("{many} patients"),
-    }
-}
-
-pub(crate) const fn emergency(reason: EmergencyReason) -> &'static str {
-    match reason {
-        EmergencyReason::LifeThreat => "Life or limb is in danger",
-        EmergencyReason::Unresponsive => "The patient cannot answer",
-        EmergencyReason::DrugSafety => "Poisoning, allergy or interaction",
-        EmergencyReason::TeamCalled => "Rapid response or code",
-        EmergencyReason::MassEvent => "Many come at once",
-        EmergencyReason::Other => "Something else",
-        EmergencyReason::Drill => "A drill, on a practice chart",
-    }
-}
-
-pub(crate) const fn declared(reason: DeclaredReason) -> &'static str {
-    match reason {
-        DeclaredReason::Covering => "I cover for a colleague",
-        DeclaredReason::Consult => "I was asked for a consult",
-        DeclaredReason::Transfer => "The patient comes to my unit",
-        DeclaredReason::Call => "The patient is on the telephone",
-        DeclaredReason::NotYetRecorded => "The visit is not in the system yet",
     }
 }
 
@@ -324,18 +302,6 @@ fn task(error: TaskError) -> String {
             "A remote session closes with the place of its recording and its SHA-256, 64 hexadecimal digits.".to_owned()
         }
         TaskError::Reason(error) => weak(error).to_owned(),
-    }
-}
-
-/// The name of a kind of task, as a sentence has it.
-pub(crate) const fn task_kind(kind: TaskKind) -> &'static str {
-    match kind {
-        TaskKind::QualityReview => "a review of quality",
-        TaskKind::Complaint => "a complaint",
-        TaskKind::Staffing => "an event of staffing",
-        TaskKind::Audit => "an audit",
-        TaskKind::Support => "support",
-        TaskKind::RemoteSupport => "remote support",
     }
 }
 

@@ -51,6 +51,12 @@ pub struct IdArgs {
     api: ApiArgs,
 }
 
+impl ApiArgs {
+    pub(super) const fn is_json(&self) -> bool {
+        self.json
+    }
+}
+
 impl SeenArgs {
     pub(super) fn id(&self) -> &str {
         &self.id

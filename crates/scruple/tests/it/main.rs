@@ -15,6 +15,7 @@ mod api;
 mod authzen;
 mod bad_input;
 mod canaries;
+mod charts_api;
 mod demo;
 mod devices;
 mod history;

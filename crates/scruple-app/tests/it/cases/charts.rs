@@ -6,17 +6,18 @@ use crate::support::{World, at, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::charts::{AccessFacts, Indexer, LogReader, Watching};
-use scruple_app::directory::{Finding, findings};
-use scruple_app::{CaseAsk, ChartAsk, Desk, DeskError, Who};
+use scruple_app::directory::{Directory, Finding, UserOrder, findings};
+use scruple_app::{CaseAsk, ChartAsk, Desk, DeskError, Viewer, Who};
 use scruple_core::{Actor, Counts, DecisionFacts, Entry, EntryBody, Id, Phi, Relationship, RequestFacts, Timestamp};
-use scruple_flow::{CaseError, CaseFinding, CaseState, ChartQuestion, QuestionCause};
+use scruple_flow::directory::{Attributes, Presence};
+use scruple_flow::{CaseError, CaseFinding, CaseState, ChartQuestion, QuestionCause, RoleCode};
 use scruple_formats::Mapping;
 use scruple_ledger::{Ledger, OpenOptions};
 use scruple_store::{
     AccessBasis, AccessOutcome, ChartAccess, Grant, ImportCounts, Person, RefusedLine, SourceKind, list_chart_accesses,
     list_imports, list_refused_lines,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -328,6 +329,60 @@ async fn the_privacy_office_alone_asks_and_the_reader_neither_judges_nor_is_spok
             office.desk().open_case(pia, case(world.id(), nora.person, WORDS)).await,
             Err(DeskError::Unknown)
         ));
+    })
+    .await;
+}
+
+/// A nurse whose line manager is this person.
+async fn nurse_under(world: &World, manager: Id<Person>) -> Id<Person> {
+    let order = UserOrder {
+        login: "nora".parse().unwrap(),
+        name: Phi::new("x".to_owned()),
+        contact: None,
+        attributes: Attributes { manager: Some(manager), ..Attributes::default() },
+        presence: Presence { active: Some(true), on_leave: None },
+        document: Phi::new(b"x".to_vec()),
+        effective_at: None,
+    };
+    let mut rng = ChaCha20Rng::seed_from_u64(9);
+    let (store, lease, clock) = (&world.store, &world.lease, &*world.clock);
+    let mut directory = Directory { store, lease, clock, rng: &mut rng, by: world.asker };
+    directory.create_user(&order).await.unwrap().value.record.person.id
+}
+
+#[tokio::test]
+async fn of_a_complaint_neither_its_reader_nor_his_line_is_told() {
+    with_world(ENGINE, async |world| {
+        let [pia, bea] = [world.person("pia").await, world.person("bea").await];
+        for person in [pia, bea] {
+            world.grant(person, "privacy_officer", (0, 100_000)).await;
+        }
+        let nora = nurse_under(world, bea).await;
+        let who = |person| Who { person, stepped_up: false };
+        let mut office = Office { world, rng: ChaCha20Rng::seed_from_u64(8) };
+        let question = office.desk().ask_about_chart(who(pia), ask()).await.unwrap().now.id;
+        let close = office.desk().open_case(who(bea), case(question, nora, WORDS)).await;
+        assert!(matches!(close, Err(DeskError::Case(CaseError::NotIndependent))));
+        let opened = office.desk().open_case(who(pia), case(question, nora, WORDS)).await.unwrap().now;
+        let asked = office.desk().ask_about_case(who(pia), opened.id, 1).await.unwrap().now;
+        assert_eq!(asked.state, CaseState::Asked);
+        // What each is told of it: the case, the lists, and whether he is asked to answer.
+        let told = async |person: Id<Person>, role: &str| {
+            let roles: BTreeSet<RoleCode> = [role.parse().unwrap()].into();
+            let viewer = Viewer::load(&world.store, (person, roles), world.now()).await.unwrap();
+            let (store, rules) = (&world.store, &TestRules);
+            let one = viewer.case(store, rules, opened.id).await.unwrap();
+            let all = viewer.cases(store, rules, (None, 10)).await.unwrap().rows;
+            let open = viewer.open_cases(store, rules).await.unwrap();
+            let of = viewer.cases_of(store, rules, question).await.unwrap();
+            let own = viewer.asked_case(store, opened.id).await.unwrap();
+            let questions = viewer.questions(store, rules, (None, 10)).await.unwrap().rows.len();
+            ([usize::from(one.is_some()), all.len(), open.len(), of.len()], own.is_some(), questions)
+        };
+        assert_eq!(told(pia, "privacy_officer").await, ([1; 4], false, 1));
+        assert_eq!(told(bea, "privacy_officer").await, ([0; 4], false, 1), "the reader's manager");
+        assert_eq!(told(nora, "privacy_officer").await, ([0; 4], true, 1), "the reader, whatever else he is");
+        assert_eq!(told(pia, "nurse").await, ([0; 4], false, 0), "in another role");
     })
     .await;
 }

@@ -124,7 +124,6 @@ fn body(pack: &ProvedPack, at: usize, asked: &Question) -> Result<EntryBody> {
     let views = known.categories.iter().zip(&table.views).filter(|(_, view)| view.shows());
     let tasks: Vec<&str> = role.tasks.iter().map(|task| task.label.as_str()).collect();
     let types = ["Patient", "Observation", "Encounter", "Condition", "MedicationRequest", "DocumentReference", "Claim"];
-    let kind = |place: usize| types.get(place % types.len()).copied().unwrap_or_default();
     let patient = "Patient/0198c0de-0000-7000-8000-000000000009";
     Ok(EntryBody::Release {
         release: "0198c0de-0000-7000-8000-000000000001".to_owned(),
@@ -149,8 +148,10 @@ fn body(pack: &ProvedPack, at: usize, asked: &Question) -> Result<EntryBody> {
             source: Some("10.0.0.1".to_owned()),
             lacking: Vec::new(),
         }),
-        references: (0..6)
-            .map(|one| format!("{}/0198c0de-0000-7000-8000-00000000{one:04}", kind(at + one / 3)))
+        references: types
+            .iter()
+            .enumerate()
+            .map(|(one, kind)| format!("{kind}/0198c0de-0000-7000-8000-00000000{one:04}"))
             .collect(),
         patients: vec![patient.to_owned()],
         relations: vec![format!("{patient} encounter Encounter/0198c0de-0000-7000-8000-000000000008")],

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use scruple_app::{CaseAsk, DeskError};
 use scruple_core::{Phi, Timestamp};
 use scruple_flow::{CaseFinding, CaseState, ChartCase};
-use scruple_store::{StoreError, find_case};
+use scruple_store::StoreError;
 use std::sync::Arc;
 
 pub(in crate::serve) async fn open(
@@ -26,7 +26,7 @@ pub(in crate::serve) async fn open(
     let (Some(question_id), Some(reader)) = (id(&question), id(form.text("reader"))) else {
         return unknown(signed.frame(&site, Some(Area::Charts)));
     };
-    let about = match about(&site, &question, reader).await {
+    let about = match about(&site, &signed, &question, reader).await {
         Ok(Some(about)) => about,
         Ok(None) => return unknown(signed.frame(&site, Some(Area::Charts))),
         Err(_) => return broken(signed.frame(&site, Some(Area::Charts))),
@@ -52,9 +52,11 @@ pub(in crate::serve) async fn open(
     }
 }
 
-async fn find(site: &Site, case: &str) -> Result<Option<ChartCase>, StoreError> {
+/// A case, if who looks is told of it.
+async fn find(site: &Site, signed: &Signed, case: &str) -> Result<Option<ChartCase>, DeskError> {
     let Some(id) = id(case) else { return Ok(None) };
-    find_case(&mut site.parts.store.begin_read().await?, id).await
+    let pack = site.pack();
+    signed.viewer.case(&site.parts.store, &*pack, id).await
 }
 
 pub(in crate::serve) async fn case(
@@ -63,12 +65,9 @@ pub(in crate::serve) async fn case(
     Path(case): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    match find(&site, &case).await {
-        // His own case is not his to read.
-        Ok(Some(case)) if case.reader != signed.person() => {
-            show(&site, &signed, &case, StatusCode::OK, &query.unwrap_or_default(), None).await
-        }
-        Ok(_) => unknown(signed.frame(&site, Some(Area::Charts))),
+    match find(&site, &signed, &case).await {
+        Ok(Some(case)) => show(&site, &signed, &case, StatusCode::OK, &query.unwrap_or_default(), None).await,
+        Ok(None) => unknown(signed.frame(&site, Some(Area::Charts))),
         Err(_) => broken(signed.frame(&site, Some(Area::Charts))),
     }
 }
@@ -194,9 +193,9 @@ async fn act(
     run: impl AsyncFnOnce(&mut scruple_app::Desk<'_>, &ChartCase) -> Result<scruple_app::Done<ChartCase>, DeskError>,
     sentence: &'static str,
 ) -> Response {
-    let found = match find(site, case).await {
-        Ok(Some(found)) if found.reader != signed.person() => found,
-        Ok(_) => return unknown(signed.frame(site, Some(Area::Charts))),
+    let found = match find(site, signed, case).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return unknown(signed.frame(site, Some(Area::Charts))),
         Err(_) => return broken(signed.frame(site, Some(Area::Charts))),
     };
     let acted = site
@@ -258,8 +257,8 @@ pub(in crate::serve) async fn letter(
 }
 
 /// The letter that ended a case.
-async fn made(site: &Site, signed: &Signed, case: &str) -> Result<Option<(ChartCase, String, Timestamp)>, StoreError> {
-    let found = find(site, case).await?.filter(|case| case.reader != signed.person());
+async fn made(site: &Site, signed: &Signed, case: &str) -> Result<Option<(ChartCase, String, Timestamp)>, DeskError> {
+    let found = find(site, signed, case).await?;
     Ok(found.and_then(|case| match &case.state {
         CaseState::Lettered(_, letter) => {
             let (text, at) = (letter.text.expose().clone(), letter.at);
@@ -309,8 +308,8 @@ pub(in crate::serve) async fn letter_text(
 
 /// The reader's own case, once he is asked; another's, and one that nobody asked him about, is not there for him.
 async fn own(site: &Site, signed: &Signed, case: &str) -> Result<Option<ChartCase>, StoreError> {
-    let found = find(site, case).await?;
-    Ok(found.filter(|case| case.reader == signed.person() && case.state == CaseState::Asked))
+    let Some(id) = id(case) else { return Ok(None) };
+    signed.viewer.asked_case(&site.parts.store, id).await
 }
 
 pub(in crate::serve) async fn answering(

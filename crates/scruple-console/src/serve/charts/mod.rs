@@ -23,25 +23,21 @@ use crate::words::Area;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use scruple_app::charts::{ChartError, History, Reader, Standing, Why};
-use scruple_app::limits::INDEX_WAIT_MAX;
-use scruple_app::{ChartAsk, DeskError};
-use scruple_core::{ConditionMask, Id, Phi, Relationship, RequestFacts, Timestamp, month_of};
-use scruple_fhir::dictionary;
-use scruple_flow::{ChartQuestion, ElevationKind, Person, QuestionCause, RequestState};
-use scruple_policy::{Act, Pack, Question};
-use scruple_release::{Answer, Asked, Request, holding};
-use scruple_store::{
-    SourceKind, StoreError, Tx, find_person, find_question, find_request, list_cases_of_question, list_grants_of,
-    list_open_cases, list_questions, list_sources, open_grants,
+use scruple_app::charts::{
+    ChartError, ChartOf, History, Looking, Named, NumberError, Reader, Standing, Told, Why, approvers, chart_of,
+    last_days, named,
 };
-use serde_json::Value;
+use scruple_app::{ChartAsk, DeskError};
+use scruple_core::{Id, Phi, Timestamp, month_of};
+use scruple_flow::{ChartQuestion, Person, QuestionCause};
+use scruple_policy::Pack;
+use scruple_store::{SourceKind, StoreError, Tx, find_person, list_grants_of, list_questions, list_sources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const DAY: i64 = 24 * 3_600_000_000;
-/// So long after a question its own look still stands in its history.
-const LOOK_MICROS: i64 = 15 * 60_000_000;
+/// Days of the period that is proposed.
+const DAYS: i64 = 30;
 /// Months that can be chosen by name.
 const MONTHS: u32 = 24;
 /// Questions on the page that were asked before.
@@ -58,6 +54,8 @@ enum Failed {
     Store(#[from] StoreError),
     #[error(transparent)]
     Chart(#[from] ChartError),
+    #[error(transparent)]
+    Desk(#[from] DeskError),
 }
 
 /// What was typed.
@@ -99,8 +97,9 @@ fn periods(now: Timestamp) -> Vec<(String, String)> {
     periods
 }
 
-async fn build_ask(site: &Site, signed: &Signed, typed: &Typed, query: &str) -> Result<AskChart, StoreError> {
+async fn build_ask(site: &Site, signed: &Signed, typed: &Typed, query: &str) -> Result<AskChart, Failed> {
     let (now, pack) = (site.now(), site.pack());
+    let open = signed.viewer.open_cases(&site.parts.store, &*pack).await?;
     let mut tx = site.parts.store.begin_read().await?;
     let sources = list_sources(&mut tx).await?;
     let mut before = Vec::new();
@@ -116,8 +115,7 @@ async fn build_ask(site: &Site, signed: &Signed, typed: &Typed, query: &str) -> 
         });
     }
     let mut cases = Vec::new();
-    // Nobody reads here that a case is about himself.
-    for case in list_open_cases(&mut tx).await?.into_iter().filter(|case| case.reader != signed.person()) {
+    for case in open {
         cases.push(OpenCase {
             href: format!("/cases/{}", case.id),
             reader: shown(&mut tx, &pack, case.reader).await?,
@@ -180,8 +178,7 @@ async fn job(tx: &mut Tx, pack: &Pack, person: &Person) -> Result<String, StoreE
 /// The period that was chosen.
 fn period(typed: &Typed, now: Timestamp) -> Result<(Timestamp, Timestamp), [Option<&'static str>; 3]> {
     if typed.period == "days" {
-        // A little longer, so that this look stands in it.
-        return Ok((now.plus_micros(-30 * DAY), now.plus_micros(LOOK_MICROS)));
+        return Ok(last_days(now, DAYS));
     }
     if let Some(back) = typed.period.strip_prefix("month-").and_then(|back| back.parse::<u32>().ok()) {
         return month_of(now, back).ok_or([None, Some("Choose a month."), None]);
@@ -212,46 +209,28 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
             return asking(&site, &signed, StatusCode::UNPROCESSABLE_ENTITY, &typed, "").await;
         }
     };
-    let number = typed.patient.trim().trim_start_matches("MR ").trim().to_owned();
-    let is_number = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'/');
-    if number.is_empty() || number.len() > 64 || !number.bytes().all(is_number) {
-        typed.wrong = [Some("Type a record number as it stands in the chart."), None, None];
-        return asking(&site, &signed, StatusCode::UNPROCESSABLE_ENTITY, &typed, "").await;
-    }
-    let number = number.trim_start_matches("Patient/").to_owned();
-    let mut found = match site.parts.pipeline.patients_of(&number).await {
-        Ok(found) => found,
-        Err(error) => {
+    let found = named(&site.parts.pipeline, &typed.patient).await;
+    let Named { patient, keys } = match found {
+        Ok(named) => named,
+        Err(NumberError::Upstream(error)) => {
             site.refused("/charts", error.code(), Some(signed.person())).await;
             typed.failed =
                 Some("The record system does not answer, so that it is not known whose number that is.".to_owned());
             return asking(&site, &signed, StatusCode::SERVICE_UNAVAILABLE, &typed, "").await;
         }
-    };
-    let (patient, numbers) = match (found.len(), found.pop_first()) {
-        // Whom the record system does not know, a log may name all the same.
-        (0, _) | (_, None) => (format!("number:{number}"), Default::default()),
-        (1, Some((id, numbers))) => (format!("Patient/{id}"), numbers),
-        (_, Some(_)) => {
-            let wrong = "More than one patient has this number. Type the id of one in the record system.";
+        Err(error) => {
+            let wrong = match error {
+                NumberError::Several => {
+                    "More than one patient has this number. Type the id of one in the record system."
+                }
+                _ => "Type a record number as it stands in the chart.",
+            };
             typed.wrong = [Some(wrong), None, None];
             return asking(&site, &signed, StatusCode::UNPROCESSABLE_ENTITY, &typed, "").await;
         }
     };
-    let mut keys = vec![patient.clone()];
-    let plain = |number: &&String| !number.chars().any(char::is_control);
-    keys.extend(numbers.iter().filter(plain).map(|number| format!("number:{number}")));
-    if let Some(id) = patient.strip_prefix("Patient/") {
-        // A log may write the id where others write the number.
-        keys.push(format!("number:{id}"));
-    }
-    keys.dedup();
-    let ask = ChartAsk {
-        patient: Phi::new(patient),
-        keys: Phi::new(keys),
-        period,
-        cause: QuestionCause::of(&typed.cause).unwrap_or(QuestionCause::Other),
-    };
+    let ask =
+        ChartAsk { patient, keys, period, cause: QuestionCause::of(&typed.cause).unwrap_or(QuestionCause::Other) };
     let who = signed.who();
     let asked = site
         .desk(async |desk| {
@@ -265,112 +244,40 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
     }
 }
 
-/// A question with what is told of it.
-struct Told {
-    question: ChartQuestion,
-    history: History,
-    /// The index had not yet what the ledger had.
-    is_behind: bool,
-}
-
-async fn told(site: &Site, question: &str) -> Result<Option<Told>, Failed> {
+async fn told(site: &Site, signed: &Signed, question: &str) -> Result<Option<Told>, Failed> {
     let Some(id) = id(question) else { return Ok(None) };
-    let found = find_question(&mut site.parts.store.begin_read().await?, id).await?;
+    let (parts, pack) = (&site.parts, site.pack());
+    let found = signed.viewer.question(&parts.store, &*pack, id).await?;
     let Some(question) = found else { return Ok(None) };
-    let is_behind = match site.parts.pipeline.recorded() {
-        Some(entries) => !site.parts.index.reach(entries, INDEX_WAIT_MAX).await,
-        None => true,
-    };
-    let history = History::of(&site.parts.store, &site.parts.pipeline, &question).await?;
-    Ok(Some(Told { question, history, is_behind }))
+    Ok(Some(Told::of(&parts.store, &parts.pipeline, &parts.index, question).await?))
 }
 
 /// The patient, as the gateway shows him to who looks, under the question.
 async fn whose(site: &Site, signed: &Signed, question: &ChartQuestion) -> Whose {
-    let key = question.patient.expose();
-    let number = format!("MR {}", name_of_key(key));
-    let Some(patient) = key.strip_prefix("Patient/") else {
-        let name = "The record system knows no patient by this number.".to_owned();
-        return Whose { name, born: String::new(), number };
-    };
-    let read = read_patient(site, signed, question, patient).await;
-    let Some(resource) = read else {
-        return Whose { name: "The name does not show now.".to_owned(), born: String::new(), number };
-    };
-    let text = |pointer: &str| resource.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let given = resource.pointer("/name/0/given").and_then(Value::as_array).into_iter().flatten();
-    let given: Vec<&str> = given.filter_map(Value::as_str).collect();
-    let name = match (given.is_empty(), text("/name/0/family")) {
-        (true, family) if family.is_empty() => text("/name/0/text"),
-        (_, family) => format!("{} {family}", given.join(" ")).trim().to_owned(),
-    };
-    let identifiers = resource.get("identifier").and_then(Value::as_array).into_iter().flatten();
-    let is_record = |one: &&Value| one.pointer("/type/coding/0/code").and_then(Value::as_str) == Some("MR");
-    let record = identifiers.filter(is_record).find_map(|one| one.get("value").and_then(Value::as_str));
-    Whose {
-        name: if name.is_empty() { "The name does not show now.".to_owned() } else { name },
-        born: text("/birthDate"),
-        number: record.map_or(number, |record| format!("MR {record}")),
-    }
-}
-
-async fn read_patient(site: &Site, signed: &Signed, question: &ChartQuestion, patient: &str) -> Option<Value> {
-    let (now, pack) = (site.now(), site.pack());
-    let mut tx = site.parts.store.begin_read().await.ok()?;
-    let person = find_person(&mut tx, signed.person()).await.ok()??;
-    let held = open_grants(&mut tx, signed.person(), now).await.ok()?;
-    drop(tx);
-    let may = |role: &str| pack.console.scope(Act::Charts, [role]).is_some();
-    let grant = held.into_iter().find(|grant| grant.window.contains(now) && may(grant.role.as_str()))?;
-    let role = pack.roles.get(grant.role.as_str())?;
-    let asked = Asked {
-        subject: person.login.into_inner(),
-        question: Question { role: role.name.clone(), purpose: role.purpose.clone(), conditions: ConditionMask::NONE },
-        relationship: Relationship::Resolved,
-        grant: Some(grant.id.to_string()),
-        practitioners: Vec::new(),
-        opened: BTreeMap::from([(patient.to_owned(), format!("inquiry ChartQuestion/{}", question.id).into())]),
-        limited: BTreeMap::new(),
-    };
-    let facts = RequestFacts {
-        interaction: "read".to_owned(),
-        resource_type: Some("Patient".to_owned()),
-        id: Some(patient.to_owned()),
-        parameters: Vec::new(),
-        request_id: None,
-        source: Some("console".to_owned()),
-        lacking: Vec::new(),
-    };
-    let holds = || holding();
-    let request = Request { asked: &asked, facts, now, clock: site.parts.clock.as_ref(), holds: &holds };
-    let kind = dictionary().resource("Patient")?;
+    let number = format!("MR {}", name_of_key(question.patient.expose()));
     let mut rng = (site.parts.rng)();
-    match site.parts.pipeline.read(request, kind, patient, None, &mut *rng).await {
-        Answer::Read(released, _) | Answer::Released(released) => serde_json::from_slice(released.bytes()).ok(),
-        Answer::Unchanged(..) | Answer::Refused(..) | Answer::Unrecorded => None,
-    }
-}
-
-/// Who approved what a history rests on, by elevation.
-async fn approvers(site: &Site, history: &History) -> Result<words::Approvers, StoreError> {
-    let (mut found, pack) = (BTreeMap::new(), site.pack());
-    let mut tx = site.parts.store.begin_read().await?;
-    for opening in history.readers.iter().flat_map(|reader| &reader.openings) {
-        let Why::Opened(elevation) = &opening.why else { continue };
-        let ElevationKind::Asked { request } = elevation.held.kind else { continue };
-        let id = elevation.held.id.to_string();
-        if found.contains_key(&id) {
-            continue;
+    let looking = Looking {
+        store: &site.parts.store,
+        pipeline: &site.parts.pipeline,
+        clock: site.parts.clock.as_ref(),
+        rng: &mut *rng,
+        person: signed.person(),
+        roles: &signed.roles,
+        source: "console",
+    };
+    let hidden = || "The name does not show now.".to_owned();
+    match chart_of(looking, question).await {
+        ChartOf::Nobody => {
+            let name = "The record system knows no patient by this number.".to_owned();
+            Whose { name, born: String::new(), number }
         }
-        let request = find_request(&mut tx, request).await?;
-        let Some(RequestState::Approved { approvals, .. }) = request.map(|request| request.state) else { continue };
-        let mut names = Vec::new();
-        for approval in &approvals {
-            names.push(shown(&mut tx, &pack, approval.by).await?.name);
-        }
-        found.insert(id, names.join(" and "));
+        ChartOf::Hidden => Whose { name: hidden(), born: String::new(), number },
+        ChartOf::Patient { name, born, number: record } => Whose {
+            name: name.map_or_else(hidden, Phi::into_inner),
+            born: born.into_inner(),
+            number: record.map_or(number, |record| format!("MR {}", record.expose())),
+        },
     }
-    Ok(found)
 }
 
 pub(super) async fn history(
@@ -396,9 +303,10 @@ async fn show(
     let built = async {
         // The name first: that it is looked at belongs in the history that is shown.
         let Some(id) = id(question) else { return Ok(None) };
-        let Some(found) = find_question(&mut site.parts.store.begin_read().await?, id).await? else { return Ok(None) };
+        let (store, pack) = (&site.parts.store, site.pack());
+        let Some(found) = signed.viewer.question(store, &*pack, id).await? else { return Ok(None) };
         let patient = whose(site, signed, &found).await;
-        match told(site, question).await? {
+        match told(site, signed, question).await? {
             Some(told) => build(site, signed, told, patient, (query, failed)).await.map(Some),
             None => Ok(None),
         }
@@ -422,12 +330,11 @@ async fn build(
 ) -> Result<ChartHistory, Failed> {
     let Told { question, history, is_behind } = told;
     let (now, pack) = (site.now(), site.pack());
-    let approvers = approvers(site, &history).await?;
+    let others = signed.viewer.cases_of(&site.parts.store, &*pack, question.id).await?;
     let mut tx = site.parts.store.begin_read().await?;
+    let approvers = approvers(&mut tx, &history).await?;
     let mut cases = Vec::new();
-    // Nobody reads here that a case is about himself.
-    let others = list_cases_of_question(&mut tx, question.id).await?;
-    for case in others.into_iter().filter(|case| case.reader != signed.person()) {
+    for case in others {
         cases.push((
             format!("/cases/{}", case.id),
             shown(&mut tx, &pack, case.reader).await?,
@@ -573,9 +480,9 @@ fn reader_row(
 /// Every opening as a table to take away.
 pub(super) async fn export(State(site): State<Arc<Site>>, signed: Signed, Path(question): Path<String>) -> Response {
     let built = async {
-        let Some(told) = told(&site, &question).await? else { return Ok(None) };
+        let Some(told) = told(&site, &signed, &question).await? else { return Ok(None) };
         let pack = site.pack();
-        let approvers = approvers(&site, &told.history).await?;
+        let approvers = approvers(&mut site.parts.store.begin_read().await?, &told.history).await?;
         let mut text = "when,person,login,role,purpose,what,why,known from,ledger entry\r\n".to_owned();
         for reader in &told.history.readers {
             let name = reader.person.as_ref().map_or("", |person| person.name.expose().as_str());
@@ -614,7 +521,7 @@ pub(super) async fn export(State(site): State<Arc<Site>>, signed: Signed, Path(q
 /// The history in plain words, for the patient. What the privacy office looked up itself is in it.
 pub(super) async fn report(State(site): State<Arc<Site>>, signed: Signed, Path(question): Path<String>) -> Response {
     let built = async {
-        let Some(told) = told(&site, &question).await? else { return Ok(None) };
+        let Some(told) = told(&site, &signed, &question).await? else { return Ok(None) };
         let patient = whose(&site, &signed, &told.question).await;
         let pack = site.pack();
         let mut tx = site.parts.store.begin_read().await?;
@@ -664,8 +571,11 @@ pub(super) async fn report(State(site): State<Arc<Site>>, signed: Signed, Path(q
 }
 
 /// What a case is to be about: everything that the reader opened in the period of the question.
-async fn about(site: &Site, question: &str, reader: Id<Person>) -> Result<Option<(Timestamp, Timestamp)>, DeskError> {
-    let Ok(Some(told)) = told(site, question).await else { return Ok(None) };
-    let found = told.history.readers.iter().find(|one| one.person.as_ref().is_some_and(|person| person.id == reader));
-    Ok(found.and_then(Reader::between))
+async fn about(
+    site: &Site,
+    signed: &Signed,
+    question: &str,
+    reader: Id<Person>,
+) -> Result<Option<(Timestamp, Timestamp)>, Failed> {
+    Ok(told(site, signed, question).await?.and_then(|told| told.history.about(reader)))
 }

@@ -3,7 +3,7 @@
 use crate::pages::parts::Coded;
 use crate::serve::words;
 use crate::words::Mark;
-use scruple_app::charts::{AccessFacts, Opening, Standing, Why};
+use scruple_app::charts::{AccessFacts, Approvers, Explained, Opening, Standing, Why, explained};
 use scruple_core::Timestamp;
 use scruple_flow::{CaseState, ElevationKind, QuestionCause};
 use scruple_policy::Pack;
@@ -118,63 +118,10 @@ pub(super) fn what(opening: &Opening) -> String {
     if parts.is_empty() { "the chart".to_owned() } else { parts.join(", ") }
 }
 
-/// Who approved a request, by the elevation that it opened: looked up beforehand.
-pub(super) type Approvers = BTreeMap<String, String>;
-
 /// Why, as a sentence.
 pub(super) fn why(why: &Why, pack: &Pack, role: Option<&str>, approvers: &Approvers) -> Coded {
-    let coded = |words: String, code: &str| Coded { words, code: code.to_owned() };
-    match why {
-        Why::Related { kind, on, afterwards } => {
-            let words = match kind {
-                AccessBasis::Encounter => "Takes part in a visit of the patient",
-                AccessBasis::Appointment => "Has an appointment with the patient",
-                AccessBasis::CareTeam => "Is of the patient's care team",
-                AccessBasis::Panel => "Is the patient's own doctor",
-                _ => "Is related to the patient",
-            };
-            let found = if *afterwards { ", as the record system says" } else { "" };
-            coded(format!("{words}{found}."), on)
-        }
-        Why::Opened(elevation) => {
-            let id = elevation.held.id.to_string();
-            let words = match &elevation.held.kind {
-                ElevationKind::Declared(reason) => {
-                    format!("Said to care for the patient: {}.", lower(words::declared(*reason)))
-                }
-                ElevationKind::Emergency { reason, .. } => {
-                    format!("Opened it in an emergency: {}.", lower(words::emergency(*reason)))
-                }
-                ElevationKind::Asked { .. } => match approvers.get(&id) {
-                    Some(names) => format!("Asked for this patient, and {names} approved."),
-                    None => "Asked for this patient, and it was approved.".to_owned(),
-                },
-            };
-            coded(words, &format!("Elevation/{id}"))
-        }
-        Why::Tasked(task) => {
-            let kind = words::task_kind(task.order.kind);
-            coded(
-                format!("Under a task, {kind}, that somebody else approved."),
-                &format!("AccessTask/{}", task.order.id),
-            )
-        }
-        Why::Inquiry => coded("The privacy office asked about this chart.".to_owned(), "ChartQuestion"),
-        Why::Role => {
-            let label = role.and_then(|role| pack.roles.get(role)).map_or("The role", |role| role.label.as_str());
-            coded(format!("{label}: the policy asks this role for no tie to the patient."), role.unwrap_or_default())
-        }
-        Why::Nothing => {
-            coded("No visit, appointment, care team, request, declared care or emergency that is known.".to_owned(), "")
-        }
-        Why::Left => coded("Had left the organisation by then.".to_owned(), ""),
-        Why::NoRole => coded("Held no role here at that time.".to_owned(), ""),
-        Why::Stranger => coded("Nobody here is known by that name.".to_owned(), ""),
-        Why::NotAsked => {
-            coded("Not judged now: the record system does not answer, or there are too many.".to_owned(), "")
-        }
-        Why::SawNothing => coded("Asked for the chart, and nothing of it was shown.".to_owned(), ""),
-    }
+    let Explained { words, code } = explained(why, pack, role, approvers);
+    Coded { words, code }
 }
 
 /// The same, to the patient.
@@ -263,10 +210,6 @@ pub(in crate::serve) const fn case(state: &CaseState) -> Mark {
         },
         CaseState::Lettered(..) => Mark::over("Letter made"),
     }
-}
-
-fn lower(text: &str) -> String {
-    crate::words::lower_first(text)
 }
 
 #[cfg(test)]

@@ -154,7 +154,8 @@ async fn reads(db: &TestDb, person: Id<Person>, log: Id<AccessSource>, all: &[(&
 async fn who_reads_from_two_places_in_turns_is_found_and_who_walks_from_one_to_the_other_is_not() {
     with_db(ENGINE, async |db| {
         let gateway = source(db, SourceKind::Gateway, "gateway").await;
-        let cases: [(&str, &[(&str, i64)], bool); 10] = [
+        type Readings = &'static [(&'static str, i64)];
+        let cases: [(&str, Readings, bool); 10] = [
             ("in.turns", &[(FIRST, 10), (OTHER, 100), (FIRST, 610)], true),
             ("too.slow", &[(FIRST, 10), (OTHER, 100), (FIRST, 611)], false),
             ("walks", &[(FIRST, 10), (FIRST, 60), (OTHER, 100), (OTHER, 200), (OTHER, 700)], false),
