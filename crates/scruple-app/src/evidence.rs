@@ -20,6 +20,11 @@ const SETTLED_MICROS: i64 = 60_000_000;
 const NOT_STANDING: [&str; 7] =
     ["confirmation", "credential", "enrolment", "message", "session", "sessions", "sign_in"];
 
+/// Kinds of things of which not even those who may read evidence are told all: of a complaint somebody may be the reader, and who is asked
+/// answers himself.
+const CONFIDENTIAL: [&str; 2] = ["chart_case", "case_paper"];
+const NOT_OF_CONFIDENTIAL: [&str; 3] = ["by", "question", "reader"];
+
 /// Facts of events that are ids, codes, numbers and instants. Whatever is not named here stays out: what somebody wrote, patients,
 /// tickets.
 const FACTS: [&str; 66] = [
@@ -241,7 +246,10 @@ impl Evidence {
         let is_newest = standing.history.iter().all(|known| known.version <= event.version);
         standing.history.push(step);
         let Ok(facts) = serde_json::from_slice::<BTreeMap<String, Value>>(event.body.expose()) else { return };
-        for (name, fact) in facts.into_iter().filter(|(name, _)| FACTS.contains(&name.as_str())) {
+        let is_told = |name: &str| {
+            FACTS.contains(&name) && !(CONFIDENTIAL.contains(&kind) && NOT_OF_CONFIDENTIAL.contains(&name))
+        };
+        for (name, fact) in facts.into_iter().filter(|(name, _)| is_told(name)) {
             if is_newest || !standing.facts.contains_key(&name) {
                 standing.facts.insert(name, fact);
             }

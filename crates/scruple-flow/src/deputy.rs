@@ -52,7 +52,7 @@ pub enum DeputyState {
         /// When.
         at: Timestamp,
     },
-    /// One of the two has ended it.
+    /// One of the two has ended it, or has left.
     Ended {
         /// Who.
         by: Id<Person>,

@@ -94,6 +94,24 @@ pub async fn update_deputy(tx: &mut Tx, deputy: &Deputy, version: i64) -> Result
     expect_rows("deputy", changed, 1)
 }
 
+/// Ends whatever somebody who leaves was named for and had named, and answers with it as it then is: it does not wait for him to come
+/// back.
+///
+/// # Errors
+/// The database failed, or a row is inconsistent.
+// relies on (deputy-in-force)
+pub async fn end_deputies_of(tx: &mut Tx, person: Id<Person>, at: Timestamp) -> Result<Vec<Deputy>, StoreError> {
+    const SQL: &str = "UPDATE deputy SET ended_by = $1, ended_at = $2, version = version + 1
+                       WHERE (principal = $1 OR deputy = $1) AND ended_at IS NULL AND ends_at > $2
+                       RETURNING id, principal, deputy, capacity, starts_at, ends_at, named_at, accepted_at, ended_by,
+                                 ended_at, version";
+    let rows: Vec<DeputyRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(person.uuid()).bind(at.micros()).fetch_all(conn).await?);
+    let mut ended = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<Deputy>, _>>()?;
+    ended.sort_by_key(|one| one.id);
+    Ok(ended)
+}
+
 /// Finds a deputy by id.
 ///
 /// # Errors

@@ -165,39 +165,34 @@ pub async fn persons_at_two_places(
 
 /// Who read charts from two places in turns since an instant: from one, from another after it, and from the first again, within
 /// ten minutes in all. Places are compared within one source alone, for each names them in its own way; systems are left out, for they
-/// may run at several. One page of at most [`PAGE_ROWS_MAX`] after a person.
+/// may run at several. Those of whom it is newest first, at most [`PAGE_ROWS_MAX`].
 ///
 /// # Errors
 /// The database failed.
-pub async fn persons_reading_in_turns(
-    tx: &mut Tx,
-    since: Timestamp,
-    after: Option<Id<Person>>,
-) -> Result<Vec<Id<Person>>, StoreError> {
+pub async fn persons_reading_in_turns(tx: &mut Tx, since: Timestamp) -> Result<Vec<Id<Person>>, StoreError> {
     // An answer about many patients is one reading. Of one place the next reading bounds the turn; the one after it does where it is in
     // time too, for at the instant of the next there may be one at another place.
     const SQL: &str =
         "WITH reading AS (
                            SELECT DISTINCT person, source, place_blind, at FROM chart_access
-                           WHERE at > $2 AND person > $1 AND place_blind IS NOT NULL
+                           WHERE at > $1 AND person IS NOT NULL AND place_blind IS NOT NULL
                        ), turn AS (
                            SELECT person, source, place_blind, at,
                                   LEAD(at, 1) OVER here AS next_at, LEAD(at, 2) OVER here AS later_at
                            FROM reading WINDOW here AS (PARTITION BY person, source, place_blind ORDER BY at)
                        )
-                       SELECT DISTINCT turn.person FROM turn
-                       WHERE turn.next_at <= turn.at + $3
+                       SELECT turn.person FROM turn
+                       WHERE turn.next_at <= turn.at + $2
                          AND EXISTS (SELECT 1 FROM chart_access AS other
                                      WHERE other.person = turn.person AND other.source = turn.source
                                        AND other.place_blind <> turn.place_blind AND other.at > turn.at
-                                       AND other.at < CASE WHEN turn.later_at <= turn.at + $3 THEN turn.later_at ELSE turn.next_at END)
+                                       AND other.at < CASE WHEN turn.later_at <= turn.at + $2 THEN turn.later_at ELSE turn.next_at END)
                          AND NOT EXISTS (SELECT 1 FROM account WHERE account.person = turn.person AND account.kind = 'service')
                          AND NOT EXISTS (SELECT 1 FROM directory
                                          WHERE directory.person = turn.person AND directory.employment = 'service')
-                       ORDER BY turn.person LIMIT $4";
-    let after = after.map_or(Uuid::nil(), Id::uuid);
+                       GROUP BY turn.person ORDER BY MAX(turn.at) DESC, turn.person LIMIT $3";
     let rows: Vec<(Uuid,)> = on_engine!(tx, |conn| {
-        let query = sqlx::query_as(SQL).bind(after).bind(since.micros()).bind(TURNS_MICROS);
+        let query = sqlx::query_as(SQL).bind(since.micros()).bind(TURNS_MICROS);
         query.bind(PAGE_ROWS_MAX).fetch_all(conn).await?
     });
     Ok(rows.into_iter().map(|(person,)| Id::from_uuid(person)).collect())

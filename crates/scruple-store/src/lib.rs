@@ -99,7 +99,7 @@ pub use credential::{
     insert_enrolment, inviters, list_credentials, remove_credential, update_credential, use_enrolment,
 };
 pub use data_key::{DataKey, DataKeyState, NewDataKey, destroy_data_key};
-pub use deputy::{deputies_in_force, find_deputy, insert_deputy, list_deputies_of, update_deputy};
+pub use deputy::{deputies_in_force, end_deputies_of, find_deputy, insert_deputy, list_deputies_of, update_deputy};
 pub use device::{KnownDevice, end_sessions_on, find_device, insert_device, load_device, take_signal, update_device};
 pub use directory::{
     DirectoryRecord, NewDirectoryRecord, count_directory, directory_place, find_directory,

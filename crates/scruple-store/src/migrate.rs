@@ -132,6 +132,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0021_access_place.sql"),
         include_str!("../migrations/postgres/0021_access_place.sql"),
     ),
+    (
+        22,
+        "guesses",
+        include_str!("../migrations/sqlite/0022_guesses.sql"),
+        include_str!("../migrations/postgres/0022_guesses.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {
@@ -148,7 +154,24 @@ pub(crate) fn migrator(engine: Engine) -> Migrator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sqlx::ConnectOptions as _;
+    use sqlx::sqlite::SqliteConnectOptions;
     use std::path::Path;
+
+    /// A house in which somebody had mistyped more than once can be upgraded, and what was counted counts on.
+    #[tokio::test]
+    async fn guesses_from_before_the_upgrade_count_on() {
+        let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(false);
+        let mut conn = options.connect().await.unwrap();
+        let all = migrator(Engine::Sqlite);
+        let before = all.iter().filter(|one| one.version < 22).cloned().collect();
+        Migrator::with_migrations(before).run_direct(None, &mut conn, false).await.unwrap();
+        let row = "INSERT INTO sign_in_failure (person, failures, since) VALUES (x'01', 4, 5)";
+        sqlx::query(row).execute(&mut conn).await.unwrap();
+        all.run_direct(None, &mut conn, false).await.unwrap();
+        let counted = sqlx::query_scalar::<_, i64>("SELECT in_a_row FROM sign_in_failure").fetch_one(&mut conn).await;
+        assert_eq!(counted.unwrap(), 4);
+    }
 
     #[test]
     fn every_migration_file_is_compiled_in_and_has_its_twin() {

@@ -132,9 +132,18 @@ pub(crate) async fn answer(
 ) -> Result<Response, Fail> {
     let (parts, bytes) = message(request).await?;
     let version = replay::version(&parts.headers)?;
-    replay::once(&service, &caller, (&parts.headers, parts.uri.path(), bytes.as_ref()), async |_| {
+    replay::once(&service, &caller, (&parts.headers, parts.uri.path(), bytes.as_ref()), async |attempt| {
         let CaseAnswer { text } = body::parsed(&bytes)?;
-        let case = find(&service, &caller, &id).await?;
+        let id: Id<ChartCase> = id.parse().map_err(|_| Fail::NOT_FOUND)?;
+        let viewer = viewer(&service, &caller).await?;
+        if attempt.again {
+            // It was done, and the answer to it was lost.
+            let done = viewer.answered_case(&service.parts.store, id, version).await?;
+            if let Some(case) = done {
+                return Done::now(&question_shown(&case), case.version);
+            }
+        }
+        let case = viewer.asked_case(&service.parts.store, id).await?.ok_or(Fail::NOT_FOUND)?;
         let (who, text) = (caller.who, Phi::new(text));
         let case = service
             .desk(async |desk| {

@@ -4,7 +4,7 @@
 use super::query::Query;
 use super::reads::{Read, read};
 use super::requests::{message, viewer};
-use super::shown::{self, PersonRef, Spot, parse_time, time};
+use super::shown::{self, PersonRef, parse_time, time};
 use crate::body::{self, Json};
 use crate::caller::Caller;
 use crate::fail::Fail;
@@ -185,6 +185,22 @@ const LIST: &str = "charts";
 const HISTORY: &str = "chart-history";
 /// Days of a question that names no time.
 const DAYS: i64 = 30;
+/// For how long a history that was looked at goes on: that one looks stands in it once, with the first page.
+const LOOK_MICROS: i64 = 15 * 60_000_000;
+
+/// A history goes on behind an opening, for who has just looked at its first page.
+#[derive(Serialize, Deserialize)]
+struct Turn {
+    at: Timestamp,
+    id: Id<ChartAccess>,
+    looked_at: Timestamp,
+}
+
+impl Turn {
+    const fn is_over(&self, now: Timestamp) -> bool {
+        now.micros().saturating_sub(self.looked_at.micros()) > LOOK_MICROS
+    }
+}
 
 async fn question_shown(service: &Service, one: &ChartQuestion) -> Result<ChartQuestionShown, Fail> {
     let key = one.patient.expose();
@@ -321,15 +337,19 @@ pub(crate) async fn one(
 ) -> Result<Json<ChartHistory>, Fail> {
     let query = Query::of(query.as_deref(), &["limit", "cursor"])?;
     let list = format!("{HISTORY} {id}");
-    let (limit, place) = (query.limit()?, query.place::<Spot<ChartAccess>>(&service, &caller, &list)?);
+    let (limit, place) = (query.limit()?, query.place::<Turn>(&service, &caller, &list)?);
+    if place.as_ref().is_some_and(|turn| turn.is_over(service.now())) {
+        return Err(Fail::CURSOR);
+    }
     let question = find(&service, &caller, &id).await?;
     // The name first: that it is looked at belongs in the history that is shown.
     let patient = match place {
         Some(_) => None,
         None => Some(patient(&service, &caller, &question).await),
     };
+    let looked_at = place.as_ref().map_or(service.now(), |turn| turn.looked_at);
     let told = told(&service, question).await?;
-    let (items, next) = page(&service, &told.history, (place, limit)).await?;
+    let (items, next) = page(&service, &told.history, (place, limit), looked_at).await?;
     let history = &told.history;
     let openings = || history.readers.iter().flat_map(|reader| &reader.openings);
     let enforced = openings().filter(|opening| is_enforced(history, opening)).count();
@@ -391,9 +411,10 @@ async fn patient(service: &Service, caller: &Caller, question: &ChartQuestion) -
 async fn page(
     service: &Service,
     history: &History,
-    (place, limit): (Option<Spot<ChartAccess>>, usize),
-) -> Result<(Vec<ChartOpening>, Option<Spot<ChartAccess>>), Fail> {
-    let after = place.map(|spot| (spot.at, spot.id));
+    (place, limit): (Option<Turn>, usize),
+    looked_at: Timestamp,
+) -> Result<(Vec<ChartOpening>, Option<Turn>), Fail> {
+    let after = place.map(|turn| (turn.at, turn.id));
     let mut rows: Vec<(&Reader, &Opening)> = Vec::new();
     for reader in &history.readers {
         rows.extend(reader.openings.iter().map(|opening| (reader, opening)));
@@ -402,7 +423,8 @@ async fn page(
     rows.sort_by_key(|(_, opening)| spot_of(opening));
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    let next = rows.last().filter(|_| has_more).map(|(_, last)| Spot { at: last.access.at, id: last.access.id });
+    let next =
+        rows.last().filter(|_| has_more).map(|(_, last)| Turn { at: last.access.at, id: last.access.id, looked_at });
     let approvers = approvers(&mut service.parts.store.begin_read().await?, history).await?;
     let pack = service.pack();
     let items = rows.iter().map(|row| opening_shown(history, *row, (&*pack, &approvers)));
@@ -459,4 +481,17 @@ fn unseen(history: &History) -> Vec<String> {
         told.push("What people open in the record system itself: none of its access logs is read here.".to_owned());
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_goes_on_for_a_quarter_of_an_hour() {
+        let at = Timestamp::from_micros(1_000_000);
+        let turn = Turn { at, id: Id::from_uuid(uuid::Uuid::nil()), looked_at: at };
+        assert!(!turn.is_over(at.plus_micros(LOOK_MICROS)));
+        assert!(turn.is_over(at.plus_micros(LOOK_MICROS + 1)));
+    }
 }

@@ -123,6 +123,20 @@ async fn a_login_and_a_number_are_one_person_s() {
     assert_eq!(service.post("/Groups", &unknown).await.error(), (400, "invalidValue"));
 }
 
+/// Who holds what through a group is seen by looking at that group: none stands in another.
+#[tokio::test]
+async fn a_group_is_no_member_of_a_group() {
+    let service = Service::open().await;
+    let made = service.post("/Groups", &json!({ "displayName": "Nurses" })).await;
+    let inner = json!({ "value": made.id(), "type": "Group" });
+    let outer = json!({ "displayName": "Everybody", "members": [inner] });
+    assert_eq!(service.post("/Groups", &outer).await.error(), (400, "invalidValue"));
+    let path = format!("/Groups/{}", service.post("/Groups", &json!({ "displayName": "Staff" })).await.id());
+    let add = json!([{ "op": "add", "path": "members", "value": [inner] }]);
+    assert_eq!(service.patch(&path, &add).await.error(), (400, "invalidValue"));
+    assert_eq!(service.get(&path).await.json["members"], Value::Null);
+}
+
 #[tokio::test]
 async fn an_entity_tag_saves_a_read_and_guards_a_write() {
     let service = Service::open().await;

@@ -6,7 +6,7 @@ use scruple_core::{Id, Timestamp, new_id};
 use scruple_flow::{Approver, ApproverKind, Deputy, DeputyAs, DeputyState, Person, RoleCode, Window};
 use scruple_policy::{Act, ActScope};
 use scruple_store::{
-    Store, Tx, deputies_in_force, find_deputy, find_person, insert_deputy, suspensions, update_deputy,
+    Store, Tx, deputies_in_force, find_deputy, find_person, insert_deputy, lock_person, suspensions, update_deputy,
 };
 use std::collections::BTreeSet;
 
@@ -105,6 +105,10 @@ impl Desk<'_> {
         ask: DeputyAsk,
     ) -> Result<Done<Deputy>, DeskError> {
         let (mut tx, at) = self.begin().await?;
+        // Whoever leaves meanwhile waits, and then ends it.
+        for person in BTreeSet::from([who.person, ask.deputy]) {
+            lock_person(&mut tx, person).await?;
+        }
         let own = roles_of(&mut tx, who.person, at).await?;
         // Nobody passes on what he may not do himself.
         self.permits(act(ask.capacity), &own)?;

@@ -6,12 +6,12 @@ use crate::desk::{stopped, task_record};
 use crate::record::Record;
 use scruple_core::{Id, Timestamp};
 use scruple_flow::directory::{Change, Leave, LeaveState, Lost};
-use scruple_flow::{AccessTask, TaskEnd};
+use scruple_flow::{AccessTask, Deputy, TaskEnd};
 use scruple_store::{
     Aggregate, HeldGrant, LinkEnd, NewMove, Person, Revocation, RoleCode, Subject, Subjects, Tx, begin_use,
-    close_dormancy, end_elevations_of, end_links, end_sessions_of, find_dormancy, find_open_leave, insert_leave,
-    insert_move, lock_person, mark_person_left, open_elevations, open_grants, open_sessions, open_tasks_of,
-    revive_person, revoke_grants, settle_move, update_leave, update_task,
+    close_dormancy, end_deputies_of, end_elevations_of, end_links, end_sessions_of, find_dormancy, find_open_leave,
+    insert_leave, insert_move, lock_person, mark_person_left, open_elevations, open_grants, open_sessions,
+    open_tasks_of, revive_person, revoke_grants, settle_move, update_leave, update_task,
 };
 use serde_json::{Value, json};
 
@@ -48,14 +48,14 @@ impl Directory<'_> {
                 Change::Joiner => {}
                 Change::Leaver => {
                     let tasks = self.end_tasks(tx, about).await?;
-                    records.push(self.leaves(tx, about, &tasks).await?);
+                    records.extend(self.leaves(tx, about, &tasks).await?);
                     records.extend(tasks.into_iter().map(|(_, record)| record));
                     records.extend(self.idle_leaves(tx, about).await?);
                     records.extend(self.leaves_systems(tx, about.person, about.at).await?);
                     about.version = about.version.saturating_add(1);
                 }
                 Change::Rehired => {
-                    records.push(self.rehired(tx, about).await?);
+                    records.extend(self.rehired(tx, about).await?);
                     about.version = about.version.saturating_add(1);
                 }
                 Change::Mover(lost) => {
@@ -75,7 +75,7 @@ impl Directory<'_> {
         tx: &mut Tx,
         about: About,
         tasks: &[(Id<AccessTask>, Record)],
-    ) -> Result<Record, DirectoryError> {
+    ) -> Result<Vec<Record>, DirectoryError> {
         let About { person, version, at, .. } = about;
         if person == self.by {
             return Err(DirectoryError::Own);
@@ -87,6 +87,8 @@ impl Directory<'_> {
         let (late, more) = end_links(tx, person, end).await?;
         links.extend(late);
         subjects = union(&subjects, &more);
+        // After the row of the person, which whoever names a deputy holds.
+        let deputies = end_deputies_of(tx, person, at).await?;
         let revocation = Revocation { by: self.by, at };
         let revoked = revoke_grants(tx, person, None, EVERY_GRANT, revocation).await?;
         let opened = open_elevations(tx, person, at).await?;
@@ -111,6 +113,7 @@ impl Directory<'_> {
             "elevations": charts,
             "charts": opened.iter().take(CHARTS_TOLD_MAX).map(|one| one.id.to_string()).collect::<Vec<_>>(),
             "tasks": tasks.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(),
+            "deputies": ids(&deputies),
             "sessions": sessions,
             "links": links,
             "leave": leave.map(|leave| leave.id.to_string()),
@@ -119,7 +122,9 @@ impl Directory<'_> {
             "failed": failed,
         });
         let aggregate = (Aggregate::new("person", person), version.saturating_add(1));
-        Ok(Record::new(aggregate, "person_left", at, subjects, &body))
+        let mut records = vec![Record::new(aggregate, "person_left", at, subjects, &body)];
+        records.extend(deputies.iter().map(|one| Record::deputy(one, one.version, at, self.by)));
+        Ok(records)
     }
 
     /// Ends the access tasks of a leaver: what is active ends, what has not begun is taken back, what the clock has ended is written down.
@@ -167,7 +172,7 @@ impl Directory<'_> {
     }
 
     /// Here again, with nothing: what was left open when he went ended then.
-    async fn rehired(&mut self, tx: &mut Tx, about: About) -> Result<Record, DirectoryError> {
+    async fn rehired(&mut self, tx: &mut Tx, about: About) -> Result<Vec<Record>, DirectoryError> {
         let About { person, version, at, .. } = about;
         if person == self.by {
             return Err(DirectoryError::Own);
@@ -176,6 +181,7 @@ impl Directory<'_> {
         let (links, subjects) = end_links(tx, person, LinkEnd { by: self.by, at: left_at }).await?;
         lock_person(tx, person).await?;
         let revoked = revoke_grants(tx, person, None, EVERY_GRANT, Revocation { by: self.by, at: left_at }).await?;
+        let deputies = end_deputies_of(tx, person, at).await?;
         revive_person(tx, person, version).await?;
         begin_use(tx, person, at).await?;
         let links: Vec<_> = links.iter().map(ToString::to_string).collect();
@@ -185,9 +191,12 @@ impl Directory<'_> {
             "had_left_at": left_at.micros(),
             "grants": grants(&revoked),
             "links": links,
+            "deputies": ids(&deputies),
         });
         let aggregate = (Aggregate::new("person", person), version.saturating_add(1));
-        Ok(Record::new(aggregate, "person_rehired", at, subjects, &body))
+        let mut records = vec![Record::new(aggregate, "person_rehired", at, subjects, &body)];
+        records.extend(deputies.iter().map(|one| Record::deputy(one, one.version, at, self.by)));
+        Ok(records)
     }
 
     /// Notes what is lost, from when on, and takes it where that is now.
@@ -253,6 +262,10 @@ impl Directory<'_> {
         let leave = Leave { version: leave.version.saturating_add(1), ..leave };
         Ok(leave_record(&leave, "leave_ended", self.by, about.at))
     }
+}
+
+fn ids(deputies: &[Deputy]) -> Vec<String> {
+    deputies.iter().map(|one| one.id.to_string()).collect()
 }
 
 pub(super) fn leave_record(leave: &Leave, kind: &'static str, by: Id<Person>, at: Timestamp) -> Record {

@@ -127,7 +127,7 @@ pub async fn findings(store: &Store, now: Timestamp) -> Result<Vec<Finding>, Dir
     }
     let since = now.plus_micros(-SHARED_USE_DAYS * DAY_MICROS);
     let mut shared: BTreeSet<_> = persons_at_two_places(&mut tx, since, None).await?.into_iter().collect();
-    shared.extend(persons_reading_in_turns(&mut tx, since, None).await?);
+    shared.extend(persons_reading_in_turns(&mut tx, since).await?);
     found.extend(shared.into_iter().map(Finding::SharedUse));
     let systems = list_systems(&mut tx, now, None).await?;
     // Who acts as a system, and is told of as none.

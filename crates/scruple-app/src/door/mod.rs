@@ -21,7 +21,7 @@ use scruple_store::{
     ShardLease, Store, StoreError, Tx, begin_use, clear_sign_in_failures, close_enrolments, confirm_session,
     count_sign_in_failure, end_session, end_sessions_of, find_dormancy, find_enrolment, find_person,
     find_person_by_login, find_session, insert_credential, insert_enrolment, insert_session, list_credentials,
-    open_sessions, remove_credential, sign_in_failures, update_credential, use_enrolment,
+    lock_person, open_sessions, remove_credential, sign_in_failures, update_credential, use_enrolment,
 };
 use std::fmt;
 use zeroize::Zeroizing;
@@ -67,6 +67,9 @@ pub enum DoorError {
     /// What was shown opens nothing: whatever of it is wrong.
     #[error("what was given does not open the door")]
     Refused,
+    /// The code is none that the app shows now. Outside it is told as [`Self::Refused`] is; it is counted.
+    #[error("what was given does not open the door")]
+    Guessed,
     /// Too many codes were wrong; passkeys still open.
     #[error("too many codes were wrong; wait a quarter of an hour, or use a passkey")]
     Locked,
@@ -114,7 +117,7 @@ impl DoorError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Refused => "sign_in_refused",
+            Self::Refused | Self::Guessed => "sign_in_refused",
             Self::Locked => "sign_in_locked",
             Self::Closed => "sign_in_closed",
             Self::Link => "link_invalid",
@@ -427,8 +430,11 @@ impl Door<'_> {
         code: &str,
         at: Timestamp,
     ) -> Result<&'static str, DoorError> {
+        // One guess after the other: each is judged by the count that the one before left.
+        lock_person(tx, person).await?;
         let credentials = list_credentials(tx, person).await?;
-        // A recovery code has too many forms to be guessed: who is locked out by another's guesses comes in by one.
+        // A recovery code has too many forms to be guessed: who is locked out by another's guesses comes in by one, and who tries them
+        // locks nobody out.
         let Some(typed) = RecoveryCode::parse(code) else {
             let failed = sign_in_failures(tx, person, at.plus_micros(-FAILURES_MICROS)).await?;
             if failed.in_a_row >= IN_A_ROW_MAX {
@@ -468,10 +474,10 @@ impl Door<'_> {
                 return Ok("totp");
             }
         }
-        Err(DoorError::Refused)
+        Err(DoorError::Guessed)
     }
 
-    /// Counts and records that somebody was not let in.
+    /// Records that somebody was not let in, and counts it if he guessed.
     async fn failed<T>(
         &mut self,
         mut tx: Tx,
@@ -479,10 +485,10 @@ impl Door<'_> {
         error: DoorError,
         at: Timestamp,
     ) -> Result<T, DoorError> {
-        if matches!(error, DoorError::Refused) {
+        if matches!(error, DoorError::Guessed) {
             count_sign_in_failure(&mut tx, person, at.plus_micros(-FAILURES_MICROS), at).await?;
         }
-        if matches!(error, DoorError::Refused | DoorError::Locked | DoorError::Closed) {
+        if matches!(error, DoorError::Refused | DoorError::Guessed | DoorError::Locked | DoorError::Closed) {
             let record = Record::sign_in_failed(new_id(at, self.rng), person, error.code(), at);
             self.commit(tx, &[record]).await?;
         }
@@ -598,6 +604,18 @@ impl Door<'_> {
             Ok(method) => method,
             Err(error) => return self.failed(tx, who.person, error, at).await,
         };
+        self.confirmed(tx, who, method, at).await
+    }
+
+    /// It is he: what others guessed at no longer counts.
+    async fn confirmed(
+        &mut self,
+        mut tx: Tx,
+        who: &SignedIn,
+        method: &'static str,
+        at: Timestamp,
+    ) -> Result<Position, DoorError> {
+        clear_sign_in_failures(&mut tx, who.person).await?;
         confirm_session(&mut tx, who.session, at).await?;
         self.commit(tx, &[Record::confirmed(who.session, who.person, method, at)]).await
     }
@@ -617,8 +635,7 @@ impl Door<'_> {
         if self.passkey(&mut tx, &attempt.passkey, answer, at).await? != who.person {
             return Err(DoorError::Refused);
         }
-        confirm_session(&mut tx, who.session, at).await?;
-        self.commit(tx, &[Record::confirmed(who.session, who.person, "passkey", at)]).await
+        self.confirmed(tx, who, "passkey", at).await
     }
 
     /// The sessions of a person that hold now.

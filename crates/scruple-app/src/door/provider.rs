@@ -11,7 +11,7 @@ use scruple_identity::oidc;
 use scruple_identity::session::DeviceClass;
 use scruple_store::{
     Ceremony, Credential, CredentialKind, Login, NewCredential, Position, Session, clear_sign_in_failures,
-    confirm_session, find_person_by_login, insert_credential, list_credentials,
+    find_person_by_login, insert_credential, list_credentials,
 };
 
 /// What somebody has gone to the provider for.
@@ -147,7 +147,6 @@ impl Door<'_> {
         if !named.is_among(&known) {
             return self.failed(tx, who.person, DoorError::Refused, at).await;
         }
-        confirm_session(&mut tx, who.session, at).await?;
-        self.commit(tx, &[Record::confirmed(who.session, who.person, "oidc", at)]).await
+        self.confirmed(tx, who, "oidc", at).await
     }
 }

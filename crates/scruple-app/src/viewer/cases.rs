@@ -139,7 +139,23 @@ impl Viewer {
         Ok(found.filter(|case| case.reader == self.person && case.state == CaseState::Asked))
     }
 
-    /// All of those, the oldest first.
+    /// The complaint about him that he answered as it was at a version, and that nobody has gone on with.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn answered_case(
+        &self,
+        store: &Store,
+        id: Id<ChartCase>,
+        version: i64,
+    ) -> Result<Option<ChartCase>, StoreError> {
+        let found = find_case(&mut store.begin_read().await?, id).await?;
+        Ok(found.filter(|case| {
+            case.reader == self.person && case.state == CaseState::Answered && case.version == version.saturating_add(1)
+        }))
+    }
+
+    /// All of those that wait for his answer, the oldest first.
     ///
     /// # Errors
     /// The database failed.

@@ -151,6 +151,7 @@ impl Model {
         self.given.iter_mut().filter(|one| one.person == person && one.until > now).for_each(|one| end_given(one, now));
         let charts = self.charts.iter_mut().filter(|one| one.person == person && one.until > now);
         charts.for_each(|one| end_chart(one, now));
+        self.ends_deputies_of(person, now);
         let Some(heir) = self.nearest(person, now) else { return };
         let reports = self.people.iter_mut().enumerate();
         let reports = reports.filter(|(place, one)| one.is_listed && one.manager == Some(person) && *place != heir);

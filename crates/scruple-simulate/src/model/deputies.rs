@@ -50,7 +50,6 @@ impl StandIn {
 
 impl Model {
     /// Those for whom somebody stands in, who are here and hold something; nobody if he is away himself.
-    // A relation outlasts that one of the two leaves and comes back within its time: it gives what the principal then holds.
     pub fn principals(&self, deputy: usize, capacity: Capacity, now: Timestamp) -> Vec<usize> {
         if !self.is_in(deputy, now) {
             return Vec::new();
@@ -70,6 +69,24 @@ impl Model {
             }
         }
         principals
+    }
+
+    /// What ends with somebody who leaves: those for whom he stands in, and who stands in for him.
+    fn stands_with(one: &StandIn, person: usize, now: Timestamp) -> bool {
+        (one.principal == person || one.deputy == person) && !one.is_ended && one.until > now
+    }
+
+    /// The entries of somebody who leaves.
+    pub(super) fn out(&self, person: usize, now: Timestamp) -> Entries {
+        let ended = self.stand_ins.iter().filter(|one| Self::stands_with(one, person, now));
+        std::iter::once("person_left").chain(ended.map(|_| "deputy_ended")).collect()
+    }
+
+    pub(super) fn ends_deputies_of(&mut self, person: usize, now: Timestamp) {
+        for one in self.stand_ins.iter_mut().filter(|one| Self::stands_with(one, person, now)) {
+            one.is_ended = true;
+            one.version += 1;
+        }
     }
 
     /// As whom somebody decides: as himself (`None`) first, then in the place of others.

@@ -91,7 +91,7 @@ impl Model {
                 let is_here = self.is_here(*person);
                 let stays = active.unwrap_or(is_here);
                 match (is_here, stays) {
-                    (true, false) => entries.push("person_left"),
+                    (true, false) => entries.extend(self.out(*person, now)),
                     (false, true) => entries.push("person_rehired"),
                     (true, true) if *department != one.department => entries.push("person_moved"),
                     _ => {}
@@ -112,12 +112,12 @@ impl Model {
             }
             Deed::LeavesNow { by, person } => match (self.is_here(*by), self.people[*person].is_listed) {
                 (true, true) if !self.is_here(*person) => Some(Vec::new()),
-                (true, true) => (by != person).then(|| vec!["directory_changed", "person_left"]),
+                (true, true) => (by != person).then(|| [vec!["directory_changed"], self.out(*person, now)].concat()),
                 _ => None,
             },
             Deed::Delete { by, person } => match (self.is_here(*by), self.people[*person].is_listed) {
                 (true, true) if !self.is_here(*person) => Some(vec!["directory_removed"]),
-                (true, true) => (by != person).then(|| vec!["directory_removed", "person_left"]),
+                (true, true) => (by != person).then(|| [vec!["directory_removed"], self.out(*person, now)].concat()),
                 _ => None,
             },
             Deed::Create { by, person } => {

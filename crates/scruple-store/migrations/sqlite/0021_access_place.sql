@@ -3,4 +3,4 @@
 
 ALTER TABLE chart_access ADD COLUMN place_blind BLOB;
 
-CREATE INDEX chart_access_place ON chart_access (at, person, source, place_blind) WHERE place_blind IS NOT NULL;
+CREATE INDEX chart_access_place ON chart_access (person, source, at, place_blind) WHERE place_blind IS NOT NULL;

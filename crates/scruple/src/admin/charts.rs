@@ -13,6 +13,8 @@ use std::process::ExitCode;
 
 /// Bytes of what is read from a file or standard input.
 const TEXT_BYTES_MAX: u64 = 256 * 1024;
+/// Openings of a page: as many as the API gives, for each page is judged anew.
+const PAGE_ROWS: usize = 100;
 
 /// Who opened a chart, and why.
 #[derive(Subcommand)]
@@ -95,6 +97,21 @@ pub enum CasesCommand {
         #[arg(long, value_name = "FILE", default_value = "-")]
         rationale_file: PathBuf,
     },
+    /// Lists what the privacy office asks you about your own work
+    Asked {
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// Answers what the privacy office asks you about your own work, as it was at a version
+    #[command(after_help = "Examples:
+  scruple admin cases answer 01a224e5-d10b-732c-9d6d-b982d2ce61c6 --version 2 --answer-file answer.txt --token-file token")]
+    Answer {
+        #[command(flatten)]
+        seen: SeenArgs,
+        /// File with the answer; `-`: standard input
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        answer_file: PathBuf,
+    },
     /// Makes the letter that ends a complaint, as it was at a version
     #[command(after_help = "Examples:
   scruple admin cases letter 01a224e5-d10b-732c-9d6d-b982d2ce61c6 --version 4 --letter-file letter.txt --token-file token")]
@@ -161,6 +178,18 @@ fn case_line(one: &Value) -> String {
     )
 }
 
+fn asked_line(one: &Value) -> String {
+    let is_answered = one.get("is_answered") == Some(&Value::Bool(true));
+    format!(
+        "{}  {:<8} version {}  your work from {} to {}",
+        text(one, "id"),
+        if is_answered { "answered" } else { "waits" },
+        number(one),
+        text(one, "first_day"),
+        text(one, "last_day")
+    )
+}
+
 /// The history behind its openings: how many, and what nobody saw.
 fn summary(page: &Value) -> Vec<String> {
     let count = |name: &str| page.get(name).and_then(Value::as_u64).unwrap_or_default();
@@ -187,7 +216,7 @@ fn summary(page: &Value) -> Vec<String> {
 /// Every page of a history: its openings a line each, then what it comes to; as JSON a line for each page.
 fn history(args: &IdArgs) -> Result<ExitCode> {
     let (api, path) = (args.api(), format!("charts/{}", id(args.id())?));
-    let mut target = path.clone();
+    let mut target = format!("{path}?limit={PAGE_ROWS}");
     loop {
         let page = call(api, Method::GET, &target, (None, None))?;
         if api.is_json() {
@@ -198,7 +227,7 @@ fn history(args: &IdArgs) -> Result<ExitCode> {
             }
         }
         if let Some(next) = page.get("next").and_then(Value::as_str) {
-            target = format!("{path}?cursor={next}");
+            target = format!("{path}?limit={PAGE_ROWS}&cursor={next}");
             continue;
         }
         if !api.is_json() {
@@ -244,6 +273,11 @@ pub fn cases(command: &CasesCommand) -> Result<ExitCode> {
         CasesCommand::Ask(seen) => step(seen, "ask", None),
         CasesCommand::Decide { seen, finding, rationale_file } => {
             step(seen, "decide", Some(json!({ "finding": finding, "rationale": words(rationale_file)? })))
+        }
+        CasesCommand::Asked { api } => list(api, "access/questions", &[], asked_line),
+        CasesCommand::Answer { seen, answer_file } => {
+            let body = json!({ "text": words(answer_file)? });
+            decide(seen, &format!("cases/{}/answer", id(seen.id())?), Some(body), asked_line)
         }
         CasesCommand::Letter { seen, letter_file } => {
             step(seen, "letter", Some(json!({ "text": words(letter_file)? })))

@@ -245,9 +245,14 @@ fn the_command_line_asks_about_a_chart_and_leads_a_complaint_to_its_letter() {
     let world = World::new();
     let (mut api, patient) = serve(&world);
     std::fs::write(world.path("ines-token"), api.token("ines.vogt", EVERY_SCOPE)).unwrap();
-    for (file, text) in
-        [("number", patient.as_str()), ("complaint", COMPLAINT), ("rationale", RATIONALE), ("letter", LETTER)]
-    {
+    std::fs::write(world.path("nurse-token"), api.token("nia.nurse", EVERY_SCOPE)).unwrap();
+    for (file, text) in [
+        ("number", patient.as_str()),
+        ("complaint", COMPLAINT),
+        ("account", ACCOUNT),
+        ("rationale", RATIONALE),
+        ("letter", LETTER),
+    ] {
         std::fs::write(world.path(file), text).unwrap();
     }
     let address = format!("http://{}", api.node.console);
@@ -270,12 +275,18 @@ fn the_command_line_asks_about_a_chart_and_leads_a_complaint_to_its_letter() {
     let case = opened["id"].as_str().unwrap();
     assert_eq!(admin(&["cases", "list"])["id"], case);
     assert_eq!(admin(&["cases", "ask", case, "--version", "1"])["state"], "asked");
+    let as_reader = ["--api", address.as_str(), "--token-file", "nurse-token", "--json"];
+    let reader_says =
+        |words: &[&str]| world.run(["admin", "cases"].iter().chain(words).chain(&as_reader)).ends(0).json();
+    assert_eq!(reader_says(&["asked"])["id"], case);
+    let answered = reader_says(&["answer", case, "--version", "2", "--answer-file", "account"]);
+    assert_eq!(answered["is_answered"], true);
     let stale = ["admin", "cases", "ask", case, "--version", "1"];
     world.run(stale.iter().chain(&common)).ends(2).tells(&["(changed, 412)"]);
     let verdict = ["--finding", "not_permitted", "--rationale-file", "rationale"];
-    let decided = ["cases", "decide", case, "--version", "2"].iter().chain(&verdict).copied().collect::<Vec<_>>();
+    let decided = ["cases", "decide", case, "--version", "3"].iter().chain(&verdict).copied().collect::<Vec<_>>();
     assert_eq!(admin(&decided)["state"], "not_permitted");
-    assert_eq!(admin(&["cases", "letter", case, "--version", "3", "--letter-file", "letter"])["state"], "lettered");
+    assert_eq!(admin(&["cases", "letter", case, "--version", "4", "--letter-file", "letter"])["state"], "lettered");
     assert_eq!(admin(&["cases", "show", case])["letter"], LETTER);
     api.node.stops();
 }

@@ -5,7 +5,7 @@ use crate::rest::{Api, EVERY_SCOPE, assuming};
 use crate::search::find_in_folder;
 use crate::support::World;
 use scruple_hospital::Hospital;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const FIRST: &str = "10.123.45.67";
@@ -46,6 +46,12 @@ fn an_account_that_reads_from_two_addresses_in_turns_is_a_finding() {
     reads(&nia, FIRST);
     reads(&another, OTHER);
     assert_eq!(shared(), Vec::<Value>::new());
+    // The way by which the office looks is no place.
+    let question = json!({ "patient": Hospital::patient_id(1), "cause": "routine" });
+    let question = api.post("/api/v1/charts", &office, &question, &[]).is(201).json();
+    for _ in 0..3 {
+        api.get(&format!("/api/v1/charts/{}", question["id"].as_str().unwrap()), &office).is(200);
+    }
     reads(&nia, FIRST);
     // The index reads the ledger in its order: when it has the last read, it has those of the one who walked.
     let found = eventually("the finding", Duration::from_secs(20), || Some(shared()).filter(|found| !found.is_empty()));

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::charts::{AccessFacts, Indexer, LogReader, Watching};
 use scruple_app::directory::{Directory, Finding, UserOrder, findings};
+use scruple_app::evidence::evidence;
 use scruple_app::{CaseAsk, ChartAsk, Desk, DeskError, Viewer, Who};
 use scruple_core::{Actor, Counts, DecisionFacts, Entry, EntryBody, Id, Phi, Relationship, RequestFacts, Timestamp};
 use scruple_flow::directory::{Attributes, Presence};
@@ -383,6 +384,14 @@ async fn of_a_complaint_neither_its_reader_nor_his_line_is_told() {
         assert_eq!(told(bea, "privacy_officer").await, ([0; 4], false, 1), "the reader's manager");
         assert_eq!(told(nora, "privacy_officer").await, ([0; 4], true, 1), "the reader, whatever else he is");
         assert_eq!(told(pia, "nurse").await, ([0; 4], false, 0), "in another role");
+        // Whoever may read what stood at an instant may be the reader.
+        world.clock.advance_micros(120_000_000);
+        let made = evidence(&world.store, world.now().plus_micros(-60_000_000), world.now()).await.unwrap();
+        let cases = serde_json::to_string(&made.standing["chart_case"]).unwrap();
+        assert!(cases.contains("case_reader_asked"), "{cases}");
+        for id in [nora.to_string(), question.to_string(), pia.to_string()] {
+            assert!(!cases.contains(&id), "{cases}");
+        }
     })
     .await;
 }

@@ -5,14 +5,17 @@ use super::desk::{House, TestRules, WORDS, vouch};
 use crate::support::{TestLog, World, at, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
-use scruple_app::directory::{Directory, GroupOrder};
+use scruple_app::directory::{Directory, GroupOrder, UserOrder};
 use scruple_app::{DeputyAsk, DeskError, Emergency, Narrower, Viewer, Who, Whose};
 use scruple_core::{Id, Phi};
-use scruple_flow::directory::{Leave, LeaveState};
+use scruple_flow::directory::{Attributes, Leave, LeaveState, Presence};
 use scruple_flow::{
-    AccessRequest, Approval, ApproverKind, Deputy, DeputyAs, EmergencyReason, Finding, RequestState, ReviewError,
+    AccessRequest, Approval, ApproverKind, Deputy, DeputyAs, DeputyState, EmergencyReason, Finding, RequestState,
+    ReviewError,
 };
-use scruple_store::{Subject, find_request, insert_leave, list_open_reviews, mark_person_left};
+use scruple_store::{
+    Subject, find_deputy, find_request, insert_leave, list_deputies_of, list_open_reviews, mark_person_left,
+};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 
@@ -28,6 +31,19 @@ async fn approve(house: &mut House<'_>, who: &str, request: &AccessRequest) -> R
     let who = house.who(who);
     let done = house.desk().approve(who, request.id, request.version, Narrower::default()).await;
     done.map(|done| done.now).map_err(|error| error.code())
+}
+
+/// Somebody as the directory tells of him.
+fn told(login: &str) -> UserOrder {
+    UserOrder {
+        login: login.parse().unwrap(),
+        name: Phi::new(login.to_owned()),
+        contact: None,
+        attributes: Attributes::default(),
+        presence: Presence { active: Some(true), on_leave: None },
+        document: Phi::new(Vec::new()),
+        effective_at: None,
+    }
 }
 
 async fn leave(house: &House<'_>, whose: &str) {
@@ -215,6 +231,63 @@ async fn of_whoever_is_away_or_has_left_nobody_stands_in_the_place() {
         mark_person_left(&mut tx, house.people["max"], 1, world.now()).await.unwrap();
         world.commit(tx, Subject::Everyone).await;
         assert_eq!(approve(&mut house, "bob", &request).await, Err("act_not_permitted"));
+    })
+    .await;
+}
+
+/// Whoever comes back begins with nothing: what he was named for, and had named, ended when he went.
+#[tokio::test]
+async fn who_left_and_came_back_stands_in_for_nobody_and_nobody_for_him() {
+    for goes in ["mia", "bob"] {
+        with_world(ENGINE, async |world| {
+            let mut house = House::open(world).await;
+            let deputy = stands_in(&mut house, ("mia", "bob"), DeputyAs::Approver).await;
+            let request = house.submitted(&["a"]).await;
+            let order = told(goes);
+            let (store, lease, clock) = (&world.store, &world.lease, world.clock.as_ref());
+            let mut rng = ChaCha20Rng::seed_from_u64(9);
+            let mut directory = Directory { store, lease, clock, rng: &mut rng, by: world.asker };
+            directory.create_user(&order).await.unwrap();
+            directory.leaves_now(house.people[goes]).await.unwrap();
+            directory.replace_user(house.people[goes], None, &order).await.unwrap();
+            if goes == "mia" {
+                world.grant(house.people["mia"], "manager", (0, 100_000)).await;
+            }
+            assert_eq!(approve(&mut house, "bob", &request).await, Err("act_not_permitted"), "{goes}");
+            let mut tx = world.store.begin_read().await.unwrap();
+            let ended = find_deputy(&mut tx, deputy.id).await.unwrap().unwrap();
+            assert_eq!((ended.code_at(world.now()), ended.version), ("ended", 3), "{goes}");
+            let log = TestLog::new();
+            let (drainer, _) = world.drainer(&log);
+            drainer.drain().await.unwrap();
+            assert_eq!(log.kinds()["deputy_ended"], 1, "{goes}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deputy_who_is_named_while_he_leaves_is_not_left_standing() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (mia, mut open) = (house.who("mia"), Vec::new());
+        for round in 0..6 {
+            let leaver = world.person(&format!("leaver-{round}")).await;
+            let (store, lease, clock) = (&world.store, &world.lease, world.clock.as_ref());
+            let mut rng = ChaCha20Rng::seed_from_u64(round);
+            let order = told(&format!("leaver-{round}"));
+            let mut directory = Directory { store, lease, clock, rng: &mut rng, by: world.asker };
+            directory.create_user(&order).await.unwrap();
+            let ask = DeputyAsk { deputy: leaver, capacity: DeputyAs::Approver, starts_at: None, ends_at: at(50_000) };
+            let mut desk = house.desk();
+            let (left, named) = tokio::join!(directory.leaves_now(leaver), desk.name_deputy(mia, ask));
+            assert!(left.is_ok(), "{left:?}");
+            assert!(named.is_ok() || named.is_err_and(|error| error.code() == "person_gone"));
+            let mut tx = world.store.begin_read().await.unwrap();
+            let all = list_deputies_of(&mut tx, leaver, None).await.unwrap();
+            open.extend(all.into_iter().filter(|one| !matches!(one.state, DeputyState::Ended { .. })));
+        }
+        assert_eq!(open, []);
     })
     .await;
 }

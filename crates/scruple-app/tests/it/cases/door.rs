@@ -240,6 +240,62 @@ async fn fifty_wrong_codes_in_a_row_close_codes_until_the_person_came_in_by_anot
     .await;
 }
 
+/// Who types what looks like recovery codes shuts nobody out.
+#[tokio::test]
+async fn wrong_recovery_codes_close_nobody_s_app() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (_, app) = house.enrolled().await;
+        for _ in 0..60 {
+            assert_eq!(house.sign_in("0000-0000-0000-0000").await.map(drop), Err("sign_in_refused"));
+        }
+        house.later(60);
+        assert!(house.sign_in(&shown(&app, world.now())).await.is_ok());
+    })
+    .await;
+}
+
+/// Whoever confirms by another way has come in by another way.
+#[tokio::test]
+async fn who_confirms_with_a_recovery_code_can_use_the_app_again() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (enrolled, app) = house.enrolled().await;
+        for _ in 0..50 {
+            house.later(5 * 60);
+            assert_eq!(house.sign_in("000000").await.map(drop), Err("sign_in_refused"));
+            assert!(house.holds(&enrolled.token).await);
+        }
+        assert_eq!(house.sign_in(&shown(&app, world.now())).await.map(drop), Err("sign_in_closed"));
+        let who = house.door().session(&enrolled.token).await.unwrap();
+        house.door().step_up(&who, &enrolled.recovery[0]).await.unwrap();
+        assert!(house.sign_in(&shown(&app, world.now())).await.is_ok());
+    })
+    .await;
+}
+
+/// Guesses at one time are judged one after the other: no more of them are looked at than of those that wait for each other.
+#[tokio::test]
+async fn guesses_at_one_time_are_counted_one_after_the_other() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        house.enrolled().await;
+        house.later(60);
+        let keys = keys();
+        let guess = async |seed: u64| {
+            let World { store, lease, clock, .. } = world;
+            let mut rng = ChaCha20Rng::seed_from_u64(seed);
+            let mut door = Door { store, lease, clock: clock.as_ref(), rng: &mut rng, keys: &keys };
+            door.sign_in("ANA", "000000", DeviceClass::Shared).await.map(drop).map_err(|error| error.code())
+        };
+        let answers = tokio::join!(guess(1), guess(2), guess(3), guess(4), guess(5), guess(6), guess(7), guess(8));
+        let mut answers = <[_; 8]>::from(answers);
+        answers.sort_unstable();
+        assert_eq!(answers, [[Err("sign_in_locked"); 3].as_slice(), &[Err("sign_in_refused"); 5]].concat()[..]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_session_ends_by_idleness_by_age_by_hand_and_with_its_person() {
     with_world(ENGINE, async |world| {

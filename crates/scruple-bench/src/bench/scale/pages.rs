@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use std::time::Duration;
 
 /// A page, who opens it, and where it is; `{person}` is another person each time, `{chart}` another question.
-const PAGES: [(&str, &str, &str); 22] = [
+const PAGES: [(&str, &str, &str); 23] = [
     ("today of the privacy office", "privacy_officer", "/"),
     ("today of a manager", "manager", "/"),
     ("my access of a nurse", "nurse", "/access"),
@@ -24,6 +24,7 @@ const PAGES: [(&str, &str, &str); 22] = [
     ("people", "privacy_officer", "/people"),
     ("people who are called so", "privacy_officer", "/people?q={login}"),
     ("people of a manager", "manager", "/people"),
+    ("what is wrong with accounts", "privacy_officer", "/people/findings"),
     ("one person", "privacy_officer", "/people/{person}"),
     ("who opened this chart", "privacy_officer", "{chart}"),
     ("the most opened chart", "privacy_officer", "{known}"),
