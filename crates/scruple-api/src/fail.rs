@@ -94,8 +94,11 @@ impl Fail {
         "as_of_too_recent",
         "what stood at an instant can be told a minute later",
     );
-    pub const CURSOR: Self =
-        fail(StatusCode::UNPROCESSABLE_ENTITY, "cursor_invalid", "the cursor is not of this list, not of this caller, or too old");
+    pub const CURSOR: Self = fail(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "cursor_invalid",
+        "the cursor is not of this list, not of this caller, or too old",
+    );
     pub const TOO_MANY: Self =
         fail(StatusCode::BAD_REQUEST, "evaluations_too_many", "too many evaluations in one request");
     pub const NO_VERSION: Self = fail(

@@ -270,6 +270,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("embedded", "patients", "50", "Patients of the embedded hospital."),
     key("embedded", "seed", "1", "Another seed, other people."),
+    key(
+        "embedded",
+        "assume_relationships",
+        "true",
+        "Over the embedded hospital the shipped policy takes it that every caller has a tie with every patient, so that each role can be tried. `false`: ties are looked up, as before a real server; then clerks, whose work is in no record there, see nobody.",
+    ),
     key("tokens", "issuer", "needed by `serve`", "Issuer of access tokens (RFC 9068, claim `iss`)."),
     key("tokens", "audience", "`gateway.public_url`", "Audience of access tokens (claim `aud`)."),
     key("tokens", "jwks_file", "needed by `serve`", "File with the issuer's keys (JWKS, ES256). Read again on SIGHUP."),
@@ -579,11 +585,12 @@ impl Default for SystemsConfig {
 pub struct Embedded {
     pub patients: usize,
     pub seed: u64,
+    pub assume_relationships: bool,
 }
 
 impl Default for Embedded {
     fn default() -> Self {
-        Self { patients: 50, seed: 1 }
+        Self { patients: 50, seed: 1, assume_relationships: true }
     }
 }
 
@@ -820,7 +827,9 @@ mod tests {
                 ("listen", "gateway" | "console" | "health") => "\"127.0.0.1:0\"",
                 ("gateway", "public_url") => "\"https://gateway.example/fhir\"",
                 ("console", "public_url") => "\"https://scruple.example\"",
-                ("gateway", "allow_assumed_relationships") | ("oidc", "second_factor") => "true",
+                ("gateway", "allow_assumed_relationships")
+                | ("embedded", "assume_relationships")
+                | ("oidc", "second_factor") => "true",
                 ("oidc", "login_claim") => "\"sub\"",
                 ("gateway", "timing") => "\"bucket\"",
                 ("gateway", "inside_networks" | "trusted_proxies") => "\"10.0.0.0/8\"",

@@ -136,7 +136,7 @@ pub async fn run(plan: Plan, ready: impl FnOnce(&Addresses) -> Result<()>) -> Re
     let signals = tasks::Signals::new()?;
     tracing::info!("starting");
     let folders = Folders::of(config)?;
-    let mut policy = PolicyFiles::new(config.policy.dir.clone(), config.upstream.url.is_none());
+    let mut policy = PolicyFiles::of(config);
     let active = policy.activate()?;
     check_relationships(config, active.pack.relationships)?;
 
@@ -397,7 +397,7 @@ pub fn hospital(config: &Config, as_of: Timestamp) -> Hospital {
 /// Finds what would keep a node with this configuration from starting, as far as it can be told without touching a
 /// folder of it, the database, the network.
 pub fn check(config: &Config) -> Result<()> {
-    let active = PolicyFiles::new(config.policy.dir.clone(), config.upstream.url.is_none()).activate()?;
+    let active = PolicyFiles::of(config).activate()?;
     check_relationships(config, active.pack.relationships)?;
     tls(config)?;
     verifier(config, None, &parties(config, "the address of the gateway"))?;

@@ -19,7 +19,12 @@ impl Model {
     /// Whether the entries tell of whom the deed is, and in whose place it was done.
     pub(super) fn is_told(&self, deed: &Deed, seen: &[Seen], now: Timestamp) -> Sound<()> {
         let id = |person: usize| self.people[person].id.to_string();
-        let last = seen.last();
+        let is_end = |one: &&Seen| one.kind == "deputy_ended";
+        // With a leaver more ends than he is told of.
+        let last = seen.iter().rev().find(|one| !is_end(one)).or(seen.last());
+        let are_of = |person: &str| {
+            seen.iter().filter(is_end).all(|one| one.text("principal") == person || one.text("deputy") == person)
+        };
         let tells = |field: &str, expected: &str| last.is_none_or(|one| one.text(field) == expected);
         let of = |id: Uuid| seen.first().is_none_or(|one| one.id() == id);
         let right = match deed {
@@ -63,7 +68,7 @@ impl Model {
             | Deed::PlanLeave { person, .. }
             | Deed::EndLeave { person, .. }
             | Deed::ConfirmReturn { person, .. }
-            | Deed::PlanMove { person, .. } => tells("person", &id(*person)),
+            | Deed::PlanMove { person, .. } => tells("person", &id(*person)) && are_of(&id(*person)),
             Deed::Members { group, .. } | Deed::MapGroup { group, .. } | Deed::DeleteGroup { group, .. } => {
                 of(self.groups[*group].id)
             }

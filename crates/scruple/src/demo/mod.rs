@@ -40,10 +40,10 @@ const PERSONAS: [(&str, &str); 6] = [
 /// Everything in it is synthetic. It goes on until Ctrl-C or SIGTERM.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scruple demo\n  scruple demo --upstream http://127.0.0.1:8080/fhir\n  scruple demo --json --listen 127.0.0.1:0 --data try\n  scruple demo --files --dir try-files"
+    after_help = "Examples:\n  scruple demo\n  scruple demo --upstream http://127.0.0.1:8080/fhir\n  scruple demo --json --listen 127.0.0.1:0 --data try\n  scruple demo --ties\n  scruple demo --files --dir try-files"
 )]
 pub struct DemoArgs {
-    /// Prints one JSON line when ready: {"console","gateway","health","ledger","personas":[{"name","role","purpose","token"}],"sign_in":[{"login","link"}],"scim","scim_token","api","api_token","authzen","authzen_token"}
+    /// Prints one JSON line when ready: {"console","gateway","health","ledger","personas":[{"name","role","purpose","token"}],"sign_in":[{"login","role","link"}],"scim","scim_token","api","api_token","authzen","authzen_token"}
     #[arg(long)]
     json: bool,
     /// Address of the gateway; console and health take ports of their own on it [default: 127.0.0.1:8480, or a free port]
@@ -58,6 +58,10 @@ pub struct DemoArgs {
     /// Shows the same on files, without a server, and ends
     #[arg(long, conflicts_with_all = ["json", "listen", "data", "upstream"])]
     files: bool,
+    /// Looks up who treats whom, as before a real server: a nurse sees her patients and asks for others. Without it each role sees its
+    /// part of every record
+    #[arg(long, conflicts_with_all = ["files", "upstream"])]
+    ties: bool,
     /// With --files: folder for the hospital, the outputs and the ledger, made anew [default: demo in the state folder]
     #[arg(long, value_name = "DIR", requires = "files")]
     dir: Option<PathBuf>,
@@ -105,6 +109,7 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     let mut config = Config { state: Some(data.clone()), ..Config::default() };
     config.upstream.url = args.upstream.clone();
     config.gateway.allow_assumed_relationships = true;
+    config.embedded.assume_relationships = !args.ties;
     // Whoever tries it sits before this machine.
     config.gateway.inside_networks = "127.0.0.0/8 ::1".to_owned();
     config.tokens.issuer = Some(ISSUER.to_owned());
@@ -167,7 +172,7 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
         scim: SessionToken::generate(&mut SystemRng).expose().to_string(),
     };
     let scim_token = tokens.scim.clone();
-    let (with_json, patients) = (args.json, config.embedded.patients);
+    let (with_json, ties, patients) = (args.json, args.ties, config.embedded.patients);
     let embedded = args.upstream.is_none();
     let mut log = config.log;
     log.level = crate::config::Level::Warn;
@@ -178,7 +183,11 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     let plan = Plan { config, jwks: Some(issuer.jwks().to_owned()), people, invited, scim_token: Some(scim_token) };
     runtime()?.block_on(node::run(plan, |at| {
         let folder = write_tokens(&data, &personas, &tokens)?;
-        if with_json { print_json(at, &personas, &tokens) } else { print_words(at, &personas, &folder, embedded) }
+        if with_json {
+            print_json(at, &personas, &tokens)
+        } else {
+            print_words(at, &personas, &folder, (embedded, ties))
+        }
     }))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -224,6 +233,9 @@ fn write_tokens(data: &Path, personas: &[Persona], tokens: &ServiceTokens) -> Re
 }
 
 fn print_json(at: &Addresses, personas: &[Persona], tokens: &ServiceTokens) -> Result<()> {
+    let link =
+        |(login, link): &(String, String)| json!({ "login": login, "role": role_of(login, personas), "link": link });
+    let links: Vec<serde_json::Value> = at.links.iter().map(link).collect();
     let personas: Vec<serde_json::Value> = personas
         .iter()
         .map(|one| json!({ "name": one.name, "role": one.role, "purpose": one.purpose, "token": one.token }))
@@ -234,7 +246,7 @@ fn print_json(at: &Addresses, personas: &[Persona], tokens: &ServiceTokens) -> R
         "health": at.health,
         "ledger": at.ledger,
         "personas": personas,
-        "sign_in": at.links.iter().map(|(login, link)| json!({ "login": login, "link": link })).collect::<Vec<_>>(),
+        "sign_in": links,
         "scim": at.scim,
         "scim_token": tokens.scim,
         "api": format!("{}/api/v1", at.api),
@@ -245,7 +257,7 @@ fn print_json(at: &Addresses, personas: &[Persona], tokens: &ServiceTokens) -> R
     say(&line.to_string())
 }
 
-fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bool) -> Result<()> {
+fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, (embedded, ties): (bool, bool)) -> Result<()> {
     let behind =
         if embedded { "an embedded synthetic hospital: nobody in it exists" } else { "the server of --upstream" };
     say(&format!("Scruple demo, before {behind}.\n"))?;
@@ -255,6 +267,15 @@ fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bo
         at.gateway,
         at.ledger.display()
     ))?;
+    say(match (embedded, ties) {
+        (false, _) => "Who treats whom is looked up in your server.\n",
+        (true, true) => {
+            "Who treats whom is looked up: a nurse reads her own patients, and asks for others. Clerks, whose work stands in no record here, see nobody.\n"
+        }
+        (true, false) => {
+            "Every role sees its part of every record here, so that each can be tried. With --ties it is looked up who treats whom,\n  as before a real server: a nurse is refused, asks, and reads once somebody agreed.\n"
+        }
+    })?;
     say(&format!("  {:<22} {:<16} {:<10} token (8 hours)", "who", "role", "purpose"))?;
     for one in personas {
         say(&format!("  {:<22} {:<16} {:<10} {}/{}", one.name, one.role, one.purpose, tokens.display(), one.role))?;
@@ -262,7 +283,7 @@ fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bo
     if !at.links.is_empty() {
         say("\nThe console, in a browser; each link sets up sign-in once, with a passkey or an authenticator app:\n")?;
         for (login, link) in &at.links {
-            say(&format!("  {login:<22} {link}"))?;
+            say(&format!("  {login:<22} {:<16} {link}", role_of(login, personas)))?;
         }
     }
     let bearer = |role: &str| {
@@ -293,6 +314,13 @@ fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, embedded: bo
     ))?;
     let ledger = for_a_shell(&at.ledger.display().to_string());
     say(&format!("Then: scruple ledger tail {ledger}   (after Ctrl-C here, which ends the demo)"))
+}
+
+/// The role of somebody of the demo, by login.
+fn role_of<'a>(wanted: &str, personas: &'a [Persona]) -> &'a str {
+    let office = OFFICE.iter().find(|(name, _)| login(name) == wanted).map(|(_, role)| *role);
+    let caregiver = || personas.iter().find(|one| one.login == wanted).map(|one| one.role);
+    office.or_else(caregiver).unwrap_or_default()
 }
 
 /// A path as one word of a shell.

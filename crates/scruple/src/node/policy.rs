@@ -6,6 +6,7 @@ use super::ready::State;
 use super::signals::Transmitter;
 use super::tasks::{Hangup, pause};
 use super::text;
+use crate::config::Config;
 use crate::pack;
 use crate::state::SystemClock;
 use anyhow::{Context as _, Result};
@@ -35,25 +36,26 @@ const MAPPINGS_EVERY: Duration = Duration::from_secs(3_600);
 /// Where a pack comes from, and what was read last.
 pub struct PolicyFiles {
     dir: Option<PathBuf>,
-    /// The records are those of the embedded hospital.
-    synthetic: bool,
+    /// The shipped pack assumes relationships.
+    assumes: bool,
     last: Option<PackFiles>,
     /// The last look found nothing that can be read.
     unreadable: bool,
 }
 
 impl PolicyFiles {
-    /// From a folder, or the shipped one. Before the embedded hospital that one assumes relationships: nobody lives there, and
-    /// every role is to be tried.
-    pub const fn new(dir: Option<PathBuf>, synthetic: bool) -> Self {
-        Self { dir, synthetic, last: None, unreadable: false }
+    /// From a folder, or the shipped one. Before the embedded hospital that one assumes relationships, unless the configuration says
+    /// otherwise: nobody lives there, and every role is to be tried.
+    pub fn of(config: &Config) -> Self {
+        let assumes = config.upstream.url.is_none() && config.embedded.assume_relationships;
+        Self { dir: config.policy.dir.clone(), assumes, last: None, unreadable: false }
     }
 
     /// Activates the pack at the start: any error ends the start.
     pub fn activate(&mut self) -> Result<Arc<Active>> {
         let shipped = self.dir.is_none();
         let files = pack::files(self.dir.as_deref())?;
-        let files = if shipped && self.synthetic { files.assuming_relationships() } else { files };
+        let files = if shipped && self.assumes { files.assuming_relationships() } else { files };
         let active = pack::activate_files(&files)?;
         self.last = Some(files);
         Ok(Arc::new(active))

@@ -104,6 +104,28 @@ fn the_demo_serves_each_persona_its_own_and_starts_again_on_the_same_folder() {
     assert_eq!((events.len() + before, links.len()), (seeded, 2 * before), "{entries:?}");
 }
 
+/// With ties looked up, the demo shows the whole way: refused, asked, agreed to.
+#[test]
+fn the_demo_with_ties_refuses_a_nurse_whom_the_patient_does_not_concern() {
+    let world = World::new();
+    let (mut node, line) =
+        Node::demo(world.command(["demo", "--json", "--ties", "--listen", "127.0.0.1:0", "--data", "try"]));
+    let nurse = token(&line, "nurse");
+    let own = node.get("/fhir/Patient?_count=100", nurse).is(200).json();
+    let own: Vec<&str> =
+        own["entry"].as_array().unwrap().iter().map(|one| one["resource"]["id"].as_str().unwrap()).collect();
+    assert!(!own.is_empty() && own.len() < 10, "{own:?}");
+    let other = (1..).map(Hospital::patient_id).find(|id| !own.contains(&id.as_str())).unwrap();
+    node.get(&format!("/fhir/Patient/{}", own[0]), nurse).is(200);
+    assert_eq!(node.get(&format!("/fhir/Patient/{other}"), nurse).status, 404);
+    let roles: Vec<&str> =
+        line["sign_in"].as_array().unwrap().iter().map(|one| one["role"].as_str().unwrap()).collect();
+    for role in ["nurse", "physician", "manager", "privacy_officer", "administrator"] {
+        assert!(roles.contains(&role), "{roles:?}");
+    }
+    node.stops();
+}
+
 /// A folder whose name a shell would cut in two.
 const ODD: &str = "it's a try";
 

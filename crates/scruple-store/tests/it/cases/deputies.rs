@@ -4,7 +4,8 @@ use super::ENGINE;
 use crate::support::{TestDb, at, with_db};
 use scruple_flow::{Deputy, DeputyAs, DeputyState, Window};
 use scruple_store::{
-    StoreError, Subject, deputies_in_force, find_deputy, insert_deputy, list_deputies_of, update_deputy,
+    StoreError, Subject, deputies_in_force, end_deputies_of, find_deputy, insert_deputy, list_deputies_of,
+    update_deputy,
 };
 
 fn named(
@@ -72,6 +73,37 @@ async fn a_deputy_is_found_as_he_is_and_in_force_from_the_yes_within_his_time_un
             );
             assert!(list_deputies_of(&mut db.read().await, person, Some(last.id)).await.unwrap().is_empty());
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_somebody_was_named_for_and_had_named_ends_when_he_goes() {
+    with_db(ENGINE, async |db| {
+        let [ana, ben, eve] = db.three().await;
+        let (own, his, others) = (named(db, ana, ben), named(db, eve, ana), named(db, eve, ben));
+        for deputy in [&own, &his, &others] {
+            stored(db, deputy).await.unwrap();
+        }
+        let accepted = his.accept(ana, at(5)).unwrap();
+        changed(db, &accepted, 1).await.unwrap();
+        let mut tx = db.begin().await;
+        let ended = end_deputies_of(&mut tx, ana, at(20)).await.unwrap();
+        assert_eq!(end_deputies_of(&mut tx, ana, at(20)).await.unwrap(), []);
+        db.commit(tx, Subject::Everyone).await.unwrap();
+        let gone = |accepted| DeputyState::Ended { by: ana, at: at(20), accepted };
+        assert_eq!(
+            ended,
+            [
+                Deputy { state: gone(None), version: 2, ..own },
+                Deputy { state: gone(Some(at(5))), version: 3, ..accepted }
+            ]
+        );
+        assert_eq!(find_deputy(&mut db.read().await, others.id).await.unwrap(), Some(others));
+        // What is over by the clock is left as it is.
+        let late = named(db, ana, ben);
+        stored(db, &late).await.unwrap();
+        assert_eq!(end_deputies_of(&mut db.begin().await, ana, at(100)).await.unwrap(), []);
     })
     .await;
 }
