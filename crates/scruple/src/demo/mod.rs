@@ -270,10 +270,10 @@ fn print_words(at: &Addresses, personas: &[Persona], tokens: &Path, (embedded, t
     say(match (embedded, ties) {
         (false, _) => "Who treats whom is looked up in your server.\n",
         (true, true) => {
-            "Who treats whom is looked up: a nurse reads her own patients, and asks for others. Clerks, whose work stands in no record here, see nobody.\n"
+            "Who treats whom is looked up: nurses read their own patients, and ask for others. Clerks, whose work stands in no record here, see nobody.\n"
         }
         (true, false) => {
-            "Every role sees its part of every record here, so that each can be tried. With --ties it is looked up who treats whom,\n  as before a real server: a nurse is refused, asks, and reads once somebody agreed.\n"
+            "Every role sees its part of every record here, so that each can be tried. With --ties it is looked up who treats whom,\n  as before a real server: nurses are refused, ask, and read once somebody agreed.\n"
         }
     })?;
     say(&format!("  {:<22} {:<16} {:<10} token (8 hours)", "who", "role", "purpose"))?;
