@@ -1,6 +1,9 @@
 //! Signing in and out, enrolling by a one-time link, confirming that it is still the same person.
 
-use super::{COOKIE, Form, Frame, Signed, Site, broken, done, form_token, id, kept, message, page, when, words};
+use super::{
+    COOKIE, Form, Frame, Signed, Site, TO_COOKIE, TO_SECONDS, broken, cookie, done, form_token, id, kept, message,
+    page, when, words,
+};
 use crate::pages::auth::Passkey;
 use crate::pages::auth::enrol::{App, Enrol};
 use crate::pages::auth::recovery_codes::RecoveryCodes;
@@ -186,8 +189,7 @@ async fn entered_or_again(
     match entered {
         Ok(entered) => {
             site.recorded(Some(entered.position)).await;
-            let cookie = kept(COOKIE, &entered.token.expose());
-            with_cookie(Redirect::to("/").into_response(), Some(cookie))
+            arrived(headers, &entered)
         }
         Err(error) => {
             if matches!(error, DoorError::Store(_) | DoorError::Damaged) {
@@ -200,6 +202,24 @@ async fn entered_or_again(
             second(site, headers, StatusCode::UNAUTHORIZED, login, device, Some(failed)).await
         }
     }
+}
+
+/// Keeps a page until whoever wants it has signed in.
+pub(super) fn to(wanted: &str) -> Option<HeaderValue> {
+    let path = path_only(wanted);
+    let text = format!("{TO_COOKIE}={path}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={TO_SECONDS}");
+    HeaderValue::try_from(text).ok().filter(|_| path != "/")
+}
+
+/// Signed in: on to the page that was wanted, or to today.
+pub(super) fn arrived(headers: &HeaderMap, entered: &Entered) -> Response {
+    let wanted = cookie(headers, TO_COOKIE);
+    let path = wanted.as_deref().map_or_else(|| "/".to_owned(), path_only);
+    let over = wanted.and_then(|_| {
+        HeaderValue::try_from(format!("{TO_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")).ok()
+    });
+    let answer = with_cookie(Redirect::to(&path).into_response(), Some(kept(COOKIE, &entered.token.expose())));
+    with_cookie(answer, over)
 }
 
 /// `GET /enrol?link=...`.
@@ -413,4 +433,21 @@ async fn confirmed_or_again(
 /// The page on which who must confirm is sent on to.
 pub(super) fn to_confirm(back: &str) -> Response {
     Redirect::to(&format!("/confirm?back={back}")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_this_console_is_kept_and_nothing_else() {
+        let kept = |wanted: &str| to(wanted).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(
+            kept("/requests/01a224e5").unwrap(),
+            "__Host-scruple-to=/requests/01a224e5; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600"
+        );
+        for wanted in ["/", "", "//elsewhere.example", "https://elsewhere.example", "/a;b", "/a\r\nb", "/\\elsewhere"] {
+            assert_eq!(kept(wanted), None, "{wanted:?}");
+        }
+    }
 }

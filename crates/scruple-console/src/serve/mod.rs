@@ -73,6 +73,10 @@ use std::sync::Arc;
 const COOKIE: &str = "__Host-scruple";
 /// The cookie that binds forms before sign-in.
 const FORM_COOKIE: &str = "__Host-scruple-form";
+/// The cookie that keeps where somebody wanted to go before he signed in.
+const TO_COOKIE: &str = "__Host-scruple-to";
+/// How long that is kept.
+const TO_SECONDS: u32 = 600;
 /// Bytes of a form.
 const FORM_BYTES_MAX: usize = 128 * 1024;
 
@@ -567,7 +571,10 @@ async fn gate(State(site): State<Arc<Site>>, mut request: Request, next: Next) -
             request.extensions_mut().insert(signed);
             next.run(request).await
         }
-        Err(refusal) => refusal.answer(&site, path, request.method() == Method::GET).await,
+        Err(refusal) => {
+            let wanted = (request.method() == Method::GET).then(|| request.uri().path());
+            refusal.answer(&site, path, wanted).await
+        }
     }
 }
 
@@ -579,12 +586,13 @@ enum Refusal {
 }
 
 impl Refusal {
-    async fn answer(self, site: &Site, route: &str, is_get: bool) -> Response {
+    /// `wanted`: the page that was asked for; none: something was sent.
+    async fn answer(self, site: &Site, route: &str, wanted: Option<&str>) -> Response {
         match self {
             Self::NotSignedIn => {
                 site.refused(route, "not_signed_in", None).await;
-                let mut answer = if is_get {
-                    Redirect::to("/sign-in").into_response()
+                let mut answer = if let Some(wanted) = wanted {
+                    auth::with_cookie(Redirect::to("/sign-in").into_response(), auth::to(wanted))
                 } else {
                     message(
                         StatusCode::UNAUTHORIZED,

@@ -102,8 +102,7 @@ async fn finish(site: &Site, headers: &HeaderMap, returned: &Returned, named: &N
         Errand::SignIn(device) => match site.door(async |door| door.sign_in_by_provider(named, device).await).await {
             Ok(entered) => {
                 site.recorded(Some(entered.position)).await;
-                let cookie = kept(COOKIE, &entered.token.expose());
-                auth::with_cookie(Redirect::to("/").into_response(), Some(cookie))
+                auth::arrived(headers, &entered)
             }
             Err(error) => not_in(site, &error).await,
         },

@@ -30,15 +30,15 @@ fn cookie_of(answer: &Answer, name: &str) -> String {
     format!("{name}{}", found.unwrap_or_else(|| panic!("no {name}")))
 }
 
-/// What an authenticator app shows (RFC 6238).
-fn code(secret: &str) -> String {
+/// What an authenticator app shows (RFC 6238), so many steps from now.
+fn code(secret: &str, later: u64) -> String {
     let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: String =
         secret.chars().filter_map(|letter| letters.find(letter)).map(|place| format!("{place:05b}")).collect();
     let bits = bits.as_bytes();
     let byte = |bits: &[u8]| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap();
     let key: Vec<u8> = bits.chunks_exact(8).map(byte).collect();
-    let step = u64::try_from(crate::node::Machine.now().micros() / 30_000_000).unwrap();
+    let step = u64::try_from(crate::node::Machine.now().micros() / 30_000_000).unwrap() + later;
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key), &step.to_be_bytes());
     let offset = usize::from(tag.as_ref()[19] & 15);
     let number = u32::from_be_bytes(tag.as_ref()[offset..offset + 4].try_into().unwrap()) & 0x7fff_ffff;
@@ -46,6 +46,11 @@ fn code(secret: &str) -> String {
 }
 
 pub fn enrolled(node: &Node, line: &Value, login: &str, role: &'static str) -> Signed {
+    enrolled_with_app(node, line, login, role).0
+}
+
+/// The same, with the secret that stands in the app.
+fn enrolled_with_app(node: &Node, line: &Value, login: &str, role: &'static str) -> (Signed, String) {
     let links = line["sign_in"].as_array().unwrap();
     let link = links.iter().find(|one| one["login"] == login).unwrap()["link"].as_str().unwrap();
     let path = format!("/{}", link.splitn(4, '/').nth(3).unwrap());
@@ -53,12 +58,12 @@ pub fn enrolled(node: &Node, line: &Value, login: &str, role: &'static str) -> S
     let form_cookie = cookie_of(&page, "__Host-scruple-form=");
     let text = page.text();
     let field = |name: &str| between(&text, &format!("name=\"{name}\" value=\""), "\"").to_owned();
-    let secret = between(&text, "<code class=\"secret\">", "</code>");
-    let form = format!("csrf={}&token={}&code={}", field("csrf"), field("token"), code(secret));
+    let secret = between(&text, "<code class=\"secret\">", "</code>").to_owned();
+    let form = format!("csrf={}&token={}&code={}", field("csrf"), field("token"), code(&secret, 0));
     let headers = [("Cookie", form_cookie.as_str())];
     let asking = Asking { method: "POST", target: "/enrol/code", token: None, headers: &headers, form: Some(&form) };
     let entered = asking.ask(&node.console).unwrap().is(200);
-    Signed { role, cookie: cookie_of(&entered, "__Host-scruple=") }
+    (Signed { role, cookie: cookie_of(&entered, "__Host-scruple=") }, secret)
 }
 
 fn csrf(cookie: &str) -> String {
@@ -76,6 +81,38 @@ fn ask(node: &Node, method: &str, path: &str, cookie: Option<&str>, with_token: 
     let form = (method == "POST").then_some(form.as_str());
     let asking = Asking { method, target: &target, token: None, headers: &headers, form };
     asking.ask(&node.console).unwrap().status
+}
+
+/// A link in a mail leads to its page, also for whoever has to sign in first, with the code of an app and without JavaScript.
+#[test]
+fn who_signs_in_with_an_app_arrives_at_the_page_that_was_wanted() {
+    let world = World::new();
+    let (mut node, line) = Node::demo(world.command(["demo", "--json", "--listen", "127.0.0.1:0", "--data", "try"]));
+    let (_, secret) = enrolled_with_app(&node, &line, "megan.doyle", "nurse");
+    let sent = |target: &str, cookies: &str, form: Option<&str>| {
+        let headers = [("Cookie", cookies)];
+        let method = if form.is_some() { "POST" } else { "GET" };
+        Asking { method, target, token: None, headers: &headers, form }.ask(&node.console).unwrap()
+    };
+    let wanted = Asking::get("/requests", None).ask(&node.console).unwrap().is(303);
+    assert_eq!(wanted.header("location"), Some("/sign-in"));
+    let to = cookie_of(&wanted, "__Host-scruple-to=");
+    let first = Asking::get("/sign-in", None).ask(&node.console).unwrap().is(200);
+    let cookies = format!("{}; {to}", cookie_of(&first, "__Host-scruple-form="));
+    let signs_in = |code: &str| {
+        let page = sent("/sign-in", &cookies, None).text();
+        let csrf = between(&page, "name=\"csrf\" value=\"", "\"").to_owned();
+        let second =
+            sent("/sign-in", &cookies, Some(&format!("csrf={csrf}&login=megan.doyle&device=own"))).is(200).text();
+        let attempt = between(&second, "name=\"attempt\" value=\"", "\"");
+        sent("/sign-in/code", &cookies, Some(&format!("csrf={csrf}&attempt={attempt}&code={code}")))
+    };
+    assert_eq!(signs_in("000000").status, 401);
+    let entered = signs_in(&code(&secret, 1)).is(303);
+    assert_eq!(entered.header("location"), Some("/requests"));
+    let session = cookie_of(&entered, "__Host-scruple=");
+    assert_eq!(sent("/requests", &session, None).status, 200);
+    node.stops();
 }
 
 #[test]
