@@ -336,7 +336,7 @@ impl Record {
             "acting_for": acting_for.map(|other| other.to_string()),
             "state": review.state.code(),
             "account": review.account.as_ref().map(|account| account.expose()),
-            "question": question.map(|asked| asked.words.expose()),
+            "question_words": question.map(|asked| asked.words.expose()),
             "rationale": rationale,
         });
         Self {

@@ -322,7 +322,7 @@ async fn group(
         count: members.len(),
         due: when(due),
         late: is_open && due <= now,
-        alone: drawn.alone().map(|alone| alone.sentence().to_owned()),
+        alone: drawn.alone().filter(|_| is_open).map(|alone| alone.sentence().to_owned()),
         drawn: case(site, signed, drawn).await?,
         others,
         decide: is_open.then_some(Decide { action, version: drawn.review.version, cases, note }),

@@ -709,9 +709,15 @@ async fn what_is_protected_and_what_somebody_asked_about_is_never_closed_togethe
         // What was asked is kept with its words, and each is closed by itself.
         let told = open.iter().find(|one| one.id == answered).and_then(|one| one.asked.clone()).unwrap();
         assert_eq!((told.words, told.by, told.answered_at.is_some()), (question, pia.person, true));
-        for (id, version) in [(protected, 1), (asked, 2), (answered, 3)] {
+        for (id, version) in [(protected, 1), (answered, 3)] {
             house.desk().close_review(pia, id, version, Finding::Justified, words.clone()).await.unwrap();
         }
+        // Nor do its words stand in what is told of an instant.
+        let then = world.now();
+        world.clock.advance_micros(86_400_000_000);
+        let stood = evidence(&world.store, then, world.now()).await.unwrap();
+        let stood = serde_json::to_string(&stood).unwrap();
+        assert!(stood.contains(&asked.to_string()) && !stood.contains("whole chart"), "{stood}");
     })
     .await;
 }
