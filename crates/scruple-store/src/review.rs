@@ -155,6 +155,23 @@ pub async fn list_open_reviews(tx: &mut Tx) -> Result<Vec<EmergencyReview>, Stor
     rows.into_iter().map(|row| row.into_review(tx)).collect()
 }
 
+/// The reviews of one reader that nobody has closed, what is due first before what is due later, at most [`PAGE_ROWS_MAX`].
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_open_reviews_of(tx: &mut Tx, reader: Id<Person>) -> Result<Vec<EmergencyReview>, StoreError> {
+    const SQL: &str =
+        "SELECT emergency_review.id, elevation.id AS elevation, reader, opened_at, due_at, account_sealed, state,
+                              moved_by, moved_at, rationale_sealed, question_sealed, asked_by, asked_at, answered_at,
+                              emergency_review.version
+                       FROM emergency_review JOIN elevation ON elevation.review = emergency_review.id
+                       WHERE reader = $1 AND state IN ('open', 'asked')
+                       ORDER BY due_at, emergency_review.id LIMIT $2";
+    let rows: Vec<ReviewRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(reader.uuid()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
+    rows.into_iter().map(|row| row.into_review(tx)).collect()
+}
+
 /// The reviews that were closed before a moment, the last one first, at most [`PAGE_ROWS_MAX`].
 ///
 /// # Errors

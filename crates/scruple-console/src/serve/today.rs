@@ -14,8 +14,8 @@ use scruple_flow::{
 };
 use scruple_policy::Act;
 use scruple_store::{
-    StoreError, find_elevation, find_person, list_open_reviews, list_pending_requests, list_requests_of,
-    open_elevations, open_grants,
+    StoreError, find_elevation, find_person, list_open_reviews, list_open_reviews_of, list_pending_requests,
+    list_requests_of, open_elevations, open_grants,
 };
 use std::sync::Arc;
 
@@ -41,6 +41,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
     let own = list_requests_of(&mut tx, person, None).await?;
     let pending = list_pending_requests(&mut tx, now).await?;
     let reviews = list_open_reviews(&mut tx).await?;
+    let own_reviews = list_open_reviews_of(&mut tx, person).await?;
     let elevations = open_elevations(&mut tx, person, now).await?;
     let grants = open_grants(&mut tx, person, now).await?;
     drop(tx);
@@ -86,7 +87,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
     });
     let soon = now.plus_micros(SOON_MICROS);
     let (mut questions, mut sentences) = (Vec::new(), Vec::new());
-    for review in reviews.iter().filter(|one| one.reader == person) {
+    for review in &own_reviews {
         if let ReviewState::Asked { at, .. } = review.state {
             questions.extend(question(site, review, at).await?);
         } else if review.account.is_none() {

@@ -10,7 +10,7 @@ use scruple_flow::{
 use scruple_store::{
     ElevationFilter, NewReview, Person, StoreError, Subject, count_elevations, emergencies_between, end_elevation,
     find_review, insert_elevation, insert_review, list_closed_reviews, list_elevations_by_end,
-    list_elevations_by_start, list_open_reviews, list_open_reviews_after, update_review,
+    list_elevations_by_start, list_open_reviews, list_open_reviews_after, list_open_reviews_of, update_review,
 };
 
 const WORDS: &str = "Resuscitation in room four, allergies were needed";
@@ -93,6 +93,10 @@ async fn what_is_due_first_stands_first_until_it_is_closed() {
             list_open_reviews(&mut db.read().await).await.unwrap().iter().map(|review| review.id).collect()
         };
         assert_eq!(open().await, [sooner.id, later.id]);
+        for (reader, own) in [(people[0], vec![later.clone()]), (people[1], vec![sooner.clone()]), (people[2], vec![])]
+        {
+            assert_eq!(list_open_reviews_of(&mut db.read().await, reader).await.unwrap(), own);
+        }
         let after = async |spot| -> Vec<Id<EmergencyReview>> {
             list_open_reviews_after(&mut db.read().await, spot).await.unwrap().iter().map(|review| review.id).collect()
         };
