@@ -254,7 +254,7 @@ fn unmask_form(pack: &Pack, task: &AccessTask) -> UnmaskForm {
         .patients
         .iter()
         .enumerate()
-        .map(|(place, patient)| (place.to_string(), words::last_four(patient.id())))
+        .map(|(place, patient)| (place.to_string(), words::chart(patient.id())))
         .collect();
     let may = |name: &str| task.order.kind.is_support() && pack.may_unmask(task.order.role.as_str(), name);
     let fields: Vec<(&str, &str)> = pack
