@@ -327,6 +327,7 @@ impl Record {
     pub(crate) fn review(review: &EmergencyReview, version: i64, at: Timestamp, (by, acting_for): Acting) -> Self {
         let rationale =
             if let ReviewState::Closed(verdict) = &review.state { Some(verdict.rationale.expose()) } else { None };
+        let question = review.asked.as_ref().filter(|_| matches!(review.state, ReviewState::Asked { .. }));
         let body = json!({
             "review": review.id.to_string(),
             "elevation": review.elevation.to_string(),
@@ -335,6 +336,7 @@ impl Record {
             "acting_for": acting_for.map(|other| other.to_string()),
             "state": review.state.code(),
             "account": review.account.as_ref().map(|account| account.expose()),
+            "question_words": question.map(|asked| asked.words.expose()),
             "rationale": rationale,
         });
         Self {

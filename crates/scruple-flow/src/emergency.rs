@@ -3,8 +3,8 @@
 //!
 //! `open -> asked -> open -> justified | unjustified | escalated`
 
-use crate::limits::SHIFT_HOURS;
-use crate::{Elevation, Person, WeakReason, reason};
+use crate::limits::{REASON_BYTES_MAX, SHIFT_HOURS};
+use crate::{Elevation, HeldElevation, Person, WeakReason, reason};
 use scruple_core::{Id, Phi, Timestamp};
 
 #[cfg(test)]
@@ -85,6 +85,19 @@ impl ReviewState {
     }
 }
 
+/// What who reviews asked the reader.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReaderAsked {
+    /// Who asked.
+    pub by: Id<Person>,
+    /// When.
+    pub at: Timestamp,
+    /// In which words; none are needed: it is known what is asked.
+    pub words: Phi<String>,
+    /// When the reader answered.
+    pub answered_at: Option<Timestamp>,
+}
+
 /// The review of one emergency.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EmergencyReview {
@@ -100,6 +113,8 @@ pub struct EmergencyReview {
     pub due_at: Timestamp,
     /// What the reader says it was for.
     pub account: Option<Phi<String>>,
+    /// What the reader was asked the last time; none: nothing, or before the words of it were kept.
+    pub asked: Option<ReaderAsked>,
     /// Where it stands.
     pub state: ReviewState,
     /// Version of the row.
@@ -185,6 +200,9 @@ pub enum ReviewError {
     /// Somebody else would speak for the reader.
     #[error("only the reader tells what the access was for")]
     NotTheReader,
+    /// It would be closed together with others, unread.
+    #[error("a review of protected information, or in which the reader was asked, is closed by itself")]
+    StandsAlone,
     /// What is said is nothing.
     #[error(transparent)]
     Reason(#[from] WeakReason),
@@ -198,6 +216,7 @@ impl ReviewError {
             Self::Transition { .. } => "invalid_task_state",
             Self::NotIndependent => "reviewer_not_independent",
             Self::NotTheReader => "not_the_reader",
+            Self::StandsAlone => "review_stands_alone",
             Self::Reason(reason) => reason.code(),
         }
     }
@@ -212,7 +231,13 @@ impl EmergencyReview {
     ///
     /// # Errors
     /// Somebody else speaks, says nothing, or it is closed.
-    pub fn tell(self, by: Id<Person>, account: Phi<String>, last: Option<&str>) -> Result<Self, ReviewError> {
+    pub fn tell(
+        self,
+        by: Id<Person>,
+        account: Phi<String>,
+        last: Option<&str>,
+        at: Timestamp,
+    ) -> Result<Self, ReviewError> {
         if matches!(self.state, ReviewState::Closed(_)) {
             return self.refuse(ReviewEvent::Tell);
         }
@@ -220,19 +245,49 @@ impl EmergencyReview {
             return Err(ReviewError::NotTheReader);
         }
         reason(account.expose(), last)?;
-        Ok(Self { account: Some(account), state: ReviewState::Open, ..self })
+        let asked = self.asked.map(|asked| ReaderAsked { answered_at: Some(at), ..asked });
+        Ok(Self { account: Some(account), asked, state: ReviewState::Open, ..self })
     }
 
     /// Asks the reader.
     ///
     /// # Errors
-    /// Who asks may not review it, or it is closed or asked already.
-    pub fn ask(self, by: Reviewer, at: Timestamp) -> Result<Self, ReviewError> {
+    /// Who asks may not review it or asks at too great length, or it is closed or asked already.
+    pub fn ask(self, by: Reviewer, words: Phi<String>, at: Timestamp) -> Result<Self, ReviewError> {
         if self.state != ReviewState::Open {
             return self.refuse(ReviewEvent::Ask);
         }
         self.is_open_to(by)?;
-        Ok(Self { state: ReviewState::Asked { by: by.person, at }, ..self })
+        if words.expose().len() > REASON_BYTES_MAX {
+            return Err(ReviewError::Reason(WeakReason::Long));
+        }
+        let asked = ReaderAsked { by: by.person, at, words, answered_at: None };
+        Ok(Self { asked: Some(asked), state: ReviewState::Asked { by: by.person, at }, ..self })
+    }
+
+    /// Whether it is read by itself, and never closed together with others: protected information was asked for too, or somebody has
+    /// asked the reader.
+    #[must_use]
+    pub const fn stands_alone(&self, of: &HeldElevation) -> bool {
+        of.protected_at.is_some() || self.asked.is_some() || matches!(self.state, ReviewState::Asked { .. })
+    }
+
+    /// Closes it as justified, by a sentence that stands for like ones too.
+    ///
+    /// # Errors
+    /// It stands alone; see [`Self::close`].
+    pub fn close_alike(
+        self,
+        of: &HeldElevation,
+        by: Reviewer,
+        rationale: Phi<String>,
+        at: Timestamp,
+    ) -> Result<Self, ReviewError> {
+        // INVARIANT (read-alone): what stands alone is not closed together with others.
+        if self.stands_alone(of) {
+            return Err(ReviewError::StandsAlone);
+        }
+        self.close(by, Finding::Justified, rationale, at)
     }
 
     /// Closes it.

@@ -49,7 +49,9 @@ pub use device::{DeviceError, DeviceFacts, DevicePosture, DeviceStanding, Device
 pub use elevation::{
     DeclaredReason, Elevation, ElevationError, ElevationKind, EmergencyReason, HeldElevation, NewElevation, Opening,
 };
-pub use emergency::{EmergencyReview, Finding, ReviewError, ReviewEvent, ReviewState, Reviewer, Sentence, Verdict};
+pub use emergency::{
+    EmergencyReview, Finding, ReaderAsked, ReviewError, ReviewEvent, ReviewState, Reviewer, Sentence, Verdict,
+};
 pub use grant::{Grant, GrantError, GrantRequest, HeldGrant, NewGrant, Revocation, Window};
 pub use kinds::{InvalidKind, KindCode, Kinds, NamedKinds, RequestTask};
 pub use mapping::{MappingCause, MappingDecision, MappingError, MappingReview, MappingVerdict};

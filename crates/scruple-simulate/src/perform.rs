@@ -147,7 +147,8 @@ impl With<'_> {
             }
             Deed::AskReader { by, review, version } => {
                 let (who, id) = (self.who(*by, true), Id::from_uuid(self.model.reviews[*review].id));
-                Ok(self.desk().ask_reader(who, id, *version).await.map(drop)?)
+                let words = Phi::new("canary7f what was it for".to_owned());
+                Ok(self.desk().ask_reader(who, id, *version, words).await.map(drop)?)
             }
             Deed::Close { by, review, version, words } => {
                 let (who, id) = (self.who(*by, true), Id::from_uuid(self.model.reviews[*review].id));

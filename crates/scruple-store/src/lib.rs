@@ -161,7 +161,7 @@ pub use request::{
 };
 pub use review::{
     NewReview, find_review, insert_review, list_closed_reviews, list_open_reviews, list_open_reviews_after,
-    update_review,
+    list_open_reviews_of, update_review,
 };
 pub use seal::{BLIND_COLUMNS, SEALED_COLUMNS, SealError, Sealer};
 pub use session::{

@@ -138,6 +138,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0022_guesses.sql"),
         include_str!("../migrations/postgres/0022_guesses.sql"),
     ),
+    (
+        23,
+        "review_question",
+        include_str!("../migrations/sqlite/0023_review_question.sql"),
+        include_str!("../migrations/postgres/0023_review_question.sql"),
+    ),
 ];
 
 pub(crate) fn migrator(engine: Engine) -> Migrator {

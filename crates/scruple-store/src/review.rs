@@ -4,10 +4,11 @@ use crate::error::expect_rows;
 use crate::limits::PAGE_ROWS_MAX;
 use crate::{StoreError, Tx};
 use scruple_core::{Id, Timestamp};
-use scruple_flow::{EmergencyReview, Finding, Person, ReviewState, Verdict};
+use scruple_flow::{EmergencyReview, Finding, Person, ReaderAsked, ReviewState, Verdict};
 use uuid::Uuid;
 
 pub(crate) const ACCOUNT: &str = "emergency_review.account";
+pub(crate) const QUESTION: &str = "emergency_review.question";
 pub(crate) const RATIONALE: &str = "emergency_review.rationale";
 
 /// A review to be stored before its elevation: neither can be there without the other.
@@ -25,7 +26,8 @@ pub struct NewReview {
 
 row! { struct ReviewRow {
     id: Uuid, elevation: Uuid, reader: Uuid, opened_at: i64, due_at: i64, account_sealed: Option<Vec<u8>>, state: String,
-    moved_by: Option<Uuid>, moved_at: Option<i64>, rationale_sealed: Option<Vec<u8>>, version: i64,
+    moved_by: Option<Uuid>, moved_at: Option<i64>, rationale_sealed: Option<Vec<u8>>,
+    question_sealed: Option<Vec<u8>>, asked_by: Option<Uuid>, asked_at: Option<i64>, answered_at: Option<i64>, version: i64,
 } }
 
 impl ReviewRow {
@@ -42,6 +44,13 @@ impl ReviewRow {
             }
             _ => None,
         };
+        let words = self.question_sealed.map(|sealed| tx.open_text(QUESTION, id, &sealed)).transpose()?;
+        let answered_at = self.answered_at.map(Timestamp::from_micros);
+        let asked = match (words, self.asked_by.map(Id::from_uuid), self.asked_at.map(Timestamp::from_micros)) {
+            (Some(words), Some(by), Some(at)) => Some(ReaderAsked { by, at, words, answered_at }),
+            (None, None, None) => None,
+            _ => return Err(StoreError::Inconsistent { table: "emergency_review", column: "asked_at", id }),
+        };
         Ok(EmergencyReview {
             id: Id::from_uuid(id),
             elevation: Id::from_uuid(self.elevation),
@@ -49,6 +58,7 @@ impl ReviewRow {
             opened_at: Timestamp::from_micros(self.opened_at),
             due_at: Timestamp::from_micros(self.due_at),
             account: self.account_sealed.map(|sealed| tx.open_text(ACCOUNT, id, &sealed)).transpose()?,
+            asked,
             state: state.ok_or(StoreError::Inconsistent { table: "emergency_review", column: "state", id })?,
             version: self.version,
         })
@@ -82,7 +92,7 @@ pub async fn insert_review(tx: &mut Tx, review: &NewReview) -> Result<(), StoreE
 pub async fn update_review(tx: &mut Tx, review: &EmergencyReview, version: i64) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE emergency_review
                        SET account_sealed = $3, state = $4, moved_by = $5, moved_at = $6, rationale_sealed = $7,
-                           version = version + 1
+                           question_sealed = $8, asked_by = $9, asked_at = $10, answered_at = $11, version = version + 1
                        WHERE id = $1 AND version = $2";
     let id = review.id.uuid();
     let account = review.account.as_ref().map(|text| tx.seal(ACCOUNT, id, text.expose().as_bytes())).transpose()?;
@@ -92,6 +102,8 @@ pub async fn update_review(tx: &mut Tx, review: &EmergencyReview, version: i64) 
         ReviewState::Closed(verdict) => (Some(verdict.by), Some(verdict.at), Some(&verdict.rationale)),
     };
     let rationale = rationale.map(|text| tx.seal(RATIONALE, id, text.expose().as_bytes())).transpose()?;
+    let asked = review.asked.as_ref();
+    let question = asked.map(|asked| tx.seal(QUESTION, id, asked.words.expose().as_bytes())).transpose()?;
     let changed = on_engine!(tx, |conn| {
         sqlx::query(SQL)
             .bind(id)
@@ -101,6 +113,10 @@ pub async fn update_review(tx: &mut Tx, review: &EmergencyReview, version: i64) 
             .bind(by.map(Id::uuid))
             .bind(at.map(Timestamp::micros))
             .bind(rationale)
+            .bind(question)
+            .bind(asked.map(|asked| asked.by.uuid()))
+            .bind(asked.map(|asked| asked.at.micros()))
+            .bind(asked.and_then(|asked| asked.answered_at).map(Timestamp::micros))
             .execute(conn)
             .await?
             .rows_affected()
@@ -115,7 +131,8 @@ pub async fn update_review(tx: &mut Tx, review: &EmergencyReview, version: i64) 
 pub async fn find_review(tx: &mut Tx, id: Id<EmergencyReview>) -> Result<Option<EmergencyReview>, StoreError> {
     const SQL: &str =
         "SELECT emergency_review.id, elevation.id AS elevation, reader, opened_at, due_at, account_sealed, state,
-                              moved_by, moved_at, rationale_sealed, emergency_review.version
+                              moved_by, moved_at, rationale_sealed, question_sealed, asked_by, asked_at, answered_at,
+                              emergency_review.version
                        FROM emergency_review JOIN elevation ON elevation.review = emergency_review.id
                        WHERE emergency_review.id = $1";
     let row: Option<ReviewRow> =
@@ -130,10 +147,28 @@ pub async fn find_review(tx: &mut Tx, id: Id<EmergencyReview>) -> Result<Option<
 pub async fn list_open_reviews(tx: &mut Tx) -> Result<Vec<EmergencyReview>, StoreError> {
     const SQL: &str =
         "SELECT emergency_review.id, elevation.id AS elevation, reader, opened_at, due_at, account_sealed, state,
-                              moved_by, moved_at, rationale_sealed, emergency_review.version
+                              moved_by, moved_at, rationale_sealed, question_sealed, asked_by, asked_at, answered_at,
+                              emergency_review.version
                        FROM emergency_review JOIN elevation ON elevation.review = emergency_review.id
                        WHERE state IN ('open', 'asked') ORDER BY due_at, emergency_review.id LIMIT $1";
     let rows: Vec<ReviewRow> = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
+    rows.into_iter().map(|row| row.into_review(tx)).collect()
+}
+
+/// The reviews of one reader that nobody has closed, what is due first before what is due later, at most [`PAGE_ROWS_MAX`].
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_open_reviews_of(tx: &mut Tx, reader: Id<Person>) -> Result<Vec<EmergencyReview>, StoreError> {
+    const SQL: &str =
+        "SELECT emergency_review.id, elevation.id AS elevation, reader, opened_at, due_at, account_sealed, state,
+                              moved_by, moved_at, rationale_sealed, question_sealed, asked_by, asked_at, answered_at,
+                              emergency_review.version
+                       FROM emergency_review JOIN elevation ON elevation.review = emergency_review.id
+                       WHERE reader = $1 AND state IN ('open', 'asked')
+                       ORDER BY due_at, emergency_review.id LIMIT $2";
+    let rows: Vec<ReviewRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(reader.uuid()).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
     rows.into_iter().map(|row| row.into_review(tx)).collect()
 }
 
@@ -144,7 +179,8 @@ pub async fn list_open_reviews(tx: &mut Tx) -> Result<Vec<EmergencyReview>, Stor
 pub async fn list_closed_reviews(tx: &mut Tx, before: Timestamp) -> Result<Vec<EmergencyReview>, StoreError> {
     const SQL: &str =
         "SELECT emergency_review.id, elevation.id AS elevation, reader, opened_at, due_at, account_sealed, state,
-                              moved_by, moved_at, rationale_sealed, emergency_review.version
+                              moved_by, moved_at, rationale_sealed, question_sealed, asked_by, asked_at, answered_at,
+                              emergency_review.version
                        FROM emergency_review JOIN elevation ON elevation.review = emergency_review.id
                        WHERE state NOT IN ('open', 'asked') AND moved_at < $1
                        ORDER BY moved_at DESC, emergency_review.id DESC LIMIT $2";
@@ -163,7 +199,8 @@ pub async fn list_open_reviews_after(
 ) -> Result<Vec<EmergencyReview>, StoreError> {
     const SQL: &str =
         "SELECT emergency_review.id, elevation.id AS elevation, reader, opened_at, due_at, account_sealed, state,
-                              moved_by, moved_at, rationale_sealed, emergency_review.version
+                              moved_by, moved_at, rationale_sealed, question_sealed, asked_by, asked_at, answered_at,
+                              emergency_review.version
                        FROM emergency_review JOIN elevation ON elevation.review = emergency_review.id
                        WHERE state IN ('open', 'asked')
                          AND (due_at > $1 OR (due_at = $1 AND emergency_review.id > $2))

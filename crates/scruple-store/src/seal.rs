@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// Every column that is sealed, so that keys can be derived at the start.
-pub const SEALED_COLUMNS: [&str; 61] = [
+pub const SEALED_COLUMNS: [&str; 62] = [
     crate::access_log::LINE,
     crate::account::PURPOSE,
     crate::case_paper::REASON,
@@ -54,6 +54,7 @@ pub const SEALED_COLUMNS: [&str; 61] = [
     crate::request::PATIENT,
     crate::request::TICKET,
     crate::review::ACCOUNT,
+    crate::review::QUESTION,
     crate::review::RATIONALE,
     crate::session::STATE,
     crate::use_review::COMMENT,

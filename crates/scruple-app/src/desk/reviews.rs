@@ -21,6 +21,15 @@ pub struct Alike {
     pub position: Option<Position>,
 }
 
+/// How a review is closed.
+#[derive(Clone, Copy)]
+enum Closing {
+    /// By itself.
+    Alone(Finding),
+    /// As justified, together with like ones.
+    Alike,
+}
+
 impl Desk<'_> {
     /// The reader tells what an emergency was for.
     ///
@@ -37,11 +46,11 @@ impl Desk<'_> {
         roles_of(&mut tx, who.person, at).await?;
         let review = seen(&mut tx, id, version).await?;
         let last = review.account.clone();
-        let told = review.tell(who.person, account, last.as_ref().map(|last| last.expose().as_str()))?;
+        let told = review.tell(who.person, account, last.as_ref().map(|last| last.expose().as_str()), at)?;
         self.put_review(tx, told, version, ((who.person, None), at)).await
     }
 
-    /// Asks the reader what an emergency was for.
+    /// Asks the reader what an emergency was for, in words that he reads.
     ///
     /// # Errors
     /// See [`DeskError`].
@@ -50,11 +59,12 @@ impl Desk<'_> {
         who: Who,
         id: Id<EmergencyReview>,
         version: i64,
+        words: Phi<String>,
     ) -> Result<Done<EmergencyReview>, DeskError> {
         let (mut tx, at) = self.begin().await?;
         let review = seen(&mut tx, id, version).await?;
         let (by, acting) = self.reviewer(&mut tx, who, &review, at).await?;
-        let asked = review.ask(by, at)?;
+        let asked = review.ask(by, words, at)?;
         self.put_review(tx, asked, version, (acting, at)).await
     }
 
@@ -70,13 +80,29 @@ impl Desk<'_> {
         finding: Finding,
         rationale: Phi<String>,
     ) -> Result<Done<EmergencyReview>, DeskError> {
+        self.close_as(who, (id, version), Closing::Alone(finding), rationale).await
+    }
+
+    async fn close_as(
+        &mut self,
+        who: Who,
+        (id, version): (Id<EmergencyReview>, i64),
+        closing: Closing,
+        rationale: Phi<String>,
+    ) -> Result<Done<EmergencyReview>, DeskError> {
         let (mut tx, at) = self.begin().await?;
         let review = seen(&mut tx, id, version).await?;
         let (by, acting) = self.reviewer(&mut tx, who, &review, at).await?;
-        let closed = review.close(by, finding, rationale.clone(), at)?;
+        let closed = match closing {
+            Closing::Alone(finding) => review.close(by, finding, rationale.clone(), at)?,
+            Closing::Alike => {
+                let elevation = find_elevation(&mut tx, review.elevation).await?.ok_or(DeskError::Unknown)?;
+                review.close_alike(&elevation.held, by, rationale.clone(), at)?
+            }
+        };
         update_review(&mut tx, &closed, version).await?;
         let mut records = vec![Record::review(&closed, version + 1, at, acting)];
-        if finding == Finding::Unjustified {
+        if matches!(closing, Closing::Alone(Finding::Unjustified)) {
             records.extend(self.case_of(&mut tx, &closed, by, rationale, at).await?);
         }
         self.commit(tx, &records, EmergencyReview { version: version + 1, ..closed }).await
@@ -115,8 +141,8 @@ impl Desk<'_> {
         Ok([Record::chart_asked(&question), Record::case(&case, 1, at, by.person)])
     }
 
-    /// Closes like cases as justified by one sentence, each for itself: one that has gone on meanwhile, or that somebody else must
-    /// review, is left as it is.
+    /// Closes like cases as justified by one sentence, each for itself: one that has gone on meanwhile, that somebody else must
+    /// review, or that stands alone (`EmergencyReview::stands_alone`) is left as it is.
     ///
     /// # Errors
     /// See [`DeskError`]; what was closed before it stays closed.
@@ -129,7 +155,7 @@ impl Desk<'_> {
         let mut alike = Alike::default();
         for (id, version) in reviews {
             let rationale = rationale.clone();
-            match self.close_review(who, *id, *version, Finding::Justified, rationale).await {
+            match self.close_as(who, (*id, *version), Closing::Alike, rationale).await {
                 Ok(done) => {
                     alike.closed += 1;
                     alike.position = Some(done.position);
@@ -137,7 +163,9 @@ impl Desk<'_> {
                 Err(
                     DeskError::Changed
                     | DeskError::Unknown
-                    | DeskError::Review(ReviewError::NotIndependent | ReviewError::Transition { .. }),
+                    | DeskError::Review(
+                        ReviewError::NotIndependent | ReviewError::StandsAlone | ReviewError::Transition { .. },
+                    ),
                 ) => alike.left += 1,
                 Err(error) => return Err(error),
             }

@@ -130,6 +130,17 @@ fn a_typed_value_stays_beside_its_error() {
 }
 
 #[test]
+fn what_is_decided_by_itself_says_why_and_has_no_button_for_many() {
+    let lists = samples::pages().into_iter().find(|(page, _)| *page == "emergency").unwrap().1;
+    let page = Parsed::parse_document(&lists[0].html);
+    let groups = all(&page, "section.group");
+    let text = |place: usize| groups[place].text().collect::<String>();
+    assert!(text(0).contains("decided by itself") && text(0).contains("No answer came yet."), "{}", text(0));
+    assert!(!text(0).contains("close all") && text(1).contains("close all 14"), "{}", text(1));
+    assert!(text(1).contains("The other 13") && text(1).contains("chart ..4401"), "{}", text(1));
+}
+
+#[test]
 fn the_door_is_the_same_for_what_does_not_exist() {
     let door = &samples::pages().into_iter().find(|(page, _)| *page == "door").unwrap().1[0];
     let page = Parsed::parse_document(&door.html);

@@ -10,10 +10,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use scruple_app::{DeskError, extension_rule, steps_for};
 use scruple_core::{Id, Timestamp};
 use scruple_flow::step::{StepKind, holds_until};
-use scruple_flow::{AccessRequest, Elevation, ElevationKind, Grant};
+use scruple_flow::{AccessRequest, Elevation, ElevationKind, EmergencyReason, Grant, ReviewState};
 use scruple_policy::{Pack, Role};
 use scruple_store::{
-    StoreError, Tx, find_elevation, find_grant, find_person, find_request, open_elevations, open_grants,
+    StoreError, Tx, find_elevation, find_grant, find_person, find_request, find_review, open_elevations, open_grants,
 };
 use std::sync::Arc;
 
@@ -36,10 +36,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
         let Some(elevation) = find_elevation(&mut tx, held.id).await? else { continue };
         rights.push(Right {
             id: format!("e{}", held.id.uuid().simple()),
-            what: Coded {
-                words: format!("{} ({})", today::what(&held).words, words::last_four(held.patient.id())),
-                code: held.kind.code().to_owned(),
-            },
+            what: today::what_of(&held),
             purpose: words::purpose(held.purpose.as_deref()),
             source: "your own word, or your request".to_owned(),
             approver: None,
@@ -51,6 +48,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
             closed: Vec::new(),
             conditions: vec![format!("In the role {}, for this one patient.", words::role(&pack, &held.role))],
             used: None,
+            tell: sentence(&mut tx, &elevation).await?,
             protected: protected(&elevation, now),
             give_back: Some(format!("/access/end/chart/{}", held.id)),
             extend: match held.kind {
@@ -78,6 +76,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
             closed,
             conditions: role.map(|role| scruple_policy::conditions_of(&pack, role)).unwrap_or_default(),
             used: None,
+            tell: None,
             protected: None,
             give_back: Some(format!("/access/end/role/{}", held.id)),
             // What was asked for is granted under the id of the request.
@@ -112,6 +111,21 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
         steps: steps.collect(),
         sessions: sessions.collect(),
     })
+}
+
+/// The page on which the reader says why he opened a chart in an emergency, while that is owed or asked for.
+async fn sentence(tx: &mut Tx, elevation: &Elevation) -> Result<Option<String>, StoreError> {
+    let ElevationKind::Emergency { reason, review } = elevation.held.kind else { return Ok(None) };
+    let Some(found) = find_review(tx, review).await? else { return Ok(None) };
+    let is_awaited = match &found.state {
+        ReviewState::Open => {
+            let is_drill = reason == EmergencyReason::Drill;
+            !is_drill && found.account.is_none() && elevation.justification.expose().is_empty()
+        }
+        ReviewState::Asked { .. } => true,
+        ReviewState::Closed(_) => false,
+    };
+    Ok(is_awaited.then(|| format!("/emergency/{review}/tell")))
 }
 
 /// The page on which access is asked for longer, once it is in the last part of its time.

@@ -8,13 +8,18 @@ use crate::pages::parts::{Choice, Coded};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use scruple_app::charts::named;
 use scruple_app::{Declaration, DeskError, Emergency, Rules as _};
 use scruple_core::Phi;
 use scruple_flow::limits::{EMERGENCY_HOURS_MAX, SHIFT_HOURS};
 use scruple_flow::{DeclaredReason, EmergencyReason, PatientRef, RoleCode};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 const HOUR: i64 = 3_600_000_000;
+/// So long the record system is waited for, to tell whose number was typed.
+const NUMBER_WAIT_MAX: Duration = Duration::from_secs(2);
 
 pub(super) async fn find(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
     let frame = with_done(signed.frame(&site, None), &query.unwrap_or_default());
@@ -31,6 +36,17 @@ pub(super) async fn show(State(site): State<Arc<Site>>, signed: Signed, form: Fo
         return page(StatusCode::UNPROCESSABLE_ENTITY, &view);
     };
     doors(&site, &signed, &patient, StatusCode::OK, None)
+}
+
+/// The patient of what was typed: a record number stands for the patient whom the record system knows by it, as rights and records name
+/// him. What it does not know, or while it does not answer, stays as it was typed: nothing of this keeps anybody from an emergency, and
+/// nobody is told which it was.
+async fn known(site: &Site, typed: PatientRef) -> PatientRef {
+    let found = timeout(NUMBER_WAIT_MAX, named(&site.parts.pipeline, typed.id())).await;
+    match found {
+        Ok(Ok(named)) => named.patient.expose().parse().unwrap_or(typed),
+        Ok(Err(_)) | Err(_) => typed,
+    }
 }
 
 /// The first of a person's roles for which the policy says yes.
@@ -75,7 +91,7 @@ fn doors(
     let view = Door {
         frame: signed.frame(site, None),
         csrf: signed.csrf.clone(),
-        what: format!("The chart {}", words::last_four(patient.id())),
+        what: format!("The chart with the number {}", words::last_four(patient.id())),
         about: patient.id().to_owned(),
         why: format!("Your role, {job}, opens charts of patients to whom the record system relates you."),
         rule: Coded { words: "the rule".to_owned(), code: "45 CFR 164.514(d)(2); relationship".to_owned() },
@@ -100,7 +116,7 @@ pub(super) async fn care(State(site): State<Arc<Site>>, signed: Signed, form: Fo
     };
     let declaration = Declaration {
         role,
-        patient: patient.clone(),
+        patient: known(&site, patient.clone()).await,
         reason,
         ends_at: site.now().plus_micros(SHIFT_HOURS * HOUR),
         words: Phi::new(String::new()),
@@ -130,7 +146,8 @@ pub(super) async fn emergency(State(site): State<Arc<Site>>, signed: Signed, for
     let (Some(role), Some(reason)) = (role, EmergencyReason::of(form.text("reason"))) else {
         return not_done(&site, &signed, "/door/emergency", &DeskError::NotAllowed).await;
     };
-    let order = Emergency { role, patient: patient.clone(), reason, words: Phi::new(form.text("words").to_owned()) };
+    let about = known(&site, patient.clone()).await;
+    let order = Emergency { role, patient: about, reason, words: Phi::new(form.text("words").to_owned()) };
     let who = signed.who();
     let opened = site
         .desk(async |desk| {

@@ -1,10 +1,10 @@
 //! Reviews of emergencies: in groups of like cases, each by itself, and the reader's own sentence.
 
 use super::{Form, Signed, Site, broken, charts, done, id, not_done, page, people, unknown, when, with_done, words};
-use crate::pages::emergency::list::{Emergencies, Group};
-use crate::pages::emergency::one::{Case, Decide, EmergencyCase};
+use crate::pages::emergency::list::{Emergencies, Group, Other};
+use crate::pages::emergency::one::{Case, Decide, EmergencyCase, Question};
 use crate::pages::emergency::tell::Tell;
-use crate::pages::parts::{Coded, Happened, Link, Person as Shown, When};
+use crate::pages::parts::{Coded, Field, Happened, Person as Shown, When};
 use crate::words::{Area, Mark, ReviewState as StateMark};
 use aws_lc_rs::digest;
 use axum::extract::{Path, RawQuery, State};
@@ -38,7 +38,43 @@ struct Loaded {
     month: usize,
 }
 
+/// Why a review is no part of a group: what stands alone comes first, in this order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Alone {
+    Protected,
+    Awaited,
+    Asked,
+}
+
+impl Alone {
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Protected => "Protected information was asked for too, so that it is decided by itself.",
+            Self::Awaited => "The reader was asked and has not answered yet, so that it is decided by itself.",
+            Self::Asked => "The reader was asked, so that it is decided by itself.",
+        }
+    }
+}
+
 impl Loaded {
+    /// Whether it is decided by itself, as the desk has it, and why.
+    fn alone(&self) -> Option<Alone> {
+        let held = &self.elevation.held;
+        self.review.stands_alone(held).then(|| match &self.review.state {
+            _ if held.protected_at.is_some() => Alone::Protected,
+            ReviewState::Asked { .. } => Alone::Awaited,
+            _ => Alone::Asked,
+        })
+    }
+
+    /// What the reader said by himself: since, or when he opened the chart. An answer is told with its question.
+    fn said(&self) -> Option<String> {
+        let before = Some(self.elevation.justification.expose().clone()).filter(|words| !words.is_empty());
+        let is_answered = self.review.asked.as_ref().is_some_and(|asked| asked.answered_at.is_some());
+        let since = self.review.account.as_ref().filter(|_| !is_answered).map(|account| account.expose().clone());
+        since.or(before)
+    }
+
     /// Whether the reader has said why, before or since.
     fn is_told(&self) -> bool {
         self.review.account.is_some() || !self.elevation.justification.expose().is_empty()
@@ -82,13 +118,11 @@ fn mark(review: &EmergencyReview, now: Timestamp) -> Mark {
     .mark()
 }
 
-async fn case(site: &Site, loaded: &Loaded) -> Result<Case, StoreError> {
+async fn case(site: &Site, signed: &Signed, loaded: &Loaded) -> Result<Case, StoreError> {
     let Loaded { review, elevation, month, .. } = loaded;
     let now = site.now();
     let until = elevation.ended.map_or(elevation.held.window.ends_at(), |end| end.at).min(now);
     let lasted = until.micros().saturating_sub(elevation.held.window.starts_at().micros());
-    let said = review.account.as_ref().map(|account| account.expose().clone());
-    let before = Some(elevation.justification.expose().clone()).filter(|words| !words.is_empty());
     let pack = site.pack();
     let (read, reads) = charts::under(&mut site.parts.store.begin_read().await?, elevation.held.id).await?;
     Ok(Case {
@@ -98,13 +132,15 @@ async fn case(site: &Site, loaded: &Loaded) -> Result<Case, StoreError> {
             name: name(site, review.reader).await?,
             job: words::role(&pack, &elevation.held.role),
         },
-        patient: words::last_four(elevation.held.patient.id()),
+        patient: words::chart(elevation.held.patient.id()),
         opened: when(elevation.granted_at),
         length: words::length(lasted),
         reason: reason(elevation),
-        said: said.or(before),
+        said: loaded.said(),
         not_given: Sentence::at(elevation.granted_at, loaded.is_told(), now) == Sentence::NotGiven,
         protected: elevation.held.protected_at.map(when),
+        question: question(site, review).await?,
+        chart: signed.may(&pack, Act::Charts).then(|| review.id.to_string()),
         next: assessed(site, loaded).await?,
         read,
         reads,
@@ -114,6 +150,19 @@ async fn case(site: &Site, loaded: &Loaded) -> Result<Case, StoreError> {
         due: when(review.due_at),
         state: mark(review, now),
     })
+}
+
+/// What the reader was asked, and the answer.
+async fn question(site: &Site, review: &EmergencyReview) -> Result<Option<Question>, StoreError> {
+    let (by, at, asked) = match (&review.asked, &review.state) {
+        (Some(asked), _) => (asked.by, asked.at, asked.words.expose().clone()),
+        // Asked before the words were kept.
+        (None, ReviewState::Asked { by, at }) => (*by, *at, String::new()),
+        (None, _) => return Ok(None),
+    };
+    let answered_at = review.asked.as_ref().and_then(|asked| asked.answered_at);
+    let answer = answered_at.zip(review.account.as_ref()).map(|(at, account)| (when(at), account.expose().clone()));
+    Ok(Some(Question { at: when(at), by: name(site, by).await?, words: asked, answer }))
 }
 
 /// What the record system says of the reader and the patient, when it was opened and a day later (or now).
@@ -173,8 +222,8 @@ async fn show_list(
     }
 }
 
-/// What makes cases alike: the role, the reason, the unit, and whether the reader has said why.
-type Likeness = (String, String, Option<String>, bool);
+/// What makes cases alike: the role, the reason, the unit, and whether the reader has said why. What stands alone is like itself only.
+type Likeness = (String, String, Option<String>, bool, Option<Id<EmergencyReview>>);
 
 async fn build_list(
     site: &Site,
@@ -197,14 +246,17 @@ async fn build_list(
     for review in chosen {
         let Some(loaded) = load(site, review).await? else { continue };
         let role = loaded.elevation.held.role.to_string();
-        let key = (role, reason(&loaded.elevation).code, loaded.unit.clone(), loaded.is_told());
+        let alone = loaded.alone().map(|_| loaded.review.id);
+        let key = (role, reason(&loaded.elevation).code, loaded.unit.clone(), loaded.is_told(), alone);
         groups.entry(key).or_default().push(loaded);
     }
     let mut shown = Vec::new();
     for (number, members) in groups.into_values().enumerate() {
-        shown.extend(group(site, number, &members, failed.as_ref()).await?);
+        let alone = members.first().and_then(Loaded::alone);
+        let group = group(site, signed, (number, members.as_slice()), failed.as_ref()).await?;
+        shown.extend(group.map(|group| ((alone.is_none(), alone, group.due.iso.clone()), group)));
     }
-    shown.sort_by(|one, other| one.due.iso.cmp(&other.due.iso));
+    shown.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(Emergencies {
         frame: with_done(signed.frame(site, Some(Area::Emergency)), query),
         csrf: signed.csrf.clone(),
@@ -213,15 +265,15 @@ async fn build_list(
         state: words::pick(&[("open", "to review"), ("asked", "reader asked"), ("closed", "closed")], state),
         open: number,
         oldest: oldest.map(|at| words::length(now.micros().saturating_sub(at.micros()))).unwrap_or_default(),
-        groups: shown,
+        groups: shown.into_iter().map(|(_, group)| group).collect(),
         export: String::new(),
     })
 }
 
 async fn group(
     site: &Site,
-    number: usize,
-    members: &[Loaded],
+    signed: &Signed,
+    (number, members): (usize, &[Loaded]),
     failed: Option<&NotClosed<'_>>,
 ) -> Result<Option<Group>, StoreError> {
     let (now, pack) = (site.now(), site.pack());
@@ -230,9 +282,14 @@ async fn group(
     let is_open = !matches!(drawn.review.state, ReviewState::Closed(_));
     let mut others = Vec::new();
     for one in members.iter().filter(|one| one.review.id != drawn.review.id) {
-        others.push(Link {
+        let (read, _) = charts::under(&mut site.parts.store.begin_read().await?, one.elevation.held.id).await?;
+        others.push(Other {
             href: format!("/emergency/{}", one.review.id),
-            label: format!("{}, {}", name(site, one.review.reader).await?, when(one.elevation.granted_at).words),
+            name: name(site, one.review.reader).await?,
+            opened: when(one.elevation.granted_at),
+            patient: words::chart(one.elevation.held.patient.id()),
+            said: one.said(),
+            read,
         });
     }
     let mut alike = vec![format!("All of them by {}.", words::role(&pack, &drawn.elevation.held.role))];
@@ -265,7 +322,8 @@ async fn group(
         count: members.len(),
         due: when(due),
         late: is_open && due <= now,
-        drawn: case(site, drawn).await?,
+        alone: drawn.alone().filter(|_| is_open).map(|alone| alone.sentence().to_owned()),
+        drawn: case(site, signed, drawn).await?,
         others,
         decide: is_open.then_some(Decide { action, version: drawn.review.version, cases, note }),
     }))
@@ -354,20 +412,28 @@ async fn show(
             said: None,
         }];
         history.extend(told(site, review).await?);
-        match &review.state {
-            ReviewState::Asked { by, at } => history.push(Happened {
-                at: when(*at),
+        if let Some(Question { at, by, words, answer }) = question(site, review).await? {
+            let said = Some(words).filter(|words| !words.is_empty());
+            history.push(Happened {
+                at,
                 mark: StateMark::Asked.mark(),
-                sentence: format!("{} asked the reader.", name(site, *by).await?),
-                said: None,
-            }),
-            ReviewState::Closed(verdict) => history.push(Happened {
+                sentence: format!("{by} asked the reader."),
+                said,
+            });
+            history.extend(answer.map(|(at, said)| Happened {
+                at,
+                mark: Mark::good("Answered"),
+                sentence: "The reader answered.".to_owned(),
+                said: Some(said),
+            }));
+        }
+        if let ReviewState::Closed(verdict) = &review.state {
+            history.push(Happened {
                 at: when(verdict.at),
                 mark: mark(review, site.now()),
                 sentence: format!("{} closed it: {}.", name(site, verdict.by).await?, verdict.finding.code()),
                 said: Some(verdict.rationale.expose().clone()),
-            }),
-            ReviewState::Open => {}
+            });
         }
         let note = match failed {
             Some((error @ DeskError::Review(_), typed)) => words::wrong(typed, &words::sentence(error)),
@@ -379,7 +445,7 @@ async fn show(
             frame: with_done(signed.frame(site, Some(Area::Emergency)), query),
             csrf: signed.csrf.clone(),
             failed: failed.map(|(error, _)| words::sentence(error)),
-            case: case(site, loaded).await?,
+            case: case(site, signed, loaded).await?,
             decide: is_open.then_some(decide),
             history,
         })
@@ -436,7 +502,7 @@ pub(super) async fn decide(
         .desk(async |desk| {
             let done = match finding {
                 Some(finding) => desk.close_review(who, id, version, finding, rationale).await?,
-                None => desk.ask_reader(who, id, version).await?,
+                None => desk.ask_reader(who, id, version, rationale).await?,
             };
             Ok(((), Some(done.position)))
         })
@@ -455,32 +521,32 @@ pub(super) async fn decide(
 }
 
 /// The reader's own review; another's is not there for him.
-async fn own(site: &Site, signed: &Signed, review: &str) -> Result<Option<EmergencyReview>, StoreError> {
-    Ok(find(site, review).await?.map(|loaded| loaded.review).filter(|review| review.reader == signed.person()))
+async fn own(site: &Site, signed: &Signed, review: &str) -> Result<Option<Loaded>, StoreError> {
+    Ok(find(site, review).await?.filter(|loaded| loaded.review.reader == signed.person()))
 }
 
 pub(super) async fn telling(State(site): State<Arc<Site>>, signed: Signed, Path(review): Path<String>) -> Response {
     match own(&site, &signed, &review).await {
-        Ok(Some(review)) => telling_page(&site, &signed, &review, StatusCode::OK, words::field("")),
+        Ok(Some(loaded)) => telling_page(&site, &signed, &loaded, StatusCode::OK, words::field("")),
         Ok(None) => unknown(signed.frame(&site, None)),
         Err(_) => broken(signed.frame(&site, None)),
     }
 }
 
-fn telling_page(
-    site: &Site,
-    signed: &Signed,
-    review: &EmergencyReview,
-    status: StatusCode,
-    account: crate::pages::parts::Field,
-) -> Response {
+fn telling_page(site: &Site, signed: &Signed, loaded: &Loaded, status: StatusCode, account: Field) -> Response {
+    let Loaded { review, elevation, .. } = loaded;
+    let asked = matches!(review.state, ReviewState::Asked { .. });
+    let question = review.asked.as_ref().filter(|_| asked).map(|asked| asked.words.expose().clone());
     let view = Tell {
         frame: signed.frame(site, None),
         csrf: signed.csrf.clone(),
         action: format!("/emergency/{}/tell", review.id),
         version: review.version,
         opened: when(review.opened_at),
-        asked: matches!(review.state, ReviewState::Asked { .. }),
+        patient: words::chart(elevation.held.patient.id()),
+        reason: reason(elevation),
+        asked,
+        question: question.unwrap_or_default(),
         account,
     };
     page(status, &view)
@@ -492,16 +558,17 @@ pub(super) async fn tell(
     Path(review): Path<String>,
     form: Form,
 ) -> Response {
-    let review = match own(&site, &signed, &review).await {
-        Ok(Some(review)) => review,
+    let loaded = match own(&site, &signed, &review).await {
+        Ok(Some(loaded)) => loaded,
         Ok(None) => return unknown(signed.frame(&site, None)),
         Err(_) => return broken(signed.frame(&site, None)),
     };
-    let (who, version, typed) = (signed.who(), form.version(), form.text("account").to_owned());
+    let (who, id, version) = (signed.who(), loaded.review.id, form.version());
+    let typed = form.text("account").to_owned();
     let account = Phi::new(typed.clone());
     let told = site
         .desk(async |desk| {
-            let done = desk.tell_review(who, review.id, version, account).await?;
+            let done = desk.tell_review(who, id, version, account).await?;
             Ok(((), Some(done.position)))
         })
         .await;
@@ -510,7 +577,7 @@ pub(super) async fn tell(
         Err(error @ DeskError::Review(_)) => {
             site.refused("/emergency/{id}/tell", error.code(), Some(signed.person())).await;
             let account = words::wrong(&typed, &words::sentence(&error));
-            telling_page(&site, &signed, &review, StatusCode::UNPROCESSABLE_ENTITY, account)
+            telling_page(&site, &signed, &loaded, StatusCode::UNPROCESSABLE_ENTITY, account)
         }
         Err(error) => not_done(&site, &signed, "/emergency/{id}/tell", &error).await,
     }

@@ -351,7 +351,7 @@ async fn row(site: &Site, signed: &Signed, tx: &mut Tx, elevation: &Elevation) -
         href,
         kind,
         person: shown(tx, held.person, links, words::role(&pack, &held.role)).await?,
-        patients: words::last_four(held.patient.id()),
+        patients: words::chart(held.patient.id()),
         reason,
         approver,
         scope,

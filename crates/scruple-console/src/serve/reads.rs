@@ -98,7 +98,7 @@ async fn row(site: &Site, pack: &Pack, one: &Sampled) -> Result<ReadRow, StoreEr
             job: role.map(|role| words::role(pack, &role)).unwrap_or_default(),
         },
         what: charts::opened(&facts),
-        patient: words::last_four(access.patient.expose()),
+        patient: words::chart_of_key(access.patient.expose()),
         at: when(access.at),
         mark: match (one.drawn, access.outside) {
             (true, true) => Mark::wait("Drawn, from outside"),

@@ -222,7 +222,7 @@ async fn build(
         .wanted
         .patients
         .iter()
-        .map(|patient| if is_own { patient.id().to_owned() } else { words::last_four(patient.id()) });
+        .map(|patient| if is_own { patient.id().to_owned() } else { words::chart(patient.id()) });
     let deciding = if state == StateMark::Waiting && signed.viewer.may_decide(request, now) {
         Some(deciding(site, request, &base, failed).await?)
     } else {
@@ -294,7 +294,7 @@ async fn deciding(
     for (place, patient) in request.wanted.patients.iter().enumerate() {
         patients.choices.push(crate::pages::parts::Choice {
             value: place.to_string(),
-            label: words::last_four(patient.id()),
+            label: words::chart(patient.id()),
             chosen: true,
         });
     }

@@ -225,7 +225,7 @@ async fn build(
         system,
         ticket,
         // Also to who asked: he has the numbers, and a page of his holds none (CN-01).
-        patients: order.patients.iter().map(|patient| words::last_four(patient.id())).collect(),
+        patients: order.patients.iter().map(|patient| words::chart(patient.id())).collect(),
         recording: recording.map(|one| one.reference.expose().clone()).unwrap_or_default(),
         recording_sha256: recording.map(Recording::digits).unwrap_or_default(),
         decide: viewer.may_decide_task(&*pack, task, now).then(|| match failed {
@@ -254,7 +254,7 @@ fn unmask_form(pack: &Pack, task: &AccessTask) -> UnmaskForm {
         .patients
         .iter()
         .enumerate()
-        .map(|(place, patient)| (place.to_string(), words::last_four(patient.id())))
+        .map(|(place, patient)| (place.to_string(), words::chart(patient.id())))
         .collect();
     let may = |name: &str| task.order.kind.is_support() && pack.may_unmask(task.order.role.as_str(), name);
     let fields: Vec<(&str, &str)> = pack

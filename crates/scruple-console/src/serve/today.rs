@@ -3,7 +3,7 @@
 use super::{Signed, Site, broken, charts, page, requests, when, with_done, words};
 use crate::pages::parts::{Coded, Person};
 use crate::pages::requests::list::RequestRow;
-use crate::pages::today::home::{Count, Counted, EmergencyRow, EndingRow, SentenceRow, Today};
+use crate::pages::today::home::{Count, Counted, EmergencyRow, EndingRow, QuestionRow, SentenceRow, Today};
 use crate::words::{Area, ReviewState as Shown};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -14,8 +14,8 @@ use scruple_flow::{
 };
 use scruple_policy::Act;
 use scruple_store::{
-    StoreError, find_elevation, find_person, list_open_reviews, list_pending_requests, list_requests_of,
-    open_elevations, open_grants,
+    StoreError, find_elevation, find_person, list_open_reviews, list_open_reviews_of, list_pending_requests,
+    list_requests_of, open_elevations, open_grants,
 };
 use std::sync::Arc;
 
@@ -41,6 +41,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
     let own = list_requests_of(&mut tx, person, None).await?;
     let pending = list_pending_requests(&mut tx, now).await?;
     let reviews = list_open_reviews(&mut tx).await?;
+    let own_reviews = list_open_reviews_of(&mut tx, person).await?;
     let elevations = open_elevations(&mut tx, person, now).await?;
     let grants = open_grants(&mut tx, person, now).await?;
     drop(tx);
@@ -85,9 +86,13 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
         ]
     });
     let soon = now.plus_micros(SOON_MICROS);
-    let mut sentences = Vec::new();
-    for review in reviews.iter().filter(|one| one.reader == person && one.account.is_none()) {
-        sentences.extend(sentence(site, review).await?);
+    let (mut questions, mut sentences) = (Vec::new(), Vec::new());
+    for review in &own_reviews {
+        if let ReviewState::Asked { at, .. } = review.state {
+            questions.extend(question(site, review, at).await?);
+        } else if review.account.is_none() {
+            sentences.extend(sentence(site, review).await?);
+        }
     }
     sentences.sort_by_key(|(place, _)| *place);
     let mut ending: Vec<(Timestamp, EndingRow)> = Vec::new();
@@ -98,7 +103,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
     }
     for elevation in &elevations {
         let until = elevation.window.ends_at();
-        ending.push((until, row("/access".to_owned(), vec![what(elevation)], until, now)));
+        ending.push((until, row("/access".to_owned(), vec![what_of(elevation)], until, now)));
     }
     ending.sort_by_key(|(until, _)| *until);
     Ok(Today {
@@ -109,15 +114,31 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
         emergencies: oversees.then_some(emergencies),
         enrolments: None,
         asked: charts::asked_of(site, person).await?,
+        questions,
+        sentences_more: sentences.len().saturating_sub(ROWS_MAX),
         sentences: sentences.into_iter().map(|(_, row)| row).take(ROWS_MAX).collect(),
         watched: if signed.may(&pack, Act::Charts) { Some(charts::watched(site).await?) } else { None },
         mine: rows,
+        ending_more: ending.len().saturating_sub(ROWS_MAX),
         ending: ending.into_iter().map(|(_, row)| row).take(ROWS_MAX).collect(),
     })
 }
 
 fn row(href: String, what: Vec<Coded>, until: Timestamp, now: Timestamp) -> EndingRow {
     EndingRow { href, what, until: when(until), left: words::left(until, now) }
+}
+
+/// What the reader is asked about an emergency.
+async fn question(site: &Site, review: &EmergencyReview, at: Timestamp) -> Result<Option<QuestionRow>, StoreError> {
+    let elevation = find_elevation(&mut site.parts.store.begin_read().await?, review.elevation).await?;
+    let Some(elevation) = elevation else { return Ok(None) };
+    Ok(Some(QuestionRow {
+        href: format!("/emergency/{}/tell", review.id),
+        patient: words::chart(elevation.held.patient.id()),
+        opened: when(review.opened_at),
+        asked: when(at),
+        words: review.asked.as_ref().map(|asked| asked.words.expose().clone()).unwrap_or_default(),
+    }))
 }
 
 /// The sentence that an emergency still needs, with when it is due; none: it was given when the chart was opened, or it was a drill.
@@ -134,7 +155,15 @@ async fn sentence(site: &Site, review: &EmergencyReview) -> Result<Option<(Times
         Sentence::NotGiven => true,
     };
     let href = format!("/emergency/{}/tell", review.id);
-    Ok(Some((due, SentenceRow { href, opened: when(review.opened_at), due: when(due), late })))
+    let row = SentenceRow {
+        href,
+        patient: words::chart(elevation.held.patient.id()),
+        reason: reason(elevation.held.kind),
+        opened: when(review.opened_at),
+        due: when(due),
+        late,
+    };
+    Ok(Some((due, row)))
 }
 
 /// A chart that is open, without saying whose.
@@ -148,18 +177,31 @@ pub(super) fn what(elevation: &HeldElevation) -> Coded {
     Coded { words: words.to_owned(), code: elevation.kind.code().to_owned() }
 }
 
+/// The same, with the end of the number by which one is told from another.
+pub(super) fn what_of(elevation: &HeldElevation) -> Coded {
+    let Coded { words, code } = what(elevation);
+    Coded { words: format!("{words} ({})", words::last_four(elevation.patient.id())), code }
+}
+
+/// Why a chart was opened in an emergency.
+fn reason(kind: ElevationKind) -> Coded {
+    match kind {
+        ElevationKind::Emergency { reason, .. } => {
+            Coded { words: words::emergency(reason).to_owned(), code: reason.code().to_owned() }
+        }
+        _ => Coded { words: String::new(), code: String::new() },
+    }
+}
+
 async fn emergency(site: &Site, review: &EmergencyReview) -> Result<EmergencyRow, StoreError> {
     let now = site.now();
     let mut tx = site.parts.store.begin_read().await?;
     let reader = find_person(&mut tx, review.reader).await?;
     let elevation = find_elevation(&mut tx, review.elevation).await?;
-    let patient = elevation.as_ref().map(|one| words::last_four(one.held.patient.id())).unwrap_or_default();
-    let reason = match elevation.map(|one| one.held.kind) {
-        Some(ElevationKind::Emergency { reason, .. }) => {
-            Coded { words: words::emergency(reason).to_owned(), code: reason.code().to_owned() }
-        }
-        _ => Coded { words: String::new(), code: String::new() },
-    };
+    let patient = elevation.as_ref().map(|one| words::chart(one.held.patient.id())).unwrap_or_default();
+    let job = elevation.as_ref().map(|one| words::role(&site.pack(), &one.held.role)).unwrap_or_default();
+    let reason =
+        elevation.map_or_else(|| Coded { words: String::new(), code: String::new() }, |one| reason(one.held.kind));
     let state = match &review.state {
         _ if review.due_at <= now => Shown::Late,
         ReviewState::Asked { .. } => Shown::Asked,
@@ -170,7 +212,7 @@ async fn emergency(site: &Site, review: &EmergencyReview) -> Result<EmergencyRow
         person: Person {
             href: String::new(),
             name: reader.map(|person| person.name.into_inner()).unwrap_or_default(),
-            job: String::new(),
+            job,
         },
         patient,
         reason,

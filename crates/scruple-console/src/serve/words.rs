@@ -157,10 +157,10 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "closed" => "The review is closed.",
         "closed_alike" => "The reviews are closed.",
         "closed_some" => {
-            "Some are closed. The others were left: they have gone on meanwhile, or somebody outside their team has to review them."
+            "Some are closed. The others were left: they have gone on meanwhile, are decided by themselves, or somebody outside their team has to review them."
         }
         "use_closed" => "It is closed, with your sentence.",
-        "questioned" => "The reader is asked.",
+        "questioned" => "The reader is asked. It stands on the reader's own page until there is an answer.",
         "told" => "Your sentence is with the review.",
         "case-opened" => "A case is open. Nobody but the privacy office knows of it yet.",
         "answered" => "Your answer is with the privacy office.",
@@ -400,11 +400,25 @@ pub(crate) fn pick<V: AsRef<str>, L: AsRef<str>>(choices: &[(V, L)], chosen: &st
     Pick { choices: choices.iter().map(one).collect(), error: None }
 }
 
-/// `..4471`: so much of a record number is shown to who decides.
+/// `..4471`: so much of the id of a patient is shown to who decides.
 pub(crate) fn last_four(id: &str) -> String {
     let length = id.chars().count();
     let skip = length - (length / 2).min(4);
     format!("..{}", id.chars().skip(skip).collect::<String>())
+}
+
+/// `chart ..4471`: the same on every page for the same patient. It is the end of his id in the record system, which is what is kept
+/// of a patient; the record number is another one, and is not known without asking there.
+pub(crate) fn chart(id: &str) -> String {
+    format!("chart {}", last_four(id))
+}
+
+/// The same of a patient as an index or a log names him: by a record number, where nobody could tell whose it is.
+pub(crate) fn chart_of_key(key: &str) -> String {
+    match key.strip_prefix("number:") {
+        Some(number) => format!("number {}", last_four(number)),
+        None => chart(key.trim_start_matches("Patient/")),
+    }
 }
 
 /// A cell of a table to take away: what a spreadsheet would take for a formula is text.
@@ -449,6 +463,17 @@ mod tests {
             assert_eq!(left(at(until), now), expected, "{until}");
         }
         assert_eq!(ago(at("2026-03-01T07:59:59Z"), now), "1 minute ago");
+    }
+
+    #[test]
+    fn one_patient_has_one_name_on_every_page() {
+        for key in ["pat-0002", "Patient/pat-0002"] {
+            assert_eq!(chart_of_key(key), chart("pat-0002"));
+        }
+        assert_eq!(
+            (chart("pat-0002").as_str(), chart_of_key("number:20000001").as_str()),
+            ("chart ..0002", "number ..0001")
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Every state of a review with every event, and who may make them.
 
 use super::*;
+use crate::{ElevationKind, EmergencyReason, Kinds, Window};
 use uuid::Uuid;
 
 fn person(number: u128) -> Id<Person> {
@@ -21,6 +22,7 @@ fn review(state: ReviewState) -> EmergencyReview {
         opened_at: at(0),
         due_at: at(1_000),
         account: None,
+        asked: None,
         state,
         version: 1,
     }
@@ -46,8 +48,8 @@ fn every_state_with_every_event() {
             Err(error) => error.code(),
         };
         let from = state.code();
-        table.push_str(&format!("{from}: tell {}", ends(review(state.clone()).tell(person(10), words(), None))));
-        table.push_str(&format!(", ask {}", ends(review(state.clone()).ask(reviewer, at(9)))));
+        table.push_str(&format!("{from}: tell {}", ends(review(state.clone()).tell(person(10), words(), None, at(9)))));
+        table.push_str(&format!(", ask {}", ends(review(state.clone()).ask(reviewer, words(), at(9)))));
         for finding in Finding::ALL {
             let closed = review(state.clone()).close(reviewer, finding, words(), at(9));
             table.push_str(&format!(", {} {}", finding.code(), ends(closed)));
@@ -71,9 +73,12 @@ fn neither_the_reader_nor_his_team_judges_and_nobody_speaks_for_him() {
         let by = Reviewer { person: person(who), is_of_the_same_line: same };
         let closed = review(ReviewState::Open).close(by, Finding::Justified, words(), at(9));
         assert_eq!(closed.unwrap_err(), ReviewError::NotIndependent);
-        assert_eq!(review(ReviewState::Open).ask(by, at(9)).unwrap_err(), ReviewError::NotIndependent);
+        assert_eq!(review(ReviewState::Open).ask(by, words(), at(9)).unwrap_err(), ReviewError::NotIndependent);
     }
-    assert_eq!(review(ReviewState::Open).tell(person(20), words(), None).unwrap_err(), ReviewError::NotTheReader);
+    assert_eq!(
+        review(ReviewState::Open).tell(person(20), words(), None, at(9)).unwrap_err(),
+        ReviewError::NotTheReader
+    );
 }
 
 #[test]
@@ -81,7 +86,7 @@ fn nothing_closes_without_a_sentence() {
     let reviewer = Reviewer { person: person(20), is_of_the_same_line: false };
     let closed = review(ReviewState::Open).close(reviewer, Finding::Justified, Phi::new("ok".to_owned()), at(9));
     assert_eq!(closed.unwrap_err(), ReviewError::Reason(WeakReason::Short));
-    let told = review(ReviewState::Open).tell(person(10), Phi::new(WORDS.to_owned()), Some(WORDS));
+    let told = review(ReviewState::Open).tell(person(10), Phi::new(WORDS.to_owned()), Some(WORDS), at(9));
     assert_eq!(told.unwrap_err(), ReviewError::Reason(WeakReason::SameAsLast));
 }
 
@@ -98,4 +103,51 @@ fn a_sentence_is_awaited_until_the_shift_ends_and_is_then_not_given() {
         assert_eq!(Sentence::at(at(0), given, now), expected, "{given} {now}");
     }
     assert_eq!((Sentence::reminded(at(0)), Sentence::due(at(0))), (hours(11), hours(12)));
+}
+
+fn held(protected_at: Option<Timestamp>) -> HeldElevation {
+    let review = Id::from_uuid(Uuid::from_u128(1));
+    HeldElevation {
+        id: Id::from_uuid(Uuid::from_u128(2)),
+        person: person(10),
+        role: "nurse".parse().unwrap(),
+        purpose: None,
+        patient: "p".parse().unwrap(),
+        kinds: Kinds::Whole,
+        kind: ElevationKind::Emergency { reason: EmergencyReason::TeamCalled, review },
+        window: Window::new(at(0), at(100)).unwrap(),
+        protected_at,
+    }
+}
+
+#[test]
+fn what_stands_alone_is_not_closed_together_with_others() {
+    let reviewer = Reviewer { person: person(20), is_of_the_same_line: false };
+    let words = || Phi::new(WORDS.to_owned());
+    let open = || review(ReviewState::Open);
+    let asked = open().ask(reviewer, words(), at(5)).unwrap();
+    let answered = asked.clone().tell(person(10), words(), None, at(6)).unwrap();
+    let before = review(ReviewState::Asked { by: person(20), at: at(5) });
+    let closed = |one: EmergencyReview, of: &HeldElevation| match one.close_alike(of, reviewer, words(), at(9)) {
+        Ok(review) => review.state.code(),
+        Err(error) => error.code(),
+    };
+    assert_eq!(closed(open(), &held(None)), "justified");
+    for (one, of) in [(open(), held(Some(at(1)))), (asked, held(None)), (answered, held(None)), (before, held(None))] {
+        assert_eq!(closed(one, &of), "review_stands_alone");
+    }
+}
+
+#[test]
+fn what_was_asked_stays_with_its_words_and_when_it_was_answered() {
+    let reviewer = Reviewer { person: person(20), is_of_the_same_line: false };
+    let words = || Phi::new("Why this note?".to_owned());
+    let asked = review(ReviewState::Open).ask(reviewer, words(), at(5)).unwrap();
+    let expected = ReaderAsked { by: person(20), at: at(5), words: words(), answered_at: None };
+    assert_eq!(asked.asked.as_ref(), Some(&expected));
+    let told = asked.tell(person(10), Phi::new(WORDS.to_owned()), None, at(6)).unwrap();
+    assert_eq!(told.asked, Some(ReaderAsked { answered_at: Some(at(6)), ..expected }));
+    let long = Phi::new("a".repeat(REASON_BYTES_MAX + 1));
+    let long = review(ReviewState::Open).ask(reviewer, long, at(5)).unwrap_err();
+    assert_eq!(long, ReviewError::Reason(WeakReason::Long));
 }

@@ -36,7 +36,7 @@ pub fn reads(node: &Node, line: &Value, role: &str, path: &str) -> Answer {
 }
 
 /// The record number of a patient, as the record itself has it.
-fn number(node: &Node, line: &Value, patient: &str) -> String {
+pub fn number(node: &Node, line: &Value, patient: &str) -> String {
     let resource = reads(node, line, "nurse", &format!("Patient/{patient}")).is(200).json();
     let identifiers = resource["identifier"].as_array().unwrap();
     let is_record = |one: &&Value| one["type"]["coding"][0]["code"] == "MR";

@@ -39,6 +39,7 @@ mod policy;
 mod postgres;
 mod recorded;
 mod rest;
+mod reviews;
 mod routes;
 mod schemathesis;
 mod search;

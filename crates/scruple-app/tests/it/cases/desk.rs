@@ -342,7 +342,7 @@ async fn the_two_doors_that_need_no_yes_are_for_those_who_care_for_patients() {
         world.grant(nora.person, "privacy_officer", (0, 100_000)).await;
         let own = house.desk().close_review(nora, review.id, 1, Finding::Justified, words()).await.unwrap_err();
         assert!(matches!(own, DeskError::Review(ReviewError::NotIndependent)), "{own:?}");
-        house.desk().ask_reader(pia, review.id, 1).await.unwrap();
+        house.desk().ask_reader(pia, review.id, 1, words()).await.unwrap();
         house.desk().tell_review(nora, review.id, 2, words()).await.unwrap();
         let closed = house.desk().close_review(pia, review.id, 3, Finding::Unjustified, words()).await.unwrap();
         assert_eq!(closed.now.state.code(), "unjustified");
@@ -656,7 +656,7 @@ async fn like_cases_are_closed_by_one_sentence_and_what_went_on_meanwhile_is_lef
         let reviews = open().await;
         let seen: Vec<_> = reviews.iter().map(|review| (review.id, review.version)).collect();
         let asked = reviews.iter().find(|review| review.reader == nora.person).unwrap().id;
-        house.desk().ask_reader(pia, asked, 1).await.unwrap();
+        house.desk().ask_reader(pia, asked, 1, Phi::new(String::new())).await.unwrap();
 
         let weak = house.desk().justify_alike(pia, &seen, &Phi::new("ok".to_owned())).await;
         assert!(matches!(weak, Err(DeskError::Review(ReviewError::Reason(_)))), "{weak:?}");
@@ -670,6 +670,54 @@ async fn like_cases_are_closed_by_one_sentence_and_what_went_on_meanwhile_is_lef
         assert_eq!(left, [(nora.person, "asked"), (pia.person, "open")].into());
         let again = house.desk().justify_alike(pia, &seen, &words).await.unwrap();
         assert_eq!((again.closed, again.left), (0, 5));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_protected_and_what_somebody_asked_about_is_never_closed_together_with_others() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (nora, pia) = (house.who("nora"), house.who("pia"));
+        let mut opened = Vec::new();
+        for patient in ["a", "b", "c", "d"] {
+            let emergency = Emergency {
+                role: "nurse".parse().unwrap(),
+                patient: patient.parse().unwrap(),
+                reason: EmergencyReason::TeamCalled,
+                words: Phi::new("The team was called to room four at night".to_owned()),
+            };
+            opened.push(house.desk().break_glass(nora, emergency).await.unwrap().now);
+        }
+        let reviews = list_open_reviews(&mut world.store.begin_read().await.unwrap()).await.unwrap();
+        let of = |place: usize| reviews.iter().find(|one| one.elevation == opened[place].opening().id).unwrap().id;
+        let (protected, asked, answered, plain) = (of(0), of(1), of(2), of(3));
+        house.desk().confirm_protected(nora, opened[0].opening().id, 1).await.unwrap();
+        let question = Phi::new("Why was the whole chart opened?".to_owned());
+        house.desk().ask_reader(pia, asked, 1, question.clone()).await.unwrap();
+        house.desk().ask_reader(pia, answered, 1, question.clone()).await.unwrap();
+        let answer = Phi::new("Two of the medicines of the night were unknown".to_owned());
+        house.desk().tell_review(nora, answered, 2, answer).await.unwrap();
+        // As they are now: nothing is left because it was changed meanwhile.
+        let seen = [(protected, 1), (asked, 2), (answered, 3), (plain, 1)];
+        let words = Phi::new("Called by the rapid response team, as the log of the switchboard has it".to_owned());
+        let alike = house.desk().justify_alike(pia, &seen, &words).await.unwrap();
+        assert_eq!((alike.closed, alike.left), (1, 3));
+        let open = list_open_reviews(&mut world.store.begin_read().await.unwrap()).await.unwrap();
+        let left: BTreeSet<_> = open.iter().map(|one| one.id).collect();
+        assert_eq!(left, [protected, asked, answered].into());
+        // What was asked is kept with its words, and each is closed by itself.
+        let told = open.iter().find(|one| one.id == answered).and_then(|one| one.asked.clone()).unwrap();
+        assert_eq!((told.words, told.by, told.answered_at.is_some()), (question, pia.person, true));
+        for (id, version) in [(protected, 1), (answered, 3)] {
+            house.desk().close_review(pia, id, version, Finding::Justified, words.clone()).await.unwrap();
+        }
+        // Nor do its words stand in what is told of an instant.
+        let then = world.now();
+        world.clock.advance_micros(86_400_000_000);
+        let stood = evidence(&world.store, then, world.now()).await.unwrap();
+        let stood = serde_json::to_string(&stood).unwrap();
+        assert!(stood.contains(&asked.to_string()) && !stood.contains("whole chart"), "{stood}");
     })
     .await;
 }

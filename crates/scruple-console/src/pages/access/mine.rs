@@ -51,6 +51,8 @@ pub(crate) struct Right {
     /// `Only patients of your unit; ends 72 hours after transfer or discharge.`
     pub(crate) conditions: Vec<String>,
     pub(crate) used: Option<When>,
+    /// Of an emergency: the page on which the sentence is written that is owed or asked for.
+    pub(crate) tell: Option<String>,
     /// Of an emergency: whether what is specially protected is confirmed. The same words whatever the chart holds.
     pub(crate) protected: Option<Protected>,
     /// The page that asks once more before the right is given back.
@@ -113,6 +115,7 @@ fn view(voice: &Voice) -> MyAccess {
             "From a device of the hospital.".to_owned(),
         ],
         used: Some(when("2026-03-01T07:48:00Z", "today, 07:48")),
+        tell: None,
         protected: None,
         give_back: None,
         extend: None,
@@ -135,8 +138,9 @@ fn view(voice: &Voice) -> MyAccess {
     };
     let emergency = |id: &str, protected| Right {
         id: id.to_owned(),
-        what: coded("one chart, in an emergency (MR ..4471)", "emergency"),
+        what: coded("one chart, in an emergency (..4471)", "emergency"),
         source: "your own word".to_owned(),
+        tell: Some("/emergency/0198c0de/tell".to_owned()),
         protected: Some(protected),
         extend: None,
         ..extra.clone()

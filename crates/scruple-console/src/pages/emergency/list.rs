@@ -1,8 +1,8 @@
 //! `/emergency`: reviews in groups of like cases, each with a sample drawn by chance that is read in full.
 
-use super::one::{Case, Decide, case, decide};
+use super::one::{Case, Decide, case, decide, question};
 use crate::pages::Frame;
-use crate::pages::parts::{Coded, Link, Pick, When};
+use crate::pages::parts::{Coded, Pick, When};
 use crate::pages::samples::{CSRF, PLAIN, Sample, VOICES, Voice, coded, officer, pick, sample, when};
 use crate::words::Area;
 use askama::Template;
@@ -34,12 +34,25 @@ pub(crate) struct Group {
     pub(crate) count: usize,
     pub(crate) due: When,
     pub(crate) late: bool,
+    /// Why it is no group, and is decided by itself: a sentence.
+    pub(crate) alone: Option<String>,
     /// The one drawn by chance.
     pub(crate) drawn: Case,
     /// The others.
-    pub(crate) others: Vec<Link>,
+    pub(crate) others: Vec<Other>,
     /// None where they are closed.
     pub(crate) decide: Option<Decide>,
+}
+
+/// One of a group, so far that somebody sees whether it is like the others.
+#[derive(Clone)]
+pub(crate) struct Other {
+    pub(crate) href: String,
+    pub(crate) name: String,
+    pub(crate) opened: When,
+    pub(crate) patient: String,
+    pub(crate) said: Option<String>,
+    pub(crate) read: Vec<Coded>,
 }
 
 fn view(voice: &Voice) -> Emergencies {
@@ -54,15 +67,23 @@ fn view(voice: &Voice) -> Emergencies {
         count,
         due: when("2026-03-02T17:00:00Z", "2 March"),
         late,
+        alone: None,
         drawn: case(voice),
         others: (1..count)
-            .map(|number| Link {
+            .map(|number| Other {
                 href: "/emergency/0198c0de".to_owned(),
-                label: format!("MR ..44{number:02}, {}, 27 February", voice.unit),
+                name: voice.other.to_owned(),
+                opened: when("2026-02-27T02:10:00Z", "27 February, 02:10"),
+                patient: format!("chart ..44{number:02}"),
+                said: (number % 2 == 1).then(|| voice.said.to_owned()),
+                read: if number % 3 == 0 { Vec::new() } else { vec![coded("allergies", "allergies")] },
             })
             .collect(),
         decide: Some(decide(count)),
     };
+    let mut alone = group("g0", 1, false);
+    alone.alone = Some("Protected information was asked for too, so that it is decided by itself.".to_owned());
+    alone.drawn.question = Some(question(voice, false));
     Emergencies {
         frame: officer(voice, Some(Area::Emergency)),
         csrf: CSRF.to_owned(),
@@ -71,7 +92,7 @@ fn view(voice: &Voice) -> Emergencies {
         state: pick(&[("open", "to review"), ("asked", "reader asked"), ("closed", "closed")], "open"),
         open: 17,
         oldest: "6 days".to_owned(),
-        groups: vec![group("g1", 14, true), group("g2", 1, false)],
+        groups: vec![alone, group("g1", 14, true), group("g2", 1, false)],
         export: "/emergency.csv".to_owned(),
     }
 }

@@ -34,6 +34,10 @@ pub(crate) struct Case {
     pub(crate) not_given: bool,
     /// When he confirmed that he needs what is specially protected too.
     pub(crate) protected: Option<When>,
+    /// What he was asked.
+    pub(crate) question: Option<Question>,
+    /// Of whom it is asked who else opened the chart: the id of the review. None: it is not for who reads the page.
+    pub(crate) chart: Option<String>,
     /// What he did next, and his relation before and after: sentences.
     pub(crate) next: Vec<(When, String)>,
     /// Kinds read that the reason explains, and those that it does not.
@@ -47,6 +51,24 @@ pub(crate) struct Case {
     pub(crate) flags: Vec<Mark>,
     pub(crate) due: When,
     pub(crate) state: Mark,
+}
+
+impl Case {
+    /// Whether the answer is all that the reader has said.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.question.as_ref().is_some_and(|question| question.answer.is_some())
+    }
+}
+
+/// What the reader was asked, and what came of it.
+#[derive(Clone)]
+pub(crate) struct Question {
+    pub(crate) at: When,
+    pub(crate) by: String,
+    /// Empty where nothing was typed.
+    pub(crate) words: String,
+    /// When the reader answered, and what; none: no answer came yet.
+    pub(crate) answer: Option<(When, String)>,
 }
 
 /// The field `decision` (`justified`, `not`, `ask`), sent by its button, and the field `note`.
@@ -64,13 +86,15 @@ pub(crate) fn case(voice: &Voice) -> Case {
     Case {
         href: "/emergency/0198c0de".to_owned(),
         person: voice.second(),
-        patient: format!("MR ..4471, {}", voice.unit),
+        patient: "chart ..4471".to_owned(),
         opened: when("2026-02-27T02:10:00Z", "27 February, 02:10"),
         length: "38 minutes".to_owned(),
         reason: coded("unresponsive, no history at hand", "BTG-02"),
         said: Some(voice.said.to_owned()),
         not_given: true,
         protected: Some(when("2026-02-27T02:12:00Z", "02:12")),
+        question: None,
+        chart: Some("0198c0de".to_owned()),
         next: vec![
             (when("2026-02-27T02:05:00Z", "02:05"), "The patient came on the track board.".to_owned()),
             (when("2026-02-27T02:24:00Z", "02:24"), "Ordered a head CT, 14 minutes after opening.".to_owned()),
@@ -87,6 +111,15 @@ pub(crate) fn case(voice: &Voice) -> Case {
         flags: vec![Mark::wait("A colleague")],
         due: when("2026-03-02T17:00:00Z", "2 March, 17:00"),
         state: ReviewState::Open.mark(),
+    }
+}
+
+pub(crate) fn question(voice: &Voice, is_answered: bool) -> Question {
+    Question {
+        at: when("2026-02-27T09:00:00Z", "27 February, 09:00"),
+        by: voice.other.to_owned(),
+        words: voice.said.to_owned(),
+        answer: is_answered.then(|| (when("2026-02-27T19:00:00Z", "27 February, 19:00"), voice.said.to_owned())),
     }
 }
 
@@ -125,6 +158,10 @@ fn view(voice: &Voice) -> EmergencyCase {
 
 pub(crate) fn samples() -> Vec<Sample> {
     let mut samples: Vec<Sample> = VOICES.iter().map(|voice| sample(voice.name, &view(voice))).collect();
+    let mut page = view(&PLAIN);
+    page.case.question = Some(question(&PLAIN, true));
+    page.case.said = None;
+    samples.push(sample("answered", &page));
     let mut page = view(&PLAIN);
     page.failed = Some("Nothing was decided.".to_owned());
     page.decide = Some(Decide { note: wrong("ok", "Say in a sentence what it rests on."), ..decide(1) });

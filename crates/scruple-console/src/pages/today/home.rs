@@ -19,12 +19,18 @@ pub(crate) struct Today {
     pub(crate) enrolments: Option<Vec<EnrolmentRow>>,
     /// Questions about his work that wait for an answer.
     pub(crate) asked: Vec<AskedRow>,
+    /// Questions about charts that he opened in an emergency.
+    pub(crate) questions: Vec<QuestionRow>,
     /// Sentences that he owes, the one due next first.
     pub(crate) sentences: Vec<SentenceRow>,
+    /// So many more do not stand here.
+    pub(crate) sentences_more: usize,
     /// Of the privacy office: what of the last week was enforced, watched, unseen.
     pub(crate) watched: Option<Watched>,
     pub(crate) mine: Vec<RequestRow>,
     pub(crate) ending: Vec<EndingRow>,
+    /// So many more do not stand here.
+    pub(crate) ending_more: usize,
 }
 
 /// What a number counts.
@@ -68,7 +74,7 @@ pub(crate) struct Count {
 pub(crate) struct EmergencyRow {
     pub(crate) href: String,
     pub(crate) person: Person,
-    /// `MR ..4471, 4 West`.
+    /// `chart ..4471`.
     pub(crate) patient: String,
     pub(crate) reason: Coded,
     pub(crate) opened: When,
@@ -83,10 +89,25 @@ pub(crate) struct AskedRow {
     pub(crate) day: When,
 }
 
+/// What the privacy office asks about a chart that he opened in an emergency.
+#[derive(Clone)]
+pub(crate) struct QuestionRow {
+    pub(crate) href: String,
+    /// `chart ..4471`.
+    pub(crate) patient: String,
+    pub(crate) opened: When,
+    pub(crate) asked: When,
+    /// Empty where nothing was typed.
+    pub(crate) words: String,
+}
+
 /// A sentence that an emergency still needs.
 #[derive(Clone)]
 pub(crate) struct SentenceRow {
     pub(crate) href: String,
+    /// `chart ..4471`.
+    pub(crate) patient: String,
+    pub(crate) reason: Coded,
     pub(crate) opened: When,
     pub(crate) due: When,
     /// The shift is over without it.
@@ -131,7 +152,7 @@ fn view(voice: &Voice) -> Today {
     let emergency = |state: ReviewState| EmergencyRow {
         href: "/emergency/0198c0de".to_owned(),
         person: voice.second(),
-        patient: format!("MR ..4471, {}", voice.unit),
+        patient: "chart ..4471".to_owned(),
         reason: coded("unresponsive, no history at hand", "BTG-02"),
         opened: when("2026-02-27T02:10:00Z", "27 February, 02:10"),
         due: when("2026-03-02T17:00:00Z", "2 March"),
@@ -139,6 +160,8 @@ fn view(voice: &Voice) -> Today {
     };
     let sentence = |clock: &str, late| SentenceRow {
         href: "/emergency/0198c0de/tell".to_owned(),
+        patient: "chart ..4471".to_owned(),
+        reason: coded("unresponsive, no history at hand", "BTG-02"),
         opened: when("2026-03-01T07:10:00Z", clock),
         due: when("2026-03-01T19:10:00Z", "19:10"),
         late,
@@ -171,7 +194,15 @@ fn view(voice: &Voice) -> Today {
             href: "/cases/0198c0de/answer".to_owned(),
             day: when("2026-02-27T00:00:00Z", "27 February"),
         }],
+        questions: vec![QuestionRow {
+            href: "/emergency/0198c0de/tell".to_owned(),
+            patient: "chart ..4471".to_owned(),
+            opened: when("2026-02-27T02:10:00Z", "27 February, 02:10"),
+            asked: when("2026-02-27T09:00:00Z", "27 February, 09:00"),
+            words: voice.said.to_owned(),
+        }],
         sentences: vec![sentence("07:10", false), sentence("19:20", true)],
+        sentences_more: 3,
         watched: Some(Watched {
             enforced: 48_210,
             watched: 1_302,
@@ -184,6 +215,7 @@ fn view(voice: &Voice) -> Today {
             until: when("2026-03-01T19:00:00Z", "19:00"),
             left: "in 11 hours".to_owned(),
         }],
+        ending_more: 4,
     }
 }
 
@@ -194,10 +226,13 @@ pub(crate) fn samples() -> Vec<Sample> {
         emergencies: Some(Vec::new()),
         enrolments: Some(Vec::new()),
         asked: Vec::new(),
+        questions: Vec::new(),
         sentences: Vec::new(),
+        sentences_more: 0,
         watched: Some(Watched { enforced: 0, watched: 0, unseen: Vec::new() }),
         mine: Vec::new(),
         ending: Vec::new(),
+        ending_more: 0,
         ..view(&PLAIN)
     };
     samples.push(sample("nothing waits", &nothing));
@@ -211,7 +246,15 @@ pub(crate) fn samples() -> Vec<Sample> {
         ..view(&PLAIN)
     };
     samples.push(sample("a nurse", &page));
-    let page = Today { asked: Vec::new(), sentences: Vec::new(), mine: Vec::new(), ending: Vec::new(), ..page };
+    let page = Today {
+        frame: page.frame,
+        counts: None,
+        decide: None,
+        emergencies: None,
+        enrolments: None,
+        watched: None,
+        ..nothing
+    };
     samples.push(sample("a nurse, nothing", &page));
     samples
 }

@@ -106,7 +106,7 @@ async fn build_ask(site: &Site, signed: &Signed, typed: &Typed, query: &str) -> 
     for question in list_questions(&mut tx, None).await?.into_iter().take(BEFORE_MAX) {
         before.push(AskedBefore {
             href: format!("/charts/{}", question.id),
-            patient: said::last_four(name_of_key(question.patient.expose())),
+            patient: said::chart_of_key(question.patient.expose()),
             from: when(question.from),
             until: when(question.until),
             cause: words::cause(question.cause).to_owned(),
@@ -202,6 +202,17 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         cause: text("cause"),
         ..Typed::default()
     };
+    // Of a review it is asked by the review: its page knows the chart by the end of a number alone.
+    if let Some(review) = id(form.text("review")) {
+        match signed.viewer.review(&site.parts.store, &*site.pack(), review).await {
+            Ok(Some((_, elevation))) => typed.patient = elevation.held.patient.id().to_owned(),
+            Ok(None) => return unknown(signed.frame(&site, Some(Area::Charts))),
+            Err(error) => {
+                tracing::error!(error = %error, "the chart of a review cannot be asked about");
+                return broken(signed.frame(&site, Some(Area::Charts)));
+            }
+        }
+    }
     let period = match period(&typed, site.now()) {
         Ok(period) => period,
         Err(wrong) => {
@@ -305,7 +316,11 @@ async fn show(
         let Some(id) = id(question) else { return Ok(None) };
         let (store, pack) = (&site.parts.store, site.pack());
         let Some(found) = signed.viewer.question(store, &*pack, id).await? else { return Ok(None) };
-        let patient = whose(site, signed, &found).await;
+        let mut patient = whose(site, signed, &found).await;
+        if let Some(id) = found.patient.expose().strip_prefix("Patient/") {
+            // As other pages name the chart, beside the number that was typed.
+            patient.number = format!("{}, {}", patient.number, said::chart(id));
+        }
         match told(site, signed, question).await? {
             Some(told) => build(site, signed, told, patient, (query, failed)).await.map(Some),
             None => Ok(None),

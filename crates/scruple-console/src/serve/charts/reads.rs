@@ -174,7 +174,7 @@ async fn build(
         ReadRow {
             at: when(one.at),
             what,
-            patient: said::last_four(one.patient.expose().trim_start_matches("Patient/")),
+            patient: said::chart_of_key(one.patient.expose()),
             entry: one.entry.map(|entry| format!("entry {entry} of the ledger")).unwrap_or_default(),
         }
     };

@@ -4,13 +4,13 @@ use crate::support::{TestDb, at, with_db};
 use scruple_core::{Id, Phi};
 use scruple_flow::measure::EmergencyFact;
 use scruple_flow::{
-    DeclaredReason, Elevation, EmergencyReason, EmergencyReview, Finding, NewElevation, ReviewState, Reviewer,
-    Revocation, Verdict,
+    DeclaredReason, Elevation, EmergencyReason, EmergencyReview, Finding, NewElevation, ReaderAsked, ReviewState,
+    Reviewer, Revocation, Verdict,
 };
 use scruple_store::{
     ElevationFilter, NewReview, Person, StoreError, Subject, count_elevations, emergencies_between, end_elevation,
     find_review, insert_elevation, insert_review, list_closed_reviews, list_elevations_by_end,
-    list_elevations_by_start, list_open_reviews, list_open_reviews_after, update_review,
+    list_elevations_by_start, list_open_reviews, list_open_reviews_after, list_open_reviews_of, update_review,
 };
 
 const WORDS: &str = "Resuscitation in room four, allergies were needed";
@@ -44,11 +44,22 @@ async fn a_review_goes_its_way_and_no_other() {
         let open = opened(db, people[0], 50).await;
         assert_eq!((open.state.code(), open.version, open.account.is_none()), ("open", 1, true));
         assert_eq!(find_review(&mut db.read().await, db.id()).await.unwrap(), None);
-        let asked = open.ask(reviewer, at(5)).unwrap();
+        let asked = open.ask(reviewer, Phi::new("Why was room-nine asked about?".to_owned()), at(5)).unwrap();
         changed(db, &asked, 1).await.unwrap();
-        let told = found(db, asked.id).await.tell(people[0], Phi::new(WORDS.to_owned()), None).unwrap();
+        assert_eq!(found(db, asked.id).await, EmergencyReview { version: 2, ..asked.clone() });
+        // The reader is not asked by himself, and is not answered before he was asked.
+        let question = asked.asked.clone().unwrap();
+        for wrong in [
+            ReaderAsked { by: people[0], ..question.clone() },
+            ReaderAsked { answered_at: Some(at(4)), ..question.clone() },
+        ] {
+            let refused = changed(db, &EmergencyReview { asked: Some(wrong), ..asked.clone() }, 2).await;
+            assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+        }
+        let told = found(db, asked.id).await.tell(people[0], Phi::new(WORDS.to_owned()), None, at(6)).unwrap();
         changed(db, &told, 2).await.unwrap();
         let told = found(db, told.id).await;
+        assert_eq!(told.asked, Some(ReaderAsked { answered_at: Some(at(6)), ..question }));
         assert_eq!(told.account.as_ref().map(|text| text.expose().as_str()), Some(WORDS));
         let late = changed(db, &told, 1).await;
         assert!(matches!(late, Err(StoreError::RowsAffected { .. })), "{late:?}");
@@ -65,7 +76,7 @@ async fn a_review_goes_its_way_and_no_other() {
             let refused = changed(db, &EmergencyReview { state, ..last.clone() }, 4).await;
             assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
         }
-        for needle in ["Resuscitation in room", "allergies were needed"] {
+        for needle in ["Resuscitation in room", "allergies were needed", "room-nine"] {
             assert!(!db.holds(needle.as_bytes()).await, "{needle}");
         }
     })
@@ -82,6 +93,10 @@ async fn what_is_due_first_stands_first_until_it_is_closed() {
             list_open_reviews(&mut db.read().await).await.unwrap().iter().map(|review| review.id).collect()
         };
         assert_eq!(open().await, [sooner.id, later.id]);
+        for (reader, own) in [(people[0], vec![later.clone()]), (people[1], vec![sooner.clone()]), (people[2], vec![])]
+        {
+            assert_eq!(list_open_reviews_of(&mut db.read().await, reader).await.unwrap(), own);
+        }
         let after = async |spot| -> Vec<Id<EmergencyReview>> {
             list_open_reviews_after(&mut db.read().await, spot).await.unwrap().iter().map(|review| review.id).collect()
         };
@@ -117,7 +132,7 @@ async fn what_is_closed_and_what_is_counted_are_the_rows_of_the_period() {
         assert_eq!(facts[0].patient, facts[1].patient, "the same patient");
         assert_eq!(emergencies_between(&mut tx, at(1), at(99)).await.unwrap(), []);
         drop(tx);
-        changed(db, &second.ask(reviewer, at(10)).unwrap(), 1).await.unwrap();
+        changed(db, &second.ask(reviewer, Phi::new(String::new()), at(10)).unwrap(), 1).await.unwrap();
     })
     .await;
 }
