@@ -262,6 +262,8 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/requests/{id}/refuse", Asks::Act(Act::Decide)),
     ("GET", "/requests/{id}/withdraw", Asks::Act(Act::Ask)),
     ("POST", "/requests/{id}/withdraw", Asks::Act(Act::Ask)),
+    ("GET", "/requests/{id}/end", Asks::Act(Act::Ask)),
+    ("POST", "/requests/{id}/end", Asks::Act(Act::Ask)),
     ("GET", "/tasks", Asks::Act(Act::Ask)),
     ("GET", "/tasks/ask", Asks::Act(Act::Ask)),
     ("POST", "/tasks/ask", Asks::Act(Act::Ask)),
@@ -412,6 +414,7 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/deputies/{id}/accept", post(deputies::accept))
         .route("/deputies/{id}/end", post(deputies::end))
         .route("/requests/{id}/withdraw", get(requests::confirm_withdraw).post(requests::withdraw))
+        .route("/requests/{id}/end", get(requests::confirm_end).post(requests::end))
         .route("/tasks", get(tasks::list))
         .route("/tasks/ask", get(task_ask::ask).post(task_ask::submit))
         .route("/tasks/reads", get(reads::list))

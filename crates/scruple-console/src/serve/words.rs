@@ -383,11 +383,11 @@ pub(crate) const fn weak(error: WeakReason) -> &'static str {
 }
 
 pub(crate) fn field(value: &str) -> Field {
-    Field { value: value.to_owned(), error: None }
+    Field { value: value.to_owned(), ..Field::default() }
 }
 
 pub(crate) fn wrong(value: &str, error: &str) -> Field {
-    Field { value: value.to_owned(), error: Some(error.to_owned()) }
+    Field { value: value.to_owned(), error: Some(error.to_owned()), ..Field::default() }
 }
 
 /// Options, of which one may be chosen.
@@ -397,7 +397,7 @@ pub(crate) fn pick<V: AsRef<str>, L: AsRef<str>>(choices: &[(V, L)], chosen: &st
         label: label.as_ref().to_owned(),
         chosen: value.as_ref() == chosen,
     };
-    Pick { choices: choices.iter().map(one).collect(), error: None }
+    Pick { choices: choices.iter().map(one).collect(), ..Pick::default() }
 }
 
 /// `..4471`: so much of a record number is shown to who decides.

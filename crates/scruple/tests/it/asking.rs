@@ -1,0 +1,89 @@
+//! What somebody who asks, and somebody who decides, reads on the pages of the console afterwards.
+
+use crate::history::{demo, page};
+use crate::node::Node;
+use crate::rest::acknowledged;
+use crate::routes::{enrolled, goes_to, send};
+use crate::support::World;
+use scruple_policy::ReminderOf;
+
+/// A request for one chart of a nurse; where it stands.
+fn asked(node: &Node, nurse: &str, reason: &str) -> String {
+    let fields = format!(
+        "role=nurse&task=cover&kind=labs&patients=numbers&numbers=MR-4471&until=shift&reason={reason}&acknowledged={}",
+        acknowledged("nurse", ReminderOf::Patients)
+    );
+    goes_to(&send(node, "/ask", nurse, &fields)).split('?').next().unwrap().to_owned()
+}
+
+#[test]
+fn what_was_ended_early_is_said_on_its_request_in_the_lists_and_on_today() {
+    let world = World::new();
+    let (mut node, line) = demo(&world);
+    let megan = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let mara = enrolled(&node, &line, "mara.keller", "manager").cookie;
+    let ines = enrolled(&node, &line, "ines.vogt", "privacy_officer").cookie;
+    let there = asked(&node, &megan, "Float+pool+until+the+roster+comes");
+    goes_to(&send(&node, &format!("{there}/approve"), &mara, "version=1&kind=labs"));
+    let text = |path: &str, who: &str| page(&node, path, who).is(200).text();
+    assert!(text(&there, &megan).contains("</span>Active</span>"));
+    assert!(text("/", &megan).contains(&there), "the answer stands on Today");
+    // Who agreed to it, who has it, and who oversees access may end it, on its own page.
+    let end = format!("{there}/end");
+    for who in [&megan, &mara, &ines] {
+        assert!(text(&there, who).contains(&end));
+    }
+    assert!(text(&end, &ines).contains("Removes 1 right."));
+    goes_to(&send(&node, &end, &ines, "go=1"));
+    for who in [&megan, &mara, &ines] {
+        let shown = text(&there, who);
+        assert!(shown.contains("</span>Ended early</span>") && shown.contains("Ines Vogt ended it."), "{shown}");
+        assert!(!shown.contains("</span>Active</span>") && !shown.contains("it ends by itself"), "{shown}");
+        assert!(!shown.contains(&end), "nothing is left to end: {shown}");
+    }
+    assert_eq!(page(&node, &end, &ines).status, 404);
+    // The lists: one's own, what one has decided, everybody's by state.
+    for (path, who) in [
+        ("/requests?whose=mine", &megan),
+        ("/requests?whose=decided", &mara),
+        ("/requests?whose=all", &ines),
+        ("/requests?whose=all&state=over", &ines),
+        ("/", &megan),
+    ] {
+        let shown = text(path, who);
+        assert!(shown.contains(&there) && shown.contains("</span>Ended early</span>"), "{path}: {shown}");
+    }
+    for state in ["active", "waiting", "refused"] {
+        assert!(!text(&format!("/requests?whose=all&state={state}"), &ines).contains(&there), "{state}");
+    }
+    // Whoever decides the next one reads how the last one ended.
+    let next = asked(&node, &megan, "Cover+for+the+night+shift+on+4+West");
+    let shown = text(&next, &mara);
+    assert!(shown.contains("</span>Ended early</span>") && !shown.contains("</span>Active</span>"), "{shown}");
+    node.stops();
+}
+
+#[test]
+fn a_refusal_names_its_ground_and_whoever_asked_reads_it_on_today() {
+    let world = World::new();
+    let (mut node, line) = demo(&world);
+    let megan = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let mara = enrolled(&node, &line, "mara.keller", "manager").cookie;
+    let there = asked(&node, &megan, "Float+pool+until+the+roster+comes");
+    let refuse = |fields: &str| send(&node, &format!("{there}/refuse"), &mara, &format!("version=1&{fields}"));
+    let without = refuse("ground=&reason=The+ward+has+its+own+nurse+tonight");
+    assert_eq!(without.status, 422);
+    let shown = without.text();
+    assert!(shown.contains("Choose a ground.") && shown.contains("The ward has its own nurse tonight"), "{shown}");
+    let short = refuse("ground=other&reason=no");
+    assert_eq!(short.status, 422);
+    let shown = short.text();
+    assert!(shown.contains("value=\"other\" selected") && shown.contains("three words are too few"), "{shown}");
+    goes_to(&refuse("ground=other&reason=The+ward+has+its+own+nurse+tonight"));
+    let read = page(&node, &there, &megan).is(200).text();
+    assert!(read.contains("Somebody else should do it. The ward has its own nurse tonight"), "{read}");
+    let today = page(&node, "/", &megan).is(200).text();
+    assert!(today.contains(&there) && today.contains("</span>Refused</span>"), "{today}");
+    assert!(page(&node, "/requests?whose=decided", &mara).is(200).text().contains(&there));
+    node.stops();
+}
