@@ -279,6 +279,7 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/requests/{id}/extend", Asks::Act(Act::Ask)),
     ("GET", "/door", Asks::Act(Act::Ask)),
     ("POST", "/door", Asks::Act(Act::Ask)),
+    ("POST", "/door/ask", Asks::Act(Act::Ask)),
     ("POST", "/door/care", Asks::Act(Act::Declare)),
     ("POST", "/door/emergency", Asks::Act(Act::Emergency)),
     ("GET", "/emergency", Asks::Act(Act::Reviews)),
@@ -427,6 +428,7 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/tasks/{id}/unmask", post(tasks::unmask))
         .route("/tasks/{id}/end", post(tasks::end))
         .route("/door", get(door::find).post(door::show))
+        .route("/door/ask", post(door::ask))
         .route("/door/care", post(door::care))
         .route("/door/emergency", post(door::emergency))
         .route("/emergency", get(emergency::list))

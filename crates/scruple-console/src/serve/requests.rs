@@ -1,6 +1,7 @@
 //! Asking for access, and deciding on it.
 
 mod export;
+mod gaps;
 mod longer;
 mod standing;
 
@@ -20,12 +21,13 @@ use crate::words::{Area, Mark, RequestState as StateMark};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use gaps::Gaps;
 use scruple_app::{
-    Ask, Change, Changed, DeskError, NOT_SHOWN, Narrower, Opened, Rules as _, change_of, open_projects, opened_by,
+    Ask, Change, Changed, DeskError, NOT_SHOWN, Narrower, Opened, Rules, change_of, open_projects, opened_by,
 };
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
-    AccessRequest, KindCode, Kinds, PatientRef, Person, ProjectError, RequestError, RequestState, RequestTask, RoleCode,
+    AccessRequest, KindCode, Kinds, Person, ProjectError, RequestError, RequestState, RequestTask, RoleCode,
 };
 use scruple_policy::{Act, ActScope, Pack};
 use scruple_store::limits::PAGE_ROWS_MAX;
@@ -642,9 +644,17 @@ pub(super) async fn ask(State(site): State<Arc<Site>>, signed: Signed, RawQuery(
     asking(&site, &signed, &Typed { subject, ..Typed::default() }, StatusCode::OK, None).await
 }
 
+/// The form for one chart whose number was typed before: it stands in no address.
+pub(super) async fn ask_about(site: &Site, signed: &Signed, number: &str) -> Response {
+    let typed = Typed { patients: "numbers".to_owned(), numbers: number.to_owned(), ..Typed::default() };
+    asking(site, signed, &typed, StatusCode::OK, None).await
+}
+
 /// What was typed.
 #[derive(Default)]
 struct Typed {
+    /// It was sent: what it lacks is said.
+    sent: bool,
     subject: Option<Id<Person>>,
     role: String,
     purpose: String,
@@ -699,6 +709,11 @@ async fn build_ask(
         let held = if subject.is_none() && signed.roles.contains(&role) { " (yours)" } else { "" };
         roles.push((role.to_string(), format!("{}{held}", words::role(&pack, &role))));
     }
+    let gaps = if typed.sent { Gaps::of(typed) } else { Gaps::default() };
+    // Who has one role alone means that one.
+    let only = signed.roles.first().filter(|_| !typed.sent && subject.is_none() && signed.roles.len() == 1);
+    let only = only.filter(|role| Rules::approval(&*pack, role, Some(&Kinds::Whole)).is_some());
+    let chosen_role = only.map_or_else(|| typed.role.clone(), ToString::to_string);
     let mut purposes = vec![(String::new(), "those of the role".to_owned())];
     purposes.extend(
         pack.purposes
@@ -708,30 +723,12 @@ async fn build_ask(
     );
     let reason = match failed {
         Some(DeskError::Request(RequestError::Reason(weak))) => words::wrong(&typed.reason, words::weak(*weak)),
-        _ => words::field(&typed.reason),
+        _ => gaps.reason.map_or_else(|| words::field(&typed.reason), |said| words::wrong(&typed.reason, said)),
     };
     let numbers = match failed {
-        Some(DeskError::Unknown) => {
-            words::wrong(&typed.numbers, "One record number a line: letters, digits, `-` and `.`.")
-        }
         Some(DeskError::RoleNotHeld) => words::wrong(&typed.numbers, &words::sentence(&DeskError::RoleNotHeld)),
-        _ => words::field(&typed.numbers),
+        _ => gaps.numbers.map_or_else(|| words::field(&typed.numbers), |said| words::wrong(&typed.numbers, said)),
     };
-    let mut presets: Vec<(&str, &str)> = PRESETS.iter().map(|(code, label, _)| (*code, *label)).collect();
-    presets.push(("month", "30 days"));
-    let mut until = words::pick(&presets, if typed.until.is_empty() { "shift" } else { &typed.until });
-    if let Some(error @ DeskError::Request(RequestError::TooLong { .. } | RequestError::Over)) = failed {
-        until.error = Some(words::sentence(error));
-    }
-    let patients = [
-        ("numbers", "These patients, in a role that is mine"),
-        ("related", "Everyone to whom the role relates me: the role itself"),
-    ];
-    let chosen = if typed.patients.is_empty() { "numbers" } else { &typed.patients };
-    let mut role = words::pick(&roles, &typed.role);
-    if let Some(error @ DeskError::NotAllowed) = failed {
-        role.error = Some(words::sentence(error));
-    }
     // For somebody else it is not told here which roles he holds.
     let all = pack.roles.values().filter(|role| subject.is_some() && !role.is_profile);
     let opening: BTreeSet<RoleCode> = if subject.is_some() {
@@ -739,15 +736,33 @@ async fn build_ask(
     } else {
         signed.roles.iter().cloned().collect()
     };
+    let longest = longest(&pack, &opening, &roles);
+    let presets = longest.presets();
+    let mut until = words::pick(&presets, if typed.until.is_empty() { "shift" } else { &typed.until });
+    if let Some(error @ DeskError::Request(RequestError::TooLong { .. } | RequestError::Over)) = failed {
+        until.error = Some(words::sentence(error));
+    }
+    until.error = until.error.or_else(|| gaps.until.map(str::to_owned));
+    let patients = [
+        ("numbers", "These patients, in a role that is mine"),
+        ("related", "Everyone to whom the role relates me: the role itself"),
+    ];
+    let chosen = if typed.patients.is_empty() { "numbers" } else { &typed.patients };
+    let mut role = words::pick(&roles, &chosen_role).required();
+    role.error = gaps.role.map(str::to_owned);
+    if let Some(error @ DeskError::NotAllowed) = failed {
+        role.error = Some(words::sentence(error));
+    }
     let kinds_error = match failed {
         Some(
             error @ DeskError::Request(
                 RequestError::NoKinds | RequestError::KindsNotOfRole | RequestError::KindsOfNobody,
             ),
         ) => Some(words::sentence(error)),
-        _ => None,
+        _ => gaps.kinds.map(str::to_owned),
     };
-    let mut task = kinds::tasks(&typed.task);
+    let mut task = kinds::tasks(&typed.task).required();
+    task.error = gaps.task.map(str::to_owned);
     if let Some(error @ DeskError::Request(RequestError::NoTask)) = failed {
         task.error = Some(words::sentence(error));
     }
@@ -766,25 +781,68 @@ async fn build_ask(
             source: "45 CFR 164.502(b), 164.514(d)".to_owned(),
         },
         form: AskForm {
-            failed: failed.map(words::sentence),
+            failed: failed.map(words::sentence).or_else(|| {
+                (!gaps.is_empty()).then(|| "Nothing was sent. What is missing is named at its place.".to_owned())
+            }),
             role,
             kinds: kinds::groups(&pack, opening.iter(), &typed.kinds),
             kinds_error,
             purpose: words::pick(&purposes, &typed.purpose),
-            patients: words::pick(&patients, chosen),
+            patients: Pick { error: gaps.patients.map(str::to_owned), ..words::pick(&patients, chosen) },
             numbers,
             numbers_max: scruple_flow::limits::REQUEST_PATIENTS_MAX,
             until,
             from_at: words::field(""),
             until_at: words::field(""),
             longest: "what the policy allows".to_owned(),
+            until_hint: longest.hint(),
             task,
-            reason,
+            reason: reason.required(),
             ticket: words::field(&typed.ticket),
             project: project(site, typed, failed).await?,
             reading: longer::reading(&pack, &typed.role, typed.patients == "numbers", &typed.acknowledged),
         },
     }))
+}
+
+/// The longest that is given, in hours.
+#[derive(Clone, Copy)]
+struct Longest {
+    /// For the charts of single patients.
+    charts: i64,
+    /// For a role itself.
+    roles: i64,
+}
+
+/// What the policy gives at most of what could be asked for: charts in one of these roles, or one of those.
+fn longest(pack: &Pack, opening: &BTreeSet<RoleCode>, askable: &[(String, String)]) -> Longest {
+    let hours = |role: &RoleCode, kinds: Option<&Kinds>| Rules::approval(pack, role, kinds).map(|rule| rule.hours_max);
+    let roles = askable.iter().filter_map(|(code, _)| code.parse::<RoleCode>().ok());
+    Longest {
+        charts: opening.iter().filter_map(|role| hours(role, Some(&Kinds::Whole))).max().unwrap_or(0),
+        roles: roles.filter_map(|role| hours(&role, None)).max().unwrap_or(0),
+    }
+}
+
+impl Longest {
+    /// The options of a time, without those that nobody is given.
+    fn presets(self) -> Vec<(&'static str, String)> {
+        let all = PRESETS.into_iter().chain([("month", "30 days", 30 * 24)]);
+        let given = all.filter(|(.., hours)| *hours <= self.charts.max(self.roles));
+        given
+            .map(|(code, label, hours)| {
+                let is_of_role = self.charts > 0 && hours > self.charts;
+                (code, if is_of_role { format!("{label}, for a role alone") } else { label.to_owned() })
+            })
+            .collect()
+    }
+
+    fn hint(self) -> String {
+        match self.charts {
+            0 => String::new(),
+            hours => format!("The charts of single patients: {} at most.", words::length(hours.saturating_mul(HOUR))),
+        }
+    }
 }
 
 /// The projects that it can be for.
@@ -801,6 +859,7 @@ async fn project(site: &Site, typed: &Typed, failed: Option<&DeskError>) -> Resu
 
 pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
     let typed = Typed {
+        sent: true,
         subject: id(form.text("subject")),
         role: form.text("role").to_owned(),
         purpose: form.text("purpose").to_owned(),
@@ -818,14 +877,15 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         site.refused("/ask", error.code(), Some(signed.person())).await;
         asking(&site, &signed, &typed, StatusCode::UNPROCESSABLE_ENTITY, Some(&error)).await
     };
+    if !Gaps::of(&typed).is_empty() {
+        site.refused("/ask", "form_incomplete", Some(signed.person())).await;
+        return asking(&site, &signed, &typed, StatusCode::UNPROCESSABLE_ENTITY, None).await;
+    }
     let Ok(role) = typed.role.parse::<RoleCode>() else { return again(DeskError::NotAllowed).await };
     let is_of_patients = typed.patients == "numbers";
-    let numbers = typed.numbers.split(['\n', ',', ';']).map(str::trim).filter(|number| !number.is_empty());
-    let patients: Result<BTreeSet<PatientRef>, _> = numbers.map(str::parse).collect();
-    let patients = match patients {
-        Ok(patients) if is_of_patients && !patients.is_empty() => patients,
-        Ok(_) if !is_of_patients => BTreeSet::new(),
-        _ => return again(DeskError::Unknown).await,
+    let patients = match gaps::numbers(&typed.numbers) {
+        Ok(patients) if is_of_patients => patients,
+        _ => BTreeSet::new(),
     };
     let kinds = if !is_of_patients {
         None
@@ -835,8 +895,7 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         let codes: Result<BTreeSet<KindCode>, _> = typed.kinds.iter().map(|code| code.parse()).collect();
         codes.ok().and_then(Kinds::named)
     };
-    let hours = PRESETS.iter().find(|(code, ..)| *code == typed.until).map(|(.., hours)| *hours);
-    let hours = hours.or((typed.until == "month").then_some(30 * 24)).unwrap_or(0);
+    let hours = gaps::hours(&typed.until).unwrap_or(0);
     let ask = Ask {
         person: typed.subject,
         role,

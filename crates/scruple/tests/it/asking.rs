@@ -87,3 +87,63 @@ fn a_refusal_names_its_ground_and_whoever_asked_reads_it_on_today() {
     assert!(page(&node, "/requests?whose=decided", &mara).is(200).text().contains(&there));
     node.stops();
 }
+
+#[test]
+fn what_was_left_open_is_said_beside_its_field_and_what_was_typed_stays() {
+    let world = World::new();
+    let (mut node, line) = demo(&world);
+    let megan = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let mara = enrolled(&node, &line, "mara.keller", "manager").cookie;
+    let again = |path: &str, who: &str, fields: &str, said: &[&str]| {
+        let answer = send(&node, path, who, fields);
+        assert_eq!(answer.status, 422, "{path}: {}", answer.text());
+        let text = answer.text();
+        for words in said {
+            assert!(text.contains(words), "{path}: `{words}` is not in {text}");
+        }
+        text
+    };
+    // No reason ticked at the door: the doors again, with the number in the form.
+    let doors = again("/door/care", &megan, "about=MR-4471", &["Choose why it is not in the system.", "MR-4471"]);
+    assert!(doors.contains("It is an emergency") && !doors.contains("The policy does not give this"), "{doors}");
+    // Nothing chosen on the form for access: all of it is named at once.
+    let form = again(
+        "/ask",
+        &megan,
+        "patients=numbers&ticket=INC-7&reason=no",
+        &[
+            "Choose a role.",
+            "Choose for what kind of task it is.",
+            "three words are too few",
+            "Choose at least one kind of information",
+            "Type the record number of each patient",
+            "Choose how long you need it.",
+            "value=\"INC-7\"",
+        ],
+    );
+    assert!(!form.contains("There is no such thing here"), "{form}");
+    again("/tasks/ask", &mara, "kind=&numbers=&reason=", &["Choose a task.", "Type the record numbers of the case"]);
+    node.stops();
+}
+
+#[test]
+fn the_door_s_number_goes_on_in_a_form_and_what_is_never_given_is_not_offered() {
+    let world = World::new();
+    let (mut node, line) = demo(&world);
+    let megan = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let doors = send(&node, "/door", &megan, "patient=MR-4471").is(200).text();
+    assert!(doors.contains("action=\"/door/ask\"") && !doors.contains("href=\"/ask"), "{doors}");
+    let form = send(&node, "/door/ask", &megan, "about=MR-4471").is(200).text();
+    assert!(form.contains(">MR-4471</textarea>"), "{form}");
+    // Her one role is chosen; charts are given for three days, a role for longer.
+    for shown in [
+        "<option value=\"nurse\" selected>",
+        "The charts of single patients: 3 days at most.",
+        "7 days, for a role alone",
+        "30 days, for a role alone",
+    ] {
+        assert!(form.contains(shown), "`{shown}` is not in {form}");
+    }
+    assert!(form.contains("24 hours</label>") && !form.contains("24 hours, for"), "{form}");
+    node.stops();
+}

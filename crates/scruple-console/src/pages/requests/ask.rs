@@ -57,6 +57,8 @@ pub(crate) struct Form {
     pub(crate) until_at: Field,
     /// `14 days`.
     pub(crate) longest: String,
+    /// What is given for less than the longest of the options; empty: nothing is.
+    pub(crate) until_hint: String,
     pub(crate) task: Pick,
     pub(crate) reason: Field,
     pub(crate) ticket: Field,
@@ -128,6 +130,7 @@ fn view(voice: &Voice) -> Ask {
             from_at: typed(""),
             until_at: typed(""),
             longest: "14 days".to_owned(),
+            until_hint: "The charts of single patients: 3 days at most.".to_owned(),
             task: pick(&[("", "choose"), ("audit", "An audit of codes"), ("denial", "A denied claim"), ("event", "A safety event")], "denial"),
             reason: typed(voice.work),
             ticket: typed("CLM-2026-0311"),
