@@ -3,7 +3,7 @@
 use crate::history::{demo, page};
 use crate::node::Node;
 use crate::rest::acknowledged;
-use crate::routes::{enrolled, goes_to, send};
+use crate::routes::{between, enrolled, goes_to, send};
 use crate::support::World;
 use scruple_policy::ReminderOf;
 
@@ -132,7 +132,7 @@ fn the_door_s_number_goes_on_in_a_form_and_what_is_never_given_is_not_offered() 
     let (mut node, line) = demo(&world);
     let megan = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
     let doors = send(&node, "/door", &megan, "patient=MR-4471").is(200).text();
-    assert!(doors.contains("action=\"/door/ask\"") && !doors.contains("href=\"/ask"), "{doors}");
+    assert!(doors.contains("action=\"/door/ask\"") && !doors.contains("href=\"/ask?"), "{doors}");
     let form = send(&node, "/door/ask", &megan, "about=MR-4471").is(200).text();
     assert!(form.contains(">MR-4471</textarea>"), "{form}");
     // Her one role is chosen; charts are given for three days, a role for longer.
@@ -145,5 +145,36 @@ fn the_door_s_number_goes_on_in_a_form_and_what_is_never_given_is_not_offered() 
         assert!(form.contains(shown), "`{shown}` is not in {form}");
     }
     assert!(form.contains("24 hours</label>") && !form.contains("24 hours, for"), "{form}");
+    node.stops();
+}
+
+#[test]
+fn a_person_s_page_says_who_agreed_and_what_is_over() {
+    let world = World::new();
+    let (mut node, line) = demo(&world);
+    let megan = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let mara = enrolled(&node, &line, "mara.keller", "manager").cookie;
+    let ines = enrolled(&node, &line, "ines.vogt", "privacy_officer").cookie;
+    let text = |path: &str, who: &str| page(&node, path, who).is(200).text();
+    let found = send(&node, "/search", &ines, "q=megan").is(200).text();
+    let person = format!("/people/{}", between(&found, "href=\"/people/", "\""));
+    assert!(!text(&person, &ines).contains("<h2>History</h2>"), "nothing of hers is over");
+    let there = asked(&node, &megan, "Float+pool+until+the+roster+comes");
+    goes_to(&send(&node, &format!("{there}/approve"), &mara, "version=1&kind=labs"));
+    let shown = text(&person, &ines);
+    assert!(shown.contains("from the request of ") && !shown.contains("from the asked"), "{shown}");
+    assert!(shown.contains("Mara Keller"), "who agreed: {shown}");
+    let mine = text("/access", &megan);
+    assert!(mine.contains("From your request; <bdi>Mara Keller</bdi> agreed"), "{mine}");
+    goes_to(&send(&node, &format!("{there}/end"), &ines, "go=1"));
+    let shown = text(&person, &ines);
+    assert!(shown.contains("<h2>History</h2>") && shown.contains("; Ines Vogt ended it."), "{shown}");
+    // What HR has not told is a dash, and said once.
+    let people = text("/people", &ines);
+    assert!(
+        people.contains("HR does not tell how the person belongs") && !people.contains("not told by HR"),
+        "{people}"
+    );
+    assert!(text("/people", &mara).contains("You have no team here yet."));
     node.stops();
 }

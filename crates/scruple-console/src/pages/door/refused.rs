@@ -81,7 +81,8 @@ fn view(voice: &Voice) -> Door {
                     ("x", if voice.name == PLAIN.name { "Another reason" } else { voice.label }),
                 ],
                 "",
-            ),
+            )
+            .required(),
             until: when("2026-03-01T19:00:00Z", "19:00"),
         }),
         emergency: Some(Emergency {

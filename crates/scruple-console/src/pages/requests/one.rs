@@ -225,8 +225,9 @@ fn deciding(voice: &Voice) -> Request {
                         ("other", "Somebody else has it already"),
                     ],
                     "",
-                ),
-                reason: typed(""),
+                )
+                .required(),
+                reason: typed("").required(),
                 open: false,
             },
         }),
