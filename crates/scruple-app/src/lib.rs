@@ -57,8 +57,9 @@ pub use access::{
 pub use bootstrap::{BootstrapError, Bootstrapped, Newcomer, bootstrap};
 pub use desk::{
     Alike, Ask, CaseAsk, CasePack, Change, Changed, ChartAsk, Declaration, Deputised, DeputyAsk, Desk, DeskError, Done,
-    Emergency, Longer, NOT_SHOWN, Narrower, PaperAsk, Papers, ProjectAsk, Rules, STEPS_MAX, TaskAsk, Trained,
-    UnmaskAsk, Who, approved_by, change_of, deputised, deputy_scope, extension_rule, open_projects, steps_for,
+    Emergency, Longer, NOT_SHOWN, Narrower, Opened, PaperAsk, Papers, ProjectAsk, Rules, STEPS_MAX, TaskAsk, Trained,
+    UnmaskAsk, Who, approved_by, change_of, deputised, deputy_scope, extension_rule, open_projects, opened_by,
+    steps_for,
 };
 pub use device::{DeviceDesk, Told};
 pub use door::{

@@ -3,13 +3,11 @@
 //! What a role sees of a synthetic record comes through the trait [`Lens`]. The pages of people make use cases of scruple-app of
 //! what is sent, and pages of their answers; pages work without JavaScript. This crate decides and projects nothing.
 
-mod align;
 mod assets;
 mod guide;
 mod lens;
 mod pages;
 mod serve;
-mod tree;
 mod words;
 
 pub use lens::{

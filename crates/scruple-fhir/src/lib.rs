@@ -4,6 +4,7 @@
 //! Pure: no IO, no clock, no policy. The policy pack comes in as an [`Annotation`], the decision as a table of views.
 
 pub mod about;
+pub mod align;
 mod annotation;
 mod attachment;
 pub mod bundle;
@@ -21,6 +22,7 @@ mod project;
 mod reference;
 pub mod request;
 pub mod search;
+pub mod tree;
 
 pub use annotation::{Annotation, Discriminator, KnownExtension, Mask, MaskFunction, Place};
 pub use attachment::{is_binary, with_links};

@@ -157,7 +157,7 @@ pub use project::{
 };
 pub use request::{
     find_request, insert_request, list_overdue_requests, list_pending_requests, list_pending_requests_after,
-    list_requests_of, update_request,
+    list_requests, list_requests_decided_by, list_requests_of, update_request,
 };
 pub use review::{
     NewReview, find_review, insert_review, list_closed_reviews, list_open_reviews, list_open_reviews_after,

@@ -336,6 +336,47 @@ pub async fn list_requests_of(
     all(tx, rows).await
 }
 
+/// The requests that a person has approved or refused, whatever came of them, newest first, one page of at most [`PAGE_ROWS_MAX`]
+/// before a request.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_requests_decided_by(
+    tx: &mut Tx,
+    person: Id<Person>,
+    before: Option<Id<AccessRequest>>,
+) -> Result<Vec<AccessRequest>, StoreError> {
+    const SQL: &str =
+        "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
+                hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
+                task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged
+         FROM access_request
+         WHERE id < $2 AND (EXISTS (SELECT 1 FROM request_approval WHERE request = access_request.id AND by_person = $1)
+                            OR (state = 'denied' AND decided_by = $1))
+         ORDER BY id DESC LIMIT $3";
+    let before = before.map_or(Uuid::max(), Id::uuid);
+    let rows: Vec<RequestRow> = on_engine!(tx, |conn| {
+        sqlx::query_as(SQL).bind(person.uuid()).bind(before).bind(PAGE_ROWS_MAX).fetch_all(conn).await?
+    });
+    all(tx, rows).await
+}
+
+/// Everybody's requests, newest first, one page of at most [`PAGE_ROWS_MAX`] before a request.
+///
+/// # Errors
+/// The database failed, a row is inconsistent, or a column does not open.
+pub async fn list_requests(tx: &mut Tx, before: Option<Id<AccessRequest>>) -> Result<Vec<AccessRequest>, StoreError> {
+    const SQL: &str =
+        "SELECT id, person, requested_by, role, purpose, starts_at, ends_at, justification_sealed, ticket_sealed, needs,
+                hours_max, decide_hours, step_up, submitted_at, decide_by, state, decided_by, decided_at, comment_sealed,
+                task, whole, version, backup, escalate_hours, extends, extension, extends_since, acknowledged
+         FROM access_request WHERE id < $1 ORDER BY id DESC LIMIT $2";
+    let before = before.map_or(Uuid::max(), Id::uuid);
+    let rows: Vec<RequestRow> =
+        on_engine!(tx, |conn| sqlx::query_as(SQL).bind(before).bind(PAGE_ROWS_MAX).fetch_all(conn).await?);
+    all(tx, rows).await
+}
+
 /// The requests that nobody has decided and whose time is not over, the most urgent first, at most [`PAGE_ROWS_MAX`] after a time.
 ///
 /// # Errors

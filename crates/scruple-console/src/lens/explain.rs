@@ -2,10 +2,10 @@
 //! policy's discriminators say, and puts the policy's explanation into words. It decides nothing.
 
 use super::{LensError, Reason, SeenView};
-use crate::tree::Tree;
 use crate::words;
 use scruple_core::CategoryId;
 use scruple_fhir::Place;
+use scruple_fhir::tree::Tree;
 use scruple_policy::{ElementRow, ExplainError, Pack, Question, TypeExplanation, explain_type};
 use std::collections::BTreeSet;
 

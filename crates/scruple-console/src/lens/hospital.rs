@@ -5,10 +5,10 @@
 use super::explain::{Explained, explain, refused};
 use super::title::title;
 use super::{Catalogue, Lens, LensAsk, LensError, Outcome, PurposeChoice, RecordItem, RoleChoice, Seen, SeenFuture};
-use crate::tree::Tree;
 use crate::words;
 use rand_core::Rng;
 use scruple_core::{Clock, ConditionMask, Relationship};
+use scruple_fhir::tree::Tree;
 use scruple_hospital::{Hospital, Persona};
 use scruple_ledger::Ledger;
 use scruple_policy::{Active, Question};

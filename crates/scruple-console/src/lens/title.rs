@@ -1,6 +1,6 @@
 //! A few words for a resource, from its codes and dates: what a list of a record names it by. Never an id.
 
-use crate::tree::Tree;
+use scruple_fhir::tree::Tree;
 
 /// Letters of a title.
 const TITLE_CHARS_MAX: usize = 72;

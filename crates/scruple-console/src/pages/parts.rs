@@ -49,6 +49,14 @@ pub(crate) struct Field {
     pub(crate) value: String,
     /// One sentence that says what to do.
     pub(crate) error: Option<String>,
+    /// The browser asks for it before it sends the form.
+    pub(crate) required: bool,
+}
+
+impl Field {
+    pub(crate) fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
 }
 
 /// Options, and what is wrong with the choice.
@@ -56,6 +64,14 @@ pub(crate) struct Field {
 pub(crate) struct Pick {
     pub(crate) choices: Vec<Choice>,
     pub(crate) error: Option<String>,
+    /// The browser asks for it before it sends the form.
+    pub(crate) required: bool,
+}
+
+impl Pick {
+    pub(crate) fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
 }
 
 /// A text that is read before something is done, with the box for it: the field `acknowledged`.

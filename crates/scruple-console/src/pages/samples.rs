@@ -177,15 +177,15 @@ pub(crate) fn pick(options: &[(&str, &str)], chosen: &str) -> Pick {
         label: (*label).to_owned(),
         chosen: *value == chosen,
     };
-    Pick { choices: options.iter().map(choice).collect(), error: None }
+    Pick { choices: options.iter().map(choice).collect(), ..Pick::default() }
 }
 
 pub(crate) fn typed(value: &str) -> Field {
-    Field { value: value.to_owned(), error: None }
+    Field { value: value.to_owned(), ..Field::default() }
 }
 
 pub(crate) fn wrong(value: &str, error: &str) -> Field {
-    Field { value: value.to_owned(), error: Some(error.to_owned()) }
+    Field { value: value.to_owned(), error: Some(error.to_owned()), ..Field::default() }
 }
 
 /// Every page and its samples.

@@ -150,6 +150,41 @@ fn the_door_is_the_same_for_what_does_not_exist() {
 }
 
 #[test]
+fn no_part_stands_over_nothing_and_a_team_of_nobody_is_said() {
+    let of = |name: &str| samples::pages().into_iter().find(|(page, _)| *page == name).unwrap().1;
+    let named = |page: &str, name: &str| of(page).into_iter().find(|sample| sample.name == name).unwrap().html;
+    for sample in of("access") {
+        let page = Parsed::parse_document(&sample.html);
+        for part in all(&page, ".scope dd") {
+            assert!(part.text().any(|text| !text.trim().is_empty()), "{}: {}", sample.name, part.html());
+        }
+    }
+    let people = named("people", "no team");
+    assert!(people.contains("You have no team here yet.") && !people.contains("Nobody found"), "{people}");
+    assert!(!named("person", "left").contains("<h2>History</h2>"));
+    assert!(named("request", "ended early").contains("ended early, on"));
+}
+
+#[test]
+fn the_browser_asks_for_what_a_form_cannot_do_without() {
+    let first = |name: &str| {
+        let found = samples::pages().into_iter().find(|(page, _)| *page == name).unwrap();
+        Parsed::parse_document(&found.1[0].html)
+    };
+    for (page, control) in [
+        ("door", "input#reason-1"),
+        ("door-find", "input#patient"),
+        ("ask", "select#role"),
+        ("ask", "textarea#reason"),
+        ("request", "select#ground"),
+    ] {
+        assert_eq!(all(&first(page), &format!("{control}[required]")).len(), 1, "{control} of {page}");
+    }
+    let door = first("door");
+    assert_eq!(all(&door, "form[action='/door/ask'] input[name=about]").len(), 1, "the number goes on in a form");
+}
+
+#[test]
 fn the_navigation_has_what_the_person_may_open() {
     let today = samples::pages().into_iter().find(|(page, _)| *page == "today").unwrap().1;
     let areas = |name: &str| {

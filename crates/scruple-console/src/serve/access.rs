@@ -1,6 +1,8 @@
 //! `/access`: what I have, why, and until when; my sessions.
 
-use super::{Form, Signed, Site, broken, done, id, not_done, page, today, unknown, when, with_done, words};
+use super::{
+    Form, Signed, Site, broken, done, exceptions, id, not_done, page, people, today, unknown, when, with_done, words,
+};
 use crate::pages::access::mine::{MyAccess, Protected, Right, Session, Step};
 use crate::pages::parts::Coded;
 use crate::pages::plain::confirm::Confirm;
@@ -34,12 +36,24 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<MyAccess, St
     let mut rights = Vec::new();
     for held in open_elevations(&mut tx, person, now).await? {
         let Some(elevation) = find_elevation(&mut tx, held.id).await? else { continue };
+        let (source, approver) = match held.kind {
+            ElevationKind::Asked { request } => {
+                let request = find_request(&mut tx, request).await?;
+                let approver = match exceptions::approver(request.as_ref()) {
+                    Some(by) => Some(people::name(&mut tx, by).await?),
+                    None => None,
+                };
+                ("your request", approver)
+            }
+            ElevationKind::Declared(_) => ("your own word", None),
+            ElevationKind::Emergency { .. } => ("your own word, in an emergency", None),
+        };
         rights.push(Right {
             id: format!("e{}", held.id.uuid().simple()),
             what: today::what_of(&held),
             purpose: words::purpose(held.purpose.as_deref()),
-            source: "your own word, or your request".to_owned(),
-            approver: None,
+            source: source.to_owned(),
+            approver,
             since: when(elevation.granted_at),
             until: Some(when(held.window.ends_at())),
             left: Some(words::left(held.window.ends_at(), now)),

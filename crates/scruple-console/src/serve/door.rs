@@ -1,7 +1,7 @@
 //! Refused: one page for "not allowed" and "does not exist", and the three doors on it. What was looked for stands in the body of a
 //! form and never in an address.
 
-use super::{Form, Signed, Site, done, not_done, page, when, with_done, words};
+use super::{Form, Signed, Site, done, not_done, page, requests, when, with_done, words};
 use crate::pages::door::find::Find;
 use crate::pages::door::refused::{Call, Care, Door, Emergency as EmergencyDoor};
 use crate::pages::parts::{Choice, Coded};
@@ -23,19 +23,20 @@ const NUMBER_WAIT_MAX: Duration = Duration::from_secs(2);
 
 pub(super) async fn find(State(site): State<Arc<Site>>, signed: Signed, RawQuery(query): RawQuery) -> Response {
     let frame = with_done(signed.frame(&site, None), &query.unwrap_or_default());
-    let view = Find { frame, csrf: signed.csrf.clone(), action: "/door".to_owned(), patient: words::field("") };
+    let view =
+        Find { frame, csrf: signed.csrf.clone(), action: "/door".to_owned(), patient: words::field("").required() };
     page(StatusCode::OK, &view)
 }
 
 pub(super) async fn show(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
     let typed = form.text("patient");
     let Ok(patient) = typed.parse::<PatientRef>() else {
-        let patient = words::wrong(typed, "Type a record number as it stands in the chart.");
+        let patient = words::wrong(typed, "Type a record number as it stands in the chart.").required();
         let view =
             Find { frame: signed.frame(&site, None), csrf: signed.csrf.clone(), action: "/door".to_owned(), patient };
         return page(StatusCode::UNPROCESSABLE_ENTITY, &view);
     };
-    doors(&site, &signed, &patient, StatusCode::OK, None)
+    doors(&site, &signed, &patient, StatusCode::OK, Again::default())
 }
 
 /// The patient of what was typed: a record number stands for the patient whom the record system knows by it, as rights and records name
@@ -54,20 +55,25 @@ fn role_that(signed: &Signed, may: impl Fn(&RoleCode) -> bool) -> Option<RoleCod
     signed.roles.iter().find(|role| may(role)).cloned()
 }
 
+/// What of the page has to be looked at again.
+#[derive(Clone, Copy, Default)]
+struct Again<'a> {
+    /// What the desk said.
+    failed: Option<&'a DeskError>,
+    /// What is missing for care.
+    care: Option<&'static str>,
+}
+
 /// The same whether there is such a patient or not: nothing is looked up here.
-fn doors(
-    site: &Site,
-    signed: &Signed,
-    patient: &PatientRef,
-    status: StatusCode,
-    failed: Option<&DeskError>,
-) -> Response {
+fn doors(site: &Site, signed: &Signed, patient: &PatientRef, status: StatusCode, again: Again<'_>) -> Response {
     let (pack, now) = (site.pack(), site.now());
     let shift = now.plus_micros(SHIFT_HOURS * HOUR);
     let care = role_that(signed, |role| pack.may_declare(role.as_str())).map(|_| {
         let reasons: Vec<(&str, &str)> =
             DeclaredReason::ALL.iter().map(|reason| (reason.code(), words::declared(*reason))).collect();
-        Care { action: "/door/care".to_owned(), reason: words::pick(&reasons, ""), until: when(shift) }
+        let mut reason = words::pick(&reasons, "").required();
+        reason.error = again.care.map(str::to_owned);
+        Care { action: "/door/care".to_owned(), reason, until: when(shift) }
     });
     let emergency = role_that(signed, |role| pack.may_break_glass(role)).map(|_| EmergencyDoor {
         action: "/door/emergency".to_owned(),
@@ -95,10 +101,10 @@ fn doors(
         about: patient.id().to_owned(),
         why: format!("Your role, {job}, opens charts of patients to whom the record system relates you."),
         rule: Coded { words: "the rule".to_owned(), code: "45 CFR 164.514(d)(2); relationship".to_owned() },
-        failed: failed.map(words::sentence),
+        failed: again.failed.map(words::sentence),
         care,
         emergency,
-        ask: "/ask".to_owned(),
+        ask: "/door/ask".to_owned(),
         usual: "a working day".to_owned(),
         call: vec![Call { who: site.parts.help.clone(), number: String::new() }],
     };
@@ -111,8 +117,11 @@ pub(super) async fn care(State(site): State<Arc<Site>>, signed: Signed, form: Fo
     };
     let pack = site.pack();
     let role = role_that(&signed, |role| pack.may_declare(role.as_str()));
-    let (Some(role), Some(reason)) = (role, DeclaredReason::of(form.text("reason"))) else {
-        return not_done(&site, &signed, "/door/care", &DeskError::NotAllowed).await;
+    let Some(role) = role else { return not_done(&site, &signed, "/door/care", &DeskError::NotAllowed).await };
+    let Some(reason) = DeclaredReason::of(form.text("reason")) else {
+        site.refused("/door/care", "form_incomplete", Some(signed.person())).await;
+        let again = Again { care: Some("Choose why it is not in the system."), ..Again::default() };
+        return doors(&site, &signed, &patient, StatusCode::UNPROCESSABLE_ENTITY, again);
     };
     let declaration = Declaration {
         role,
@@ -131,10 +140,16 @@ pub(super) async fn care(State(site): State<Arc<Site>>, signed: Signed, form: Fo
     match opened {
         Ok(()) => done("/access", "declared"),
         Err(error @ DeskError::Elevation(_)) => {
-            doors(&site, &signed, &patient, StatusCode::UNPROCESSABLE_ENTITY, Some(&error))
+            let again = Again { failed: Some(&error), care: None };
+            doors(&site, &signed, &patient, StatusCode::UNPROCESSABLE_ENTITY, again)
         }
         Err(error) => not_done(&site, &signed, "/door/care", &error).await,
     }
+}
+
+/// The third door: the form for access, with what was typed at the door.
+pub(super) async fn ask(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
+    requests::ask_about(&site, &signed, form.text("about")).await
 }
 
 pub(super) async fn emergency(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
@@ -158,7 +173,8 @@ pub(super) async fn emergency(State(site): State<Arc<Site>>, signed: Signed, for
     match opened {
         Ok(()) => done("/access", "emergency"),
         Err(error @ DeskError::Elevation(_)) => {
-            doors(&site, &signed, &patient, StatusCode::UNPROCESSABLE_ENTITY, Some(&error))
+            let again = Again { failed: Some(&error), care: None };
+            doors(&site, &signed, &patient, StatusCode::UNPROCESSABLE_ENTITY, again)
         }
         Err(error) => not_done(&site, &signed, "/door/emergency", &error).await,
     }

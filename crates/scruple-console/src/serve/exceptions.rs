@@ -298,7 +298,7 @@ async fn table(site: &Site, signed: &Signed, part: Part) -> Result<(usize, Strin
 }
 
 /// Who said yes last to what was asked for.
-fn approver(request: Option<&AccessRequest>) -> Option<Id<Person>> {
+pub(super) fn approver(request: Option<&AccessRequest>) -> Option<Id<Person>> {
     match &request?.state {
         RequestState::Approved { approvals, .. } => approvals.last().map(|approval| approval.by),
         _ => None,

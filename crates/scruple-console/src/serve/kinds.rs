@@ -105,7 +105,7 @@ pub(super) fn staying(pack: &Pack, request: &AccessRequest) -> Pick {
         let Coded { words, code } = label(pack, code);
         Choice { value: code, label: words, chosen: true }
     };
-    Pick { choices: all.iter().map(one).collect(), error: None }
+    Pick { choices: all.iter().map(one).collect(), ..Pick::default() }
 }
 
 /// The kinds of a request: those that it names, or all that its role has.

@@ -266,6 +266,8 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/requests/{id}/refuse", Asks::Act(Act::Decide)),
     ("GET", "/requests/{id}/withdraw", Asks::Act(Act::Ask)),
     ("POST", "/requests/{id}/withdraw", Asks::Act(Act::Ask)),
+    ("GET", "/requests/{id}/end", Asks::Act(Act::Ask)),
+    ("POST", "/requests/{id}/end", Asks::Act(Act::Ask)),
     ("GET", "/tasks", Asks::Act(Act::Ask)),
     ("GET", "/tasks/ask", Asks::Act(Act::Ask)),
     ("POST", "/tasks/ask", Asks::Act(Act::Ask)),
@@ -281,6 +283,7 @@ pub(crate) const ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/requests/{id}/extend", Asks::Act(Act::Ask)),
     ("GET", "/door", Asks::Act(Act::Ask)),
     ("POST", "/door", Asks::Act(Act::Ask)),
+    ("POST", "/door/ask", Asks::Act(Act::Ask)),
     ("POST", "/door/care", Asks::Act(Act::Declare)),
     ("POST", "/door/emergency", Asks::Act(Act::Emergency)),
     ("GET", "/emergency", Asks::Act(Act::Reviews)),
@@ -416,6 +419,7 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/deputies/{id}/accept", post(deputies::accept))
         .route("/deputies/{id}/end", post(deputies::end))
         .route("/requests/{id}/withdraw", get(requests::confirm_withdraw).post(requests::withdraw))
+        .route("/requests/{id}/end", get(requests::confirm_end).post(requests::end))
         .route("/tasks", get(tasks::list))
         .route("/tasks/ask", get(task_ask::ask).post(task_ask::submit))
         .route("/tasks/reads", get(reads::list))
@@ -428,6 +432,7 @@ pub fn console(parts: SiteParts, lens: Arc<dyn Lens>, beside: Option<Router>) ->
         .route("/tasks/{id}/unmask", post(tasks::unmask))
         .route("/tasks/{id}/end", post(tasks::end))
         .route("/door", get(door::find).post(door::show))
+        .route("/door/ask", post(door::ask))
         .route("/door/care", post(door::care))
         .route("/door/emergency", post(door::emergency))
         .route("/emergency", get(emergency::list))

@@ -3,7 +3,8 @@
 use super::access::{Ending, device};
 use super::auth::to_confirm;
 use super::{
-    Form, Signed, Site, broken, charts, done, id, message, not_done, page, today, unknown, when, with_done, words,
+    Form, Signed, Site, broken, charts, done, exceptions, id, message, not_done, page, today, unknown, when, with_done,
+    words,
 };
 use crate::pages::parts::{Happened, Order, Paging, Person as Shown, Sort};
 use crate::pages::people::list::{People, PersonRow};
@@ -16,17 +17,21 @@ use axum::response::Response;
 use scruple_app::directory::{DirectoryError, endings};
 use scruple_app::{DoorError, Rules as _, steps_for};
 use scruple_core::{Id, Phi, Timestamp};
-use scruple_flow::Person;
 use scruple_flow::step::{Step, holds_until};
-use scruple_policy::{Act, ActScope};
+use scruple_flow::{ElevationKind, HeldElevation, Person};
+use scruple_policy::{Act, ActScope, Pack};
 use scruple_store::{
-    StoreError, Tx, find_directory, find_elevation, find_grant, find_person, last_use, list_credentials, list_persons,
-    open_elevations, open_grants,
+    StoreError, Tx, find_directory, find_elevation, find_grant, find_person, find_request, last_use, list_credentials,
+    list_elevations, list_grants_of, list_persons, open_elevations, open_grants,
 };
 use std::sync::Arc;
 
 /// Rows of a page.
 const ROWS_MAX: usize = 50;
+/// Lines of a person's history.
+const HISTORY_MAX: usize = 50;
+/// How somebody belongs to the house, where HR does not say it.
+const NOT_TOLD: &str = "not told by HR";
 
 /// Whether a person is within what the console lets somebody see.
 fn is_within(signed: &Signed, person: Id<Person>) -> bool {
@@ -76,10 +81,10 @@ pub(super) async fn unit(tx: &mut Tx, person: Id<Person>) -> Result<Option<Strin
 /// What the directory says of a person: title and department, and how he belongs to the house.
 pub(super) async fn job(tx: &mut Tx, person: &Person) -> Result<(String, String), StoreError> {
     let known = find_directory(tx, person.id).await?.map(|record| record.attributes);
-    let Some(known) = known else { return Ok((person.login.expose().clone(), "not told by HR".to_owned())) };
+    let Some(known) = known else { return Ok((person.login.expose().clone(), NOT_TOLD.to_owned())) };
     let parts: Vec<String> = [known.title, known.department].into_iter().flatten().map(Phi::into_inner).collect();
     let job = if parts.is_empty() { person.login.expose().clone() } else { parts.join(", ") };
-    let relation = known.employment.map_or("not told by HR", |employment| employment.as_str());
+    let relation = known.employment.map_or(NOT_TOLD, |employment| employment.as_str());
     Ok((job, relation.replace('_', " ")))
 }
 
@@ -130,16 +135,22 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<People,
             let opened = open_elevations(&mut tx, person.id, now).await?;
             let has_credentials = !list_credentials(&mut tx, person.id).await?.is_empty();
             let (job, relation) = job(&mut tx, &person).await?;
+            let rights: Vec<_> =
+                held.iter().map(|one| one.id.uuid()).chain(opened.iter().map(|one| one.id.uuid())).collect();
+            let mut used: Option<Timestamp> = None;
+            for right in rights {
+                used = used.max(last_use(&mut tx, right).await?);
+            }
             rows.push(PersonRow {
                 person: Shown { href: format!("/people/{}", person.id), name: person.name.expose().clone(), job },
-                relation,
+                relation: Some(relation).filter(|relation| relation != NOT_TOLD),
                 roles: held
                     .iter()
                     .filter(|grant| grant.window.contains(now))
                     .map(|grant| words::role_coded(&pack, &grant.role))
                     .collect(),
                 extra: opened.len(),
-                used: None,
+                used: used.map(when),
                 state: state(&person, has_credentials, now).mark(),
             });
         }
@@ -150,6 +161,7 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<People,
         frame: with_done(signed.frame(site, Some(Area::People)), query),
         as_of: when(now),
         search: asked("q").to_owned(),
+        no_team: signed.scope == ActScope::Team && signed.reports.is_empty(),
         unit: words::pick(&[("", "Every unit")], ""),
         relation: words::pick(&[("", "Any")], ""),
         state: words::pick(&[("", "Any")], ""),
@@ -208,7 +220,7 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
         rights.push(HeldRight {
             what: words::role_coded(&pack, &held.role),
             purpose: words::purpose(role.map(|role| role.purpose.as_str())),
-            source: format!("agreement of {}", when(grant.granted_at).words),
+            source: format!("the agreement of {}", when(grant.granted_at).words),
             approver: approver.map(|person| Shown {
                 href: format!("/people/{}", person.id),
                 name: person.name.into_inner(),
@@ -222,12 +234,12 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
         });
     }
     for held in open_elevations(&mut tx, person.id, now).await? {
-        let granted = find_elevation(&mut tx, held.id).await?.map(|one| when(one.granted_at).words);
+        let (source, approver) = source(&mut tx, &held).await?;
         rights.push(HeldRight {
             what: today::what(&held),
             purpose: words::purpose(held.purpose.as_deref()),
-            source: format!("{} of {}", held.kind.code(), granted.unwrap_or_default()),
-            approver: None,
+            source,
+            approver,
             until: Some(when(held.window.ends_at())),
             left: Some(words::left(held.window.ends_at(), now)),
             used: last_use(&mut tx, held.id.uuid()).await?.map(when),
@@ -251,7 +263,7 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
         None => None,
     };
     drop(tx);
-    let history = history(site, person.id).await?;
+    let history = history(site, &pack, person.id).await?;
     let sessions = site.door(async |door| door.sessions(person.id).await).await.unwrap_or_default();
     let sessions = sessions.into_iter().filter(|_| may_end).map(|one| HeldSession {
         device: device(&one.device).to_owned(),
@@ -296,8 +308,66 @@ async fn training(site: &Site, person: Id<Person>) -> Result<(Mark, String), Sto
     })
 }
 
+/// From where somebody has a chart open, and who agreed to it.
+async fn source(tx: &mut Tx, held: &HeldElevation) -> Result<(String, Option<Shown>), StoreError> {
+    let granted_at = find_elevation(tx, held.id).await?.map_or(held.window.starts_at(), |one| one.granted_at);
+    let request = match held.kind {
+        ElevationKind::Asked { request } => find_request(tx, request).await?,
+        ElevationKind::Declared(_) => {
+            return Ok((format!("the person's own word of {}", when(granted_at).words), None));
+        }
+        ElevationKind::Emergency { .. } => return Ok((format!("the emergency of {}", when(granted_at).words), None)),
+    };
+    let asked_at = request.as_ref().map_or(granted_at, |request| request.submitted_at);
+    let approver = match exceptions::approver(request.as_ref()) {
+        Some(by) => Some(Shown { href: format!("/people/{by}"), name: name(tx, by).await?, job: String::new() }),
+        None => None,
+    };
+    Ok((format!("the request of {}", when(asked_at).words), approver))
+}
+
+/// What somebody had and has no more, and how the work here ended, each time; the last one first.
+async fn history(site: &Site, pack: &Pack, person: Id<Person>) -> Result<Vec<Happened>, StoreError> {
+    let mut told = over(site, pack, person).await?;
+    told.extend(works(site, person).await?);
+    told.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    Ok(told.into_iter().take(HISTORY_MAX).map(|(_, happened)| happened).collect())
+}
+
+/// The rights of somebody that are over: from when, until when, and who ended them.
+async fn over(site: &Site, pack: &Pack, person: Id<Person>) -> Result<Vec<(Timestamp, Happened)>, StoreError> {
+    let now = site.now();
+    let mut tx = site.parts.store.begin_read().await?;
+    let mut rights = Vec::new();
+    for held in list_grants_of(&mut tx, person).await? {
+        let ended = find_grant(&mut tx, held.id).await?.and_then(|grant| grant.revoked);
+        rights.push((words::role(pack, &held.role), held.window, ended));
+    }
+    for one in list_elevations(&mut tx, person, None).await? {
+        rights.push((today::what(&one.held).words, one.held.window, one.ended));
+    }
+    let mut told = Vec::new();
+    for (what, window, ended) in rights {
+        // A right that was ended after its time was over by itself.
+        let ended = ended.filter(|end| end.at <= window.ends_at());
+        let until = ended.map_or(window.ends_at(), |end| end.at);
+        if until > now {
+            continue;
+        }
+        let how = match ended {
+            Some(end) if end.by == person => "it was given back".to_owned(),
+            Some(end) => format!("{} ended it", name(&mut tx, end.by).await?),
+            None => "it ended by itself".to_owned(),
+        };
+        let (from, to) = (when(window.starts_at()).words, when(until).words);
+        let sentence = format!("{what}, from {from} until {to}; {how}.");
+        told.push((until, Happened { at: when(until), mark: Mark::over("Over"), sentence, said: None }));
+    }
+    Ok(told)
+}
+
 /// How somebody's work here ended, each time.
-async fn history(site: &Site, person: Id<Person>) -> Result<Vec<Happened>, StoreError> {
+async fn works(site: &Site, person: Id<Person>) -> Result<Vec<(Timestamp, Happened)>, StoreError> {
     let endings = endings(&site.parts.store, person).await.map_err(|error| match error {
         DirectoryError::Store(error) => error,
         // Reading has no other fault.
@@ -328,7 +398,8 @@ async fn history(site: &Site, person: Id<Person>) -> Result<Vec<Happened>, Store
             sentence.push_str(&format!(", and {} could not be taken", ending.failed.len()));
         }
         sentence.push('.');
-        told.push(Happened { at: when(ending.completed_at), mark, sentence, said: None });
+        let at = ending.completed_at;
+        told.push((at, Happened { at: when(at), mark, sentence, said: None }));
     }
     Ok(told)
 }

@@ -1,15 +1,18 @@
 //! Asking for access, and deciding on it.
 
 mod export;
+mod gaps;
 mod longer;
+mod standing;
 
 pub(super) use export::{confirm as confirm_export, export};
 pub(super) use longer::{extend, reading_of_export};
+pub(super) use standing::{Standing, confirm_end, end, standing};
 
 use super::{
     Form, Signed, Site, auth, broken, done, id, kinds, message, not_done, page, people, unknown, when, with_done, words,
 };
-use crate::pages::parts::{Coded, Happened, Order, Paging, Person as Shown, Pick, Sort};
+use crate::pages::parts::{Coded, Field, Happened, Order, Paging, Person as Shown, Pick, Sort};
 use crate::pages::plain::confirm::Confirm;
 use crate::pages::requests::ask::{Ask as AskPage, Form as AskForm, Rule, Subject};
 use crate::pages::requests::list::{RequestRow, Requests};
@@ -18,13 +21,20 @@ use crate::words::{Area, Mark, RequestState as StateMark};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use scruple_app::{Ask, Change, Changed, DeskError, NOT_SHOWN, Narrower, Rules as _, change_of, open_projects};
+use gaps::Gaps;
+use scruple_app::{
+    Ask, Change, Changed, DeskError, NOT_SHOWN, Narrower, Opened, Rules, change_of, open_projects, opened_by,
+};
 use scruple_core::{Id, Phi, Timestamp, new_id};
 use scruple_flow::{
-    AccessRequest, KindCode, Kinds, PatientRef, Person, ProjectError, RequestError, RequestState, RequestTask, RoleCode,
+    AccessRequest, KindCode, Kinds, Person, ProjectError, RequestError, RequestState, RequestTask, RoleCode,
 };
 use scruple_policy::{Act, ActScope, Pack};
-use scruple_store::{StoreError, find_request, list_pending_requests, list_requests_of, open_grants};
+use scruple_store::limits::PAGE_ROWS_MAX;
+use scruple_store::{
+    StoreError, find_request, list_pending_requests, list_requests, list_requests_decided_by, list_requests_of,
+    open_grants,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -46,6 +56,7 @@ pub(super) async fn shown(site: &Site, person: Id<Person>) -> Result<Shown, Stor
 /// A request as a row.
 pub(super) async fn row(site: &Site, request: &AccessRequest, for_me: bool) -> Result<RequestRow, StoreError> {
     let (now, pack) = (site.now(), site.pack());
+    let Standing { state, until, .. } = standing(&mut site.parts.store.begin_read().await?, request, now).await?;
     Ok(RequestRow {
         href: format!("/requests/{}", request.id),
         person: shown(site, request.person).await?,
@@ -54,8 +65,8 @@ pub(super) async fn row(site: &Site, request: &AccessRequest, for_me: bool) -> R
         purpose: words::purpose(request.wanted.purpose.as_deref()),
         asked: when(request.submitted_at),
         age: words::ago(request.submitted_at, now),
-        until: when(request.wanted.window.ends_at()),
-        state: words::state(request, now).mark(),
+        until: when(until),
+        state: state.mark(),
         for_me,
     })
 }
@@ -98,23 +109,28 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Request
     let may_decide = signed.may_or_stands_in(&pack, Act::Decide);
     let mut whose = vec![("mine", "Mine")];
     if may_decide {
-        whose.push(("decide", "To decide"));
+        whose.extend([("decide", "To decide"), ("decided", "Decided by me")]);
     }
     if may_all {
-        whose.push(("all", "All that wait"));
+        whose.push(("all", "All"));
     }
     let chosen = asked("whose");
     let chosen =
         if whose.iter().any(|(code, _)| *code == chosen) { chosen } else { whose.get(1).map_or("mine", |one| one.0) };
+    let (wanted, before) = (asked("state"), id::<AccessRequest>(asked("before")));
     let mut tx = site.parts.store.begin_read().await?;
-    let all = match chosen {
-        "mine" => list_requests_of(&mut tx, signed.person(), None).await?,
+    let all = match (chosen, wanted) {
+        ("mine", _) => list_requests_of(&mut tx, signed.person(), before).await?,
+        ("decided", _) => list_requests_decided_by(&mut tx, signed.person(), before).await?,
+        ("all", wanted) if wanted != "waiting" => list_requests(&mut tx, before).await?,
         _ => list_pending_requests(&mut tx, now).await?,
     };
-    drop(tx);
+    // Lists of what waits are by when it has to be decided, and have one page.
+    let is_paged = chosen != "decide" && (chosen, wanted) != ("all", "waiting");
+    let older = all.last().filter(|_| is_paged && all.len() >= usize::try_from(PAGE_ROWS_MAX).unwrap_or(usize::MAX));
+    let older = older.map(|last| format!("/requests?whose={chosen}&state={wanted}&before={}", last.id));
     let states = [("", "Any"), ("waiting", "Waiting"), ("active", "Active"), ("refused", "Refused"), ("over", "Over")];
-    let wanted = asked("state");
-    let is_wanted = |request: &AccessRequest| match (wanted, words::state(request, now)) {
+    let is_wanted = |state: StateMark| match (wanted, state) {
         ("waiting", state) => state == StateMark::Waiting,
         ("active", state) => matches!(state, StateMark::Active | StateMark::Approved),
         ("refused", state) => state == StateMark::Refused,
@@ -123,10 +139,14 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Request
         }
         _ => true,
     };
-    let mut kept: Vec<AccessRequest> = all
-        .into_iter()
-        .filter(|request| is_wanted(request) && (chosen != "decide" || signed.viewer.may_decide(request, now)))
-        .collect();
+    let mut kept = Vec::new();
+    for request in all {
+        let is_mine = chosen != "decide" || signed.viewer.may_decide(&request, now);
+        if is_mine && (wanted.is_empty() || is_wanted(standing(&mut tx, &request, now).await?.state)) {
+            kept.push(request);
+        }
+    }
+    drop(tx);
     let by = asked("sort");
     if by == "until" {
         kept.sort_by_key(|request| request.wanted.window.ends_at());
@@ -151,7 +171,7 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Request
             last: rows.len(),
             all: rows.len(),
             before: None,
-            after: None,
+            after: older,
         },
         rows,
         exceptions: signed.may(&pack, Act::Exceptions).then(|| "/exceptions".to_owned()),
@@ -176,10 +196,19 @@ pub(super) async fn one(
 ) -> Response {
     let query = query.unwrap_or_default();
     match find(&site, &signed, &request).await {
-        Ok(Some(request)) => show(&site, &signed, &request, StatusCode::OK, &query, None).await,
+        Ok(Some(request)) => show(&site, &signed, &request, StatusCode::OK, &query, Again::default()).await,
         Ok(None) => unknown(signed.frame(&site, Some(Area::Requests))),
         Err(_) => broken(signed.frame(&site, Some(Area::Requests))),
     }
+}
+
+/// What of a form of the page has to be looked at again.
+#[derive(Clone, Copy, Default)]
+struct Again<'a> {
+    /// What the desk said.
+    failed: Option<&'a DeskError>,
+    /// The ground and the reason of a refusal, as they were typed.
+    refusing: Option<(&'a str, &'a str)>,
 }
 
 async fn show(
@@ -188,7 +217,7 @@ async fn show(
     request: &AccessRequest,
     status: StatusCode,
     query: &str,
-    failed: Option<&DeskError>,
+    again: Again<'_>,
 ) -> Response {
     if signed.viewer.may_decide(request, site.now()) {
         // How long he had it before him is measured; that it cannot be written down keeps nobody from deciding.
@@ -197,7 +226,7 @@ async fn show(
             tracing::warn!(error = %error, "it was not written down that a request was opened");
         }
     }
-    match build(site, signed, request, query, failed).await {
+    match build(site, signed, request, query, again).await {
         Ok(view) => page(status, &view),
         Err(error) => {
             tracing::error!(error = %error, "a request cannot be shown");
@@ -211,10 +240,11 @@ async fn build(
     signed: &Signed,
     request: &AccessRequest,
     query: &str,
-    failed: Option<&DeskError>,
+    again: Again<'_>,
 ) -> Result<Request, StoreError> {
     let (now, pack) = (site.now(), site.pack());
-    let state = words::state(request, now);
+    let opened = opened_by(&mut site.parts.store.begin_read().await?, request).await?;
+    let Standing { state, until, .. } = Standing::of(request, &opened, now);
     let window = request.wanted.window;
     let is_own = [request.person, request.requested_by].contains(&signed.person());
     let base = format!("/requests/{}", request.id);
@@ -224,21 +254,29 @@ async fn build(
         .iter()
         .map(|patient| if is_own { patient.id().to_owned() } else { words::chart(patient.id()) });
     let deciding = if state == StateMark::Waiting && signed.viewer.may_decide(request, now) {
-        Some(deciding(site, request, &base, failed).await?)
+        Some(deciding(site, request, &base, again).await?)
     } else {
         None
     };
     let may_export = signed.may(&pack, Act::Requests);
-    let extend = if is_own { longer::form(site, request, failed) } else { None };
-    let own = (is_own && (state == StateMark::Waiting || extend.is_some())).then(|| Own {
+    let is_ended = state == StateMark::Ended;
+    let extend = if is_own && !is_ended { longer::form(site, request, again.failed) } else { None };
+    let history = history(site, request, &opened).await?;
+    let end = !standing::open(&pack, signed, (request, opened), now).is_empty();
+    let own = (is_own && (state == StateMark::Waiting || end || extend.is_some())).then(|| Own {
         withdraw: (state == StateMark::Waiting).then(|| format!("{base}/withdraw")),
-        end: None,
+        end: end.then(|| format!("{base}/end")),
         extend,
     });
+    let failed = match (again.failed, again.refusing) {
+        (Some(error), _) => Some(words::sentence(error)),
+        (None, Some(_)) => Some("Nothing was decided. What is missing is named at its place.".to_owned()),
+        (None, None) => None,
+    };
     Ok(Request {
         frame: with_done(signed.frame(site, Some(Area::Requests)), query),
         csrf: signed.csrf.clone(),
-        failed: failed.map(words::sentence),
+        failed,
         state: state.mark(),
         person: shown(site, request.person).await?,
         relation: "of this house".to_owned(),
@@ -250,12 +288,13 @@ async fn build(
         from: when(window.starts_at()),
         until: when(window.ends_at()),
         length: words::length(window.ends_at().micros().saturating_sub(window.starts_at().micros())),
+        ended: is_ended.then(|| when(until)),
         reason: request.justification.expose().clone(),
         ticket: request.ticket.clone().unwrap_or_default(),
-        history: history(site, request).await?,
+        history,
         deciding,
         own,
-        revoke: None,
+        revoke: (end && !is_own).then(|| format!("{base}/end")),
         // What was read in a role is for him and for those who look into charts.
         reads: (matches!(request.state, RequestState::Approved { .. })
             && (is_own || !request.wanted.patients.is_empty() || signed.may(&pack, Act::Charts)))
@@ -264,12 +303,7 @@ async fn build(
     })
 }
 
-async fn deciding(
-    site: &Site,
-    request: &AccessRequest,
-    base: &str,
-    failed: Option<&DeskError>,
-) -> Result<Deciding, StoreError> {
+async fn deciding(site: &Site, request: &AccessRequest, base: &str, again: Again<'_>) -> Result<Deciding, StoreError> {
     let (now, pack) = (site.now(), site.pack());
     let mut tx = site.parts.store.begin_read().await?;
     let held = open_grants(&mut tx, request.person, now).await?;
@@ -280,12 +314,13 @@ async fn deciding(
         // He has left: nothing is applied.
         Err(_) => Change { changed: Vec::new(), basis: String::new() },
     };
-    drop(tx);
-    let alike = before.iter().filter(|one| one.wanted.role == request.wanted.role).take(3).map(|one| {
-        let ended = words::state(one, now).mark();
+    let mut alike = Vec::new();
+    for one in before.iter().filter(|one| one.wanted.role == request.wanted.role).take(3) {
+        let stands = standing(&mut tx, one, now).await?.state.mark();
         let asked = when(one.submitted_at).words;
-        (ended, format!("{} for {}, asked on {asked}.", what(&pack, one).words, words::patients(one)))
-    });
+        alike.push((stands, format!("{} for {}, asked on {asked}.", what(&pack, one).words, words::patients(one))));
+    }
+    drop(tx);
     let seconded = match &request.state {
         RequestState::Pending { approvals } => approvals.len(),
         _ => 0,
@@ -302,17 +337,7 @@ async fn deciding(
     let until: Vec<(&str, String)> = std::iter::once(("", "as asked".to_owned()))
         .chain(presets.map(|(code, label, _)| (*code, format!("{label} from now"))))
         .collect();
-    let grounds = [
-        ("", "Choose one"),
-        ("role", "The role has what the task needs"),
-        ("narrower", "Less would do"),
-        ("other", "Somebody else should do it"),
-        ("unclear", "It is not clear what it is for"),
-    ];
-    let reason = match failed {
-        Some(error) => words::wrong("", &words::sentence(error)),
-        None => words::field(""),
-    };
+    let (ground, reason) = refusal(again);
     Ok(Deciding {
         due: when(request.decide_by),
         held: held
@@ -322,7 +347,7 @@ async fn deciding(
             .collect(),
         changes: changes(&pack, &change),
         against: change.basis,
-        alike: alike.collect(),
+        alike,
         checks: vec![
             kinds_checked(request),
             (Mark::good("Passed"), "You are neither who asks nor who would get it.".to_owned()),
@@ -345,13 +370,37 @@ async fn deciding(
             until: words::pick(&until, ""),
             open: false,
         },
-        refuse: Refuse {
-            action: format!("{base}/refuse"),
-            ground: words::pick(&grounds, ""),
-            reason,
-            open: failed.is_some(),
-        },
+        refuse: Refuse { action: format!("{base}/refuse"), ground, reason, open: again.refusing.is_some() },
     })
+}
+
+/// Why a request is refused: one of these is chosen.
+const GROUNDS: [(&str, &str); 4] = [
+    ("role", "The role has what the task needs"),
+    ("narrower", "Less would do"),
+    ("other", "Somebody else should do it"),
+    ("unclear", "It is not clear what it is for"),
+];
+
+fn ground_words(code: &str) -> Option<&'static str> {
+    GROUNDS.iter().find(|(known, _)| *known == code).map(|(_, words)| *words)
+}
+
+/// The fields of a refusal, as they were typed.
+fn refusal(again: Again<'_>) -> (Pick, Field) {
+    let (ground, reason) = again.refusing.unwrap_or_default();
+    let choices: Vec<(&str, &str)> = std::iter::once(("", "Choose one")).chain(GROUNDS).collect();
+    let mut pick = words::pick(&choices, ground).required();
+    let mut field = words::field(reason).required();
+    if again.refusing.is_some() {
+        pick.error = ground_words(ground).is_none().then(|| "Choose a ground.".to_owned());
+        let said = match again.failed {
+            Some(error) => Some(words::sentence(error)),
+            None => scruple_flow::reason(reason, None).err().map(|weak| words::weak(weak).to_owned()),
+        };
+        field.error = said;
+    }
+    (pick, field)
 }
 
 /// What a request changes, in words.
@@ -383,7 +432,7 @@ fn kinds_checked(request: &AccessRequest) -> (Mark, String) {
     }
 }
 
-async fn history(site: &Site, request: &AccessRequest) -> Result<Vec<Happened>, StoreError> {
+async fn history(site: &Site, request: &AccessRequest, opened: &Opened) -> Result<Vec<Happened>, StoreError> {
     let name = async |person: Id<Person>| shown(site, person).await.map(|shown| shown.name);
     let read = if request.acknowledged.is_some() { ", having read what is the least here" } else { "" };
     let what =
@@ -414,7 +463,9 @@ async fn history(site: &Site, request: &AccessRequest) -> Result<Vec<Happened>, 
         let sentence = "Nobody had answered: its backup was told, and may decide too.".to_owned();
         history.push(Happened { at: when(at), mark: StateMark::Waiting.mark(), sentence, said: None });
     }
+    history.extend(standing::ends(site, request, opened).await?);
     let (at, sentence, said): (Timestamp, String, Option<String>) = match request.state_at(now) {
+        RequestState::Approved { .. } if opened.ended().is_some() => return Ok(history),
         RequestState::Denied { by, at, comment } => {
             (at, format!("{} refused it.", name(by).await?), Some(comment.into_inner()))
         }
@@ -499,7 +550,15 @@ pub(super) async fn refuse(
         Ok(None) => return unknown(signed.frame(&site, Some(Area::Requests))),
         Err(_) => return broken(signed.frame(&site, Some(Area::Requests))),
     };
-    let (who, version, comment) = (signed.who(), form.version(), Phi::new(form.text("reason").to_owned()));
+    let (ground, reason) = (form.text("ground"), form.text("reason"));
+    let refusing = Some((ground, reason));
+    let (Some(words), Ok(said)) = (ground_words(ground), scruple_flow::reason(reason, None)) else {
+        site.refused("/requests/{id}/refuse", "form_incomplete", Some(signed.person())).await;
+        let again = Again { failed: None, refusing };
+        return show(&site, &signed, &request, StatusCode::UNPROCESSABLE_ENTITY, "", again).await;
+    };
+    // The ground stands first in what the person reads, and in the record.
+    let (who, version, comment) = (signed.who(), form.version(), Phi::new(format!("{words}. {said}")));
     let refused = site
         .desk(async |desk| {
             let done = desk.deny(who, request.id, version, comment).await?;
@@ -511,7 +570,8 @@ pub(super) async fn refuse(
         Ok(()) => done(&back, "refused"),
         Err(DeskError::Request(RequestError::StepUp)) => auth::to_confirm(&back),
         Err(error @ DeskError::Request(RequestError::Reason(_))) => {
-            show(&site, &signed, &request, StatusCode::UNPROCESSABLE_ENTITY, "", Some(&error)).await
+            let again = Again { failed: Some(&error), refusing };
+            show(&site, &signed, &request, StatusCode::UNPROCESSABLE_ENTITY, "", again).await
         }
         Err(error) => not_done(&site, &signed, "/requests/{id}/refuse", &error).await,
     }
@@ -584,9 +644,17 @@ pub(super) async fn ask(State(site): State<Arc<Site>>, signed: Signed, RawQuery(
     asking(&site, &signed, &Typed { subject, ..Typed::default() }, StatusCode::OK, None).await
 }
 
+/// The form for one chart whose number was typed before: it stands in no address.
+pub(super) async fn ask_about(site: &Site, signed: &Signed, number: &str) -> Response {
+    let typed = Typed { patients: "numbers".to_owned(), numbers: number.to_owned(), ..Typed::default() };
+    asking(site, signed, &typed, StatusCode::OK, None).await
+}
+
 /// What was typed.
 #[derive(Default)]
 struct Typed {
+    /// It was sent: what it lacks is said.
+    sent: bool,
     subject: Option<Id<Person>>,
     role: String,
     purpose: String,
@@ -641,6 +709,11 @@ async fn build_ask(
         let held = if subject.is_none() && signed.roles.contains(&role) { " (yours)" } else { "" };
         roles.push((role.to_string(), format!("{}{held}", words::role(&pack, &role))));
     }
+    let gaps = if typed.sent { Gaps::of(typed) } else { Gaps::default() };
+    // Who has one role alone means that one.
+    let only = signed.roles.first().filter(|_| !typed.sent && subject.is_none() && signed.roles.len() == 1);
+    let only = only.filter(|role| Rules::approval(&*pack, role, Some(&Kinds::Whole)).is_some());
+    let chosen_role = only.map_or_else(|| typed.role.clone(), ToString::to_string);
     let mut purposes = vec![(String::new(), "those of the role".to_owned())];
     purposes.extend(
         pack.purposes
@@ -650,30 +723,12 @@ async fn build_ask(
     );
     let reason = match failed {
         Some(DeskError::Request(RequestError::Reason(weak))) => words::wrong(&typed.reason, words::weak(*weak)),
-        _ => words::field(&typed.reason),
+        _ => gaps.reason.map_or_else(|| words::field(&typed.reason), |said| words::wrong(&typed.reason, said)),
     };
     let numbers = match failed {
-        Some(DeskError::Unknown) => {
-            words::wrong(&typed.numbers, "One record number a line: letters, digits, `-` and `.`.")
-        }
         Some(DeskError::RoleNotHeld) => words::wrong(&typed.numbers, &words::sentence(&DeskError::RoleNotHeld)),
-        _ => words::field(&typed.numbers),
+        _ => gaps.numbers.map_or_else(|| words::field(&typed.numbers), |said| words::wrong(&typed.numbers, said)),
     };
-    let mut presets: Vec<(&str, &str)> = PRESETS.iter().map(|(code, label, _)| (*code, *label)).collect();
-    presets.push(("month", "30 days"));
-    let mut until = words::pick(&presets, if typed.until.is_empty() { "shift" } else { &typed.until });
-    if let Some(error @ DeskError::Request(RequestError::TooLong { .. } | RequestError::Over)) = failed {
-        until.error = Some(words::sentence(error));
-    }
-    let patients = [
-        ("numbers", "These patients, in a role that is mine"),
-        ("related", "Everyone to whom the role relates me: the role itself"),
-    ];
-    let chosen = if typed.patients.is_empty() { "numbers" } else { &typed.patients };
-    let mut role = words::pick(&roles, &typed.role);
-    if let Some(error @ DeskError::NotAllowed) = failed {
-        role.error = Some(words::sentence(error));
-    }
     // For somebody else it is not told here which roles he holds.
     let all = pack.roles.values().filter(|role| subject.is_some() && !role.is_profile);
     let opening: BTreeSet<RoleCode> = if subject.is_some() {
@@ -681,15 +736,33 @@ async fn build_ask(
     } else {
         signed.roles.iter().cloned().collect()
     };
+    let longest = longest(&pack, &opening, &roles);
+    let presets = longest.presets();
+    let mut until = words::pick(&presets, if typed.until.is_empty() { "shift" } else { &typed.until });
+    if let Some(error @ DeskError::Request(RequestError::TooLong { .. } | RequestError::Over)) = failed {
+        until.error = Some(words::sentence(error));
+    }
+    until.error = until.error.or_else(|| gaps.until.map(str::to_owned));
+    let patients = [
+        ("numbers", "These patients, in a role that is mine"),
+        ("related", "Everyone to whom the role relates me: the role itself"),
+    ];
+    let chosen = if typed.patients.is_empty() { "numbers" } else { &typed.patients };
+    let mut role = words::pick(&roles, &chosen_role).required();
+    role.error = gaps.role.map(str::to_owned);
+    if let Some(error @ DeskError::NotAllowed) = failed {
+        role.error = Some(words::sentence(error));
+    }
     let kinds_error = match failed {
         Some(
             error @ DeskError::Request(
                 RequestError::NoKinds | RequestError::KindsNotOfRole | RequestError::KindsOfNobody,
             ),
         ) => Some(words::sentence(error)),
-        _ => None,
+        _ => gaps.kinds.map(str::to_owned),
     };
-    let mut task = kinds::tasks(&typed.task);
+    let mut task = kinds::tasks(&typed.task).required();
+    task.error = gaps.task.map(str::to_owned);
     if let Some(error @ DeskError::Request(RequestError::NoTask)) = failed {
         task.error = Some(words::sentence(error));
     }
@@ -708,25 +781,68 @@ async fn build_ask(
             source: "45 CFR 164.502(b), 164.514(d)".to_owned(),
         },
         form: AskForm {
-            failed: failed.map(words::sentence),
+            failed: failed.map(words::sentence).or_else(|| {
+                (!gaps.is_empty()).then(|| "Nothing was sent. What is missing is named at its place.".to_owned())
+            }),
             role,
             kinds: kinds::groups(&pack, opening.iter(), &typed.kinds),
             kinds_error,
             purpose: words::pick(&purposes, &typed.purpose),
-            patients: words::pick(&patients, chosen),
+            patients: Pick { error: gaps.patients.map(str::to_owned), ..words::pick(&patients, chosen) },
             numbers,
             numbers_max: scruple_flow::limits::REQUEST_PATIENTS_MAX,
             until,
             from_at: words::field(""),
             until_at: words::field(""),
             longest: "what the policy allows".to_owned(),
+            until_hint: longest.hint(),
             task,
-            reason,
+            reason: reason.required(),
             ticket: words::field(&typed.ticket),
             project: project(site, typed, failed).await?,
             reading: longer::reading(&pack, &typed.role, typed.patients == "numbers", &typed.acknowledged),
         },
     }))
+}
+
+/// The longest that is given, in hours.
+#[derive(Clone, Copy)]
+struct Longest {
+    /// For the charts of single patients.
+    charts: i64,
+    /// For a role itself.
+    roles: i64,
+}
+
+/// What the policy gives at most of what could be asked for: charts in one of these roles, or one of those.
+fn longest(pack: &Pack, opening: &BTreeSet<RoleCode>, askable: &[(String, String)]) -> Longest {
+    let hours = |role: &RoleCode, kinds: Option<&Kinds>| Rules::approval(pack, role, kinds).map(|rule| rule.hours_max);
+    let roles = askable.iter().filter_map(|(code, _)| code.parse::<RoleCode>().ok());
+    Longest {
+        charts: opening.iter().filter_map(|role| hours(role, Some(&Kinds::Whole))).max().unwrap_or(0),
+        roles: roles.filter_map(|role| hours(&role, None)).max().unwrap_or(0),
+    }
+}
+
+impl Longest {
+    /// The options of a time, without those that nobody is given.
+    fn presets(self) -> Vec<(&'static str, String)> {
+        let all = PRESETS.into_iter().chain([("month", "30 days", 30 * 24)]);
+        let given = all.filter(|(.., hours)| *hours <= self.charts.max(self.roles));
+        given
+            .map(|(code, label, hours)| {
+                let is_of_role = self.charts > 0 && hours > self.charts;
+                (code, if is_of_role { format!("{label}, for a role alone") } else { label.to_owned() })
+            })
+            .collect()
+    }
+
+    fn hint(self) -> String {
+        match self.charts {
+            0 => String::new(),
+            hours => format!("The charts of single patients: {} at most.", words::length(hours.saturating_mul(HOUR))),
+        }
+    }
 }
 
 /// The projects that it can be for.
@@ -743,6 +859,7 @@ async fn project(site: &Site, typed: &Typed, failed: Option<&DeskError>) -> Resu
 
 pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
     let typed = Typed {
+        sent: true,
         subject: id(form.text("subject")),
         role: form.text("role").to_owned(),
         purpose: form.text("purpose").to_owned(),
@@ -760,14 +877,15 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         site.refused("/ask", error.code(), Some(signed.person())).await;
         asking(&site, &signed, &typed, StatusCode::UNPROCESSABLE_ENTITY, Some(&error)).await
     };
+    if !Gaps::of(&typed).is_empty() {
+        site.refused("/ask", "form_incomplete", Some(signed.person())).await;
+        return asking(&site, &signed, &typed, StatusCode::UNPROCESSABLE_ENTITY, None).await;
+    }
     let Ok(role) = typed.role.parse::<RoleCode>() else { return again(DeskError::NotAllowed).await };
     let is_of_patients = typed.patients == "numbers";
-    let numbers = typed.numbers.split(['\n', ',', ';']).map(str::trim).filter(|number| !number.is_empty());
-    let patients: Result<BTreeSet<PatientRef>, _> = numbers.map(str::parse).collect();
-    let patients = match patients {
-        Ok(patients) if is_of_patients && !patients.is_empty() => patients,
-        Ok(_) if !is_of_patients => BTreeSet::new(),
-        _ => return again(DeskError::Unknown).await,
+    let patients = match gaps::numbers(&typed.numbers) {
+        Ok(patients) if is_of_patients => patients,
+        _ => BTreeSet::new(),
     };
     let kinds = if !is_of_patients {
         None
@@ -777,8 +895,7 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         let codes: Result<BTreeSet<KindCode>, _> = typed.kinds.iter().map(|code| code.parse()).collect();
         codes.ok().and_then(Kinds::named)
     };
-    let hours = PRESETS.iter().find(|(code, ..)| *code == typed.until).map(|(.., hours)| *hours);
-    let hours = hours.or((typed.until == "month").then_some(30 * 24)).unwrap_or(0);
+    let hours = gaps::hours(&typed.until).unwrap_or(0);
     let ask = Ask {
         person: typed.subject,
         role,

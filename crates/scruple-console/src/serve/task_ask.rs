@@ -17,6 +17,8 @@ use std::sync::Arc;
 /// What was typed.
 #[derive(Default)]
 struct Typed {
+    /// It was sent: what it lacks is said.
+    sent: bool,
     kind: String,
     reason: String,
     numbers: String,
@@ -46,16 +48,29 @@ fn asking(site: &Site, signed: &Signed, typed: &Typed, status: StatusCode, faile
     };
     let said = failed.map(words::sentence).unwrap_or_default();
     let of = |value: &str, is_wrong: bool| if is_wrong { words::wrong(value, &said) } else { words::field(value) };
+    let gaps = if typed.sent { Gaps::of(typed) } else { Gaps::default() };
+    let left = |value: &str, gap: Option<&str>, is_wrong: bool| match gap {
+        Some(said) => words::wrong(value, said),
+        None => of(value, is_wrong),
+    };
+    kind.error = gaps.kind.map(str::to_owned);
     if matches!(failed, Some(DeskError::NotAllowed | DeskError::RoleNotHeld)) {
         kind.error = Some(said.clone());
     }
     let view = AskTask {
         frame: signed.frame(site, Some(Area::Requests)),
         csrf: signed.csrf.clone(),
-        failed: failed.map(words::sentence),
-        kind,
-        reason: of(&typed.reason, matches!(failed, Some(DeskError::Task(TaskError::Reason(_))))),
-        numbers: of(&typed.numbers, matches!(failed, Some(DeskError::Task(TaskError::Patients) | DeskError::Unknown))),
+        failed: failed.map(words::sentence).or_else(|| {
+            (gaps != Gaps::default()).then(|| "Nothing was sent. What is missing is named at its place.".to_owned())
+        }),
+        kind: kind.required(),
+        reason: left(&typed.reason, gaps.reason, matches!(failed, Some(DeskError::Task(TaskError::Reason(_)))))
+            .required(),
+        numbers: left(
+            &typed.numbers,
+            gaps.numbers,
+            matches!(failed, Some(DeskError::Task(TaskError::Patients) | DeskError::Unknown)),
+        ),
         numbers_max: scruple_flow::limits::REQUEST_PATIENTS_MAX,
         system,
         ticket: of(&typed.ticket, matches!(failed, Some(DeskError::Task(TaskError::NoTicket)))),
@@ -68,6 +83,7 @@ fn asking(site: &Site, signed: &Signed, typed: &Typed, status: StatusCode, faile
 pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
     let text = |name: &str| form.text(name).to_owned();
     let typed = Typed {
+        sent: true,
         kind: text("kind"),
         reason: text("reason"),
         numbers: text("numbers"),
@@ -75,6 +91,10 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         ticket: text("ticket"),
         minutes: text("minutes"),
     };
+    if Gaps::of(&typed) != Gaps::default() {
+        site.refused("/tasks/ask", "form_incomplete", Some(signed.person())).await;
+        return asking(&site, &signed, &typed, StatusCode::UNPROCESSABLE_ENTITY, None);
+    }
     let who = signed.who();
     let submitted = match read(&typed) {
         Ok(ask) => {
@@ -92,6 +112,24 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         Err(error) => {
             site.refused("/tasks/ask", error.code(), Some(signed.person())).await;
             asking(&site, &signed, &typed, StatusCode::UNPROCESSABLE_ENTITY, Some(&error))
+        }
+    }
+}
+
+/// What was left open, all of it at once.
+#[derive(Default, PartialEq, Eq)]
+struct Gaps {
+    kind: Option<&'static str>,
+    reason: Option<&'static str>,
+    numbers: Option<&'static str>,
+}
+
+impl Gaps {
+    fn of(typed: &Typed) -> Self {
+        Self {
+            kind: typed.kind.is_empty().then_some("Choose a task."),
+            reason: scruple_flow::reason(&typed.reason, None).err().map(words::weak),
+            numbers: typed.numbers.is_empty().then_some("Type the record numbers of the case, one a line."),
         }
     }
 }

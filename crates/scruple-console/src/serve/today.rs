@@ -3,7 +3,9 @@
 use super::{Signed, Site, broken, charts, page, requests, when, with_done, words};
 use crate::pages::parts::{Coded, Person};
 use crate::pages::requests::list::RequestRow;
-use crate::pages::today::home::{Count, Counted, EmergencyRow, EndingRow, QuestionRow, SentenceRow, Today};
+use crate::pages::today::home::{
+    AnsweredRow, Count, Counted, EmergencyRow, EndingRow, QuestionRow, SentenceRow, Today,
+};
 use crate::words::{Area, ReviewState as Shown};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -21,6 +23,8 @@ use std::sync::Arc;
 
 /// What ends within so long stands on the page.
 const SOON_MICROS: i64 = 7 * 24 * 3_600_000_000;
+/// What was answered so long ago still stands on the page.
+const ANSWERED_MICROS: i64 = 7 * 24 * 3_600_000_000;
 /// Rows of a list here.
 const ROWS_MAX: usize = 10;
 
@@ -61,6 +65,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
     for request in mine {
         rows.push(requests::row(site, request, false).await?);
     }
+    let answered = answered(site, &own, now).await?;
     let oversees = signed.may_or_stands_in(&pack, Act::Reviews);
     let mut emergencies = Vec::new();
     for review in reviews.iter().filter(|_| oversees).take(ROWS_MAX) {
@@ -70,7 +75,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
         let late = reviews.iter().any(|review| review.due_at <= now);
         vec![
             Count {
-                href: "/requests?whose=all".to_owned(),
+                href: "/requests?whose=all&state=waiting".to_owned(),
                 number: pending.len().to_string(),
                 counted: Counted::Requests,
                 oldest: pending.iter().map(|one| one.submitted_at).min().map(|at| words::ago(at, now)),
@@ -120,8 +125,27 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
         watched: if signed.may(&pack, Act::Charts) { Some(charts::watched(site).await?) } else { None },
         mine: rows,
         ending_more: ending.len().saturating_sub(ROWS_MAX),
+        answered,
         ending: ending.into_iter().map(|(_, row)| row).take(ROWS_MAX).collect(),
     })
+}
+
+/// What came of somebody's requests lately, the last answer first.
+async fn answered(site: &Site, own: &[AccessRequest], now: Timestamp) -> Result<Vec<AnsweredRow>, StoreError> {
+    let mut found = Vec::new();
+    for request in own {
+        let stands = requests::standing(&mut site.parts.store.begin_read().await?, request, now).await?;
+        if let Some(at) = stands.answered_at.filter(|at| at.plus_micros(ANSWERED_MICROS) > now) {
+            found.push((at, request));
+        }
+    }
+    found.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    found.truncate(ROWS_MAX);
+    let mut rows = Vec::with_capacity(found.len());
+    for (at, request) in found {
+        rows.push(AnsweredRow { request: requests::row(site, request, false).await?, at: when(at) });
+    }
+    Ok(rows)
 }
 
 fn row(href: String, what: Vec<Coded>, until: Timestamp, now: Timestamp) -> EndingRow {

@@ -40,14 +40,17 @@ pub(crate) fn when(at: Timestamp) -> When {
     When { iso, words }
 }
 
-/// `3 hours`, `2 days`.
+/// `3 hours`, `2 days`: rounded up, so that a time of twelve hours is one a second after it began, too.
 pub(crate) fn length(micros: i64) -> String {
-    let micros = micros.max(0);
-    let (number, word) = match micros {
-        _ if micros < HOUR => ((micros + MINUTE - 1) / MINUTE, "minute"),
-        _ if micros < 2 * DAY => (micros / HOUR, "hour"),
-        _ => (micros / DAY, "day"),
-    };
+    let up = |unit: i64| micros.max(0).saturating_add(unit - 1) / unit;
+    match (up(MINUTE), up(HOUR), up(DAY)) {
+        (minutes, ..) if minutes < 60 => counted(minutes, "minute"),
+        (_, hours, _) if hours < 48 => counted(hours, "hour"),
+        (.., days) => counted(days, "day"),
+    }
+}
+
+fn counted(number: i64, word: &str) -> String {
     let many = if number == 1 { "" } else { "s" };
     format!("{number} {word}{many}")
 }
@@ -58,9 +61,15 @@ pub(crate) fn left(until: Timestamp, now: Timestamp) -> String {
     if micros <= 0 { "over".to_owned() } else { format!("in {}", length(micros)) }
 }
 
-/// `40 minutes ago`.
+/// `40 minutes ago`: what is over is not rounded up, but for the first minute.
 pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
-    format!("{} ago", length(now.micros().saturating_sub(at.micros())))
+    let micros = now.micros().saturating_sub(at.micros()).max(0);
+    let said = match micros {
+        _ if micros < HOUR => counted((micros / MINUTE).max(1), "minute"),
+        _ if micros < 2 * DAY => counted(micros / HOUR, "hour"),
+        _ => counted(micros / DAY, "day"),
+    };
+    format!("{said} ago")
 }
 
 /// The name of a role.
@@ -383,11 +392,11 @@ pub(crate) const fn weak(error: WeakReason) -> &'static str {
 }
 
 pub(crate) fn field(value: &str) -> Field {
-    Field { value: value.to_owned(), error: None }
+    Field { value: value.to_owned(), ..Field::default() }
 }
 
 pub(crate) fn wrong(value: &str, error: &str) -> Field {
-    Field { value: value.to_owned(), error: Some(error.to_owned()) }
+    Field { value: value.to_owned(), error: Some(error.to_owned()), ..Field::default() }
 }
 
 /// Options, of which one may be chosen.
@@ -397,7 +406,7 @@ pub(crate) fn pick<V: AsRef<str>, L: AsRef<str>>(choices: &[(V, L)], chosen: &st
         label: label.as_ref().to_owned(),
         chosen: value.as_ref() == chosen,
     };
-    Pick { choices: choices.iter().map(one).collect(), error: None }
+    Pick { choices: choices.iter().map(one).collect(), ..Pick::default() }
 }
 
 /// `..4471`: so much of the id of a patient is shown to who decides.
@@ -463,6 +472,22 @@ mod tests {
             assert_eq!(left(at(until), now), expected, "{until}");
         }
         assert_eq!(ago(at("2026-03-01T07:59:59Z"), now), "1 minute ago");
+        assert_eq!(ago(at("2026-03-01T06:00:01Z"), now), "1 hour ago");
+    }
+
+    #[test]
+    fn twelve_hours_are_still_twelve_a_second_later() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let a_second_later = at("2026-03-01T08:00:01Z");
+        for (until, expected) in [
+            ("2026-03-01T08:40:00Z", "in 40 minutes"),
+            ("2026-03-01T09:00:00Z", "in 1 hour"),
+            ("2026-03-01T20:00:00Z", "in 12 hours"),
+            ("2026-03-03T08:00:00Z", "in 2 days"),
+            ("2026-03-31T08:00:00Z", "in 30 days"),
+        ] {
+            assert_eq!(left(at(until), a_second_later), expected, "{until}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 mod admin;
 mod api;
+mod asking;
 mod authzen;
 mod bad_input;
 mod canaries;

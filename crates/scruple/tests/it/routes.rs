@@ -220,9 +220,10 @@ fn a_decision_is_on_what_was_seen() {
         let answer = send(&node, &format!("{there}/approve"), &manager, fields);
         assert_eq!(answer.status, status, "{fields}: {}", answer.text());
     }
-    for (path, cookie, fields) in
-        [("refuse", &manager, "version=2&reason=The+ward+has+its+own+nurse+tonight"), ("withdraw", &nurse, "version=2")]
-    {
+    for (path, cookie, fields) in [
+        ("refuse", &manager, "version=2&ground=other&reason=The+ward+has+its+own+nurse+tonight"),
+        ("withdraw", &nurse, "version=2"),
+    ] {
         assert_eq!(send(&node, &format!("{there}/{path}"), cookie, fields).status, 409, "{path}");
     }
     goes_to(&send(&node, &format!("{there}/approve"), &manager, "version=1&narrower=yes&until=&patient=1&kind=labs"));

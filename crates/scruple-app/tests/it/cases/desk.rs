@@ -5,7 +5,7 @@ use crate::support::{TestLog, World, at, roles, with_world};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use scruple_app::evidence::{EvidenceError, evidence};
-use scruple_app::{Ask, Declaration, Desk, DeskError, Emergency, Narrower, Rules, Who};
+use scruple_app::{Ask, Declaration, Desk, DeskError, Emergency, Narrower, Rules, Who, opened_by};
 use scruple_core::{Id, Phi};
 use scruple_flow::directory::{Attributes, Leave, LeaveState};
 use scruple_flow::{
@@ -196,6 +196,38 @@ async fn what_a_manager_approves_is_open_at_once_and_over_at_its_end_without_any
         assert_eq!(house.opened("nora", "TREAT").await, ["a", "b"]);
         world.clock.advance_micros(1);
         assert_eq!(house.opened("nora", "TREAT").await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_is_ended_once_all_that_it_opened_was_ended_before_its_time() {
+    with_world(ENGINE, async |world| {
+        let mut house = House::open(world).await;
+        let (mia, pia) = (house.who("mia"), house.who("pia"));
+        let request = house.submitted(&["a", "b"]).await;
+        let opened = async |request: &AccessRequest| {
+            opened_by(&mut world.store.begin_read().await.unwrap(), request).await.unwrap()
+        };
+        assert_eq!(opened(&request).await.count(), 0);
+        let request = house.desk().approve(mia, request.id, 1, Narrower::default()).await.unwrap().now;
+        let both = opened(&request).await;
+        assert_eq!((both.count(), both.ended()), (2, None));
+        for (place, chart) in both.charts.iter().enumerate() {
+            world.clock.advance_micros(1_000_000);
+            house.desk().end_elevation(pia, chart.held.id, chart.version).await.unwrap();
+            let now = opened(&request).await;
+            assert_eq!(now.ends().len(), place + 1);
+            assert_eq!(now.ended().map(|end| end.by), (place == 1).then_some(pia.person));
+        }
+        // A role that a request gave, in the same way.
+        let bob = house.who("bob");
+        let request = house.desk().submit(bob, House::ask(&[], 8, WORDS)).await.unwrap().now;
+        house.desk().approve(mia, request.id, 1, Narrower::default()).await.unwrap();
+        let request = house.desk().approve(pia, request.id, 2, Narrower::default()).await.unwrap().now;
+        assert_eq!(opened(&request).await.ended(), None);
+        house.desk().end_grant(bob, Id::from_uuid(request.id.uuid()), 1).await.unwrap();
+        assert_eq!(opened(&request).await.ended().map(|end| end.by), Some(bob.person));
     })
     .await;
 }

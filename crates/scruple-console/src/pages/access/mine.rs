@@ -129,7 +129,7 @@ fn view(voice: &Voice) -> MyAccess {
         left: Some("in 11 hours".to_owned()),
         opens: vec![coded("diagnoses", "diagnoses"), coded("procedures", "procedures")],
         in_part: Vec::new(),
-        closed: vec![coded("everything else", "none")],
+        closed: Vec::new(),
         conditions: vec!["Only 2 patients, MR ..4471 and MR ..5120.".to_owned()],
         used: None,
         give_back: Some("/access/0198c0de/give-back".to_owned()),

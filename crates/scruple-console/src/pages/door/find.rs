@@ -20,7 +20,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         frame: worker(&VOICES[0], None),
         csrf: CSRF.to_owned(),
         action: "/door".to_owned(),
-        patient,
+        patient: patient.required(),
     };
     let mut samples = vec![sample("empty", &view(typed("")))];
     for voice in &VOICES {

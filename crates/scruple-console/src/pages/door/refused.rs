@@ -26,7 +26,7 @@ pub(crate) struct Door {
     pub(crate) care: Option<Care>,
     /// For roles with emergency access.
     pub(crate) emergency: Option<Emergency>,
-    /// `/ask`.
+    /// The form for access; POST, so that no address holds what was typed.
     pub(crate) ask: String,
     /// How long an answer usually takes: `about 40 minutes`.
     pub(crate) usual: String,
@@ -81,7 +81,8 @@ fn view(voice: &Voice) -> Door {
                     ("x", if voice.name == PLAIN.name { "Another reason" } else { voice.label }),
                 ],
                 "",
-            ),
+            )
+            .required(),
             until: when("2026-03-01T19:00:00Z", "19:00"),
         }),
         emergency: Some(Emergency {
@@ -95,7 +96,7 @@ fn view(voice: &Voice) -> Door {
             length: "4 hours".to_owned(),
             sentence_due: when("2026-03-01T19:00:00Z", "19:00"),
         }),
-        ask: "/ask?about=c2VhbGVk".to_owned(),
+        ask: "/door/ask".to_owned(),
         usual: "about 40 minutes".to_owned(),
         call: vec![
             Call { who: "The house supervisor".to_owned(), number: "0117".to_owned() },

@@ -8,11 +8,11 @@ mod view;
 
 use super::error::ErrorPage;
 use crate::lens::{Lens, LensAsk};
-use crate::tree::Tree;
 use ask::{Ask, Asked, ViewAs};
 use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use scruple_fhir::tree::Tree;
 use std::sync::Arc;
 use view::{Reader, build};
 

@@ -1,10 +1,10 @@
 //! The record as sections: one for each element at its top, with the values below it, what each role gets of them, and
 //! the reason in a sentence. Pure: aligned trees and reasons in, strings for the page out.
 
-use crate::align::{Node, State, line};
 use crate::lens::{Reason, SeenView};
-use crate::tree::Tree;
 use crate::words::{self, Mark};
+use scruple_fhir::align::{Node, State, line};
+use scruple_fhir::tree::Tree;
 
 /// Letters of a value that the page shows.
 const VALUE_CHARS_MAX: usize = 280;

@@ -2,13 +2,13 @@
 
 use super::ask::{Ask, ViewAs};
 use super::sections::{Column, Counts, Section, count, sections};
-use crate::align::align;
 use crate::lens::{Catalogue, Outcome, Reason, RecordItem, RoleChoice, Seen};
 use crate::pages::parts::Choice;
 use crate::pages::{Frame, POLICY_CHARS};
-use crate::tree::Tree;
 use crate::words;
 use askama::Template;
+use scruple_fhir::align::align;
+use scruple_fhir::tree::Tree;
 
 /// Roles that are one click away, where the policy has them: from those who see little to those who see most.
 const NEAR: &[&str] = &["front_desk", "scheduler", "biller", "coder", "quality_analyst", "nurse", "physician"];

@@ -13,6 +13,8 @@ pub(crate) struct People {
     pub(crate) as_of: When,
     /// The query `q`, as typed.
     pub(crate) search: String,
+    /// Nobody reports to who looks, who would see a team.
+    pub(crate) no_team: bool,
     /// The queries `unit`, `relation`, `state`.
     pub(crate) unit: Pick,
     pub(crate) relation: Pick,
@@ -27,8 +29,8 @@ pub(crate) struct People {
 #[derive(Clone)]
 pub(crate) struct PersonRow {
     pub(crate) person: Person,
-    /// `employee`, `agency`.
-    pub(crate) relation: String,
+    /// `employee`, `agency`; none: HR does not say it.
+    pub(crate) relation: Option<String>,
     pub(crate) roles: Vec<Coded>,
     /// Rights beyond the role.
     pub(crate) extra: usize,
@@ -40,7 +42,7 @@ fn view(voice: &Voice) -> People {
     use PersonState::{Active, Invited, Left, OnLeave, Suspended};
     let row = |number: usize, state: PersonState| PersonRow {
         person: if number.is_multiple_of(2) { voice.first() } else { voice.second() },
-        relation: "employee".to_owned(),
+        relation: (state != Left).then(|| "employee".to_owned()),
         roles: if state == Invited { Vec::new() } else { vec![coded("Registered nurse", "nurse")] },
         extra: number % 3,
         used: (state == Active).then(|| when("2026-03-01T07:48:00Z", "today, 07:48")),
@@ -50,6 +52,7 @@ fn view(voice: &Voice) -> People {
         frame: officer(voice, Some(Area::People)),
         as_of: when("2026-03-01T08:00:00Z", "1 March, 08:00"),
         search: if voice.name == PLAIN.name { String::new() } else { voice.one.to_owned() },
+        no_team: false,
         unit: pick(&[("", "all"), ("4w", voice.unit)], ""),
         relation: pick(
             &[
@@ -85,5 +88,14 @@ pub(crate) fn samples() -> Vec<Sample> {
         "nobody found",
         &People { rows: Vec::new(), search: "ruis".to_owned(), paging: Paging::default(), ..view(&PLAIN) },
     ));
+    let no_team = People { rows: Vec::new(), no_team: true, paging: Paging::default(), ..view(&PLAIN) };
+    samples.push(sample("no team", &no_team));
     samples
+}
+
+impl People {
+    /// HR does not say of everybody how he belongs to the house.
+    fn has_untold(&self) -> bool {
+        self.rows.iter().any(|row| row.relation.is_none())
+    }
 }

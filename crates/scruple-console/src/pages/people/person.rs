@@ -38,7 +38,7 @@ pub(crate) struct PersonPage {
 pub(crate) struct HeldRight {
     pub(crate) what: Coded,
     pub(crate) purpose: Coded,
-    /// `staff list`, `request of 28 February`.
+    /// `the staff list`, `the request of 28 February`.
     pub(crate) source: String,
     pub(crate) approver: Option<Person>,
     pub(crate) until: Option<When>,
@@ -76,7 +76,7 @@ fn view(voice: &Voice) -> PersonPage {
     let role = HeldRight {
         what: coded("Registered nurse", "nurse 3.2"),
         purpose: coded("treatment", "TREAT"),
-        source: "staff list".to_owned(),
+        source: "the staff list".to_owned(),
         approver: Some(voice.second()),
         until: None,
         left: None,
@@ -87,7 +87,7 @@ fn view(voice: &Voice) -> PersonPage {
     let extra = HeldRight {
         what: coded("diagnoses and procedures of 2 patients", "grant 0198c0de"),
         purpose: coded("payment", "HPAYMT"),
-        source: "request of 28 February".to_owned(),
+        source: "the request of 28 February".to_owned(),
         until: Some(when("2026-03-01T19:00:00Z", "today, 19:00")),
         left: Some("in 11 hours".to_owned()),
         used: None,
@@ -96,7 +96,7 @@ fn view(voice: &Voice) -> PersonPage {
     let odd = HeldRight {
         what: coded("Scheduling", "scheduler 2.0"),
         purpose: coded("patient administration", "PATADMIN"),
-        source: "job before, 2024".to_owned(),
+        source: "the job before, 2024".to_owned(),
         odd: Some("Left over from the job before; unused for 214 days.".to_owned()),
         used: Some(when("2025-07-30T10:00:00Z", "30 July 2025")),
         ..role.clone()
@@ -153,6 +153,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         left: Some(when("2026-02-27T17:00:00Z", "27 February, 17:00")),
         rights: Vec::new(),
         sessions: Vec::new(),
+        history: Vec::new(),
         manager: None,
         training: (Mark::bad("Missing"), "No privacy training is on file.".to_owned()),
         leaves: None,

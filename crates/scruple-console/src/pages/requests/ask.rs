@@ -57,6 +57,8 @@ pub(crate) struct Form {
     pub(crate) until_at: Field,
     /// `14 days`.
     pub(crate) longest: String,
+    /// What is given for less than the longest of the options; empty: nothing is.
+    pub(crate) until_hint: String,
     pub(crate) task: Pick,
     pub(crate) reason: Field,
     pub(crate) ticket: Field,
@@ -113,7 +115,7 @@ fn view(voice: &Voice) -> Ask {
         },
         form: Form {
             failed: None,
-            role: pick(&[("", "no whole role, single kinds of information"), ("coder", "Medical coder, CDI"), ("quality_analyst", "Quality and safety analyst"), ("x", voice.label)], ""),
+            role: pick(&[("", "no whole role, single kinds of information"), ("coder", "Medical coder, CDI"), ("quality_analyst", "Quality and safety analyst"), ("x", voice.label)], "").required(),
             kinds: vec![
                 KindGroup { label: "Who the patient is".to_owned(), kinds: vec![kind("id_name", "Patient name", false, true, false), kind("id_birth_sex", "Birth date, administrative sex, deceased", false, true, false), kind("id_mrn", "Record, visit and account numbers", false, true, false), kind("contact_telecom", "Telephone, fax, e-mail", false, false, false)] },
                 KindGroup { label: "Care".to_owned(), kinds: vec![kind("diagnoses", "Problems, diagnoses, stages", true, false, false), kind("procedures", "Procedures and operations", true, false, false), kind("labs", "Laboratory results and specimens", false, false, false), kind("documents", "Notes, letters, reports, scans, all attachments", false, false, false), kind("x", voice.label, false, false, false)] },
@@ -128,8 +130,9 @@ fn view(voice: &Voice) -> Ask {
             from_at: typed(""),
             until_at: typed(""),
             longest: "14 days".to_owned(),
+            until_hint: "The charts of single patients: 3 days at most.".to_owned(),
             task: pick(&[("", "choose"), ("audit", "An audit of codes"), ("denial", "A denied claim"), ("event", "A safety event")], "denial"),
-            reason: typed(voice.work),
+            reason: typed(voice.work).required(),
             ticket: typed("CLM-2026-0311"),
             project: pick(&[("", "none"), ("0198c0de", voice.label)], ""),
             reading: None,

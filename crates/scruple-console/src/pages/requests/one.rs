@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) from: When,
     pub(crate) until: When,
     pub(crate) length: String,
+    /// When it was ended before its time.
+    pub(crate) ended: Option<When>,
     pub(crate) reason: String,
     pub(crate) ticket: String,
     pub(crate) history: Vec<Happened>,
@@ -134,6 +136,7 @@ fn base(voice: &Voice, frame: Frame, state: RequestState) -> Request {
         from: when("2026-03-01T09:00:00Z", "1 March, 09:00"),
         until: when("2026-03-02T09:00:00Z", "2 March, 09:00"),
         length: "1 day".to_owned(),
+        ended: None,
         reason: voice.work.to_owned(),
         ticket: "CLM-2026-0311".to_owned(),
         history: vec![
@@ -204,7 +207,7 @@ fn deciding(voice: &Voice) -> Request {
                         chosen,
                     })
                     .to_vec(),
-                    error: None,
+                    ..Pick::default()
                 },
                 until: pick(
                     &[("shift", "the end of this shift, 19:00"), ("asked", "as asked, 2 March, 09:00")],
@@ -222,8 +225,9 @@ fn deciding(voice: &Voice) -> Request {
                         ("other", "Somebody else has it already"),
                     ],
                     "",
-                ),
-                reason: typed(""),
+                )
+                .required(),
+                reason: typed("").required(),
                 open: false,
             },
         }),
@@ -277,5 +281,14 @@ pub(crate) fn samples() -> Vec<Sample> {
         ..base(&PLAIN, officer(&PLAIN, Some(Area::Requests)), RequestState::Active)
     };
     samples.push(sample("active, for its approver", &page));
+    let mut page = base(&PLAIN, officer(&PLAIN, Some(Area::Requests)), RequestState::Ended);
+    page.ended = Some(when("2026-03-01T12:00:00Z", "1 March, 12:00"));
+    page.history.push(Happened {
+        at: when("2026-03-01T12:00:00Z", "12:00"),
+        mark: RequestState::Ended.mark(),
+        sentence: format!("{} ended it.", PLAIN.other),
+        said: None,
+    });
+    samples.push(sample("ended early", &page));
     samples
 }

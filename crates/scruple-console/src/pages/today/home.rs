@@ -27,7 +27,10 @@ pub(crate) struct Today {
     pub(crate) sentences_more: usize,
     /// Of the privacy office: what of the last week was enforced, watched, unseen.
     pub(crate) watched: Option<Watched>,
+    /// His requests that wait.
     pub(crate) mine: Vec<RequestRow>,
+    /// Those that were answered, or whose access was ended, in the last days.
+    pub(crate) answered: Vec<AnsweredRow>,
     pub(crate) ending: Vec<EndingRow>,
     /// So many more do not stand here.
     pub(crate) ending_more: usize,
@@ -132,6 +135,13 @@ pub(crate) struct EnrolmentRow {
     pub(crate) starts: When,
 }
 
+/// What came of a request.
+#[derive(Clone)]
+pub(crate) struct AnsweredRow {
+    pub(crate) request: RequestRow,
+    pub(crate) at: When,
+}
+
 #[derive(Clone)]
 pub(crate) struct EndingRow {
     pub(crate) href: String,
@@ -208,7 +218,13 @@ fn view(voice: &Voice) -> Today {
             watched: 1_302,
             unseen: vec![format!("What people opened in {} since 27 February.", voice.unit)],
         }),
-        mine: vec![row(voice, RequestState::Active, false)],
+        mine: vec![row(voice, RequestState::Waiting, false)],
+        answered: [RequestState::Active, RequestState::Refused, RequestState::Ended]
+            .map(|state| AnsweredRow {
+                request: row(voice, state, false),
+                at: when("2026-02-28T08:00:00Z", "28 February, 08:00"),
+            })
+            .to_vec(),
         ending: vec![EndingRow {
             href: "/access".to_owned(),
             what: vec![coded("diagnoses", "diagnoses"), coded(voice.unit, "x")],
@@ -231,6 +247,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         sentences_more: 0,
         watched: Some(Watched { enforced: 0, watched: 0, unseen: Vec::new() }),
         mine: Vec::new(),
+        answered: Vec::new(),
         ending: Vec::new(),
         ending_more: 0,
         ..view(&PLAIN)

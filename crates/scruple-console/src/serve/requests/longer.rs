@@ -1,6 +1,6 @@
 //! Access that is asked for again before it ends, and the text that is read before anything is asked for.
 
-use super::{Area, Form, HOUR, Signed, Site, broken, done, find, not_done, show, unknown, words};
+use super::{Again, Area, Form, HOUR, Signed, Site, broken, done, find, not_done, show, unknown, words};
 use crate::pages::parts::Reading;
 use crate::pages::requests::one::Extend;
 use axum::extract::{Path, State};
@@ -96,7 +96,8 @@ pub(in crate::serve) async fn extend(
             ),
         ) => {
             site.refused("/requests/{id}/extend", error.code(), Some(signed.person())).await;
-            show(&site, &signed, &request, StatusCode::UNPROCESSABLE_ENTITY, "", Some(&error)).await
+            let again = Again { failed: Some(&error), refusing: None };
+            show(&site, &signed, &request, StatusCode::UNPROCESSABLE_ENTITY, "", again).await
         }
         Err(error) => not_done(&site, &signed, "/requests/{id}/extend", &error).await,
     }

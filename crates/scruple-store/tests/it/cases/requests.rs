@@ -7,7 +7,8 @@ use scruple_flow::{
 };
 use scruple_store::{
     Aggregate, Person, StoreError, Subject, find_request, insert_request, list_overdue_requests, list_pending_requests,
-    list_pending_requests_after, list_requests_of, mark_person_left, requests_between, update_request,
+    list_pending_requests_after, list_requests, list_requests_decided_by, list_requests_of, mark_person_left,
+    requests_between, update_request,
 };
 
 const WORDS: &str = "Peer review of the March falls, case 4711";
@@ -254,6 +255,45 @@ async fn lists_hold_what_is_open_what_is_over_and_what_is_somebody_s() {
         let newest = list_requests_of(&mut tx, people[0], None).await.unwrap();
         assert_eq!(newest[0].id, ids[2]);
         assert_eq!(of(list_requests_of(&mut tx, people[0], Some(ids[1])).await.unwrap()), &ids[..1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_somebody_has_decided_is_his_list_and_all_is_everybody_s() {
+    with_db(ENGINE, async |db| {
+        let people = db.three().await;
+        let second = db.person("second-approver").await;
+        let (mut ids, mut yes_or_no) = (Vec::new(), Vec::new());
+        for of in 0..4 {
+            let needs = [ApproverKind::LineManager, privacy()];
+            let request = pending(db, people, &["a"], if of == 0 { &needs[..] } else { &needs[1..] });
+            stored(db, &request).await;
+            ids.push(request.id);
+            if of < 3 {
+                yes_or_no.push(request.id);
+            }
+            let office = approver(second, &[privacy()]);
+            let decided = match of {
+                // One yes of two is a decision too.
+                0 | 1 => request.approve(&office, None, at(9)),
+                2 => request.deny(&office, Phi::new(WORDS.to_owned()), at(9)),
+                _ => request.cancel(people[1], at(9)),
+            };
+            changed(db, &decided.unwrap(), 1).await.unwrap();
+        }
+        ids.sort();
+        yes_or_no.sort();
+        let back = |ids: &[Id<AccessRequest>]| ids.iter().rev().copied().collect::<Vec<_>>();
+        let of = |list: Vec<AccessRequest>| list.iter().map(|request| request.id).collect::<Vec<_>>();
+        let mut tx = db.read().await;
+        assert_eq!(of(list_requests(&mut tx, None).await.unwrap()), back(&ids));
+        assert_eq!(of(list_requests(&mut tx, Some(ids[1])).await.unwrap()), &ids[..1]);
+        let decided = of(list_requests_decided_by(&mut tx, second, None).await.unwrap());
+        assert_eq!(decided, back(&yes_or_no));
+        let older = list_requests_decided_by(&mut tx, second, Some(yes_or_no[1])).await.unwrap();
+        assert_eq!(of(older), &yes_or_no[..1]);
+        assert_eq!(of(list_requests_decided_by(&mut tx, people[1], None).await.unwrap()), []);
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! Sentences, counts and reasons of crafted records.
 
 use super::*;
-use crate::align::align;
+use scruple_fhir::align::align;
 
 fn reason(path: &str, kind: &str, view: SeenView, tasks: &[&str]) -> Reason {
     Reason {
