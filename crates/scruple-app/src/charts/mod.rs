@@ -12,7 +12,7 @@ mod sample;
 pub use asking::{ChartOf, Looking, Named, NumberError, Told, chart_of, last_days, named};
 pub use explained::{Approvers, Explained, approvers, explained};
 pub use facts::AccessFacts;
-pub use history::{ChartError, History, Opening, Reader, Standing, Why};
+pub use history::{ChartError, History, Opening, Reader, Sight, Standing, Why};
 pub use imports::{ImportError, Imported, LogReader, Watching};
 pub use index::{IndexError, IndexHandle, IndexState, Indexer};
 pub use sample::{Sample, SampleRates, Sampled};

@@ -5,18 +5,19 @@
 
 mod cases;
 mod reads;
+mod report;
 mod used;
 mod words;
 
 pub(super) use cases::{answer, answering, ask as ask_reader, case, decide, letter, letter_page, letter_text, open};
 pub(super) use reads::reads;
+pub(super) use report::report;
 pub(super) use used::{asked_of, under, uses, watched};
 pub(super) use words::{case as case_mark, opened};
 
 use super::{Form, Signed, Site, broken, id, not_done, page, people, unknown, when, with_done};
 use crate::pages::charts::ask::{AskChart, AskedBefore, OpenCase};
 use crate::pages::charts::history::{ChartHistory, HistoryGroup, OpenCaseForm, OpeningRow, ReaderRow, Whose};
-use crate::pages::charts::report::{ChartReport, ReportRow};
 use crate::pages::parts::{Coded, Field, Person as Shown};
 use crate::serve::words as said;
 use crate::words::Area;
@@ -24,14 +25,14 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use scruple_app::charts::{
-    ChartError, ChartOf, History, Looking, Named, NumberError, Reader, Standing, Told, Why, approvers, chart_of,
-    last_days, named,
+    ChartError, ChartOf, History, Looking, Named, NumberError, Opening, Reader, Sight, Standing, Told, Why, approvers,
+    chart_of, last_days, named,
 };
 use scruple_app::{ChartAsk, DeskError};
 use scruple_core::{Id, Phi, Timestamp, month_of};
 use scruple_flow::{ChartQuestion, Person, QuestionCause};
 use scruple_policy::Pack;
-use scruple_store::{SourceKind, StoreError, Tx, find_person, list_grants_of, list_questions, list_sources};
+use scruple_store::{StoreError, Tx, find_person, list_grants_of, list_questions, list_sources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -175,13 +176,18 @@ async fn job(tx: &mut Tx, pack: &Pack, person: &Person) -> Result<String, StoreE
     Ok(if labels.is_empty() { job } else { labels.join(", ") })
 }
 
-/// The period that was chosen.
+/// The period that was chosen. Dates that are typed win over the days that are proposed; a month and dates together are no answer.
 fn period(typed: &Typed, now: Timestamp) -> Result<(Timestamp, Timestamp), [Option<&'static str>; 3]> {
-    if typed.period == "days" {
-        return Ok(last_days(now, DAYS));
+    let has_dates = [&typed.from, &typed.until].iter().any(|text| !text.trim().is_empty());
+    if let Some(back) = typed.period.strip_prefix("month-") {
+        if has_dates {
+            return Err([None, Some("A month is chosen above, and days are typed here. Leave one of them out."), None]);
+        }
+        let month = back.parse::<u32>().ok().and_then(|back| month_of(now, back));
+        return month.ok_or([None, Some("Choose a month."), None]);
     }
-    if let Some(back) = typed.period.strip_prefix("month-").and_then(|back| back.parse::<u32>().ok()) {
-        return month_of(now, back).ok_or([None, Some("Choose a month."), None]);
+    if typed.period == "days" && !has_dates {
+        return Ok(last_days(now, DAYS));
     }
     let day = |text: &str| Timestamp::parse(&format!("{}T00:00:00Z", text.trim())).ok();
     let from = day(&typed.from).ok_or([None, Some("Write the first day as 2026-03-01."), None])?;
@@ -190,6 +196,11 @@ fn period(typed: &Typed, now: Timestamp) -> Result<(Timestamp, Timestamp), [Opti
         return Err([None, None, Some("The last day is before the first.")]);
     }
     Ok((from, until.plus_micros(DAY)))
+}
+
+/// Whether the record system knew the patient when it was asked about him.
+fn is_known(question: &ChartQuestion) -> bool {
+    question.patient.expose().starts_with("Patient/")
 }
 
 pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
@@ -361,6 +372,7 @@ async fn build(
             };
             OpenCaseForm { action: format!("/charts/{}/case", question.id), reader: person.id.to_string(), complaint }
         });
+        row.no_case = reader.person.is_none();
         groups.entry(reader.standing()).or_default().push(row);
     }
     let asked_by = shown(&mut tx, &pack, question.asked_by).await?;
@@ -379,6 +391,17 @@ async fn build(
             "The record system did not answer for some of it: what it would explain stands as unexplained.".to_owned(),
         );
     }
+    let late = words::late(&history, question.from);
+    if !late.is_empty() {
+        let since: Vec<String> = late.iter().map(|(at, source)| format!("{} ({source})", when(*at).words)).collect();
+        notes.push(format!("Recorded since {}. What was opened before that is not seen.", since.join(", ")));
+    }
+    if !is_known(&question) {
+        notes.push(
+            "The record system knows no such number: there is nobody to write a letter to. Only a log can have named it."
+                .to_owned(),
+        );
+    }
     Ok(ChartHistory {
         frame: with_done(signed.frame(site, Some(Area::Charts)), query),
         csrf: signed.csrf.clone(),
@@ -388,7 +411,7 @@ async fn build(
         until: when(question.until.min(now)),
         cause: words::cause(question.cause).to_owned(),
         asked_by,
-        summary: summary(&history),
+        summary: summary(&history, &question),
         notes,
         groups: groups
             .into_iter()
@@ -400,7 +423,7 @@ async fn build(
         cases,
         sources: words::sources(history.sources.values(), now),
         export: format!("/charts/{}/export", question.id),
-        report: format!("/charts/{}/report", question.id),
+        report: is_known(&question).then(|| format!("/charts/{}/report", question.id)),
         failed: failed.map(|(.., why)| why),
     })
 }
@@ -410,35 +433,70 @@ const fn asked(why: &Why) -> bool {
     matches!(why, Why::Inquiry | Why::SawNothing)
 }
 
-/// `5 people opened this chart 31 times. Nothing explains what 1 of them did.` The office's own questions do not count.
-fn summary(history: &History) -> String {
+/// `5 people opened this chart 31 times. Nothing explains what 1 of them did.` What is not counted is said.
+fn summary(history: &History, question: &ChartQuestion) -> String {
     let readers = || history.readers.iter().filter(|reader| !reader.openings.iter().all(|one| asked(&one.why)));
+    let openings = || history.readers.iter().flat_map(|reader| &reader.openings);
     let people = readers().count();
     let unexplained = readers().filter(|reader| reader.standing() == Standing::Unexplained).count();
-    let times = readers().flat_map(|reader| &reader.openings).filter(|one| !asked(&one.why)).count();
+    let times = openings().filter(|one| !asked(&one.why)).count();
+    let lists = openings().filter(|one| !asked(&one.why) && one.sight() == Sight::List).count();
+    let tries = openings().filter(|one| matches!(one.why, Why::SawNothing)).count();
+    let questions = openings().filter(|one| matches!(one.why, Why::Inquiry)).count();
     let many = |number: usize, one: &str, more: &str| if number == 1 { one.to_owned() } else { more.to_owned() };
-    if people == 0 {
-        return "Nobody opened this chart in that time, as far as the logs here tell.".to_owned();
-    }
-    let who = many(people, "person", "people");
-    let often = many(times, "once", &format!("{times} times"));
-    let rest = match unexplained {
-        0 => "All of it is explained, or stands below with what it rests on.".to_owned(),
-        1 => "Nothing explains what 1 of them did.".to_owned(),
-        number => format!("Nothing explains what {number} of them did."),
+    let mut told = if people > 0 {
+        let who = many(people, "person", "people");
+        let often = many(times, "once", &format!("{times} times"));
+        let listed = match lists {
+            0 => String::new(),
+            1 => ", 1 of these in a list of several patients".to_owned(),
+            number => format!(", {number} of these in lists of several patients"),
+        };
+        let rest = match unexplained {
+            0 => "All of it is explained, or stands below with what it rests on.".to_owned(),
+            1 => "Nothing explains what 1 of them did.".to_owned(),
+            number => format!("Nothing explains what {number} of them did."),
+        };
+        format!("{people} {who} opened this chart {often}{listed}. {rest}")
+    } else if !is_known(question) {
+        "The record system knows no such number, and no log here tells of it. Look at the number again.".to_owned()
+    } else if words::is_before_all(history, question.until) {
+        "Nothing was recorded in that time, so that nobody can say who opened it.".to_owned()
+    } else {
+        "Nobody opened this chart in that time, as far as the logs here tell.".to_owned()
     };
-    format!("{people} {who} opened this chart {often}. {rest}")
+    let mut apart = Vec::new();
+    if tries > 0 {
+        apart.push(format!("{tries} {}", many(tries, "try that showed nothing", "tries that showed nothing")));
+    }
+    if questions > 0 {
+        let looks = many(questions, "look of the privacy office", "looks of the privacy office");
+        apart.push(format!("{questions} {looks}"));
+    }
+    if !apart.is_empty() {
+        told.push_str(&format!(" Not counted: {}.", apart.join(", ")));
+    }
+    told
 }
 
-fn reader_row(
-    history: &History,
-    reader: &Reader,
-    person: Shown,
-    why: impl Fn(&scruple_app::charts::Opening) -> Coded,
-) -> ReaderRow {
+/// What of somebody's openings was no opening of the record itself.
+fn apart(openings: &[Opening]) -> String {
+    let of = |sight: Sight| openings.iter().filter(|one| one.sight() == sight).count();
+    let (lists, tries) = (of(Sight::List), of(Sight::Nothing));
+    let mut parts = Vec::new();
+    if lists > 0 {
+        parts.push(format!("{lists} in a list of several patients"));
+    }
+    if tries > 0 {
+        parts.push(format!("{tries} showed nothing"));
+    }
+    parts.join(", ")
+}
+
+fn reader_row(history: &History, reader: &Reader, person: Shown, why: impl Fn(&Opening) -> Coded) -> ReaderRow {
     let mut reasons: Vec<Coded> = Vec::new();
     let mut sources: Vec<String> = Vec::new();
-    let mut openings: Vec<&scruple_app::charts::Opening> = reader.openings.iter().collect();
+    let mut openings: Vec<&Opening> = reader.openings.iter().collect();
     openings.sort_by_key(|opening| opening.why.standing());
     for opening in openings {
         let reason = why(opening);
@@ -467,13 +525,16 @@ fn reader_row(
         person,
         why: reasons,
         first: when(first),
-        last: when(last),
+        last: words::other(last, first),
         count: reader.openings.len(),
-        kinds: words::kinds(reader.openings.iter().map(|opening| &opening.facts)),
+        apart: apart(&reader.openings),
+        kinds: words::seen(reader.openings.iter().map(|opening| &opening.facts)),
+        did: words::did(reader.openings.iter().map(|opening| &opening.facts)).join(", "),
         sources,
         rows: rows.collect(),
         more: reader.openings.len().saturating_sub(ROWS_MAX),
         open_case: None,
+        no_case: false,
     }
 }
 
@@ -518,58 +579,6 @@ pub(super) async fn export(State(site): State<Arc<Site>>, signed: Signed, Path(q
     }
 }
 
-/// The history in plain words, for the patient. What the privacy office looked up itself is in it.
-pub(super) async fn report(State(site): State<Arc<Site>>, signed: Signed, Path(question): Path<String>) -> Response {
-    let built = async {
-        let Some(told) = told(&site, &signed, &question).await? else { return Ok(None) };
-        let patient = whose(&site, &signed, &told.question).await;
-        let pack = site.pack();
-        let mut tx = site.parts.store.begin_read().await?;
-        let mut rows = Vec::new();
-        for reader in told.history.readers.iter().filter(|reader| reader.standing() != Standing::Tried) {
-            let (name, job) = match &reader.person {
-                Some(person) => (person.name.expose().clone(), job(&mut tx, &pack, person).await?),
-                None => ("Somebody whom we do not know yet".to_owned(), String::new()),
-            };
-            let worst = reader.openings.iter().min_by_key(|opening| opening.why.standing());
-            let (first, last) = reader.between().unwrap_or((told.question.from, told.question.until));
-            let kinds = words::kinds(reader.openings.iter().map(|opening| &opening.facts));
-            let kinds: Vec<String> = kinds.into_iter().map(|kind| kind.words).collect();
-            rows.push(ReportRow {
-                name,
-                job,
-                why: worst.map_or("", |opening| words::why_to_patient(&opening.why)).to_owned(),
-                kinds: kinds.join(", "),
-                first: when(first),
-                last: when(last),
-                count: reader.openings.len(),
-            });
-        }
-        drop(tx);
-        let sources = told.history.sources.values().map(|source| match source.kind {
-            SourceKind::Gateway => "the gateway of the record system".to_owned(),
-            _ => format!("the access log of {}", source.code),
-        });
-        Ok(Some(ChartReport {
-            frame: signed.frame(&site, Some(Area::Charts)),
-            back: format!("/charts/{}", told.question.id),
-            made: when(site.now()),
-            patient: patient.name,
-            number: patient.number,
-            from: when(told.question.from),
-            until: when(told.question.until.min(site.now())),
-            rows,
-            sources: sources.collect(),
-            help: site.parts.help.clone(),
-        }))
-    };
-    match built.await {
-        Ok(Some(view)) => page(StatusCode::OK, &view),
-        Ok(None) => unknown(signed.frame(&site, Some(Area::Charts))),
-        Err::<_, Failed>(_) => broken(signed.frame(&site, Some(Area::Charts))),
-    }
-}
-
 /// What a case is to be about: everything that the reader opened in the period of the question.
 async fn about(
     site: &Site,
@@ -578,4 +587,124 @@ async fn about(
     reader: Id<Person>,
 ) -> Result<Option<(Timestamp, Timestamp)>, Failed> {
     Ok(told(site, signed, question).await?.and_then(|told| told.history.about(reader)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scruple_app::charts::AccessFacts;
+    use scruple_store::{AccessBasis, AccessOutcome, ChartAccess};
+
+    const ID: &str = "0198c0de-0000-7000-8000-000000000001";
+
+    fn opening(why: Why, patients: u64) -> Opening {
+        let saw = !matches!(why, Why::SawNothing);
+        let access = ChartAccess {
+            id: ID.parse().unwrap(),
+            source: ID.parse().unwrap(),
+            at: Timestamp::from_micros(0),
+            patient: Phi::new("Patient/p".to_owned()),
+            person: None,
+            actor: Phi::new("ana".to_owned()),
+            role: None,
+            purpose: None,
+            outcome: if saw { AccessOutcome::Opened } else { AccessOutcome::Refused },
+            basis: AccessBasis::Role,
+            grant: None,
+            elevation: None,
+            entry: None,
+            outside: false,
+            facts: Phi::new(Vec::new()),
+        };
+        Opening { access, facts: AccessFacts { patients, ..AccessFacts::default() }, why }
+    }
+
+    fn history(readers: Vec<Vec<Opening>>) -> History {
+        let accesses = readers.iter().map(Vec::len).sum();
+        let reader = |openings| Reader { person: None, actor: "ana".to_owned(), openings };
+        History {
+            readers: readers.into_iter().map(reader).collect(),
+            accesses,
+            is_cut: false,
+            sources: BTreeMap::new(),
+        }
+    }
+
+    fn question(patient: &str) -> ChartQuestion {
+        ChartQuestion {
+            id: ID.parse().unwrap(),
+            patient: Phi::new(patient.to_owned()),
+            keys: Phi::new(Vec::new()),
+            from: Timestamp::from_micros(0),
+            until: Timestamp::from_micros(DAY),
+            cause: QuestionCause::Routine,
+            asked_by: ID.parse().unwrap(),
+            asked_at: Timestamp::from_micros(0),
+        }
+    }
+
+    #[test]
+    fn the_summary_counts_what_the_list_under_it_has_and_says_what_it_leaves_out() {
+        let all = vec![
+            vec![opening(Why::Nothing, 1), opening(Why::SawNothing, 0), opening(Why::Nothing, 46)],
+            vec![opening(Why::Role, 1), opening(Why::Role, 1)],
+            vec![opening(Why::SawNothing, 0)],
+            vec![opening(Why::Inquiry, 1)],
+        ];
+        let history = history(all);
+        assert_eq!(
+            summary(&history, &question("Patient/p")),
+            "2 people opened this chart 4 times, 1 of these in a list of several patients. Nothing explains what 1 of them did. \
+             Not counted: 2 tries that showed nothing, 1 look of the privacy office."
+        );
+        // 3 + 2 + 1 + 1 stand in the list.
+        assert_eq!(history.accesses, 4 + 2 + 1);
+        assert_eq!(apart(&history.readers[0].openings), "1 in a list of several patients, 1 showed nothing");
+        assert_eq!(history.readers[0].standing(), Standing::Unexplained);
+        assert_eq!(history.readers[1].standing(), Standing::RoleAlone);
+        assert_eq!(history.readers[2].standing(), Standing::Tried);
+    }
+
+    #[test]
+    fn who_was_refused_once_and_opened_it_for_a_reason_has_not_only_tried() {
+        let history = history(vec![vec![opening(Why::SawNothing, 0), opening(Why::Inquiry, 1)]]);
+        assert_eq!(history.readers[0].standing(), Standing::Explained);
+    }
+
+    #[test]
+    fn a_number_that_nobody_knows_is_not_said_to_be_a_chart_that_nobody_opened() {
+        let nobody = history(Vec::new());
+        assert!(summary(&nobody, &question("number:99-0000")).starts_with("The record system knows no such number"));
+        assert!(summary(&nobody, &question("Patient/p")).starts_with("Nothing was recorded in that time"));
+    }
+
+    #[test]
+    fn dates_that_are_typed_win_and_a_month_with_dates_is_no_answer() {
+        let now = Timestamp::parse("2026-03-20T08:00:00Z").unwrap();
+        let typed = |period: &str, from: &str, until: &str| Typed {
+            period: period.to_owned(),
+            from: from.to_owned(),
+            until: until.to_owned(),
+            ..Typed::default()
+        };
+        let day = |text: &str| Timestamp::parse(&format!("{text}T00:00:00Z")).unwrap();
+        for chosen in ["days", "dates"] {
+            let found = period(&typed(chosen, "2026-01-01", "2026-01-31"), now);
+            assert_eq!(found, Ok((day("2026-01-01"), day("2026-02-01"))), "{chosen}");
+        }
+        assert_eq!(period(&typed("days", "", " "), now), Ok(last_days(now, DAYS)));
+        assert_eq!(period(&typed("month-0", "", ""), now), Ok((day("2026-03-01"), day("2026-04-01"))));
+        for (chosen, from, until, place) in [
+            ("month-1", "2026-01-01", "2026-01-31", 1),
+            ("days", "2026-01-01", "", 2),
+            ("days", "", "2026-01-31", 1),
+            ("days", "soon", "2026-01-31", 1),
+            ("dates", "", "", 1),
+            ("month-x", "", "", 1),
+            ("dates", "2026-02-01", "2026-01-01", 2),
+        ] {
+            let wrong = period(&typed(chosen, from, until), now).unwrap_err();
+            assert!(wrong[place].is_some(), "{chosen} {from} {until}: {wrong:?}");
+        }
+    }
 }

@@ -1,14 +1,14 @@
 //! What somebody opened and why, in words.
 
-use crate::pages::parts::Coded;
+use crate::pages::parts::{Coded, When};
 use crate::serve::words;
 use crate::words::Mark;
-use scruple_app::charts::{AccessFacts, Approvers, Explained, Opening, Standing, Why, explained};
+use scruple_app::charts::{AccessFacts, Approvers, Explained, History, Opening, Standing, Why, explained};
 use scruple_core::Timestamp;
 use scruple_flow::{CaseState, ElevationKind, QuestionCause};
 use scruple_policy::Pack;
 use scruple_store::{AccessBasis, AccessOutcome, AccessSource, SourceKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why somebody asks.
 pub(super) const fn cause(cause: QuestionCause) -> &'static str {
@@ -35,7 +35,7 @@ pub(super) const fn standing(standing: Standing) -> (&'static str, &'static str,
 /// The kinds of information in resources of a type.
 pub(super) fn kind(resource_type: &str) -> &str {
     match resource_type {
-        "Patient" => "name and identity",
+        "Patient" => "identity record",
         "Observation" => "results and vital signs",
         "Condition" => "diagnoses",
         "MedicationRequest"
@@ -67,8 +67,8 @@ pub(super) fn kind(resource_type: &str) -> &str {
     }
 }
 
-/// The kinds of information of several openings, each once; the types behind each on hover.
-pub(super) fn kinds<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<Coded> {
+/// The kinds of information in what was shown, each once; the types behind each on hover.
+pub(super) fn seen<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<Coded> {
     let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for facts in facts {
         for name in facts.types.keys() {
@@ -77,12 +77,43 @@ pub(super) fn kinds<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<Cod
                 types.push(name);
             }
         }
-        if facts.types.is_empty() && !facts.action.is_empty() {
-            kinds.entry(&facts.action).or_default();
-        }
     }
     let one = |(words, types): (&str, Vec<&str>)| Coded { words: words.to_owned(), code: types.join(", ") };
     kinds.into_iter().map(one).collect()
+}
+
+/// What logs call what was done, each once.
+pub(super) fn did<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<String> {
+    let acts: BTreeSet<&str> = facts.map(|facts| facts.action.as_str()).filter(|act| !act.is_empty()).collect();
+    acts.into_iter().map(str::to_owned).collect()
+}
+
+/// The same, and where a log names no type, what it calls what was done.
+pub(super) fn kinds<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<Coded> {
+    let all: Vec<&AccessFacts> = facts.collect();
+    let mut kinds = seen(all.iter().copied());
+    let acts = did(all.into_iter().filter(|facts| facts.types.is_empty()));
+    kinds.extend(acts.into_iter().map(|act| Coded { words: format!("did: {act}"), code: String::new() }));
+    kinds
+}
+
+/// The last of two moments, unless it is said as the first is.
+pub(super) fn other(last: Timestamp, first: Timestamp) -> Option<When> {
+    let last = words::when(last);
+    (last.words != words::when(first).words).then_some(last)
+}
+
+/// The sources that begin after an instant, each with its first access.
+pub(super) fn late(history: &History, from: Timestamp) -> Vec<(Timestamp, String)> {
+    let begins = history.sources.values().filter_map(|one| Some((one.first?, source(Some(one)).0)));
+    let mut late: Vec<(Timestamp, String)> = begins.filter(|(first, _)| *first > from).collect();
+    late.sort();
+    late
+}
+
+/// Nothing of what a history is told from reaches back before an instant.
+pub(super) fn is_before_all(history: &History, until: Timestamp) -> bool {
+    !history.sources.values().filter_map(|one| one.first).any(|first| first < until)
 }
 
 /// The kinds of information that were opened, in a sentence.
@@ -104,7 +135,7 @@ pub(super) fn what(opening: &Opening) -> String {
         parts.push(format!("in a list of {} patients", facts.patients));
     }
     if !facts.types.is_empty() && !facts.action.is_empty() {
-        parts.push(facts.action.clone());
+        parts.push(format!("did: {}", facts.action));
     }
     if !facts.module.is_empty() {
         parts.push(format!("in {}", facts.module));
@@ -175,23 +206,27 @@ pub(super) fn source(source: Option<&AccessSource>) -> (String, String) {
 
 /// What a history is told from, and until when.
 pub(super) fn sources<'a>(all: impl Iterator<Item = &'a AccessSource>, now: Timestamp) -> Vec<String> {
-    let mut others = 0;
-    let mut told = vec!["What is opened through the gateway: enforced, and recorded before it is shown.".to_owned()];
-    for source in all.filter(|source| source.kind != SourceKind::Gateway) {
-        others += 1;
-        told.push(match source.last {
-            Some(last) => format!(
-                "The log of {}: watched. Its last access is of {}, {}.",
+    let (gateway, others): (Vec<&AccessSource>, Vec<&AccessSource>) =
+        all.partition(|source| source.kind == SourceKind::Gateway);
+    let begins = gateway.iter().find_map(|source| source.first).map(|first| words::when(first).words);
+    let begins = begins.map_or_else(String::new, |first| format!(" Its first access is of {first}."));
+    let mut told =
+        vec![format!("What is opened through the gateway: enforced, and recorded before it is shown.{begins}")];
+    for source in &others {
+        told.push(match (source.first, source.last) {
+            (Some(first), Some(last)) => format!(
+                "The log of {}: watched. Its first access is of {}, its last one of {}, {}.",
                 source.code,
+                words::when(first).words,
                 words::when(last).words,
                 words::ago(last, now)
             ),
-            None => format!("The log of {}: nothing of it was read.", source.code),
+            _ => format!("The log of {}: nothing of it was read.", source.code),
         });
     }
-    if others == 0 {
+    if others.is_empty() {
         told.push(
-            "Not seen: what people open in the record system itself. Its access log can be read with `scruple admin import-log`."
+            "Not seen: what people open in the record system itself. Whoever runs Scruple can have its access log read here."
                 .to_owned(),
         );
     }
@@ -225,12 +260,35 @@ mod tests {
         let all = [facts(&["MedicationRequest", "Patient"]), facts(&["MedicationStatement"]), facts(&[])];
         let told: Vec<String> =
             kinds(all.iter()).into_iter().map(|one| format!("{} ({})", one.words, one.code)).collect();
-        assert_eq!(told, ["medications (MedicationRequest, MedicationStatement)", "name and identity (Patient)"]);
+        // The type is recorded, and not what a mask left of it: nobody is said to have seen a name.
+        assert_eq!(told, ["identity record (Patient)", "medications (MedicationRequest, MedicationStatement)"]);
+    }
+
+    #[test]
+    fn what_a_log_calls_an_act_was_done_and_not_seen() {
+        let of = |types: &[&str], action: &str| AccessFacts {
+            types: types.iter().map(|name| ((*name).to_owned(), 1)).collect(),
+            action: action.to_owned(),
+            ..AccessFacts::default()
+        };
+        let all = [of(&[], "Print"), of(&["Patient"], "View"), of(&[], "Print")];
+        let words = |coded: Vec<Coded>| coded.into_iter().map(|one| one.words).collect::<Vec<_>>();
+        assert_eq!(words(seen(all.iter())), ["identity record"]);
+        assert_eq!(did(all.iter()), ["Print", "View"]);
+        assert_eq!(words(kinds(all.iter())), ["identity record", "did: Print"]);
+    }
+
+    #[test]
+    fn a_minute_is_said_once() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        assert!(other(at("2026-03-01T15:42:50Z"), at("2026-03-01T15:42:10Z")).is_none());
+        assert!(other(at("2026-03-01T15:43:00Z"), at("2026-03-01T15:42:10Z")).is_some());
     }
 
     #[test]
     fn what_is_unseen_is_said() {
         let now = Timestamp::from_micros(0);
-        assert!(sources(std::iter::empty(), now)[1].starts_with("Not seen:"));
+        let told = sources(std::iter::empty(), now);
+        assert!(told[1].starts_with("Not seen:") && !told[1].contains('`'), "{told:?}");
     }
 }
