@@ -201,6 +201,8 @@ fn a_complaint(world: &World, node: &mut Node, line: &Value, (ines, there, patie
         seen.contains("We found that the person&#39;s work needed it") || seen.contains("work needed it"),
         "{seen}"
     );
+    assert!(seen.contains("The complaint") && seen.contains("You asked us whether"), "{seen}");
+    assert!(!seen.contains("We asked the person") && !seen.contains("acted on it"), "it claims nothing: {seen}");
     assert_eq!(page(node, &format!("{case}/letter"), ines).status, 404, "not made yet");
     let letter = "letter=Dear+patient%2C%0D%0A%0D%0AWe+looked+into+it+and+found+that+the+work+needed+it.";
     goes_to(&send(node, &format!("{case}/letter"), ines, &format!("version={}&{letter}", version(&seen))));
