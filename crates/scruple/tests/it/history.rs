@@ -266,6 +266,12 @@ fn a_manager_and_an_administrator_see_no_history_and_an_unknown_number_says_so()
     assert!(shown.contains("The record system knows no such number, and no log here tells of it."), "{shown}");
     assert!(!shown.contains("Nobody opened this chart") && !shown.contains("Report for the patient"), "{shown}");
     assert_eq!(page(&node, &format!("{nobody}/report"), &ines).status, 404, "there is nobody to write to");
+    // From a read to its right, and from there to the role.
+    let read = page(&node, &there, &ines).is(200).text();
+    let (_, of_megan) = read.split_once("Megan Doyle").unwrap();
+    let right = between(of_megan, "href=\"/reads/role/", "\"").to_owned();
+    let right = page(&node, &format!("/reads/role/{right}"), &ines).is(200).text();
+    assert!(right.contains("href=\"/roles/nurse\">Where it comes from"), "{right}");
     // Days that are typed are asked about, whatever is chosen above them.
     let days = format!("patient={patient}&period=days&from=2020-01-01&until=2020-01-31&cause=routine");
     let dated = page(&node, &goes_to(&send(&node, "/charts", &ines, &days)), &ines).is(200).text();
