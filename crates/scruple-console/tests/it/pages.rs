@@ -155,7 +155,7 @@ async fn a_report_tells_a_list_apart_and_says_one_minute_once() {
 }
 
 #[tokio::test]
-async fn a_history_says_what_was_done_and_why_no_complaint_can_be_opened_about_a_stranger() {
+async fn a_history_says_what_was_done_and_why_no_case_can_be_opened_about_a_stranger() {
     let page = sample("/samples/chart-history/1").await;
     let people = page.texts("ul.people > li");
     let (known, stranger) = (&people[0], &people[2]);
@@ -176,6 +176,9 @@ async fn a_case_that_nobody_complained_of_is_not_called_a_complaint() {
     let main = page.texts("main").join(" ").to_lowercase();
     assert!(!main.contains("complain"), "{main}");
     assert_eq!(sample("/samples/case/1").await.texts("h2.first"), ["The complaint"]);
+    // Nor is it opened as one from a history that nobody complained about.
+    let history = sample("/samples/chart-history/7").await.texts("main").join(" ").to_lowercase();
+    assert!(history.contains("look into this") && !history.contains("complain"), "{history}");
 }
 
 #[tokio::test]

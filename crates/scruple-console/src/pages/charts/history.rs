@@ -94,6 +94,8 @@ pub(crate) struct OpenCaseForm {
     pub(crate) action: String,
     pub(crate) reader: String,
     pub(crate) complaint: Field,
+    /// A patient asked, or somebody complains; else the office looks into it of its own accord.
+    pub(crate) of_patient: bool,
 }
 
 fn view(voice: &Voice) -> ChartHistory {
@@ -122,6 +124,7 @@ fn view(voice: &Voice) -> ChartHistory {
             action: "/charts/0198c0de/case".to_owned(),
             reader: "0198c0de".to_owned(),
             complaint: typed(voice.said),
+            of_patient: true,
         }),
         no_case: !is_open,
     };
@@ -186,5 +189,9 @@ pub(crate) fn samples() -> Vec<Sample> {
         form.complaint = wrong("he", "Say in a sentence what is complained of.");
     }
     samples.push(sample("errors", &page));
+    let mut page = ChartHistory { cause: "The regular review".to_owned(), ..view(&PLAIN) };
+    let people = page.groups.iter_mut().flat_map(|group| &mut group.people);
+    people.filter_map(|row| row.open_case.as_mut()).for_each(|form| form.of_patient = false);
+    samples.push(sample("the regular review", &page));
     samples
 }

@@ -163,7 +163,7 @@ async fn build(
 }
 
 /// Somebody outside asked: a patient, or who complains. Else the office looks into it of its own accord.
-const fn is_of_patient(cause: QuestionCause) -> bool {
+pub(super) const fn is_of_patient(cause: QuestionCause) -> bool {
     matches!(cause, QuestionCause::Complaint | QuestionCause::Patient)
 }
 

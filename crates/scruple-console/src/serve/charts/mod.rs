@@ -370,7 +370,12 @@ async fn build(
                 Some((reader, field, _)) if *reader == person.id.to_string() => field.clone(),
                 _ => said::field(""),
             };
-            OpenCaseForm { action: format!("/charts/{}/case", question.id), reader: person.id.to_string(), complaint }
+            OpenCaseForm {
+                action: format!("/charts/{}/case", question.id),
+                reader: person.id.to_string(),
+                complaint,
+                of_patient: cases::is_of_patient(question.cause),
+            }
         });
         row.no_case = reader.person.is_none();
         groups.entry(reader.standing()).or_default().push(row);
