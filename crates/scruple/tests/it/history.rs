@@ -135,7 +135,7 @@ fn the_gateway_and_three_logs_make_one_time_line_and_a_complaint_goes_from_it_to
         "Chart Review",
         "at 4W-13",
         "Did, as the log calls it: Chart Review.",
-        "nobody here has this login. Add or link the person (People)",
+        "nobody here has this login. Have the person added with it",
         "The privacy office asked about this chart.",
         &format!("MR {number}"),
     ] {
