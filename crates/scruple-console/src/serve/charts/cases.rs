@@ -11,9 +11,10 @@ use crate::words::{Area, Mark};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use scruple_app::charts::{is_of_patient, letter_draft};
 use scruple_app::{CaseAsk, DeskError};
 use scruple_core::{Phi, Timestamp};
-use scruple_flow::{CaseFinding, CaseState, ChartCase, QuestionCause};
+use scruple_flow::{CaseFinding, CaseState, ChartCase};
 use scruple_store::{StoreError, find_question};
 use std::sync::Arc;
 
@@ -162,34 +163,12 @@ async fn build(
     })
 }
 
-/// Somebody outside asked: a patient, or who complains. Else the office looks into it of its own accord.
-pub(super) const fn is_of_patient(cause: QuestionCause) -> bool {
-    matches!(cause, QuestionCause::Complaint | QuestionCause::Patient)
-}
-
-/// The letter as it is proposed: in plain words, without the name of a colleague, and with where else to complain (164.530(d)). It says
-/// what the case holds and claims nothing that was done besides.
+/// The letter as it is proposed.
 fn draft(case: &ChartCase, of_patient: bool, help: &str) -> String {
     let day = |at: Timestamp| when(at).words.split(',').next().unwrap_or_default().to_owned();
     let (first, last) = (day(case.about.0), day(case.about.1));
     let period = if first == last { format!("on {first}") } else { format!("between {first} and {last}") };
-    let (asked, about) = if of_patient {
-        ("You asked us whether somebody opened your record who should not have.\n\n", "What you asked about")
-    } else {
-        ("", "What this letter is about")
-    };
-    let found = match case.state.verdict().map(|verdict| verdict.finding) {
-        Some(CaseFinding::NotPermitted) => {
-            "We found that the person's work did not need it. That was against our rules. What we do about a member of our staff is \
-             between us and that person."
-        }
-        _ => "We found that the person's work needed it.",
-    };
-    format!(
-        "{asked}We looked into who opened your record, and when. {about} was opened {period}.\n\n{found}\n\nYou can ask us for a list of \
-         everybody who opened your record. If you do not agree, tell us, or call {help}. You may also complain to the Office for Civil \
-         Rights of the U.S. Department of Health and Human Services. Nobody may hold it against you.\n\nThe privacy office"
-    )
+    letter_draft(case.state.verdict().map(|verdict| verdict.finding), of_patient, &period, help)
 }
 
 /// Runs one act on a case, and shows the case again.
@@ -381,51 +360,5 @@ pub(in crate::serve) async fn answer(
             answering_page(&site, &signed, &case, StatusCode::UNPROCESSABLE_ENTITY, account)
         }
         Err(error) => not_done(&site, &signed, "/cases/{id}/answer", &error).await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use scruple_flow::CaseVerdict;
-
-    const ID: &str = "0198c0de-0000-7000-8000-000000000001";
-
-    fn decided(finding: CaseFinding) -> ChartCase {
-        let at = Timestamp::parse("2026-03-03T08:00:00Z").unwrap();
-        let verdict =
-            CaseVerdict { finding, rationale: Phi::new("the roster".to_owned()), by: ID.parse().unwrap(), at };
-        ChartCase {
-            id: ID.parse().unwrap(),
-            question: ID.parse().unwrap(),
-            reader: ID.parse().unwrap(),
-            about: (at, at),
-            complaint: Phi::new("the emergency was not justified".to_owned()),
-            opened_by: ID.parse().unwrap(),
-            opened_at: at,
-            asked: None,
-            answer: None,
-            state: CaseState::Decided(verdict),
-            version: 3,
-        }
-    }
-
-    #[test]
-    fn a_letter_is_proposed_without_an_act_that_nobody_did_and_without_a_complaint_that_nobody_made() {
-        for finding in [CaseFinding::Permitted, CaseFinding::NotPermitted] {
-            let case = decided(finding);
-            let asked = draft(&case, true, "5550");
-            let own = draft(&case, false, "5550");
-            for text in [&asked, &own] {
-                for claim in ["acted", "sorry", "asked the person", "compared", "look into what it means"] {
-                    assert!(!text.contains(claim), "{claim} in {text}");
-                }
-                assert!(text.contains("on 3 March 2026") && text.contains("5550"), "{text}");
-            }
-            assert!(asked.starts_with("You asked us") && !own.contains("You asked us"), "{own}");
-            assert!(!own.contains("asked about"), "{own}");
-        }
-        let outside = QuestionCause::ALL.into_iter().filter(|cause| is_of_patient(*cause)).map(QuestionCause::code);
-        assert_eq!(outside.collect::<Vec<_>>(), ["complaint", "patient"]);
     }
 }

@@ -25,8 +25,8 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use scruple_app::charts::{
-    ChartError, ChartOf, History, Looking, Named, NumberError, Opening, Reader, Sight, Standing, Told, Why, approvers,
-    chart_of, last_days, named,
+    ChartError, ChartOf, History, Looking, Named, NumberError, Opening, Reader, Standing, Told, Why, acts, apart,
+    approvers, chart_of, is_known, is_of_patient, last_days, named, summary,
 };
 use scruple_app::{ChartAsk, DeskError};
 use scruple_core::{Id, Phi, Timestamp, month_of};
@@ -196,11 +196,6 @@ fn period(typed: &Typed, now: Timestamp) -> Result<(Timestamp, Timestamp), [Opti
         return Err([None, None, Some("The last day is before the first.")]);
     }
     Ok((from, until.plus_micros(DAY)))
-}
-
-/// Whether the record system knew the patient when it was asked about him.
-fn is_known(question: &ChartQuestion) -> bool {
-    question.patient.expose().starts_with("Patient/")
 }
 
 pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: Form) -> Response {
@@ -374,7 +369,7 @@ async fn build(
                 action: format!("/charts/{}/case", question.id),
                 reader: person.id.to_string(),
                 complaint,
-                of_patient: cases::is_of_patient(question.cause),
+                of_patient: is_of_patient(question.cause),
             }
         });
         row.no_case = reader.person.is_none();
@@ -398,7 +393,7 @@ async fn build(
     }
     let late = words::late(&history, question.from);
     if !late.is_empty() {
-        let since: Vec<String> = late.iter().map(|(at, source)| format!("{} ({source})", when(*at).words)).collect();
+        let since: Vec<String> = late.iter().map(|(at, source)| format!("{} ({source})", at.words)).collect();
         notes.push(format!("Recorded since {}. What was opened before that is not seen.", since.join(", ")));
     }
     if !is_known(&question) {
@@ -431,71 +426,6 @@ async fn build(
         report: is_known(&question).then(|| format!("/charts/{}/report", question.id)),
         failed: failed.map(|(.., why)| why),
     })
-}
-
-/// Who only asked who opened a chart, or saw nothing of it, has not opened it.
-const fn asked(why: &Why) -> bool {
-    matches!(why, Why::Inquiry | Why::SawNothing)
-}
-
-/// `5 people opened this chart 31 times. Nothing explains what 1 of them did.` What is not counted is said.
-fn summary(history: &History, question: &ChartQuestion) -> String {
-    let readers = || history.readers.iter().filter(|reader| !reader.openings.iter().all(|one| asked(&one.why)));
-    let openings = || history.readers.iter().flat_map(|reader| &reader.openings);
-    let people = readers().count();
-    let unexplained = readers().filter(|reader| reader.standing() == Standing::Unexplained).count();
-    let times = openings().filter(|one| !asked(&one.why)).count();
-    let lists = openings().filter(|one| !asked(&one.why) && one.sight() == Sight::List).count();
-    let tries = openings().filter(|one| matches!(one.why, Why::SawNothing)).count();
-    let questions = openings().filter(|one| matches!(one.why, Why::Inquiry)).count();
-    let many = |number: usize, one: &str, more: &str| if number == 1 { one.to_owned() } else { more.to_owned() };
-    let mut told = if people > 0 {
-        let who = many(people, "person", "people");
-        let often = many(times, "once", &format!("{times} times"));
-        let listed = match lists {
-            0 => String::new(),
-            1 => ", 1 of these in a list of several patients".to_owned(),
-            number => format!(", {number} of these in lists of several patients"),
-        };
-        let rest = match unexplained {
-            0 => "All of it is explained, or stands below with what it rests on.".to_owned(),
-            1 => "Nothing explains what 1 of them did.".to_owned(),
-            number => format!("Nothing explains what {number} of them did."),
-        };
-        format!("{people} {who} opened this chart {often}{listed}. {rest}")
-    } else if !is_known(question) {
-        "The record system knows no such number, and no log here tells of it. Look at the number again.".to_owned()
-    } else if words::is_before_all(history, question.until) {
-        "Nothing was recorded in that time, so that nobody can say who opened it.".to_owned()
-    } else {
-        "Nobody opened this chart in that time, as far as the logs here tell.".to_owned()
-    };
-    let mut apart = Vec::new();
-    if tries > 0 {
-        apart.push(format!("{tries} {}", many(tries, "try that showed nothing", "tries that showed nothing")));
-    }
-    if questions > 0 {
-        let looks = many(questions, "look of the privacy office", "looks of the privacy office");
-        apart.push(format!("{questions} {looks}"));
-    }
-    if !apart.is_empty() {
-        told.push_str(&format!(" Not counted: {}.", apart.join(", ")));
-    }
-    told
-}
-
-/// What of somebody's openings was no opening of the record itself.
-fn apart(openings: &[Opening]) -> String {
-    let of = |sight: Sight| openings.iter().filter(|one| one.sight() == sight).count();
-    let (lists, tries) = (of(Sight::List), of(Sight::Nothing));
-    let mut parts = Vec::new();
-    if lists > 0 {
-        parts.push(format!("{lists} in a list of several patients"));
-    }
-    if tries > 0 {
-        parts.push(format!("{tries} showed nothing"));
-    }
-    parts.join(", ")
 }
 
 fn reader_row(history: &History, reader: &Reader, person: Shown, why: impl Fn(&Opening) -> Coded) -> ReaderRow {
@@ -534,7 +464,7 @@ fn reader_row(history: &History, reader: &Reader, person: Shown, why: impl Fn(&O
         count: reader.openings.len(),
         apart: apart(&reader.openings),
         kinds: words::seen(reader.openings.iter().map(|opening| &opening.facts)),
-        did: words::did(reader.openings.iter().map(|opening| &opening.facts)).join(", "),
+        did: acts(reader.openings.iter().map(|opening| &opening.facts)).join(", "),
         sources,
         rows: rows.collect(),
         more: reader.openings.len().saturating_sub(ROWS_MAX),
@@ -595,121 +525,4 @@ async fn about(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use scruple_app::charts::AccessFacts;
-    use scruple_store::{AccessBasis, AccessOutcome, ChartAccess};
-
-    const ID: &str = "0198c0de-0000-7000-8000-000000000001";
-
-    fn opening(why: Why, patients: u64) -> Opening {
-        let saw = !matches!(why, Why::SawNothing);
-        let access = ChartAccess {
-            id: ID.parse().unwrap(),
-            source: ID.parse().unwrap(),
-            at: Timestamp::from_micros(0),
-            patient: Phi::new("Patient/p".to_owned()),
-            person: None,
-            actor: Phi::new("ana".to_owned()),
-            role: None,
-            purpose: None,
-            outcome: if saw { AccessOutcome::Opened } else { AccessOutcome::Refused },
-            basis: AccessBasis::Role,
-            grant: None,
-            elevation: None,
-            entry: None,
-            outside: false,
-            facts: Phi::new(Vec::new()),
-        };
-        Opening { access, facts: AccessFacts { patients, ..AccessFacts::default() }, why }
-    }
-
-    fn history(readers: Vec<Vec<Opening>>) -> History {
-        let accesses = readers.iter().map(Vec::len).sum();
-        let reader = |openings| Reader { person: None, actor: "ana".to_owned(), openings };
-        History {
-            readers: readers.into_iter().map(reader).collect(),
-            accesses,
-            is_cut: false,
-            sources: BTreeMap::new(),
-        }
-    }
-
-    fn question(patient: &str) -> ChartQuestion {
-        ChartQuestion {
-            id: ID.parse().unwrap(),
-            patient: Phi::new(patient.to_owned()),
-            keys: Phi::new(Vec::new()),
-            from: Timestamp::from_micros(0),
-            until: Timestamp::from_micros(DAY),
-            cause: QuestionCause::Routine,
-            asked_by: ID.parse().unwrap(),
-            asked_at: Timestamp::from_micros(0),
-        }
-    }
-
-    #[test]
-    fn the_summary_counts_what_the_list_under_it_has_and_says_what_it_leaves_out() {
-        let all = vec![
-            vec![opening(Why::Nothing, 1), opening(Why::SawNothing, 0), opening(Why::Nothing, 46)],
-            vec![opening(Why::Role, 1), opening(Why::Role, 1)],
-            vec![opening(Why::SawNothing, 0)],
-            vec![opening(Why::Inquiry, 1)],
-        ];
-        let history = history(all);
-        assert_eq!(
-            summary(&history, &question("Patient/p")),
-            "2 people opened this chart 4 times, 1 of these in a list of several patients. Nothing explains what 1 of them did. \
-             Not counted: 2 tries that showed nothing, 1 look of the privacy office."
-        );
-        // 3 + 2 + 1 + 1 stand in the list.
-        assert_eq!(history.accesses, 4 + 2 + 1);
-        assert_eq!(apart(&history.readers[0].openings), "1 in a list of several patients, 1 showed nothing");
-        assert_eq!(history.readers[0].standing(), Standing::Unexplained);
-        assert_eq!(history.readers[1].standing(), Standing::RoleAlone);
-        assert_eq!(history.readers[2].standing(), Standing::Tried);
-    }
-
-    #[test]
-    fn who_was_refused_once_and_opened_it_for_a_reason_has_not_only_tried() {
-        let history = history(vec![vec![opening(Why::SawNothing, 0), opening(Why::Inquiry, 1)]]);
-        assert_eq!(history.readers[0].standing(), Standing::Explained);
-    }
-
-    #[test]
-    fn a_number_that_nobody_knows_is_not_said_to_be_a_chart_that_nobody_opened() {
-        let nobody = history(Vec::new());
-        assert!(summary(&nobody, &question("number:99-0000")).starts_with("The record system knows no such number"));
-        assert!(summary(&nobody, &question("Patient/p")).starts_with("Nothing was recorded in that time"));
-    }
-
-    #[test]
-    fn dates_that_are_typed_win_and_a_month_with_dates_is_no_answer() {
-        let now = Timestamp::parse("2026-03-20T08:00:00Z").unwrap();
-        let typed = |period: &str, from: &str, until: &str| Typed {
-            period: period.to_owned(),
-            from: from.to_owned(),
-            until: until.to_owned(),
-            ..Typed::default()
-        };
-        let day = |text: &str| Timestamp::parse(&format!("{text}T00:00:00Z")).unwrap();
-        for chosen in ["days", "dates"] {
-            let found = period(&typed(chosen, "2026-01-01", "2026-01-31"), now);
-            assert_eq!(found, Ok((day("2026-01-01"), day("2026-02-01"))), "{chosen}");
-        }
-        assert_eq!(period(&typed("days", "", " "), now), Ok(last_days(now, DAYS)));
-        assert_eq!(period(&typed("month-0", "", ""), now), Ok((day("2026-03-01"), day("2026-04-01"))));
-        for (chosen, from, until, place) in [
-            ("month-1", "2026-01-01", "2026-01-31", 1),
-            ("days", "2026-01-01", "", 2),
-            ("days", "", "2026-01-31", 1),
-            ("days", "soon", "2026-01-31", 1),
-            ("dates", "", "", 1),
-            ("month-x", "", "", 1),
-            ("dates", "2026-02-01", "2026-01-01", 2),
-        ] {
-            let wrong = period(&typed(chosen, from, until), now).unwrap_err();
-            assert!(wrong[place].is_some(), "{chosen} {from} {until}: {wrong:?}");
-        }
-    }
-}
+mod tests;

@@ -3,12 +3,11 @@
 use crate::pages::parts::{Coded, When};
 use crate::serve::words;
 use crate::words::Mark;
-use scruple_app::charts::{AccessFacts, Approvers, Explained, History, Opening, Standing, Why, explained};
+use scruple_app::charts::{self, AccessFacts, Approvers, Explained, History, Opening, Standing, Why, explained};
 use scruple_core::Timestamp;
-use scruple_flow::{CaseState, ElevationKind, QuestionCause};
+use scruple_flow::{CaseState, QuestionCause};
 use scruple_policy::Pack;
 use scruple_store::{AccessBasis, AccessOutcome, AccessSource, SourceKind};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Why somebody asks.
 pub(super) const fn cause(cause: QuestionCause) -> &'static str {
@@ -32,67 +31,17 @@ pub(super) const fn standing(standing: Standing) -> (&'static str, &'static str,
     }
 }
 
-/// The kinds of information in resources of a type.
-pub(super) fn kind(resource_type: &str) -> &str {
-    match resource_type {
-        "Patient" => "identity record",
-        "Observation" => "results and vital signs",
-        "Condition" => "diagnoses",
-        "MedicationRequest"
-        | "MedicationStatement"
-        | "MedicationAdministration"
-        | "MedicationDispense"
-        | "Medication" => "medications",
-        "AllergyIntolerance" => "allergies",
-        "Encounter" | "EpisodeOfCare" => "visits",
-        "DocumentReference" | "Composition" | "Binary" => "notes and documents",
-        "DiagnosticReport" => "reports",
-        "Procedure" => "procedures",
-        "Immunization" => "vaccinations",
-        "Coverage" => "insurance",
-        "Claim" | "ClaimResponse" | "ExplanationOfBenefit" => "claims",
-        "Account" | "Invoice" | "ChargeItem" => "charges and balances",
-        "Appointment" | "AppointmentResponse" | "Schedule" | "Slot" => "appointments",
-        "CareTeam" => "care team",
-        "CarePlan" | "Goal" => "care plans",
-        "ServiceRequest" | "Task" | "NutritionOrder" | "DeviceRequest" => "orders",
-        "ImagingStudy" | "Media" => "imaging",
-        "Consent" => "consents",
-        "RelatedPerson" => "relatives",
-        "Communication" | "CommunicationRequest" => "messages",
-        "FamilyMemberHistory" => "family history",
-        "Questionnaire" | "QuestionnaireResponse" => "questionnaires",
-        "Specimen" => "specimens",
-        other => other,
-    }
-}
-
 /// The kinds of information in what was shown, each once; the types behind each on hover.
 pub(super) fn seen<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<Coded> {
-    let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for facts in facts {
-        for name in facts.types.keys() {
-            let types = kinds.entry(kind(name)).or_default();
-            if !types.contains(&name.as_str()) {
-                types.push(name);
-            }
-        }
-    }
     let one = |(words, types): (&str, Vec<&str>)| Coded { words: words.to_owned(), code: types.join(", ") };
-    kinds.into_iter().map(one).collect()
-}
-
-/// What logs call what was done, each once.
-pub(super) fn did<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<String> {
-    let acts: BTreeSet<&str> = facts.map(|facts| facts.action.as_str()).filter(|act| !act.is_empty()).collect();
-    acts.into_iter().map(str::to_owned).collect()
+    charts::seen(facts).into_iter().map(one).collect()
 }
 
 /// The same, and where a log names no type, what it calls what was done.
 pub(super) fn kinds<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<Coded> {
     let all: Vec<&AccessFacts> = facts.collect();
     let mut kinds = seen(all.iter().copied());
-    let acts = did(all.into_iter().filter(|facts| facts.types.is_empty()));
+    let acts = charts::acts(all.into_iter().filter(|facts| facts.types.is_empty()));
     kinds.extend(acts.into_iter().map(|act| Coded { words: format!("did: {act}"), code: String::new() }));
     kinds
 }
@@ -104,16 +53,8 @@ pub(super) fn other(last: Timestamp, first: Timestamp) -> Option<When> {
 }
 
 /// The sources that begin after an instant, each with its first access.
-pub(super) fn late(history: &History, from: Timestamp) -> Vec<(Timestamp, String)> {
-    let begins = history.sources.values().filter_map(|one| Some((one.first?, source(Some(one)).0)));
-    let mut late: Vec<(Timestamp, String)> = begins.filter(|(first, _)| *first > from).collect();
-    late.sort();
-    late
-}
-
-/// Nothing of what a history is told from reaches back before an instant.
-pub(super) fn is_before_all(history: &History, until: Timestamp) -> bool {
-    !history.sources.values().filter_map(|one| one.first).any(|first| first < until)
+pub(super) fn late(history: &History, from: Timestamp) -> Vec<(When, String)> {
+    history.late(from).into_iter().map(|(first, one)| (words::when(first), source(Some(one)).0)).collect()
 }
 
 /// The kinds of information that were opened, in a sentence.
@@ -153,27 +94,6 @@ pub(super) fn what(opening: &Opening) -> String {
 pub(super) fn why(why: &Why, pack: &Pack, role: Option<&str>, approvers: &Approvers) -> Coded {
     let Explained { words, code } = explained(why, pack, role, approvers);
     Coded { words, code }
-}
-
-/// The same, to the patient.
-pub(super) fn why_to_patient(why: &Why) -> &'static str {
-    match why {
-        Why::Related { kind: AccessBasis::Encounter, .. } => "Takes part in a visit of yours.",
-        Why::Related { kind: AccessBasis::Appointment, .. } => "Has an appointment with you.",
-        Why::Related { kind: AccessBasis::CareTeam, .. } => "Is of your care team.",
-        Why::Related { kind: AccessBasis::Panel, .. } => "Is your own doctor.",
-        Why::Related { .. } => "Is related to your care.",
-        Why::Opened(elevation) => match elevation.held.kind {
-            ElevationKind::Declared(_) => "Said to care for you.",
-            ElevationKind::Emergency { .. } => "Opened it in an emergency.",
-            ElevationKind::Asked { .. } => "Was allowed to, for a task.",
-        },
-        Why::Tasked(_) => "Was allowed to, for a case that somebody else approved.",
-        Why::Inquiry => "The privacy office asked who opened your record.",
-        Why::Role => "As part of the job.",
-        Why::Nothing | Why::Left | Why::NoRole | Why::Stranger | Why::NotAsked => "We do not know yet.",
-        Why::SawNothing => "Asked for it, and saw nothing.",
-    }
 }
 
 /// What an access rested on, in a list.
@@ -274,7 +194,7 @@ mod tests {
         let all = [of(&[], "Print"), of(&["Patient"], "View"), of(&[], "Print")];
         let words = |coded: Vec<Coded>| coded.into_iter().map(|one| one.words).collect::<Vec<_>>();
         assert_eq!(words(seen(all.iter())), ["identity record"]);
-        assert_eq!(did(all.iter()), ["Print", "View"]);
+        assert_eq!(charts::acts(all.iter()), ["Print", "View"]);
         assert_eq!(words(kinds(all.iter())), ["identity record", "did: Print"]);
     }
 
