@@ -24,44 +24,7 @@ pub fn tasks(tasks: &[String]) -> String {
 /// A purpose of use (HL7 v3 ActReason).
 #[must_use]
 pub fn purpose(code: &str) -> &str {
-    match code {
-        "TREAT" => "treatment",
-        "ETREAT" => "emergency treatment",
-        "BTG" => "break-glass emergency",
-        "COC" => "coordination of care",
-        "CAREMGT" => "care management",
-        "HPAYMT" => "payment",
-        "CLMATTCH" => "claim attachments",
-        "COVAUTH" => "prior authorisation",
-        "ELIGVER" => "checking eligibility",
-        "REMITADV" => "remittance advice",
-        "PATADMIN" => "patient administration",
-        "RECORDMGT" => "records management",
-        "HDIRECT" => "the facility directory",
-        "HQUALIMP" => "quality improvement",
-        "PERFMSR" => "performance measurement",
-        "PATSFTY" => "patient safety",
-        "HACCRED" => "accreditation",
-        "HCOMPL" => "compliance",
-        "HLEGAL" => "legal proceedings",
-        "FRAUD" => "fraud detection",
-        "HDM" => "health-care management",
-        "HSYSADMIN" => "system administration",
-        "SYSDEV" => "system development",
-        "TRAIN" => "training",
-        "HMARKT" => "marketing",
-        "HRESCH" => "research",
-        "CLINTRCH" => "a clinical trial",
-        "PATRQT" => "the patient's own request",
-        "FAMRQT" => "a request of the family",
-        "PWATRNY" => "a power of attorney",
-        "PUBHLTH" => "public health",
-        "DISASTER" => "disaster relief",
-        "THREAT" => "averting a threat",
-        "HDECD" => "a decedent's affairs",
-        "GOV" => "government functions",
-        other => other,
-    }
+    scruple_policy::purpose_words(code)
 }
 
 /// What a mask leaves.

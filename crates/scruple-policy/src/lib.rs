@@ -51,7 +51,7 @@ pub use sign_in::{
     UNCONFIRMED_OUTSIDE, WORKING_HOURS, WorkingHours,
 };
 pub use source::{PackFiles, Problem, Severity};
-pub use spoken::{conditions_of, mask_words};
+pub use spoken::{conditions_of, mask_words, purpose_coded, purpose_words};
 pub use sprawl::{Held, Merge, OVERLAP_PERCENT, Overlap, ROLES_PER_HUNDRED, Sprawl, UNTOUCHED_DAYS, is_within, sprawl};
 pub use trim::{Trimmed, trim};
 

@@ -30,6 +30,59 @@ pub fn mask_words(name: &str) -> String {
     .to_owned()
 }
 
+/// A purpose of use in plain words, after HL7 v3 ActReason. One that is not listed stands for itself: a pack may have its own.
+#[must_use]
+pub fn purpose_words(code: &str) -> &str {
+    match code {
+        "TREAT" => "treatment",
+        "ETREAT" => "emergency treatment",
+        "BTG" => "emergency access",
+        "COC" => "coordination of care",
+        "CAREMGT" => "care management",
+        "HPAYMT" => "payment",
+        "CLMATTCH" => "claim attachments",
+        "COVAUTH" => "prior authorisation",
+        "ELIGVER" => "checking eligibility",
+        "REMITADV" => "remittance advice",
+        "HOPERAT" => "operations",
+        "PATADMIN" => "patient administration",
+        "RECORDMGT" => "records management",
+        "HDIRECT" => "the facility directory",
+        "HQUALIMP" => "quality improvement",
+        "PERFMSR" => "performance measurement",
+        "PATSFTY" => "patient safety",
+        "HACCRED" => "accreditation",
+        "HCOMPL" => "compliance",
+        "HLEGAL" => "legal proceedings",
+        "FRAUD" => "fraud detection",
+        "HDM" => "management of the delivery of care",
+        "HSYSADMIN" => "system administration",
+        "SYSDEV" => "system development",
+        "TRAIN" => "training",
+        "HMARKT" => "marketing",
+        "HRESCH" => "research",
+        "CLINTRCH" => "a clinical trial",
+        "PATRQT" => "the patient's own request",
+        "FAMRQT" => "a request of the family",
+        "PWATRNY" => "a power of attorney",
+        "PUBHLTH" => "public health",
+        "DISASTER" => "disaster relief",
+        "THREAT" => "averting a threat",
+        "HDECD" => "a decedent's affairs",
+        "GOV" => "government functions",
+        other => other,
+    }
+}
+
+/// The same with the code behind it, where no page can show it on hover: `public health (PUBHLTH)`.
+#[must_use]
+pub fn purpose_coded(code: &str) -> String {
+    match purpose_words(code) {
+        words if words == code => code.to_owned(),
+        words => format!("{words} ({code})"),
+    }
+}
+
 /// `in full`, `masked (the year only)`, `not at all`.
 pub(crate) fn view_words(pack: &Pack, view: View) -> String {
     match view {
@@ -102,7 +155,10 @@ pub fn conditions_of(pack: &Pack, role: &Role) -> Vec<String> {
     let shared = phi.iter().map(|permit| permit.when.0).reduce(|all, when| all & when).unwrap_or(0);
     let shared = ConditionMask(shared);
     let own: Vec<&str> = std::iter::once(&role.purpose).chain(&role.also).map(String::as_str).collect();
-    let mut said = vec![format!("For these purposes alone: {}.", role.purposes().join(", "))];
+    let mut said = vec![format!(
+        "For these purposes alone: {}.",
+        role.purposes().into_iter().map(purpose_coded).collect::<Vec<_>>().join(", ")
+    )];
     said.extend(condition_labels(pack, role, shared).into_iter().map(|label| format!("Only while {label}.")));
     // By the words of a condition, the kinds of information that ask it.
     let mut more: Vec<(String, Vec<String>)> = Vec::new();
@@ -114,7 +170,8 @@ pub fn conditions_of(pack: &Pack, role: &Role) -> Vec<String> {
     for permit in &role.permits {
         let mut conditions = condition_labels(pack, role, ConditionMask(permit.when.0 & !shared.0));
         if !own.iter().all(|purpose| permit.purposes.iter().any(|listed| listed == purpose)) {
-            conditions.push(format!("the purpose is {}", permit.purposes.join(" or ")));
+            let purposes: Vec<String> = permit.purposes.iter().map(|code| purpose_coded(code)).collect();
+            conditions.push(format!("the purpose is {}", purposes.join(" or ")));
         }
         if conditions.is_empty() {
             continue;

@@ -25,7 +25,9 @@ pub struct AccessSource {
     pub kind: SourceKind,
     /// What people call it.
     pub code: String,
-    /// The last access that it tells of, if it tells of any.
+    /// The first access that it tells of, if it tells of any.
+    pub first: Option<Timestamp>,
+    /// The last one.
     pub last: Option<Timestamp>,
 }
 
@@ -263,14 +265,15 @@ impl AccessRow {
     }
 }
 
-row! { struct SourceRow { id: Uuid, kind: String, code: String, last_at: Option<i64> } }
+row! { struct SourceRow { id: Uuid, kind: String, code: String, first_at: Option<i64>, last_at: Option<i64> } }
 
-/// Every source, with the last access that each tells of. There are few.
+/// Every source, with the first and the last access that each tells of. There are few.
 ///
 /// # Errors
 /// The database failed, or a row is inconsistent.
 pub async fn list_sources(tx: &mut Tx) -> Result<Vec<AccessSource>, StoreError> {
     const SQL: &str = "SELECT id, kind, code,
+                              (SELECT MIN(at) FROM chart_access WHERE chart_access.source = access_source.id) AS first_at,
                               (SELECT MAX(at) FROM chart_access WHERE chart_access.source = access_source.id) AS last_at
                        FROM access_source ORDER BY code LIMIT $1";
     let rows: Vec<SourceRow> = on_engine!(tx, |conn| sqlx::query_as(SQL).bind(ACCESS_ROWS_MAX).fetch_all(conn).await?);
@@ -280,6 +283,7 @@ pub async fn list_sources(tx: &mut Tx) -> Result<Vec<AccessSource>, StoreError> 
             id: Id::from_uuid(row.id),
             kind: SourceKind::of(&row.kind).ok_or(inconsistent)?,
             code: row.code,
+            first: row.first_at.map(Timestamp::from_micros),
             last: row.last_at.map(Timestamp::from_micros),
         })
     };

@@ -7,12 +7,12 @@
 use super::AccessFacts;
 use crate::limits::{HISTORY_ACCESSES_MAX, HISTORY_JUDGED_MAX};
 use scruple_core::{Id, Timestamp};
-use scruple_flow::{AccessTask, ChartQuestion, Elevation, ElevationKind, HeldGrant, PatientRef, Person};
+use scruple_flow::{AccessTask, ChartQuestion, Elevation, ElevationKind, HeldGrant, Login, PatientRef, Person};
 use scruple_release::Pipeline;
 use scruple_store::{
     AccessBasis, AccessOutcome, AccessSource, AfterAccess, ChartAccess, LinkState, Store, StoreError, Tx, find_person,
-    limits::ACCESS_ROWS_MAX, list_chart_accesses, list_elevations_of_patient, list_grants_of, list_links, list_sources,
-    list_tasks_of_patient,
+    find_person_by_login, limits::ACCESS_ROWS_MAX, list_chart_accesses, list_elevations_of_patient, list_grants_of,
+    list_links, list_sources, list_tasks_of_patient,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,6 +114,29 @@ pub struct Opening {
     pub why: Why,
 }
 
+/// What came of an opening for the patient.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Sight {
+    /// His record was shown, or some of it.
+    Record,
+    /// He stood in an answer about several patients.
+    List,
+    /// Nothing of him was shown: it was refused, or nothing was found.
+    Nothing,
+}
+
+impl Opening {
+    /// What came of it for the patient.
+    #[must_use]
+    pub const fn sight(&self) -> Sight {
+        match self.access.outcome {
+            AccessOutcome::Opened if self.facts.patients > 1 => Sight::List,
+            AccessOutcome::Opened => Sight::Record,
+            AccessOutcome::Nothing | AccessOutcome::Refused => Sight::Nothing,
+        }
+    }
+}
+
 /// Somebody who opened the chart, or tried.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reader {
@@ -126,10 +149,12 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// How it stands: the worst of it.
+    /// How it stands: the worst of what he saw. Who saw nothing each time has tried.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        self.openings.iter().map(|opening| opening.why.standing()).min().unwrap_or(Standing::Explained)
+        let seen = self.openings.iter().map(|opening| opening.why.standing());
+        let seen = seen.filter(|standing| *standing != Standing::Tried).min();
+        seen.unwrap_or(if self.openings.is_empty() { Standing::Explained } else { Standing::Tried })
     }
 
     /// When he did it first, and last.
@@ -168,7 +193,11 @@ impl History {
         };
         let count = accesses.len();
         let mut by_who: BTreeMap<(Option<Id<Person>>, String), Vec<ChartAccess>> = BTreeMap::new();
-        for access in accesses {
+        let mut by_login = BTreeMap::new();
+        for mut access in accesses {
+            if access.person.is_none() {
+                access.person = since_known(&mut tx, access.actor.expose(), &mut by_login).await?;
+            }
             let actor = access.person.map_or_else(|| access.actor.expose().clone(), |_| String::new());
             by_who.entry((access.person, actor)).or_default().push(access);
         }
@@ -222,6 +251,23 @@ async fn accesses(tx: &mut Tx, question: &ChartQuestion) -> Result<(Vec<ChartAcc
         }
     }
     Ok((all.into_values().collect(), is_cut))
+}
+
+/// Who has the login of somebody whom nobody knew when his access was stored: he may have been added since.
+async fn since_known(
+    tx: &mut Tx,
+    actor: &str,
+    known: &mut BTreeMap<String, Option<Id<Person>>>,
+) -> Result<Option<Id<Person>>, StoreError> {
+    if let Some(found) = known.get(actor) {
+        return Ok(*found);
+    }
+    let found = match actor.to_lowercase().parse::<Login>() {
+        Ok(login) => find_person_by_login(tx, &login).await?.map(|person| person.id),
+        Err(_) => None,
+    };
+    known.insert(actor.to_owned(), found);
+    Ok(found)
 }
 
 /// Every opening of a patient's chart beyond a role.

@@ -8,11 +8,15 @@ mod history;
 mod imports;
 mod index;
 mod sample;
+mod spoken;
 
 pub use asking::{ChartOf, Looking, Named, NumberError, Told, chart_of, last_days, named};
 pub use explained::{Approvers, Explained, approvers, explained};
 pub use facts::AccessFacts;
-pub use history::{ChartError, History, Opening, Reader, Standing, Why};
+pub use history::{ChartError, History, Opening, Reader, Sight, Standing, Why};
 pub use imports::{ImportError, Imported, LogReader, Watching};
 pub use index::{IndexError, IndexHandle, IndexState, Indexer};
 pub use sample::{Sample, SampleRates, Sampled};
+pub use spoken::{
+    Deed, acts, apart, deeds, is_known, is_of_patient, kind, letter_draft, seen, summary, why_to_patient,
+};

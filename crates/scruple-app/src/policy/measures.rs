@@ -166,7 +166,9 @@ impl SelfCheck {
                 is_good: self.proved_cells.is_some_and(|cells| cells > 0),
                 evidence: self.proved_cells.map_or_else(
                     || "the policy that decides is not proved".to_owned(),
-                    |cells| format!("{cells} cells decide alike by the tables that are enforced and by Cedar"),
+                    |cells| {
+                        format!("each of the {cells} answers of the policy was worked out in two ways, and both agree")
+                    },
                 ),
                 href: "/roles/versions",
             },

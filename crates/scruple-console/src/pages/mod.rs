@@ -261,7 +261,7 @@ pub(crate) fn page(status: StatusCode, page: &impl Template) -> Response {
 }
 
 /// A text as a value in a query: everything but unreserved characters is escaped.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     let one = |byte: u8| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(one).collect()

@@ -123,7 +123,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Fit, PackTro
     let rows = rows.map(|role| UnusedRow {
         href: format!("/roles/{}", role.role),
         role: coded(pack, &role.role),
-        accesses: role.accesses.to_string(),
+        accesses: counted(role.accesses, "access", "accesses"),
         granted: role.granted,
         kinds: role
             .unused
@@ -146,7 +146,7 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Fit, PackTro
         unused: rows.collect(),
         may_draft: signed.may(&site.pack(), Act::Propose),
         sprawl: tally(found),
-        alike: alike(found),
+        alike: alike(found, |role| coded(pack, role).words),
         checks: checks(&active, holdings, late, now),
         aligned: format!("{} of {}", measured.aligned, measured.of),
         formula: measured.formula,
@@ -164,7 +164,14 @@ fn tally(found: &Sprawl) -> String {
     text
 }
 
-fn alike(found: &Sprawl) -> Vec<(Mark, String)> {
+/// `1 access`, `7 accesses`.
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// What is alike, in sentences. `title`: of a role by its name.
+fn alike(found: &Sprawl, title: impl Fn(&str) -> String) -> Vec<(Mark, String)> {
+    let title = |role: &str| format!("“{}”", title(role));
     let mut lines = Vec::new();
     if found.is_finding {
         lines.push((
@@ -175,11 +182,12 @@ fn alike(found: &Sprawl) -> Vec<(Mark, String)> {
     for one in &found.overlaps {
         let [a, b] = &one.roles;
         let words = if one.same { "decide alike".to_owned() } else { format!("overlap by {} %", one.percent) };
-        lines.push((Mark::wait("Alike"), format!("{a} and {b} {words}.")));
+        lines.push((Mark::wait("Alike"), format!("{} and {} {words}.", title(a), title(b))));
     }
     for one in &found.merges {
-        let sentence =
-            format!("{} could give way to {}: nobody would see more, {} people.", one.from, one.into, one.people);
+        let people = counted(one.people as u64, "person", "people");
+        let (from, into) = (title(&one.from), title(&one.into));
+        let sentence = format!("{from} could give way to {into}: nobody would see more, {people}.");
         lines.push((Mark::good("Merge"), sentence));
     }
     for (names, mark, words) in [
@@ -187,7 +195,7 @@ fn alike(found: &Sprawl) -> Vec<(Mark, String)> {
         (&found.nobody, Mark::over("Nobody"), "is held by nobody"),
         (&found.untouched, Mark::wait("Untouched"), "was neither changed nor looked at for a year"),
     ] {
-        lines.extend(names.iter().map(|role| (mark, format!("{role} {words}."))));
+        lines.extend(names.iter().map(|role| (mark, format!("{} {words}.", title(role)))));
     }
     lines.truncate(ALIKE_MAX);
     lines
@@ -390,5 +398,41 @@ pub(super) async fn close(
             mapping_page(&site, &signed, &review, StatusCode::UNPROCESSABLE_ENTITY, Some(typed)).await
         }
         Err(error) => not_done(&site, &signed, "/roles/mappings/{id}", &error).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scruple_policy::{Merge, Overlap};
+
+    #[test]
+    fn roles_that_are_alike_are_called_by_their_titles_and_one_is_one() {
+        let name = |text: &str| text.to_owned();
+        let found = Sprawl {
+            roles: 2,
+            people: 1,
+            roles_per_hundred: None,
+            roles_of_one_person_max: 1,
+            people_by_roles: BTreeMap::new(),
+            overlaps: vec![Overlap { roles: [name("bh_clinician"), name("nurse")], percent: 84, same: false }],
+            single_member: vec![name("nurse")],
+            nobody: Vec::new(),
+            untouched: Vec::new(),
+            merges: vec![Merge { from: name("bh_clinician"), into: name("nurse"), people: 1, same: false }],
+            is_finding: false,
+        };
+        let title = |role: &str| if role == "nurse" { name("Registered nurse") } else { name("Clinician, mind") };
+        let said: Vec<String> = alike(&found, title).into_iter().map(|(_, line)| line).collect();
+        assert_eq!(
+            said,
+            [
+                "“Clinician, mind” and “Registered nurse” overlap by 84 %.",
+                "“Clinician, mind” could give way to “Registered nurse”: nobody would see more, 1 person.",
+                "“Registered nurse” is held by one person.",
+            ]
+        );
+        assert_eq!(counted(1, "access", "accesses"), "1 access");
+        assert_eq!(counted(0, "access", "accesses"), "0 accesses");
     }
 }

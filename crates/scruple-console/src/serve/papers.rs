@@ -148,8 +148,7 @@ async fn build(
         _ => words::field(&typed.text),
     };
     let is_office = signed.may(&site.pack(), Act::Charts);
-    let back =
-        if is_office { (format!("/cases/{case}"), "The complaint") } else { ("/papers".to_owned(), "Complaints") };
+    let back = if is_office { (format!("/cases/{case}"), "The case") } else { ("/papers".to_owned(), "Complaints") };
     Ok(PapersPage {
         frame: with_done(signed.frame(site, Some(Area::Papers)), query),
         csrf: signed.csrf.clone(),
@@ -327,12 +326,12 @@ pub(super) async fn pack(State(site): State<Arc<Site>>, signed: Signed, Path(cas
 /// The file as text. Which papers stand behind a wall, and whether any do, is not told.
 fn pack_text(pack: &CasePack) -> String {
     let case = &pack.case;
-    let mut text = format!("Complaint {}\nMade {}\n", case.id, when(pack.made_at).words);
+    let mut text = format!("Case {}\nMade {}\n", case.id, when(pack.made_at).words);
     let mut part = |heading: &str, said: &str| {
         // Writing to a string does not fail.
         let _ = write!(text, "\n{heading}\n\n{}\n", said.replace('\r', ""));
     };
-    part(&format!("What is complained of, {}", when(case.opened_at).words), case.complaint.expose());
+    part(&format!("What it is about, {}", when(case.opened_at).words), case.complaint.expose());
     if let Some((answer, at)) = &case.answer {
         part(&format!("What the reader says, {}", when(*at).words), answer.expose());
     }

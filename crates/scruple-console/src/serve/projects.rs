@@ -1,7 +1,7 @@
 //! Projects: proposed with what is the least that they need, assessed, ended.
 
 use super::{Form, Signed, Site, broken, done, id, kinds, not_done, page, people, unknown, when, with_done, words};
-use crate::pages::parts::{Coded, Happened, Person as Shown};
+use crate::pages::parts::{Happened, Person as Shown};
 use crate::pages::projects::ask::AskProject;
 use crate::pages::projects::list::{ProjectRow, Projects};
 use crate::pages::projects::one::ProjectPage;
@@ -117,7 +117,7 @@ fn asking(site: &Site, signed: &Signed, status: StatusCode, typed: &Typed) -> Re
     let of = |value: &str, is_wrong: bool| if is_wrong { words::wrong(value, &sentence) } else { words::field(value) };
     let is_said = |name: &str| matches!(project, Some(ProjectError::Said { field, .. }) if field == name);
     let purposes: Vec<(String, String)> = std::iter::once((String::new(), "Choose one".to_owned()))
-        .chain(pack.purposes.iter().map(|one| (one.code.clone(), words::purpose_words(&one.code).to_owned())))
+        .chain(pack.purposes.iter().map(|one| (one.code.clone(), scruple_policy::purpose_coded(&one.code))))
         .collect();
     let mut purpose = words::pick(&purposes, &typed.purpose);
     if matches!(project, Some(ProjectError::Title)) && typed.purpose.is_empty() {
@@ -300,7 +300,7 @@ async fn build(
         None => words::field(""),
     };
     let level = LEVELS.iter().find(|(level, ..)| *level == assessed.level).map_or("", |(.., said)| *said);
-    let purpose = Coded { words: words::purpose_words(&assessed.purpose).to_owned(), code: assessed.purpose.clone() };
+    let purpose = words::purpose(Some(&assessed.purpose));
     Ok(ProjectPage {
         frame: with_done(signed.frame(site, Some(Area::Requests)), query),
         csrf: signed.csrf.clone(),

@@ -719,7 +719,7 @@ async fn build_ask(
         pack.purposes
             .iter()
             .filter(|one| one.code != "BTG")
-            .map(|one| (one.code.clone(), words::purpose_words(&one.code).to_owned())),
+            .map(|one| (one.code.clone(), scruple_policy::purpose_coded(&one.code))),
     );
     let reason = match failed {
         Some(DeskError::Request(RequestError::Reason(weak))) => words::wrong(&typed.reason, words::weak(*weak)),

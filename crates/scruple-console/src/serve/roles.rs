@@ -2,6 +2,7 @@
 
 use super::versions::{name, proved, versions_of};
 use super::{Signed, Site, broken, page, unknown, when, with_done, words};
+use crate::pages::escaped;
 use crate::pages::parts::{Coded, Order, Person as Shown, Sort, When};
 use crate::pages::roles::list::{RoleRow, Roles};
 use crate::pages::roles::role::{Change, KindRow, Replay, RolePage};
@@ -50,19 +51,31 @@ impl By {
     ];
 
     fn of(query: &str) -> Self {
-        let word = query.split('&').find_map(|pair| pair.strip_prefix("sort=")).unwrap_or("members");
-        Self::ALL.into_iter().find(|(_, known)| *known == word).map_or(Self::Members, |(by, _)| by)
+        let word = query.split('&').find_map(|pair| pair.strip_prefix("sort=")).unwrap_or("role");
+        Self::ALL.into_iter().find(|(_, known)| *known == word).map_or(Self::Role, |(by, _)| by)
     }
 
-    fn head(self, chosen: Self) -> Sort {
-        let word = Self::ALL.into_iter().find(|(by, _)| *by == self).map_or("role", |(_, word)| word);
+    fn word(self) -> &'static str {
+        Self::ALL.into_iter().find(|(by, _)| *by == self).map_or("role", |(_, word)| word)
+    }
+
+    /// The head of a column: it sorts what the search leaves.
+    fn head(self, chosen: Self, search: &str) -> Sort {
+        let word = self.word();
         let order = match (self == chosen, self) {
             (false, _) => Order::Unsorted,
             (true, Self::Members | Self::Tasks | Self::Risk) => Order::Down,
             (true, _) => Order::Up,
         };
-        Sort { href: format!("/roles?sort={word}"), order }
+        let search = if search.is_empty() { String::new() } else { format!("&q={}", escaped(search)) };
+        Sort { href: format!("/roles?sort={word}{search}"), order }
     }
+}
+
+/// Whether a role is meant by what was typed: a part of its title or of its code.
+fn is_meant(role: &Role, search: &str) -> bool {
+    let search = search.to_lowercase();
+    role.label.to_lowercase().contains(&search) || role.name.contains(&search)
 }
 
 fn risk(tier: &str) -> Mark {
@@ -83,12 +96,14 @@ fn risk_rank(tier: &str) -> u8 {
 
 async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Roles, StoreError> {
     let (now, pack, by) = (site.now(), site.pack(), By::of(query));
+    let pairs = scruple_fhir::search::decode_pairs(query).unwrap_or_default();
+    let search = pairs.iter().find(|(name, _)| name == "q").map_or("", |(_, value)| value.trim());
     let states = mapping_states(&site.parts.store, &pack, now).await?;
     let members = count_members(&mut site.parts.store.begin_read().await?, now).await?;
     let members: BTreeMap<String, u64> = members.into_iter().map(|(role, count)| (role.to_string(), count)).collect();
     let count = |role: &Role| members.get(&role.name).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
     let due = |role: &Role| states.get(&role.name).and_then(|state| state.due_at);
-    let mut roles: Vec<&Role> = pack.roles.values().filter(|role| !role.is_profile).collect();
+    let mut roles: Vec<&Role> = pack.roles.values().filter(|role| !role.is_profile && is_meant(role, search)).collect();
     roles.sort_by_key(|role| role.label.to_lowercase());
     match by {
         By::Role => {}
@@ -110,11 +125,13 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<Roles, 
     Ok(Roles {
         frame: with_done(signed.frame(site, Some(Area::Roles)), query),
         as_of: when(now),
-        by_role: By::Role.head(by),
-        by_members: By::Members.head(by),
-        by_tasks: By::Tasks.head(by),
-        by_risk: By::Risk.head(by),
-        by_review: By::Review.head(by),
+        search: search.to_owned(),
+        sort: by.word(),
+        by_role: By::Role.head(by, search),
+        by_members: By::Members.head(by, search),
+        by_tasks: By::Tasks.head(by, search),
+        by_risk: By::Risk.head(by, search),
+        by_review: By::Review.head(by, search),
         rows: rows.collect(),
         export: String::new(),
     })
@@ -270,5 +287,19 @@ pub(super) fn coded(pack: &Pack, role: &str) -> Coded {
     match role.parse::<RoleCode>() {
         Ok(code) => words::role_coded(pack, &code),
         Err(_) => Coded { words: role.to_owned(), code: role.to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_sorted_by_name_unless_somebody_chooses_a_column() {
+        assert!(By::of("") == By::Role && By::of("sort=nothing") == By::Role && By::of("q=x&sort=risk") == By::Risk);
+        let head = By::Role.head(By::of(""), "");
+        assert_eq!((head.href.as_str(), head.aria()), ("/roles?sort=role", "ascending"));
+        let head = By::Members.head(By::Role, "front desk");
+        assert_eq!((head.href.as_str(), head.aria()), ("/roles?sort=members&q=front%20desk", "none"));
     }
 }

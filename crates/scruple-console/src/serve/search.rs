@@ -128,7 +128,7 @@ async fn by_id(site: &Site, signed: &Signed, asked: &str) -> Result<Vec<Found>, 
         let case = site.desk(async |desk| Ok((desk.told_of(who, case.into_iter().collect()).await?, None))).await?;
         rows.extend(case.iter().map(|case| {
             let about = format!("opened {}", when(case.opened_at).words);
-            found(format!("/cases/{uuid}"), "A complaint".to_owned(), about)
+            found(format!("/cases/{uuid}"), "A case".to_owned(), about)
         }));
     }
     if signed.may(&pack, Act::Roles)

@@ -8,7 +8,7 @@ use scruple_flow::{
     AccessRequest, CaseError, DeputyError, ElevationError, MappingError, PackError, PaperError, ProjectError,
     RequestError, RequestState, ReviewError, RoleCode, TaskError, UseError, WeakReason,
 };
-use scruple_policy::{ADMINISTRATOR, COUNSEL, HUMAN_RESOURCES, Pack, SERVICE_ACCOUNT};
+use scruple_policy::{ADMINISTRATOR, COUNSEL, HUMAN_RESOURCES, Pack, SERVICE_ACCOUNT, purpose_words};
 
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -94,29 +94,6 @@ pub(crate) fn purpose(purpose: Option<&str>) -> Coded {
     match purpose {
         Some(code) => Coded { words: purpose_words(code).to_owned(), code: code.to_owned() },
         None => Coded { words: "the purposes of the role".to_owned(), code: String::new() },
-    }
-}
-
-/// HL7 v3 ActReason in plain words.
-pub(crate) fn purpose_words(code: &str) -> &str {
-    match code {
-        "TREAT" => "treatment",
-        "ETREAT" => "emergency treatment",
-        "BTG" => "emergency access",
-        "COC" => "coordination of care",
-        "CAREMGT" => "care management",
-        "HPAYMT" => "payment",
-        "HOPERAT" => "operations",
-        "HQUALIMP" => "quality improvement",
-        "PATSFTY" => "patient safety",
-        "HCOMPL" => "compliance",
-        "HLEGAL" => "legal",
-        "PATADMIN" => "patient administration",
-        "RECORDMGT" => "record management",
-        "HRESCH" => "research",
-        "CLINTRCH" => "clinical trial",
-        "PUBHLTH" => "public health",
-        other => other,
     }
 }
 

@@ -134,3 +134,74 @@ async fn bad_questions_get_a_sentence_a_way_out_and_no_echo() {
         }
     }
 }
+
+/// A page with made-up values.
+async fn sample(path: &str) -> Page {
+    let answer = Console::open().samples(path).await;
+    assert_eq!(answer.status, StatusCode::OK, "{path}");
+    Page(Html::parse_document(&answer.body))
+}
+
+#[tokio::test]
+async fn a_report_tells_a_list_apart_and_says_one_minute_once() {
+    let page = sample("/samples/chart-report/1").await;
+    let told = page.texts("td[data-label='What and when']");
+    assert!(told[0].contains("3 March, 07:10 to 9 March, 18:40"), "{told:?}");
+    assert!(told[0].ends_with("Had you once in a list of 46 patients. 3 March, 07:10"), "{told:?}");
+    let text = page.texts("article").join(" ");
+    assert!(text.contains("it may have been a part") && text.contains("Our records begin later than that"), "{text}");
+    let nobody = sample("/samples/chart-report/5").await.texts("article").join(" ");
+    assert!(nobody.contains("Nobody opened your record in that time"), "{nobody}");
+}
+
+#[tokio::test]
+async fn a_history_says_what_was_done_and_why_no_case_can_be_opened_about_a_stranger() {
+    let page = sample("/samples/chart-history/1").await;
+    let people = page.texts("ul.people > li");
+    let (known, stranger) = (&people[0], &people[2]);
+    assert!(known.contains("Did, as the log calls it: Vaccinations."), "{known}");
+    assert!(known.contains("(2 in a list of several patients, 1 showed nothing)"), "{known}");
+    assert!(known.contains("Somebody complains") && !known.contains("nobody here has this login"), "{known}");
+    assert!(!stranger.contains("Somebody complains") && stranger.contains("nobody here has this login"), "{stranger}");
+    // Whom the record system does not know nobody writes to.
+    let report = |page: &Page| page.all("a[href$='/report']").len();
+    assert_eq!((report(&page), report(&sample("/samples/chart-history/5").await)), (1, 0));
+}
+
+#[tokio::test]
+async fn a_case_that_nobody_complained_of_is_not_called_a_complaint() {
+    let page = sample("/samples/case/11").await;
+    assert_eq!(page.texts("h2.first"), ["What it is about"]);
+    assert_eq!(page.texts("label[for=letter]"), ["To the patient"]);
+    let main = page.texts("main").join(" ").to_lowercase();
+    assert!(!main.contains("complain"), "{main}");
+    assert_eq!(sample("/samples/case/1").await.texts("h2.first"), ["The complaint"]);
+    // Nor is it opened as one from a history that nobody complained about.
+    let history = sample("/samples/chart-history/7").await.texts("main").join(" ").to_lowercase();
+    assert!(history.contains("look into this") && !history.contains("complain"), "{history}");
+}
+
+#[tokio::test]
+async fn the_print_of_a_role_is_its_table_without_the_place_of_each_rule() {
+    let page = sample("/samples/role/1").await;
+    let titles: Vec<&str> = page.all("table.matrix abbr").iter().filter_map(|one| one.attr("title")).collect();
+    assert!(titles.contains(&"id_name") && !titles.iter().any(|title| title.contains(".toml")), "{titles:?}");
+    let places = page.texts("table.matrix small.unprinted");
+    assert_eq!(places.first().map(String::as_str), Some("roles/nurse.toml:12"));
+    let style = page.all("link[rel=stylesheet]")[0].attr("href").unwrap().to_owned();
+    let style = Console::open().get(&style).await.body;
+    let (_, print) = style.split_once("@media print").unwrap();
+    assert!(print.contains(".matrix abbr[title]::after") && print.contains(".unprinted"), "codes stay off the paper");
+}
+
+#[tokio::test]
+async fn whether_roles_fit_is_told_in_words_for_people() {
+    let page = sample("/samples/roles-fit/1").await;
+    assert_eq!(page.all("table.named").len(), 1, "the column of roles has its width");
+    let main = page.texts("main").join(" ");
+    assert!(main.contains("1 access") && !main.contains("1 accesses"), "{main}");
+    assert!(!main.contains("Cedar") && !main.contains("cells"), "{main}");
+    let roles = sample("/samples/roles/1").await;
+    assert_eq!(roles.all("form[role=search] input[name=q]").len(), 1);
+    assert_eq!(roles.texts("th[aria-sort=ascending]"), ["Role ↑"]);
+}

@@ -8,6 +8,7 @@
 
 mod attachments;
 mod behind;
+mod charts;
 mod elevations;
 mod faults;
 mod helios;

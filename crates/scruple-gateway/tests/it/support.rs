@@ -150,6 +150,7 @@ impl Upstream for Failing {
 pub struct World {
     pub runtime: Runtime,
     pub gateway: Arc<Gateway>,
+    pub pipeline: Arc<Pipeline>,
     pub clock: Arc<FixedClock>,
     pub upstream: Arc<Exchange>,
     pub recorder: Arc<Recorder>,
@@ -226,7 +227,7 @@ impl World {
             base: BASE.to_owned(),
         }));
         let gateway = Arc::new(Gateway::new(Parts {
-            pipeline,
+            pipeline: Arc::clone(&pipeline),
             access,
             verifier,
             path: "/fhir".to_owned(),
@@ -234,7 +235,8 @@ impl World {
             networks,
             now: noon(),
         }));
-        Self { runtime, gateway, clock, upstream: exchange, recorder, issuer, follower: Some(follower), state, dir }
+        let follower = Some(follower);
+        Self { runtime, gateway, pipeline, clock, upstream: exchange, recorder, issuer, follower, state, dir }
     }
 
     pub fn ledger(&self) -> PathBuf {

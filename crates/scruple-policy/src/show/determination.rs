@@ -7,7 +7,9 @@ use super::plain::{self, Column, table};
 use super::{TaskLine, UnknownRole};
 use crate::decide::rule_of;
 use crate::model::{Pack, Permit, Role};
-use crate::spoken::{category_label, condition_labels, limit_words, lower_first, mask_words};
+use crate::spoken::{
+    category_label, condition_labels, limit_words, lower_first, mask_words, purpose_coded, purpose_words,
+};
 use scruple_core::{CategoryId, ConditionMask, SegmentLimit, View};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -156,7 +158,11 @@ impl Determination {
             Some(members) => format!("{}; {members} people", self.persons),
             None => self.persons.clone(),
         };
-        let purposes = self.purposes.iter().map(|one| format!("{} ({})", one.code, one.ground)).collect::<Vec<_>>();
+        let purposes = self
+            .purposes
+            .iter()
+            .map(|one| format!("{} ({}; {})", purpose_words(&one.code), one.code, one.ground))
+            .collect::<Vec<_>>();
         let emergency = "may open a record in an emergency; each is reviewed";
         let mut conditions = self.conditions.clone();
         if self.emergency_access {
@@ -178,7 +184,8 @@ impl Determination {
         let row = |need: &Need| {
             let mut conditions = need.conditions.clone();
             if !need.purposes.is_empty() {
-                conditions.push(format!("for {}", need.purposes.join(", ")));
+                let purposes: Vec<String> = need.purposes.iter().map(|code| purpose_coded(code)).collect();
+                conditions.push(format!("for {}", purposes.join(", ")));
             }
             vec![need.label.clone(), need.depth_words(), need.tasks.join("; "), conditions.join("; ")]
         };

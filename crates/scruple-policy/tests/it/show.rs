@@ -2,7 +2,7 @@
 
 use crate::{PACK, changed};
 use scruple_core::{ConditionMask, SegmentLimit};
-use scruple_policy::{Cedar, PackFiles, Show, conditions_of, read};
+use scruple_policy::{Cedar, PackFiles, Show, conditions_of, purpose_coded, purpose_words, read};
 use std::sync::Arc;
 
 fn show<'a>(only: &[&str]) -> Show<'a> {
@@ -100,6 +100,16 @@ fn words_stay_words() {
     assert!(cedar.validate().is_empty());
 }
 
+/// What is not listed would stand on pages as a code that nobody understands.
+#[test]
+fn every_purpose_of_the_shipped_pack_has_words() {
+    for purpose in &PACK.purposes {
+        assert_ne!(purpose_words(&purpose.code), purpose.code, "no words");
+    }
+    assert_eq!(purpose_coded("PUBHLTH"), "public health (PUBHLTH)");
+    assert_eq!(purpose_coded("XPURPOSE"), "XPURPOSE");
+}
+
 /// RB-17: every condition of a role is said to whoever holds it, and what is changed is said otherwise.
 #[test]
 fn the_conditions_of_a_role_are_said_whole() {
@@ -122,7 +132,7 @@ fn the_conditions_of_a_role_are_said_whole() {
         conditions_of(&pack, &pack.roles["nurse"])
     };
     insta::assert_snapshot!(nurse(&PackFiles::embedded()).join("\n"), @"
-    For these purposes alone: TREAT, COC, ETREAT, BTG.
+    For these purposes alone: treatment (TREAT), coordination of care (COC), emergency treatment (ETREAT), emergency access (BTG).
     Only while there is a relationship (unit assignment or encounter; ends 72 h after transfer or discharge).
     Only while written Part 2 consent names the caller or a class that he belongs to (42 CFR 2.31(a)(4)), or a 2.51 emergency is recorded (so far in an emergency that you confirm a second time, else never): substance-use programme records (42 CFR Part 2).
     Only while a grant for this segment is in force for the caller, with its end (so far in an emergency that you confirm a second time, else never): genetic information.

@@ -134,6 +134,8 @@ fn the_gateway_and_three_logs_make_one_time_line_and_a_complaint_goes_from_it_to
         "enforced and recorded by the gateway",
         "Chart Review",
         "at 4W-13",
+        "Did, as the log calls it: Chart Review.",
+        "nobody here has this login. Have the person added with it",
         "The privacy office asked about this chart.",
         &format!("MR {number}"),
     ] {
@@ -150,6 +152,9 @@ fn the_gateway_and_three_logs_make_one_time_line_and_a_complaint_goes_from_it_to
     let report = page(&node, &format!("{there}/report"), &ines).is(200).text();
     assert!(report.contains("Who opened your record") && report.contains("Megan Doyle"), "{report}");
     assert!(!report.contains("former.husband"), "the patient is told no account of a stranger");
+    for word in ["Opened your record once", "The log calls it: Chart Review.", "it may have been a part"] {
+        assert!(report.contains(word), "{word} is not in\n{report}");
+    }
     let today = page(&node, "/", &ines).is(200).text();
     assert!(today.contains("enforced: through the gateway") && today.contains("watched: told by the logs"), "{today}");
 
@@ -196,6 +201,8 @@ fn a_complaint(world: &World, node: &mut Node, line: &Value, (ines, there, patie
         seen.contains("We found that the person&#39;s work needed it") || seen.contains("work needed it"),
         "{seen}"
     );
+    assert!(seen.contains("The complaint") && seen.contains("You asked us whether"), "{seen}");
+    assert!(!seen.contains("We asked the person") && !seen.contains("acted on it"), "it claims nothing: {seen}");
     assert_eq!(page(node, &format!("{case}/letter"), ines).status, 404, "not made yet");
     let letter = "letter=Dear+patient%2C%0D%0A%0D%0AWe+looked+into+it+and+found+that+the+work+needed+it.";
     goes_to(&send(node, &format!("{case}/letter"), ines, &format!("version={}&{letter}", version(&seen))));
@@ -232,7 +239,8 @@ fn a_complaint(world: &World, node: &mut Node, line: &Value, (ines, there, patie
     world.run(["ledger", "verify", "try/ledger"]).ends(0);
 }
 
-/// Managers and administrators see nothing of it; a chart that nobody knows is asked about all the same, and says so.
+/// Managers and administrators see nothing of it; a chart that nobody knows is asked about all the same, and says so; days that are
+/// typed are what is asked about.
 #[test]
 fn a_manager_and_an_administrator_see_no_history_and_an_unknown_number_says_so() {
     let world = World::new();
@@ -255,18 +263,37 @@ fn a_manager_and_an_administrator_see_no_history_and_an_unknown_number_says_so()
     let nobody = goes_to(&send(&node, "/charts", &ines, "patient=99-0000&period=days&cause=other"));
     let shown = page(&node, &nobody, &ines).is(200).text();
     assert!(shown.contains("The record system knows no patient by this number."), "{shown}");
-    assert!(shown.contains("Nobody opened this chart in that time"), "{shown}");
+    assert!(shown.contains("The record system knows no such number, and no log here tells of it."), "{shown}");
+    assert!(!shown.contains("Nobody opened this chart") && !shown.contains("Report for the patient"), "{shown}");
+    assert_eq!(page(&node, &format!("{nobody}/report"), &ines).status, 404, "there is nobody to write to");
+    // From a read to its right, and from there to the role.
+    let read = page(&node, &there, &ines).is(200).text();
+    let (_, of_megan) = read.split_once("Megan Doyle").unwrap();
+    let right = between(of_megan, "href=\"/reads/role/", "\"").to_owned();
+    let right = page(&node, &format!("/reads/role/{right}"), &ines).is(200).text();
+    assert!(right.contains("href=\"/roles/nurse\">Where it comes from"), "{right}");
+    // Days that are typed are asked about, whatever is chosen above them.
+    let days = format!("patient={patient}&period=days&from=2020-01-01&until=2020-01-31&cause=routine");
+    let dated = page(&node, &goes_to(&send(&node, "/charts", &ines, &days)), &ines).is(200).text();
+    for words in ["1 January 2020, 00:00 UTC", "Nothing was recorded in that time", "Recorded since "] {
+        assert!(dated.contains(words), "{words} is not in\n{dated}");
+    }
     for (fields, words) in [
         ("patient=&period=days", "Type a record number"),
         ("patient=%3Cx%3E&period=days", "Type a record number"),
         ("patient=1&period=dates&from=soon&until=2026-01-01", "Write the first day"),
         ("patient=1&period=dates&from=2026-02-01&until=2026-01-01", "The last day is before the first."),
+        ("patient=1&period=month-1&from=2026-01-01&until=2026-02-01", "Leave one of them out."),
+        ("patient=1&period=days&from=2026-01-01&until=", "Write the last day"),
     ] {
         let refused = send(&node, "/charts", &ines, fields);
         assert_eq!(refused.status, 422, "{fields}");
         assert!(refused.text().contains(words), "{fields}: {}", refused.text());
     }
     node.stops();
+    // What was refused was asked by nobody.
+    let entries = entries_of(&world.run(["ledger", "show", "--json", "try/ledger"]).ends(0));
+    assert_eq!(entries.iter().filter(|one| one["entry"]["body"]["event"] == "chart_asked").count(), 3);
 }
 
 #[test]
@@ -286,7 +313,7 @@ fn an_emergency_stands_in_the_history_and_its_review_lists_what_was_read() {
     });
     assert!(shown.contains("id=\"emergency\""), "{shown}");
     let reviews = page(&node, "/emergency", &ines).is(200).text();
-    assert!(reviews.contains("name and identity") && reviews.contains("Each of the "), "{reviews}");
+    assert!(reviews.contains("identity record") && reviews.contains("Each of the "), "{reviews}");
     node.stops();
 }
 

@@ -84,7 +84,13 @@ fn a_version_goes_from_a_folder_to_the_node_by_two_people_and_is_brought_back() 
     assert!(fit.contains("A version of the policy has changed the role"), "{fit}");
     let role = get("/roles/nurse", &officer).is(200).text();
     assert!(role.contains("The nurse no longer sees telephone"), "{role}");
-    get("/roles", &officer).is(200);
+    let roles = get("/roles", &officer).is(200).text();
+    let place = |word: &str| roles.find(word).unwrap_or_else(|| panic!("no {word} in {roles}"));
+    assert!(place("Behavioural-health clinician") < place("Manager, supervisor"), "by name");
+    assert!(place("Manager, supervisor") < place("Vendor support"), "by name");
+    let found = get("/roles?sort=risk&q=NURSE", &officer).is(200).text();
+    assert!(found.contains("Registered nurse") && !found.contains("Manager, supervisor"), "{found}");
+    assert!(get("/roles?q=nothing+of+that", &officer).is(200).text().contains("No role found."));
 
     // And back, by two people as well.
     let versions = policy(&world, &["versions", "--json"]).ends(0).json();

@@ -1,4 +1,4 @@
-//! `/cases/{id}`: one complaint: what is complained of, what the reader answers, the decision, the letter.
+//! `/cases/{id}`: one case: what it is about, what the reader answers, the decision, the letter.
 
 use crate::pages::parts::{Field, Happened, Person, When};
 use crate::pages::samples::{CSRF, PLAIN, Sample, VOICES, Voice, officer, sample, typed, when, wrong};
@@ -14,6 +14,8 @@ pub(crate) struct CasePage {
     pub(crate) failed: Option<String>,
     pub(crate) as_of: When,
     pub(crate) reader: Person,
+    /// A patient asked, or somebody complains; else the office looks into it of its own accord.
+    pub(crate) of_patient: bool,
     pub(crate) state: Mark,
     /// The history that it grew out of.
     pub(crate) history: String,
@@ -42,6 +44,7 @@ fn view(voice: &Voice) -> CasePage {
         failed: None,
         as_of: when("2026-04-01T08:00:00Z", "1 April, 08:00"),
         reader: voice.first(),
+        of_patient: true,
         state: Mark::wait("Answered"),
         history: "/charts/0198c0de".to_owned(),
         first: when("2026-03-03T07:10:00Z", "3 March, 07:10"),
@@ -91,5 +94,15 @@ pub(crate) fn samples() -> Vec<Sample> {
         ..view(&PLAIN)
     };
     samples.push(sample("over", &page));
+    let page = CasePage {
+        of_patient: false,
+        state: Mark::bad("Not permitted"),
+        ask: None,
+        decide: None,
+        rationale: Some(PLAIN.said.to_owned()),
+        letter: Some(("/cases/0198c0de/letter".to_owned(), typed(PLAIN.said))),
+        ..view(&PLAIN)
+    };
+    samples.push(sample("of the office's own accord", &page));
     samples
 }

@@ -25,7 +25,8 @@ pub(crate) struct ChartHistory {
     pub(crate) cases: Vec<(String, Person, Mark)>,
     pub(crate) sources: Vec<String>,
     pub(crate) export: String,
-    pub(crate) report: String,
+    /// None: there is nobody to write to.
+    pub(crate) report: Option<String>,
     pub(crate) failed: Option<String>,
 }
 
@@ -55,16 +56,23 @@ pub(crate) struct ReaderRow {
     /// Sentences.
     pub(crate) why: Vec<Coded>,
     pub(crate) first: When,
-    pub(crate) last: When,
+    /// None: it was in the same minute.
+    pub(crate) last: Option<When>,
     pub(crate) count: usize,
+    /// `2 in a list of several patients, 1 showed nothing`.
+    pub(crate) apart: String,
     /// Kinds of information.
     pub(crate) kinds: Vec<Coded>,
+    /// What logs call what was done: `Print`.
+    pub(crate) did: String,
     /// `enforced by the gateway`, `from the log of epic`.
     pub(crate) sources: Vec<String>,
     pub(crate) rows: Vec<OpeningRow>,
     /// Rows beyond those shown here; all are in the table to take away.
     pub(crate) more: usize,
     pub(crate) open_case: Option<OpenCaseForm>,
+    /// Nobody here is known by that login, so that nobody can be asked.
+    pub(crate) no_case: bool,
 }
 
 #[derive(Clone)]
@@ -86,6 +94,8 @@ pub(crate) struct OpenCaseForm {
     pub(crate) action: String,
     pub(crate) reader: String,
     pub(crate) complaint: Field,
+    /// A patient asked, or somebody complains; else the office looks into it of its own accord.
+    pub(crate) of_patient: bool,
 }
 
 fn view(voice: &Voice) -> ChartHistory {
@@ -102,8 +112,10 @@ fn view(voice: &Voice) -> ChartHistory {
         person,
         why: vec![coded(why, "Encounter/e1")],
         first: when("2026-03-03T07:10:00Z", "3 March, 07:10"),
-        last: when("2026-03-09T18:40:00Z", "9 March, 18:40"),
+        last: Some(when("2026-03-09T18:40:00Z", "9 March, 18:40")),
         count: 12,
+        apart: "2 in a list of several patients, 1 showed nothing".to_owned(),
+        did: voice.label.to_owned(),
         kinds: vec![coded("results and vital signs", "Observation"), coded("medications", "MedicationRequest")],
         sources: vec!["enforced by the gateway".to_owned(), format!("from the log of {}", voice.unit)],
         rows: vec![row(why), row(why)],
@@ -112,7 +124,9 @@ fn view(voice: &Voice) -> ChartHistory {
             action: "/charts/0198c0de/case".to_owned(),
             reader: "0198c0de".to_owned(),
             complaint: typed(voice.said),
+            of_patient: true,
         }),
+        no_case: !is_open,
     };
     ChartHistory {
         frame: officer(voice, Some(Area::Charts)),
@@ -148,7 +162,7 @@ fn view(voice: &Voice) -> ChartHistory {
         cases: vec![("/cases/0198c0de".to_owned(), voice.first(), Mark::wait("Reader asked"))],
         sources: vec!["The gateway, until now.".to_owned()],
         export: "/charts/0198c0de/export".to_owned(),
-        report: "/charts/0198c0de/report".to_owned(),
+        report: Some("/charts/0198c0de/report".to_owned()),
         failed: None,
     }
 }
@@ -159,6 +173,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         groups: Vec::new(),
         cases: Vec::new(),
         notes: Vec::new(),
+        report: None,
         summary: "Nobody opened this chart in that time, as far as the logs here tell.".to_owned(),
         patient: Whose {
             name: "The record system knows no such patient.".to_owned(),
@@ -174,5 +189,9 @@ pub(crate) fn samples() -> Vec<Sample> {
         form.complaint = wrong("he", "Say in a sentence what is complained of.");
     }
     samples.push(sample("errors", &page));
+    let mut page = ChartHistory { cause: "The regular review".to_owned(), ..view(&PLAIN) };
+    let people = page.groups.iter_mut().flat_map(|group| &mut group.people);
+    people.filter_map(|row| row.open_case.as_mut()).for_each(|form| form.of_patient = false);
+    samples.push(sample("the regular review", &page));
     samples
 }

@@ -16,7 +16,11 @@ pub(crate) struct ChartReport {
     pub(crate) number: String,
     pub(crate) from: When,
     pub(crate) until: When,
+    /// Nobody opened the record itself.
+    pub(crate) is_unopened: bool,
     pub(crate) rows: Vec<ReportRow>,
+    /// Sources that begin later than what is asked about: since when, and which.
+    pub(crate) since: Vec<(When, String)>,
     /// Systems whose logs it was told from.
     pub(crate) sources: Vec<String>,
     /// Whom to ask.
@@ -28,10 +32,17 @@ pub(crate) struct ReportRow {
     pub(crate) name: String,
     pub(crate) job: String,
     pub(crate) why: String,
-    pub(crate) kinds: String,
+    /// What was opened, a list, a try: each apart.
+    pub(crate) did: Vec<Did>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Did {
+    /// `Opened your record 3 times: medications.`
+    pub(crate) sentence: String,
     pub(crate) first: When,
-    pub(crate) last: When,
-    pub(crate) count: usize,
+    /// None: it was in the same minute.
+    pub(crate) last: Option<When>,
 }
 
 fn view(voice: &Voice) -> ChartReport {
@@ -39,10 +50,18 @@ fn view(voice: &Voice) -> ChartReport {
         name: voice.one.to_owned(),
         job: voice.job.to_owned(),
         why: "Takes part in a visit of yours.".to_owned(),
-        kinds: "results and vital signs, medications".to_owned(),
-        first: when("2026-03-03T07:10:00Z", "3 March, 07:10"),
-        last: when("2026-03-09T18:40:00Z", "9 March, 18:40"),
-        count: 12,
+        did: vec![
+            Did {
+                sentence: format!("Opened your record 12 times: medications. The log calls it: {}.", voice.label),
+                first: when("2026-03-03T07:10:00Z", "3 March, 07:10"),
+                last: Some(when("2026-03-09T18:40:00Z", "9 March, 18:40")),
+            },
+            Did {
+                sentence: "Had you once in a list of 46 patients.".to_owned(),
+                first: when("2026-03-03T07:10:00Z", "3 March, 07:10"),
+                last: None,
+            },
+        ],
     };
     ChartReport {
         frame: officer(voice, Some(Area::Charts)),
@@ -52,7 +71,9 @@ fn view(voice: &Voice) -> ChartReport {
         number: "MR 4471".to_owned(),
         from: when("2026-03-01T00:00:00Z", "1 March"),
         until: when("2026-04-01T00:00:00Z", "1 April"),
-        rows: vec![row.clone(), ReportRow { count: 1, ..row }],
+        is_unopened: false,
+        rows: vec![row.clone(), ReportRow { did: Vec::new(), ..row }],
+        since: vec![(when("2026-03-02T00:00:00Z", "2 March"), "gateway".to_owned())],
         sources: vec!["the gateway".to_owned(), format!("the log of {}", voice.unit)],
         help: voice.said.to_owned(),
     }
@@ -60,6 +81,6 @@ fn view(voice: &Voice) -> ChartReport {
 
 pub(crate) fn samples() -> Vec<Sample> {
     let mut samples: Vec<Sample> = VOICES.iter().map(|voice| sample(voice.name, &view(voice))).collect();
-    samples.push(sample("nobody", &ChartReport { rows: Vec::new(), ..view(&PLAIN) }));
+    samples.push(sample("nobody", &ChartReport { is_unopened: true, rows: Vec::new(), ..view(&PLAIN) }));
     samples
 }

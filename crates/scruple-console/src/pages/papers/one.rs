@@ -59,7 +59,7 @@ fn view(voice: &Voice) -> PapersPage {
         csrf: CSRF.to_owned(),
         failed: None,
         as_of: when("2026-03-01T08:00:00Z", "1 March, 08:00"),
-        back: ("/cases/0198c0de".to_owned(), "The complaint"),
+        back: ("/cases/0198c0de".to_owned(), "The case"),
         reader: Person { href: String::new(), ..voice.first() },
         rows: vec![
             Paper {

@@ -36,6 +36,7 @@ pub(crate) struct Fit {
 pub(crate) struct UnusedRow {
     pub(crate) href: String,
     pub(crate) role: Coded,
+    /// `1 access`, `1204 accesses`.
     pub(crate) accesses: String,
     pub(crate) granted: usize,
     pub(crate) kinds: Vec<Coded>,
@@ -74,14 +75,14 @@ fn view(voice: &Voice) -> Fit {
             UnusedRow {
                 href: "/roles/coder".to_owned(),
                 role: coded("Medical coder, CDI", "coder"),
-                accesses: "1,204".to_owned(),
+                accesses: "1204 accesses".to_owned(),
                 granted: 25,
                 kinds: vec![coded("vital signs", "vitals"), coded("implants, devices", "devices")],
             },
             UnusedRow {
                 href: "/roles/x".to_owned(),
                 role: coded(voice.label, "x"),
-                accesses: "3".to_owned(),
+                accesses: "1 access".to_owned(),
                 granted: 4,
                 kinds: vec![coded(voice.label, "y")],
             },
@@ -89,13 +90,20 @@ fn view(voice: &Voice) -> Fit {
         may_draft: true,
         sprawl: "30 roles, 412 people who hold one; the most that one person holds: 3".to_owned(),
         alike: vec![
-            (Mark::wait("Alike"), "registrar and scheduler overlap by 84 %.".to_owned()),
+            (
+                Mark::wait("Alike"),
+                "“Patient access, registration” and “Scheduling, referrals intake” overlap by 84 %.".to_owned(),
+            ),
             (Mark::over("Nobody"), format!("Nobody holds {}.", voice.label)),
         ],
         checks: vec![
             check(true, "inventory", "412 people are here, 0 of them without a role"),
             check(true, "mapping", "30 roles name kinds of information with tasks and a reason, 0 do not"),
-            check(true, "enforcement", "91,520 cells decide alike by the tables that are enforced and by Cedar"),
+            check(
+                true,
+                "enforcement",
+                "each of the 91520 answers of the policy was worked out in two ways, and both agree",
+            ),
             check(false, "review", "2 mappings are late"),
             check(true, "exceptions", "0 exceptions to the ban on broad access, 0 of them over"),
         ],

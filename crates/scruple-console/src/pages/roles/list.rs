@@ -11,6 +11,10 @@ use askama::Template;
 pub(crate) struct Roles {
     pub(crate) frame: Frame,
     pub(crate) as_of: When,
+    /// What was typed to find a role.
+    pub(crate) search: String,
+    /// The column that sorts, which a search keeps.
+    pub(crate) sort: &'static str,
     pub(crate) by_role: Sort,
     pub(crate) by_members: Sort,
     pub(crate) by_tasks: Sort,
@@ -48,8 +52,10 @@ fn view(voice: &Voice) -> Roles {
     Roles {
         frame: officer(voice, Some(Area::Roles)),
         as_of: when("2026-03-01T08:00:00Z", "1 March, 08:00"),
-        by_role: sort(Order::Unsorted),
-        by_members: sort(Order::Down),
+        search: voice.label.to_owned(),
+        sort: "role",
+        by_role: sort(Order::Up),
+        by_members: sort(Order::Unsorted),
         by_tasks: sort(Order::Unsorted),
         by_risk: sort(Order::Unsorted),
         by_review: sort(Order::Unsorted),
@@ -83,6 +89,7 @@ fn view(voice: &Voice) -> Roles {
 
 pub(crate) fn samples() -> Vec<Sample> {
     let mut samples: Vec<Sample> = VOICES.iter().map(|voice| sample(voice.name, &view(voice))).collect();
-    samples.push(sample("empty", &Roles { rows: Vec::new(), ..view(&PLAIN) }));
+    samples.push(sample("empty", &Roles { search: String::new(), rows: Vec::new(), ..view(&PLAIN) }));
+    samples.push(sample("none found", &Roles { rows: Vec::new(), ..view(&PLAIN) }));
     samples
 }

@@ -11,10 +11,11 @@ use crate::words::{Area, Mark};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use scruple_app::charts::{is_of_patient, letter_draft};
 use scruple_app::{CaseAsk, DeskError};
 use scruple_core::{Phi, Timestamp};
 use scruple_flow::{CaseFinding, CaseState, ChartCase};
-use scruple_store::StoreError;
+use scruple_store::{StoreError, find_question};
 use std::sync::Arc;
 
 pub(in crate::serve) async fn open(
@@ -99,6 +100,7 @@ async fn build(
     let pack = site.pack();
     let mut tx = site.parts.store.begin_read().await?;
     let reader = shown(&mut tx, &pack, case.reader).await?;
+    let of_patient = find_question(&mut tx, case.question).await?.is_some_and(|question| is_of_patient(question.cause));
     let mut events = vec![Happened {
         at: when(case.opened_at),
         mark: Mark::wait("Opened"),
@@ -135,13 +137,15 @@ async fn build(
     };
     let path = |act: &str| format!("/cases/{}/{act}", case.id);
     let is_open = matches!(case.state, CaseState::Open | CaseState::Asked | CaseState::Answered);
-    let letter = matches!(case.state, CaseState::Decided(_)).then(|| (path("letter"), typed(&draft(site, case))));
+    let letter = matches!(case.state, CaseState::Decided(_))
+        .then(|| (path("letter"), typed(&draft(case, of_patient, &site.parts.help))));
     Ok(CasePage {
         frame: with_done(signed.frame(site, Some(Area::Charts)), query),
         csrf: signed.csrf.clone(),
         failed: failed.map(|(error, _)| said::sentence(error)),
         as_of: when(site.now()),
         reader,
+        of_patient,
         state: words::case(&case.state),
         history: format!("/charts/{}", case.question),
         first: when(case.about.0),
@@ -159,29 +163,12 @@ async fn build(
     })
 }
 
-/// The letter as it is proposed: in plain words, without the name of a colleague, and with where else to complain (164.530(d)).
-fn draft(site: &Site, case: &ChartCase) -> String {
+/// The letter as it is proposed.
+fn draft(case: &ChartCase, of_patient: bool, help: &str) -> String {
     let day = |at: Timestamp| when(at).words.split(',').next().unwrap_or_default().to_owned();
     let (first, last) = (day(case.about.0), day(case.about.1));
     let period = if first == last { format!("on {first}") } else { format!("between {first} and {last}") };
-    let found = match case.state.verdict().map(|verdict| verdict.finding) {
-        Some(CaseFinding::NotPermitted) => {
-            "We found that the person's work did not need it. That was against our rules, and we are sorry. We have acted on it; what we \
-             do about a member of our staff is between us and that person. We look into what it means for your information, and tell you \
-             what the law asks us to tell you."
-        }
-        _ => {
-            "We found that the person's work needed it. We asked the person, and compared what was opened with what the record says about \
-             your care."
-        }
-    };
-    format!(
-        "You asked us whether somebody opened your record who should not have.\n\nWe looked into who opened your record, and when. What you \
-         asked about was opened {period}.\n\n{found}\n\nYou can ask us for a list of everybody who opened your record. If you do not \
-         agree, tell us, or call {}. You may also complain to the Office for Civil Rights of the U.S. Department of Health and Human Services. \
-         Nobody may hold it against you.\n\nThe privacy office",
-        site.parts.help
-    )
+    letter_draft(case.state.verdict().map(|verdict| verdict.finding), of_patient, &period, help)
 }
 
 /// Runs one act on a case, and shows the case again.

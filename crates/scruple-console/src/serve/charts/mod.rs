@@ -5,18 +5,19 @@
 
 mod cases;
 mod reads;
+mod report;
 mod used;
 mod words;
 
 pub(super) use cases::{answer, answering, ask as ask_reader, case, decide, letter, letter_page, letter_text, open};
 pub(super) use reads::reads;
+pub(super) use report::report;
 pub(super) use used::{asked_of, under, uses, watched};
 pub(super) use words::{case as case_mark, opened};
 
 use super::{Form, Signed, Site, broken, id, not_done, page, people, unknown, when, with_done};
 use crate::pages::charts::ask::{AskChart, AskedBefore, OpenCase};
 use crate::pages::charts::history::{ChartHistory, HistoryGroup, OpenCaseForm, OpeningRow, ReaderRow, Whose};
-use crate::pages::charts::report::{ChartReport, ReportRow};
 use crate::pages::parts::{Coded, Field, Person as Shown};
 use crate::serve::words as said;
 use crate::words::Area;
@@ -24,14 +25,14 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use scruple_app::charts::{
-    ChartError, ChartOf, History, Looking, Named, NumberError, Reader, Standing, Told, Why, approvers, chart_of,
-    last_days, named,
+    ChartError, ChartOf, History, Looking, Named, NumberError, Opening, Reader, Standing, Told, Why, acts, apart,
+    approvers, chart_of, is_known, is_of_patient, last_days, named, summary,
 };
 use scruple_app::{ChartAsk, DeskError};
 use scruple_core::{Id, Phi, Timestamp, month_of};
 use scruple_flow::{ChartQuestion, Person, QuestionCause};
 use scruple_policy::Pack;
-use scruple_store::{SourceKind, StoreError, Tx, find_person, list_grants_of, list_questions, list_sources};
+use scruple_store::{StoreError, Tx, find_person, list_grants_of, list_questions, list_sources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -175,13 +176,18 @@ async fn job(tx: &mut Tx, pack: &Pack, person: &Person) -> Result<String, StoreE
     Ok(if labels.is_empty() { job } else { labels.join(", ") })
 }
 
-/// The period that was chosen.
+/// The period that was chosen. Dates that are typed win over the days that are proposed; a month and dates together are no answer.
 fn period(typed: &Typed, now: Timestamp) -> Result<(Timestamp, Timestamp), [Option<&'static str>; 3]> {
-    if typed.period == "days" {
-        return Ok(last_days(now, DAYS));
+    let has_dates = [&typed.from, &typed.until].iter().any(|text| !text.trim().is_empty());
+    if let Some(back) = typed.period.strip_prefix("month-") {
+        if has_dates {
+            return Err([None, Some("A month is chosen above, and days are typed here. Leave one of them out."), None]);
+        }
+        let month = back.parse::<u32>().ok().and_then(|back| month_of(now, back));
+        return month.ok_or([None, Some("Choose a month."), None]);
     }
-    if let Some(back) = typed.period.strip_prefix("month-").and_then(|back| back.parse::<u32>().ok()) {
-        return month_of(now, back).ok_or([None, Some("Choose a month."), None]);
+    if typed.period == "days" && !has_dates {
+        return Ok(last_days(now, DAYS));
     }
     let day = |text: &str| Timestamp::parse(&format!("{}T00:00:00Z", text.trim())).ok();
     let from = day(&typed.from).ok_or([None, Some("Write the first day as 2026-03-01."), None])?;
@@ -374,8 +380,14 @@ async fn build(
                 Some((reader, field, _)) if *reader == person.id.to_string() => field.clone(),
                 _ => said::field(""),
             };
-            OpenCaseForm { action: format!("/charts/{}/case", question.id), reader: person.id.to_string(), complaint }
+            OpenCaseForm {
+                action: format!("/charts/{}/case", question.id),
+                reader: person.id.to_string(),
+                complaint,
+                of_patient: is_of_patient(question.cause),
+            }
         });
+        row.no_case = reader.person.is_none();
         groups.entry(reader.standing()).or_default().push(row);
     }
     let asked_by = shown(&mut tx, &pack, question.asked_by).await?;
@@ -394,6 +406,17 @@ async fn build(
             "The record system did not answer for some of it: what it would explain stands as unexplained.".to_owned(),
         );
     }
+    let late = words::late(&history, question.from);
+    if !late.is_empty() {
+        let since: Vec<String> = late.iter().map(|(at, source)| format!("{} ({source})", at.words)).collect();
+        notes.push(format!("Recorded since {}. What was opened before that is not seen.", since.join(", ")));
+    }
+    if !is_known(&question) {
+        notes.push(
+            "The record system knows no such number: there is nobody to write a letter to. Only a log can have named it."
+                .to_owned(),
+        );
+    }
     Ok(ChartHistory {
         frame: with_done(signed.frame(site, Some(Area::Charts)), query),
         csrf: signed.csrf.clone(),
@@ -403,7 +426,7 @@ async fn build(
         until: when(question.until.min(now)),
         cause: words::cause(question.cause).to_owned(),
         asked_by,
-        summary: summary(&history),
+        summary: summary(&history, &question),
         notes,
         groups: groups
             .into_iter()
@@ -415,45 +438,15 @@ async fn build(
         cases,
         sources: words::sources(history.sources.values(), now),
         export: format!("/charts/{}/export", question.id),
-        report: format!("/charts/{}/report", question.id),
+        report: is_known(&question).then(|| format!("/charts/{}/report", question.id)),
         failed: failed.map(|(.., why)| why),
     })
 }
 
-/// Who only asked who opened a chart, or saw nothing of it, has not opened it.
-const fn asked(why: &Why) -> bool {
-    matches!(why, Why::Inquiry | Why::SawNothing)
-}
-
-/// `5 people opened this chart 31 times. Nothing explains what 1 of them did.` The office's own questions do not count.
-fn summary(history: &History) -> String {
-    let readers = || history.readers.iter().filter(|reader| !reader.openings.iter().all(|one| asked(&one.why)));
-    let people = readers().count();
-    let unexplained = readers().filter(|reader| reader.standing() == Standing::Unexplained).count();
-    let times = readers().flat_map(|reader| &reader.openings).filter(|one| !asked(&one.why)).count();
-    let many = |number: usize, one: &str, more: &str| if number == 1 { one.to_owned() } else { more.to_owned() };
-    if people == 0 {
-        return "Nobody opened this chart in that time, as far as the logs here tell.".to_owned();
-    }
-    let who = many(people, "person", "people");
-    let often = many(times, "once", &format!("{times} times"));
-    let rest = match unexplained {
-        0 => "All of it is explained, or stands below with what it rests on.".to_owned(),
-        1 => "Nothing explains what 1 of them did.".to_owned(),
-        number => format!("Nothing explains what {number} of them did."),
-    };
-    format!("{people} {who} opened this chart {often}. {rest}")
-}
-
-fn reader_row(
-    history: &History,
-    reader: &Reader,
-    person: Shown,
-    why: impl Fn(&scruple_app::charts::Opening) -> Coded,
-) -> ReaderRow {
+fn reader_row(history: &History, reader: &Reader, person: Shown, why: impl Fn(&Opening) -> Coded) -> ReaderRow {
     let mut reasons: Vec<Coded> = Vec::new();
     let mut sources: Vec<String> = Vec::new();
-    let mut openings: Vec<&scruple_app::charts::Opening> = reader.openings.iter().collect();
+    let mut openings: Vec<&Opening> = reader.openings.iter().collect();
     openings.sort_by_key(|opening| opening.why.standing());
     for opening in openings {
         let reason = why(opening);
@@ -482,13 +475,16 @@ fn reader_row(
         person,
         why: reasons,
         first: when(first),
-        last: when(last),
+        last: words::other(last, first),
         count: reader.openings.len(),
-        kinds: words::kinds(reader.openings.iter().map(|opening| &opening.facts)),
+        apart: apart(&reader.openings),
+        kinds: words::seen(reader.openings.iter().map(|opening| &opening.facts)),
+        did: acts(reader.openings.iter().map(|opening| &opening.facts)).join(", "),
         sources,
         rows: rows.collect(),
         more: reader.openings.len().saturating_sub(ROWS_MAX),
         open_case: None,
+        no_case: false,
     }
 }
 
@@ -533,58 +529,6 @@ pub(super) async fn export(State(site): State<Arc<Site>>, signed: Signed, Path(q
     }
 }
 
-/// The history in plain words, for the patient. What the privacy office looked up itself is in it.
-pub(super) async fn report(State(site): State<Arc<Site>>, signed: Signed, Path(question): Path<String>) -> Response {
-    let built = async {
-        let Some(told) = told(&site, &signed, &question).await? else { return Ok(None) };
-        let patient = whose(&site, &signed, &told.question).await;
-        let pack = site.pack();
-        let mut tx = site.parts.store.begin_read().await?;
-        let mut rows = Vec::new();
-        for reader in told.history.readers.iter().filter(|reader| reader.standing() != Standing::Tried) {
-            let (name, job) = match &reader.person {
-                Some(person) => (person.name.expose().clone(), job(&mut tx, &pack, person).await?),
-                None => ("Somebody whom we do not know yet".to_owned(), String::new()),
-            };
-            let worst = reader.openings.iter().min_by_key(|opening| opening.why.standing());
-            let (first, last) = reader.between().unwrap_or((told.question.from, told.question.until));
-            let kinds = words::kinds(reader.openings.iter().map(|opening| &opening.facts));
-            let kinds: Vec<String> = kinds.into_iter().map(|kind| kind.words).collect();
-            rows.push(ReportRow {
-                name,
-                job,
-                why: worst.map_or("", |opening| words::why_to_patient(&opening.why)).to_owned(),
-                kinds: kinds.join(", "),
-                first: when(first),
-                last: when(last),
-                count: reader.openings.len(),
-            });
-        }
-        drop(tx);
-        let sources = told.history.sources.values().map(|source| match source.kind {
-            SourceKind::Gateway => "the gateway of the record system".to_owned(),
-            _ => format!("the access log of {}", source.code),
-        });
-        Ok(Some(ChartReport {
-            frame: signed.frame(&site, Some(Area::Charts)),
-            back: format!("/charts/{}", told.question.id),
-            made: when(site.now()),
-            patient: patient.name,
-            number: patient.number,
-            from: when(told.question.from),
-            until: when(told.question.until.min(site.now())),
-            rows,
-            sources: sources.collect(),
-            help: site.parts.help.clone(),
-        }))
-    };
-    match built.await {
-        Ok(Some(view)) => page(StatusCode::OK, &view),
-        Ok(None) => unknown(signed.frame(&site, Some(Area::Charts))),
-        Err::<_, Failed>(_) => broken(signed.frame(&site, Some(Area::Charts))),
-    }
-}
-
 /// What a case is to be about: everything that the reader opened in the period of the question.
 async fn about(
     site: &Site,
@@ -594,3 +538,6 @@ async fn about(
 ) -> Result<Option<(Timestamp, Timestamp)>, Failed> {
     Ok(told(site, signed, question).await?.and_then(|told| told.history.about(reader)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,8 @@ struct Right {
     person: Id<Person>,
     under: Coded,
     back: Option<String>,
+    /// The area that it belongs to.
+    area: Area,
     named: Vec<Coded>,
     /// What opened single charts; else it is a role.
     elevations: Vec<Id<Elevation>>,
@@ -76,7 +78,9 @@ async fn find(
             Ok(found.map(|one| Right {
                 person: one.held.person,
                 under: role(&one.held.role),
-                back: None,
+                back: Some(format!("/roles/{}", one.held.role))
+                    .filter(|_| signed.may(&pack, Act::Roles) && pack.roles.contains_key(one.held.role.as_str())),
+                area: Area::Roles,
                 named: Vec::new(),
                 elevations: Vec::new(),
                 grant: Some(grant),
@@ -97,10 +101,15 @@ async fn find(
             let agreed = request.as_ref().is_some_and(|request| signed.viewer.sees(&*pack, request, site.now()));
             let may = sees_charts || agreed || found.held.person == signed.person();
             let words = format!("one chart, opened on {}", when(found.granted_at).words);
+            let area = match found.held.kind {
+                ElevationKind::Emergency { .. } => Area::Emergency,
+                ElevationKind::Asked { .. } | ElevationKind::Declared(_) => Area::Requests,
+            };
             Ok(may.then(|| Right {
                 person: found.held.person,
                 under: Coded { words, code: format!("Elevation/{elevation}") },
                 back: back.filter(|_| agreed || request.is_none()),
+                area,
                 named: kinds::named(&pack, &found.held.kinds),
                 elevations: vec![elevation],
                 grant: None,
@@ -124,6 +133,7 @@ async fn find(
                     code: request.to_string(),
                 },
                 back: Some(format!("/requests/{request}")),
+                area: Area::Requests,
                 named: if is_of_role {
                     vec![role(&found.wanted.role)]
                 } else {
@@ -164,29 +174,92 @@ async fn build(
     let kinds = words::kinds(
         rows.iter().zip(&facts).filter(|(one, _)| one.outcome == AccessOutcome::Opened).map(|(_, facts)| facts),
     );
-    let row = |(one, facts): (&ChartAccess, &AccessFacts)| {
-        let shown: Vec<String> = words::kinds(std::iter::once(facts)).into_iter().map(|kind| kind.words).collect();
-        let what = match one.outcome {
-            AccessOutcome::Refused => "refused".to_owned(),
-            AccessOutcome::Opened if !shown.is_empty() => shown.join(", "),
-            AccessOutcome::Opened | AccessOutcome::Nothing => "nothing was shown".to_owned(),
-        };
-        ReadRow {
-            at: when(one.at),
-            what,
-            patient: said::chart_of_key(one.patient.expose()),
-            entry: one.entry.map(|entry| format!("entry {entry} of the ledger")).unwrap_or_default(),
-        }
-    };
     Ok(Reads {
-        frame: signed.frame(site, Some(Area::Requests)),
+        frame: signed.frame(site, Some(right.area)),
         as_of: when(site.now()),
         under: right.under,
         person: requests::shown(site, right.person).await?,
         back: right.back,
         named: right.named,
         kinds,
-        rows: rows.iter().zip(&facts).map(row).collect(),
+        rows: shown(&rows, &facts),
         next,
     })
+}
+
+/// The reads as rows. One answer about several patients is one row, with how many they were.
+fn shown(rows: &[ChartAccess], facts: &[AccessFacts]) -> Vec<ReadRow> {
+    let mut shown: Vec<ReadRow> = Vec::new();
+    let mut before: Option<(Timestamp, i64)> = None;
+    for (one, facts) in rows.iter().zip(facts) {
+        let answer = one.entry.filter(|_| facts.patients > 1).map(|entry| (one.at, entry));
+        match shown.last_mut() {
+            Some(last) if answer.is_some() && answer == before => {
+                last.patient = format!("a list of {} patients", facts.patients);
+            }
+            _ => shown.push(row(one, facts)),
+        }
+        before = answer;
+    }
+    shown
+}
+
+fn row(one: &ChartAccess, facts: &AccessFacts) -> ReadRow {
+    let kinds: Vec<String> = words::kinds(std::iter::once(facts)).into_iter().map(|kind| kind.words).collect();
+    let what = match one.outcome {
+        AccessOutcome::Refused => "refused".to_owned(),
+        AccessOutcome::Opened if !kinds.is_empty() => kinds.join(", "),
+        AccessOutcome::Opened | AccessOutcome::Nothing => "nothing was shown".to_owned(),
+    };
+    ReadRow {
+        at: when(one.at),
+        what,
+        patient: said::chart_of_key(one.patient.expose()),
+        entry: one.entry.map(|entry| format!("entry {entry} of the ledger")).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scruple_core::Phi;
+    use scruple_store::AccessBasis;
+
+    #[test]
+    fn one_answer_about_many_patients_is_one_row_with_their_number() {
+        const ID: &str = "0198c0de-0000-7000-8000-000000000001";
+        let access = |patient: &str, entry: i64| ChartAccess {
+            id: ID.parse().unwrap(),
+            source: ID.parse().unwrap(),
+            at: Timestamp::from_micros(entry),
+            patient: Phi::new(format!("Patient/{patient}")),
+            person: None,
+            actor: Phi::new("ana".to_owned()),
+            role: None,
+            purpose: None,
+            outcome: AccessOutcome::Opened,
+            basis: AccessBasis::Role,
+            grant: None,
+            elevation: None,
+            entry: Some(entry),
+            outside: false,
+            facts: Phi::new(Vec::new()),
+        };
+        let facts = |patients: u64| AccessFacts {
+            types: [("Observation".to_owned(), 1)].into(),
+            patients,
+            ..AccessFacts::default()
+        };
+        let rows = [
+            access("pat-0001", 7),
+            access("pat-0002", 7),
+            access("pat-0003", 7),
+            access("pat-0001", 8),
+            access("pat-0001", 9),
+        ];
+        let told = shown(&rows, &[facts(46), facts(46), facts(46), facts(46), facts(1)]);
+        let patients: Vec<&str> = told.iter().map(|row| row.patient.as_str()).collect();
+        assert_eq!(patients, ["a list of 46 patients", "..0001", "..0001"]);
+        assert!(told.iter().all(|row| row.what == "results and vital signs"));
+    }
 }

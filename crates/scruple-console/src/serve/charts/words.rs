@@ -1,14 +1,13 @@
 //! What somebody opened and why, in words.
 
-use crate::pages::parts::Coded;
+use crate::pages::parts::{Coded, When};
 use crate::serve::words;
 use crate::words::Mark;
-use scruple_app::charts::{AccessFacts, Approvers, Explained, Opening, Standing, Why, explained};
+use scruple_app::charts::{self, AccessFacts, Approvers, Explained, History, Opening, Standing, Why, explained};
 use scruple_core::Timestamp;
-use scruple_flow::{CaseState, ElevationKind, QuestionCause};
+use scruple_flow::{CaseState, QuestionCause};
 use scruple_policy::Pack;
 use scruple_store::{AccessBasis, AccessOutcome, AccessSource, SourceKind};
-use std::collections::BTreeMap;
 
 /// Why somebody asks.
 pub(super) const fn cause(cause: QuestionCause) -> &'static str {
@@ -32,57 +31,30 @@ pub(super) const fn standing(standing: Standing) -> (&'static str, &'static str,
     }
 }
 
-/// The kinds of information in resources of a type.
-pub(super) fn kind(resource_type: &str) -> &str {
-    match resource_type {
-        "Patient" => "name and identity",
-        "Observation" => "results and vital signs",
-        "Condition" => "diagnoses",
-        "MedicationRequest"
-        | "MedicationStatement"
-        | "MedicationAdministration"
-        | "MedicationDispense"
-        | "Medication" => "medications",
-        "AllergyIntolerance" => "allergies",
-        "Encounter" | "EpisodeOfCare" => "visits",
-        "DocumentReference" | "Composition" | "Binary" => "notes and documents",
-        "DiagnosticReport" => "reports",
-        "Procedure" => "procedures",
-        "Immunization" => "vaccinations",
-        "Coverage" => "insurance",
-        "Claim" | "ClaimResponse" | "ExplanationOfBenefit" => "claims",
-        "Account" | "Invoice" | "ChargeItem" => "charges and balances",
-        "Appointment" | "AppointmentResponse" | "Schedule" | "Slot" => "appointments",
-        "CareTeam" => "care team",
-        "CarePlan" | "Goal" => "care plans",
-        "ServiceRequest" | "Task" | "NutritionOrder" | "DeviceRequest" => "orders",
-        "ImagingStudy" | "Media" => "imaging",
-        "Consent" => "consents",
-        "RelatedPerson" => "relatives",
-        "Communication" | "CommunicationRequest" => "messages",
-        "FamilyMemberHistory" => "family history",
-        "Questionnaire" | "QuestionnaireResponse" => "questionnaires",
-        "Specimen" => "specimens",
-        other => other,
-    }
+/// The kinds of information in what was shown, each once; the types behind each on hover.
+pub(super) fn seen<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<Coded> {
+    let one = |(words, types): (&str, Vec<&str>)| Coded { words: words.to_owned(), code: types.join(", ") };
+    charts::seen(facts).into_iter().map(one).collect()
 }
 
-/// The kinds of information of several openings, each once; the types behind each on hover.
+/// The same, and where a log names no type, what it calls what was done.
 pub(super) fn kinds<'a>(facts: impl Iterator<Item = &'a AccessFacts>) -> Vec<Coded> {
-    let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for facts in facts {
-        for name in facts.types.keys() {
-            let types = kinds.entry(kind(name)).or_default();
-            if !types.contains(&name.as_str()) {
-                types.push(name);
-            }
-        }
-        if facts.types.is_empty() && !facts.action.is_empty() {
-            kinds.entry(&facts.action).or_default();
-        }
-    }
-    let one = |(words, types): (&str, Vec<&str>)| Coded { words: words.to_owned(), code: types.join(", ") };
-    kinds.into_iter().map(one).collect()
+    let all: Vec<&AccessFacts> = facts.collect();
+    let mut kinds = seen(all.iter().copied());
+    let acts = charts::acts(all.into_iter().filter(|facts| facts.types.is_empty()));
+    kinds.extend(acts.into_iter().map(|act| Coded { words: format!("did: {act}"), code: String::new() }));
+    kinds
+}
+
+/// The last of two moments, unless it is said as the first is.
+pub(super) fn other(last: Timestamp, first: Timestamp) -> Option<When> {
+    let last = words::when(last);
+    (last.words != words::when(first).words).then_some(last)
+}
+
+/// The sources that begin after an instant, each with its first access.
+pub(super) fn late(history: &History, from: Timestamp) -> Vec<(When, String)> {
+    history.late(from).into_iter().map(|(first, one)| (words::when(first), source(Some(one)).0)).collect()
 }
 
 /// The kinds of information that were opened, in a sentence.
@@ -104,7 +76,7 @@ pub(super) fn what(opening: &Opening) -> String {
         parts.push(format!("in a list of {} patients", facts.patients));
     }
     if !facts.types.is_empty() && !facts.action.is_empty() {
-        parts.push(facts.action.clone());
+        parts.push(format!("did: {}", facts.action));
     }
     if !facts.module.is_empty() {
         parts.push(format!("in {}", facts.module));
@@ -122,27 +94,6 @@ pub(super) fn what(opening: &Opening) -> String {
 pub(super) fn why(why: &Why, pack: &Pack, role: Option<&str>, approvers: &Approvers) -> Coded {
     let Explained { words, code } = explained(why, pack, role, approvers);
     Coded { words, code }
-}
-
-/// The same, to the patient.
-pub(super) fn why_to_patient(why: &Why) -> &'static str {
-    match why {
-        Why::Related { kind: AccessBasis::Encounter, .. } => "Takes part in a visit of yours.",
-        Why::Related { kind: AccessBasis::Appointment, .. } => "Has an appointment with you.",
-        Why::Related { kind: AccessBasis::CareTeam, .. } => "Is of your care team.",
-        Why::Related { kind: AccessBasis::Panel, .. } => "Is your own doctor.",
-        Why::Related { .. } => "Is related to your care.",
-        Why::Opened(elevation) => match elevation.held.kind {
-            ElevationKind::Declared(_) => "Said to care for you.",
-            ElevationKind::Emergency { .. } => "Opened it in an emergency.",
-            ElevationKind::Asked { .. } => "Was allowed to, for a task.",
-        },
-        Why::Tasked(_) => "Was allowed to, for a case that somebody else approved.",
-        Why::Inquiry => "The privacy office asked who opened your record.",
-        Why::Role => "As part of the job.",
-        Why::Nothing | Why::Left | Why::NoRole | Why::Stranger | Why::NotAsked => "We do not know yet.",
-        Why::SawNothing => "Asked for it, and saw nothing.",
-    }
 }
 
 /// What an access rested on, in a list.
@@ -175,23 +126,27 @@ pub(super) fn source(source: Option<&AccessSource>) -> (String, String) {
 
 /// What a history is told from, and until when.
 pub(super) fn sources<'a>(all: impl Iterator<Item = &'a AccessSource>, now: Timestamp) -> Vec<String> {
-    let mut others = 0;
-    let mut told = vec!["What is opened through the gateway: enforced, and recorded before it is shown.".to_owned()];
-    for source in all.filter(|source| source.kind != SourceKind::Gateway) {
-        others += 1;
-        told.push(match source.last {
-            Some(last) => format!(
-                "The log of {}: watched. Its last access is of {}, {}.",
+    let (gateway, others): (Vec<&AccessSource>, Vec<&AccessSource>) =
+        all.partition(|source| source.kind == SourceKind::Gateway);
+    let begins = gateway.iter().find_map(|source| source.first).map(|first| words::when(first).words);
+    let begins = begins.map_or_else(String::new, |first| format!(" Its first access is of {first}."));
+    let mut told =
+        vec![format!("What is opened through the gateway: enforced, and recorded before it is shown.{begins}")];
+    for source in &others {
+        told.push(match (source.first, source.last) {
+            (Some(first), Some(last)) => format!(
+                "The log of {}: watched. Its first access is of {}, its last one of {}, {}.",
                 source.code,
+                words::when(first).words,
                 words::when(last).words,
                 words::ago(last, now)
             ),
-            None => format!("The log of {}: nothing of it was read.", source.code),
+            _ => format!("The log of {}: nothing of it was read.", source.code),
         });
     }
-    if others == 0 {
+    if others.is_empty() {
         told.push(
-            "Not seen: what people open in the record system itself. Its access log can be read with `scruple admin import-log`."
+            "Not seen: what people open in the record system itself. Whoever runs Scruple can have its access log read here."
                 .to_owned(),
         );
     }
@@ -225,12 +180,35 @@ mod tests {
         let all = [facts(&["MedicationRequest", "Patient"]), facts(&["MedicationStatement"]), facts(&[])];
         let told: Vec<String> =
             kinds(all.iter()).into_iter().map(|one| format!("{} ({})", one.words, one.code)).collect();
-        assert_eq!(told, ["medications (MedicationRequest, MedicationStatement)", "name and identity (Patient)"]);
+        // The type is recorded, and not what a mask left of it: nobody is said to have seen a name.
+        assert_eq!(told, ["identity record (Patient)", "medications (MedicationRequest, MedicationStatement)"]);
+    }
+
+    #[test]
+    fn what_a_log_calls_an_act_was_done_and_not_seen() {
+        let of = |types: &[&str], action: &str| AccessFacts {
+            types: types.iter().map(|name| ((*name).to_owned(), 1)).collect(),
+            action: action.to_owned(),
+            ..AccessFacts::default()
+        };
+        let all = [of(&[], "Print"), of(&["Patient"], "View"), of(&[], "Print")];
+        let words = |coded: Vec<Coded>| coded.into_iter().map(|one| one.words).collect::<Vec<_>>();
+        assert_eq!(words(seen(all.iter())), ["identity record"]);
+        assert_eq!(charts::acts(all.iter()), ["Print", "View"]);
+        assert_eq!(words(kinds(all.iter())), ["identity record", "did: Print"]);
+    }
+
+    #[test]
+    fn a_minute_is_said_once() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        assert!(other(at("2026-03-01T15:42:50Z"), at("2026-03-01T15:42:10Z")).is_none());
+        assert!(other(at("2026-03-01T15:43:00Z"), at("2026-03-01T15:42:10Z")).is_some());
     }
 
     #[test]
     fn what_is_unseen_is_said() {
         let now = Timestamp::from_micros(0);
-        assert!(sources(std::iter::empty(), now)[1].starts_with("Not seen:"));
+        let told = sources(std::iter::empty(), now);
+        assert!(told[1].starts_with("Not seen:") && !told[1].contains('`'), "{told:?}");
     }
 }

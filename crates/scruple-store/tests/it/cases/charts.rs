@@ -130,7 +130,7 @@ async fn an_access_is_found_by_patient_and_period_and_by_what_it_was_under() {
         assert_eq!(last_use(&mut tx, Uuid::nil()).await.unwrap(), None);
         assert_eq!(count_accesses(&mut tx, (at(0), at(20))).await.unwrap(), [(gateway, 2)]);
         let sources = list_sources(&mut tx).await.unwrap();
-        assert_eq!((sources.len(), sources[0].last), (1, Some(at(20))));
+        assert_eq!((sources.len(), sources[0].first, sources[0].last), (1, Some(at(10)), Some(at(20))));
         let held = list_grants_of(&mut tx, people[0]).await.unwrap();
         assert_eq!((held.len(), held[0].id), (1, grant));
     })
