@@ -4,11 +4,12 @@
 //! what is sent, and pages of their answers; pages work without JavaScript. This crate decides and projects nothing.
 
 mod assets;
-mod guide;
 mod lens;
 mod pages;
 mod serve;
 mod words;
+
+use scruple_app::guide;
 
 pub use lens::{
     Catalogue, HospitalLens, HospitalLensOptions, Lens, LensAsk, LensError, Outcome, PurposeChoice, Reason, RecordItem,

@@ -13,9 +13,10 @@ use scruple_app::{Declaration, DeskError, Emergency, Rules as _};
 use scruple_core::Phi;
 use scruple_flow::limits::{EMERGENCY_HOURS_MAX, SHIFT_HOURS};
 use scruple_flow::{DeclaredReason, EmergencyReason, PatientRef, RoleCode};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 const HOUR: i64 = 3_600_000_000;
 /// So long the record system is waited for, to tell whose number was typed.
@@ -48,6 +49,17 @@ async fn known(site: &Site, typed: PatientRef) -> PatientRef {
         Ok(Ok(named)) => named.patient.expose().parse().unwrap_or(typed),
         Ok(Err(_)) | Err(_) => typed,
     }
+}
+
+/// The same of several, in the time of one: those that are not found out by then stay as they were typed.
+pub(super) async fn all_known(site: &Site, typed: BTreeSet<PatientRef>) -> BTreeSet<PatientRef> {
+    let until = Instant::now() + NUMBER_WAIT_MAX;
+    let mut all = BTreeSet::new();
+    for patient in typed {
+        let found = timeout_at(until, known(site, patient.clone())).await;
+        all.insert(found.unwrap_or(patient));
+    }
+    all
 }
 
 /// The first of a person's roles for which the policy says yes.

@@ -10,7 +10,8 @@ pub(super) use longer::{extend, reading_of_export};
 pub(super) use standing::{Standing, confirm_end, end, standing};
 
 use super::{
-    Form, Signed, Site, auth, broken, done, id, kinds, message, not_done, page, people, unknown, when, with_done, words,
+    Form, Signed, Site, auth, broken, done, door, id, kinds, message, not_done, page, people, unknown, when, with_done,
+    words,
 };
 use crate::pages::parts::{Coded, Field, Happened, Order, Paging, Person as Shown, Pick, Sort};
 use crate::pages::plain::confirm::Confirm;
@@ -900,7 +901,7 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
         person: typed.subject,
         role,
         purpose: Some(typed.purpose.clone()).filter(|purpose| !purpose.is_empty()),
-        patients,
+        patients: door::all_known(&site, patients).await,
         task: RequestTask::of(&typed.task),
         kinds,
         starts_at: None,

@@ -1,7 +1,7 @@
 //! Asking for an access task: a case of oversight, or a session of support.
 
 use super::tasks::{capital, kinds};
-use super::{Form, Signed, Site, done, not_done, page, words};
+use super::{Form, Signed, Site, done, door, not_done, page, words};
 use crate::pages::parts::Pick;
 use crate::pages::tasks::ask::AskTask;
 use crate::words::Area;
@@ -98,6 +98,7 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
     let who = signed.who();
     let submitted = match read(&typed) {
         Ok(ask) => {
+            let ask = TaskAsk { patients: door::all_known(&site, ask.patients).await, ..ask };
             let run = site.desk(async |desk| {
                 let done = desk.submit_task(who, ask).await?;
                 Ok((done.now, Some(done.position)))

@@ -1,11 +1,12 @@
 //! What somebody who asks, and somebody who decides, reads on the pages of the console afterwards.
 
-use crate::history::{demo, page};
-use crate::node::Node;
+use crate::history::{demo, page, reads};
+use crate::node::{Node, eventually};
 use crate::rest::acknowledged;
 use crate::routes::{between, enrolled, goes_to, send};
 use crate::support::World;
 use scruple_policy::ReminderOf;
+use std::time::Duration;
 
 /// A request for one chart of a nurse; where it stands.
 fn asked(node: &Node, nurse: &str, reason: &str) -> String {
@@ -176,5 +177,56 @@ fn a_person_s_page_says_who_agreed_and_what_is_over() {
         "{people}"
     );
     assert!(text("/people", &mara).contains("You have no team here yet."));
+    node.stops();
+}
+
+/// The whole way on the demo that looks ties up, with the record number that people know: refused, asked for, agreed to, read, ended,
+/// refused; then by one's own word, and in an emergency.
+#[test]
+fn a_record_number_that_is_asked_for_is_the_chart_that_opens_and_closes() {
+    let world = World::new();
+    let (mut node, line) =
+        Node::demo(world.command(["demo", "--json", "--ties", "--listen", "127.0.0.1:0", "--data", "try"]));
+    let megan = enrolled(&node, &line, "megan.doyle", "nurse").cookie;
+    let mara = enrolled(&node, &line, "mara.keller", "manager").cookie;
+    let ids = |role: &str| -> Vec<String> {
+        let bundle = reads(&node, &line, role, "Patient?_count=100").is(200).json();
+        let rows = bundle["entry"].as_array().unwrap();
+        rows.iter().map(|one| one["resource"]["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let own = ids("nurse");
+    let others: Vec<String> = ids("physician").into_iter().filter(|id| !own.contains(id)).collect();
+    let number = |patient: &str| {
+        let record = reads(&node, &line, "physician", &format!("Patient/{patient}")).is(200).json();
+        let mut all = record["identifier"].as_array().unwrap().iter();
+        let found = all.find(|one| one["type"]["coding"][0]["code"] == "MR").unwrap();
+        found["value"].as_str().unwrap().to_owned()
+    };
+    let status = |patient: &str| reads(&node, &line, "nurse", &format!("Patient/{patient}")).status;
+    let becomes = |patient: &str, expected: u16| {
+        eventually("the decision at the gateway", Duration::from_secs(10), || {
+            (status(patient) == expected).then_some(())
+        });
+    };
+    let (asked_for, declared, urgent) = (&others[0], &others[1], &others[2]);
+    for patient in [asked_for, declared, urgent] {
+        assert_eq!(status(patient), 404);
+    }
+    let fields = format!(
+        "role=nurse&task=cover&kind=labs&patients=numbers&numbers={}&until=shift&reason=Float+pool+until+the+roster+comes&acknowledged={}",
+        number(asked_for),
+        acknowledged("nurse", ReminderOf::Patients)
+    );
+    let there = goes_to(&send(&node, "/ask", &megan, &fields)).split('?').next().unwrap().to_owned();
+    assert_eq!(status(asked_for), 404, "nobody has agreed to it");
+    goes_to(&send(&node, &format!("{there}/approve"), &mara, "version=1&kind=labs"));
+    becomes(asked_for, 200);
+    goes_to(&send(&node, &format!("{there}/end"), &mara, "go=1"));
+    becomes(asked_for, 404);
+    goes_to(&send(&node, "/door/care", &megan, &format!("about={}&reason=covering", number(declared))));
+    becomes(declared, 200);
+    goes_to(&send(&node, "/door/emergency", &megan, &format!("about={}&reason=unresponsive", number(urgent))));
+    becomes(urgent, 200);
+    assert_eq!(status(asked_for), 404);
     node.stops();
 }

@@ -3,20 +3,22 @@
 //! Words of the regulation are not repeated here: each rule names its paragraph, and says what it means for who fills in a form.
 
 /// A rule, with its paragraph.
-pub(crate) struct Rule {
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
     /// Its place on the page `/guide`.
-    pub(crate) id: &'static str,
+    pub id: &'static str,
     /// `45 CFR 164.502(b)(1)`.
-    pub(crate) citation: &'static str,
-    pub(crate) title: &'static str,
+    pub citation: &'static str,
+    /// What it is called.
+    pub title: &'static str,
     /// What it means, in plain words.
-    pub(crate) plain: &'static str,
+    pub plain: &'static str,
     /// What Scruple asks or does because of it.
-    pub(crate) here: &'static str,
+    pub here: &'static str,
 }
 
 /// Every rule, in the order of the regulation.
-pub(crate) const RULES: [Rule; 15] = [
+pub const RULES: [Rule; 15] = [
     Rule {
         id: "activity",
         citation: "45 CFR 164.308(a)(1)(ii)(D)",
@@ -152,7 +154,8 @@ const FIELDS: [(&str, &str); 23] = [
 ];
 
 /// The rule because of which a field is asked.
-pub(crate) fn of(field: &str) -> Option<&'static Rule> {
+#[must_use]
+pub fn of(field: &str) -> Option<&'static Rule> {
     let (_, id) = FIELDS.iter().find(|(name, _)| *name == field)?;
     RULES.iter().find(|rule| rule.id == *id)
 }
