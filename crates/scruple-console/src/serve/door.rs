@@ -13,6 +13,7 @@ use scruple_app::{Declaration, DeskError, Emergency, Rules as _};
 use scruple_core::Phi;
 use scruple_flow::limits::{EMERGENCY_HOURS_MAX, SHIFT_HOURS};
 use scruple_flow::{DeclaredReason, EmergencyReason, PatientRef, RoleCode};
+use scruple_policy::Relationships;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,9 +110,18 @@ fn doors(site: &Site, signed: &Signed, patient: &PatientRef, status: StatusCode,
     let view = Door {
         frame: signed.frame(site, None),
         csrf: signed.csrf.clone(),
-        what: format!("The chart with the number {}", words::last_four(patient.id())),
+        // Whole, so that a slip of the fingers is seen: it is who typed it who reads it.
+        what: format!("The chart with the number {}", patient.id()),
         about: patient.id().to_owned(),
-        why: format!("Your role, {job}, opens charts of patients to whom the record system relates you."),
+        why: match pack.relationships {
+            Relationships::Assumed => format!(
+                "Here your role, {job}, sees its part of every chart without asking, for this policy takes it that every patient is related to \
+                 you. What it does not show stays closed."
+            ),
+            Relationships::Resolved | Relationships::Asserted => {
+                format!("Your role, {job}, opens charts of patients to whom the record system relates you.")
+            }
+        },
         rule: Coded { words: "the rule".to_owned(), code: "45 CFR 164.514(d)(2); relationship".to_owned() },
         failed: again.failed.map(words::sentence),
         care,
