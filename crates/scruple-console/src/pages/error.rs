@@ -25,8 +25,8 @@ impl ErrorPage {
     pub(super) const METHOD: Self = Self {
         status: StatusCode::METHOD_NOT_ALLOWED,
         code: "method_not_allowed",
-        heading: "This page can only be read",
-        sentence: "Nothing was changed: the Lens has nothing to send to.",
+        heading: "This page is not opened that way",
+        sentence: "Nothing was changed. It is either read alone, or comes of a form that is sent: go back to the page with the form.",
     };
     pub(super) const PARAMETER: Self = Self {
         status: StatusCode::BAD_REQUEST,

@@ -18,6 +18,11 @@ pub(crate) struct Coded {
     pub(crate) code: String,
 }
 
+/// What stands between the phrases of a list, and before its last: phrases with commas of their own are told apart by more.
+pub(crate) fn separators<'a>(mut all: impl Iterator<Item = &'a Coded>) -> (&'static str, &'static str) {
+    if all.any(|coded| coded.words.contains(',')) { ("; ", "; and ") } else { (", ", " and ") }
+}
+
 /// A person in a sentence.
 #[derive(Clone)]
 pub(crate) struct Person {

@@ -325,7 +325,13 @@ async fn group(
         alone: drawn.alone().filter(|_| is_open).map(|alone| alone.sentence().to_owned()),
         drawn: case(site, signed, drawn).await?,
         others,
-        decide: is_open.then_some(Decide { action, version: drawn.review.version, cases, note }),
+        decide: is_open.then_some(Decide {
+            action,
+            version: drawn.review.version,
+            cases,
+            may_ask: drawn.review.asked.is_none(),
+            note,
+        }),
     }))
 }
 
@@ -440,7 +446,8 @@ async fn show(
             _ => words::field(""),
         };
         let action = format!("/emergency/{}/decide", review.id);
-        let decide = Decide { action, version: review.version, cases: Vec::new(), note };
+        let decide =
+            Decide { action, version: review.version, cases: Vec::new(), may_ask: review.asked.is_none(), note };
         Ok::<_, StoreError>(EmergencyCase {
             frame: with_done(signed.frame(site, Some(Area::Emergency)), query),
             csrf: signed.csrf.clone(),

@@ -442,8 +442,15 @@ async fn leaver(site: &Site, signed: &Signed, person: &str) -> Result<Option<(Pe
     let charts = open_elevations(&mut tx, owner.id, now).await?.len();
     drop(tx);
     let sessions = site.door(async |door| door.sessions(owner.id).await).await.unwrap_or_default().len();
+    let counted =
+        |number: usize, word: &str| scruple_app::times::counted(i64::try_from(number).unwrap_or(i64::MAX), word);
     let effects = vec![
-        format!("Ends {roles} roles, {charts} open charts and {sessions} sessions, on every node within a second."),
+        format!(
+            "Ends {}, {} and {}, on every node within a second.",
+            counted(roles, "role"),
+            counted(charts, "open chart"),
+            counted(sessions, "session")
+        ),
         "What the person answers for goes to the manager above.".to_owned(),
         "Nothing comes back by itself: who begins again begins with nothing.".to_owned(),
     ];

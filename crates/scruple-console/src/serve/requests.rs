@@ -801,7 +801,13 @@ async fn build_ask(
             reason: reason.required(),
             ticket: words::field(&typed.ticket),
             project: project(site, typed, failed).await?,
-            reading: longer::reading(&pack, &typed.role, typed.patients == "numbers", &typed.acknowledged),
+            reading: longer::reading(
+                &pack,
+                &chosen_role,
+                chosen == "numbers",
+                &typed.acknowledged,
+                !typed.role.is_empty(),
+            ),
         },
     }))
 }

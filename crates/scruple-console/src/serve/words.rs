@@ -101,7 +101,7 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "declared" => "The chart is open to you until the end of the time shown below.",
         "emergency" => "The chart is open to you for four hours. Write one sentence why before your shift ends.",
         "protected" => {
-            "Protected information of this chart, if it has any, is open to you too, until the emergency ends."
+            "Protected information of this chart, if it has any, is open to you too, until the emergency ends. Psychotherapy notes stay closed, and so does what is restricted without a reason."
         }
         "said" => "It is written down.",
         "closed" => "The review is closed.",

@@ -60,7 +60,7 @@ await page.locator("details.more summary").first().click();
 await check(ines, "history-open");
 await page.goto(`${site}/charts`);
 await look(ines, "charts");
-await page.getByRole("link", { name: /^Chart \.\./ }).first().click();
+await page.getByRole("link", { name: /^chart \.\./i }).first().click();
 await page.waitForURL(/\/charts\//);
 
 await page.getByRole("link", { name: "Report for the patient" }).click();

@@ -195,9 +195,15 @@ fn a_record_number_that_is_asked_for_is_the_chart_that_opens_and_closes() {
         rows.iter().map(|one| one["resource"]["id"].as_str().unwrap().to_owned()).collect()
     };
     let own = ids("nurse");
-    let others: Vec<String> = ids("physician").into_iter().filter(|id| !own.contains(id)).collect();
+    let record = |patient: &str| reads(&node, &line, "physician", &format!("Patient/{patient}")).is(200).json();
+    // Whoever is restricted without a reason stays closed to a nurse, whatever she asks for.
+    let is_labelled = |patient: &str| {
+        let labels = record(patient)["meta"]["security"].as_array().cloned().unwrap_or_default();
+        labels.iter().any(|label| label["code"] == "R")
+    };
+    let others = ids("physician").into_iter().filter(|id| !own.contains(id) && !is_labelled(id)).collect::<Vec<_>>();
     let number = |patient: &str| {
-        let record = reads(&node, &line, "physician", &format!("Patient/{patient}")).is(200).json();
+        let record = record(patient);
         let mut all = record["identifier"].as_array().unwrap().iter();
         let found = all.find(|one| one["type"]["coding"][0]["code"] == "MR").unwrap();
         found["value"].as_str().unwrap().to_owned()

@@ -6,12 +6,12 @@ use crate::routes::{between, enrolled, goes_to, send};
 use crate::support::World;
 use scruple_hospital::Hospital;
 
-const SAID: &str = "words=Nobody+could+say+what+the+patient+takes";
+const SAID: &str = "&words=Nobody+could+say+what+the+patient+takes";
 
 /// Opens the chart of each of these in an emergency.
 fn opened(node: &Node, cookie: &str, numbers: std::ops::RangeInclusive<usize>, more: &str) {
     for number in numbers {
-        let about = format!("about={}&reason=unresponsive&{more}", Hospital::patient_id(number));
+        let about = format!("about={}&reason=unresponsive{more}", Hospital::patient_id(number));
         goes_to(&send(node, "/door/emergency", cookie, &about));
     }
 }

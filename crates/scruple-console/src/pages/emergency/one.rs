@@ -79,6 +79,8 @@ pub(crate) struct Decide {
     pub(crate) version: i64,
     /// Like cases that it closes together, as `id:version`; none: the one of the address.
     pub(crate) cases: Vec<String>,
+    /// The reader was not asked yet.
+    pub(crate) may_ask: bool,
     pub(crate) note: Field,
 }
 
@@ -126,10 +128,10 @@ pub(crate) fn question(voice: &Voice, is_answered: bool) -> Question {
 pub(crate) fn decide(count: usize) -> Decide {
     if count == 1 {
         let action = "/emergency/0198c0de/decide".to_owned();
-        return Decide { action, version: 1, cases: Vec::new(), note: typed("") };
+        return Decide { action, version: 1, cases: Vec::new(), may_ask: true, note: typed("") };
     }
     let cases = (0..count).map(|number| format!("0198c0de-{number}:1")).collect();
-    Decide { action: "/emergency/alike".to_owned(), version: 1, cases, note: typed("") }
+    Decide { action: "/emergency/alike".to_owned(), version: 1, cases, may_ask: true, note: typed("") }
 }
 
 fn view(voice: &Voice) -> EmergencyCase {

@@ -259,7 +259,7 @@ mod tests {
         ];
         let told = shown(&rows, &[facts(46), facts(46), facts(46), facts(46), facts(1)]);
         let patients: Vec<&str> = told.iter().map(|row| row.patient.as_str()).collect();
-        assert_eq!(patients, ["a list of 46 patients", "..0001", "..0001"]);
+        assert_eq!(patients, ["a list of 46 patients", "chart ..0001", "chart ..0001"]);
         assert!(told.iter().all(|row| row.what == "results and vital signs"));
     }
 }

@@ -20,11 +20,17 @@ const PRESETS: [(&str, &str, i64); 4] = [
 ];
 
 /// The text of what would be asked for, if the policy has one.
-pub(super) fn reading(pack: &Pack, role: &str, is_of_patients: bool, acknowledged: &str) -> Option<Reading> {
+pub(super) fn reading(
+    pack: &Pack,
+    role: &str,
+    is_of_patients: bool,
+    acknowledged: &str,
+    was_sent: bool,
+) -> Option<Reading> {
     let role: RoleCode = role.parse().ok()?;
     let text = Rules::reminder(pack, &role, is_of_patients)?;
     let chosen = text.id == acknowledged;
-    let error = (!chosen).then(|| words::sentence(&DeskError::Request(RequestError::NotRead)));
+    let error = (was_sent && !chosen).then(|| words::sentence(&DeskError::Request(RequestError::NotRead)));
     Some(Reading { chosen, error, id: text.id, sentences: text.sentences })
 }
 
@@ -50,7 +56,7 @@ pub(super) fn form(site: &Site, request: &AccessRequest, failed: Option<&DeskErr
         Some(error @ DeskError::Request(RequestError::Reason(_))) => words::wrong("", &words::sentence(error)),
         _ => words::field(""),
     };
-    let text = reading(&pack, request.wanted.role.as_str(), !request.wanted.patients.is_empty(), "");
+    let text = reading(&pack, request.wanted.role.as_str(), !request.wanted.patients.is_empty(), "", true);
     Some(Extend {
         action: format!("/requests/{}/extend", request.id),
         until,
