@@ -158,7 +158,7 @@ async fn build_emergencies(site: &Site, signed: &Signed, query: &str) -> Result<
         action: "/emergency/figures",
         days: words::pick(&PERIODS, code),
         tiles: vec![
-            tile(all.count.to_string(), "emergencies", format!("Charts opened by Emergency in {days} days.")),
+            tile(all.count.to_string(), "emergencies", format!("Charts opened in emergencies in {days} days.")),
             tile(share(all.unjustified, closed), "not justified", format!("Of those reviewed; {} are not.", all.open)),
             tile(
                 took(&all.review, all.review.median_micros),
@@ -319,7 +319,7 @@ async fn build_requests(site: &Site, signed: &Signed, query: &str) -> Result<Fig
             Table {
                 id: "deciders",
                 caption: "By who decides",
-                heads: vec!["Person", "Decided", "Approved", "Before him, median", "Within three seconds", "At one go"],
+                heads: vec!["Person", "Decided", "Approved", "Waited, median", "Within three seconds", "At one go"],
                 rows: deciding,
                 empty: "Whoever decides on requests would stand here.",
             },

@@ -65,7 +65,7 @@ fn view(voice: &Voice) -> Figures {
             Tile {
                 number: "30".to_owned(),
                 what: "emergencies".to_owned(),
-                how: "Charts opened by Emergency in 30 days.".to_owned(),
+                how: "Charts opened in emergencies in 30 days.".to_owned(),
             },
             Tile {
                 number: "4 of 28".to_owned(),

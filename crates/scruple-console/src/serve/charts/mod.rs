@@ -271,7 +271,11 @@ async fn told(site: &Site, signed: &Signed, question: &str) -> Result<Option<Tol
 
 /// The patient, as the gateway shows him to who looks, under the question.
 async fn whose(site: &Site, signed: &Signed, question: &ChartQuestion) -> Whose {
-    let number = format!("MR {}", name_of_key(question.patient.expose()));
+    let key = question.patient.expose();
+    let number = match key.strip_prefix("Patient/") {
+        Some(id) => said::chart(id),
+        None => format!("MR {}", name_of_key(key)),
+    };
     let mut rng = (site.parts.rng)();
     let looking = Looking {
         store: &site.parts.store,
@@ -282,7 +286,7 @@ async fn whose(site: &Site, signed: &Signed, question: &ChartQuestion) -> Whose 
         roles: &signed.roles,
         source: "console",
     };
-    let hidden = || "The name does not show now.".to_owned();
+    let hidden = || "The name does not show now".to_owned();
     match chart_of(looking, question).await {
         ChartOf::Nobody => {
             let name = "The record system knows no patient by this number.".to_owned();
@@ -323,7 +327,9 @@ async fn show(
         let (store, pack) = (&site.parts.store, site.pack());
         let Some(found) = signed.viewer.question(store, &*pack, id).await? else { return Ok(None) };
         let mut patient = whose(site, signed, &found).await;
-        if let Some(id) = found.patient.expose().strip_prefix("Patient/") {
+        if let Some(id) = found.patient.expose().strip_prefix("Patient/")
+            && patient.number != said::chart(id)
+        {
             // As other pages name the chart, beside the number that was typed.
             patient.number = format!("{}, {}", patient.number, said::chart(id));
         }
