@@ -196,7 +196,11 @@ fn a_record_number_that_is_asked_for_is_the_chart_that_opens_and_closes() {
     };
     let results = |role: &str, patient: &str| -> usize {
         let search = format!("Observation?patient={patient}&category=laboratory&_count=5");
-        let found = reads(&node, &line, role, &search).is(200).json();
+        // What changes while an answer is made is refused: ask again.
+        let found = eventually("an answer", Duration::from_secs(20), || {
+            let answer = reads(&node, &line, role, &search);
+            (answer.status == 200).then(|| answer.json())
+        });
         found["entry"].as_array().map_or(0, Vec::len)
     };
     // Of her own some are restricted: the results of theirs show, and who they are does not.

@@ -118,7 +118,10 @@ fn human_resources_ends_the_work_of_somebody_in_two_clicks_and_a_search_finds_hi
     assert!(shown.contains(&format!("/people/{person}/leave")), "{shown}");
     assert!(!shown.contains("Used in the last 90 days"), "what she opened is not for HR");
     let asks = page(&node, &format!("/people/{person}/leave"), &hugo).is(200).text();
-    assert!(asks.contains("Megan Doyle leaves now?") && asks.contains("Ends 1 roles"), "{asks}");
+    assert!(
+        asks.contains("Megan Doyle leaves now?") && asks.contains("Ends 1 role, 0 open charts and 1 session, "),
+        "{asks}"
+    );
     goes_to(&send(&node, &format!("/people/{person}/leave"), &hugo, "go=1"));
     eventually("she is out", Duration::from_secs(20), || {
         (reads(&node, &line, "nurse", &format!("Patient/{patient}")).status == 403).then_some(())
