@@ -94,6 +94,21 @@ pub(crate) struct Attempt {
     pub again: bool,
 }
 
+impl Attempt {
+    /// What is made under the id of this attempt: found, if an attempt before has made it, and else made now.
+    pub async fn made<T>(
+        self,
+        find: impl AsyncFnOnce() -> Result<Option<T>, Fail>,
+        make: impl AsyncFnOnce() -> Result<T, Fail>,
+    ) -> Result<T, Fail> {
+        let before = if self.again { find().await? } else { None };
+        match before {
+            Some(made) => Ok(made),
+            None => make().await,
+        }
+    }
+}
+
 /// Does something once. `path` and `body` tell what is asked.
 pub(crate) async fn once(
     service: &Service,

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use rand_core::CryptoRng;
 use scruple_app::charts::IndexHandle;
 use scruple_app::limits::RECORDED_WAIT_MAX;
-use scruple_app::{AccessCache, Desk, DeskError, DrainHandle};
+use scruple_app::{AccessCache, Desk, DeskError, Done, DrainHandle};
 use scruple_core::{Clock, Timestamp};
 use scruple_http::Networks;
 use scruple_identity::signal::Signals;
@@ -102,13 +102,10 @@ impl Service {
     }
 
     /// Runs a use case of the desk, and waits until it is in the ledger.
-    pub async fn desk<T>(
-        &self,
-        run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<(T, Position), DeskError>,
-    ) -> Result<T, Fail> {
-        let (done, position) = self.read(run).await?;
-        self.recorded(Some(position)).await;
-        Ok(done)
+    pub async fn desk<T>(&self, run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<Done<T>, DeskError>) -> Result<T, Fail> {
+        let done = self.read(run).await?;
+        self.recorded(Some(done.position)).await;
+        Ok(done.now)
     }
 
     /// Asks the desk for what somebody sees.

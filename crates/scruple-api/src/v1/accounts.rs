@@ -1,6 +1,7 @@
 //! Accounts: what is registered of those that systems have, that they are looked at, the return of idle ones; terminations; and what
 //! is wrong with any of it now.
 
+use super::parameters::{OnceKey, SeenVersion};
 use super::people::find;
 use super::query::Query;
 use super::requests::{message, viewer};
@@ -269,7 +270,7 @@ fn order(new: &NewAccount) -> Result<AccountOrder, Fail> {
     params(
         ("id" = String, Path, description = "The id of the person that stands for it", format = Uuid),
         ("If-Match" = Option<String>, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        OnceKey,
     ),
     request_body = NewAccount,
     responses(
@@ -309,8 +310,8 @@ pub(crate) async fn register(
     tag = "Accounts",
     params(
         ("id" = String, Path, description = "The id of the person that stands for it", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     responses(
         (status = 200, description = "The account as it is now", body = AccountShown, headers(("etag" = String, description = "Its version"))),
@@ -350,7 +351,7 @@ pub(crate) async fn review(
     tag = "Accounts",
     params(
         ("id" = String, Path, description = "The person's id", format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        OnceKey,
     ),
     responses((status = 200, description = "The person as he is now", body = super::people::PersonShown), super::Refusals)
 )]

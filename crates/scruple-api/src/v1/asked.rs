@@ -1,5 +1,6 @@
 //! What the privacy office asks somebody about his own work. He is told the days, and neither whose chart nor who complains.
 
+use super::parameters::{OnceKey, SeenVersion};
 use super::requests::{message, viewer};
 use crate::body::{self, Json};
 use crate::caller::Caller;
@@ -115,8 +116,8 @@ pub(crate) async fn one(
     tag = "Access",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = CaseAnswer,
     responses(
@@ -136,21 +137,14 @@ pub(crate) async fn answer(
         let CaseAnswer { text } = body::parsed(&bytes)?;
         let id: Id<ChartCase> = id.parse().map_err(|_| Fail::NOT_FOUND)?;
         let viewer = viewer(&service, &caller).await?;
-        if attempt.again {
-            // It was done, and the answer to it was lost.
-            let done = viewer.answered_case(&service.parts.store, id, version).await?;
-            if let Some(case) = done {
-                return Done::now(&question_shown(&case), case.version);
-            }
-        }
-        let case = viewer.asked_case(&service.parts.store, id).await?.ok_or(Fail::NOT_FOUND)?;
-        let (who, text) = (caller.who, Phi::new(text));
-        let case = service
-            .desk(async |desk| {
-                let done = desk.answer_case(who, case.id, version, text).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        // Done before, with the answer to it lost: it is his answer that is found.
+        let find = async || Ok(viewer.answered_case(&service.parts.store, id, version).await?);
+        let make = async || {
+            let case = viewer.asked_case(&service.parts.store, id).await?.ok_or(Fail::NOT_FOUND)?;
+            let (who, text) = (caller.who, Phi::new(text));
+            service.desk(async |desk| desk.answer_case(who, case.id, version, text).await).await
+        };
+        let case = attempt.made(find, make).await?;
         Done::now(&question_shown(&case), case.version)
     })
     .await

@@ -2,6 +2,7 @@
 //! complaint is about, and who is of his line, is not told of it.
 
 use super::charts;
+use super::parameters::{OnceKey, Paging, SeenVersion};
 use super::query::Query;
 use super::requests::{message, viewer};
 use super::shown::{self, PersonRef, time};
@@ -175,7 +176,7 @@ async fn find(service: &Service, caller: &Caller, text: &str) -> Result<ChartCas
     tag = "Charts",
     params(
         ("id" = String, Path, description = "The id of the question", format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        OnceKey,
     ),
     request_body = NewChartCase,
     responses(
@@ -194,15 +195,10 @@ pub(crate) async fn create(
     let said = (&parts.headers, parts.uri.path(), bytes.as_ref());
     replay::once(&service, &caller, said, async |attempt| {
         let id: Id<ChartCase> = Id::from_uuid(attempt.id);
-        let before = if attempt.again {
-            viewer(&service, &caller).await?.case(&service.parts.store, &*service.pack(), id).await?
-        } else {
-            None
-        };
-        let made = match before {
-            Some(made) => made,
-            None => opened(&service, &caller, (question.as_str(), id), &order).await?,
-        };
+        let find =
+            async || Ok(viewer(&service, &caller).await?.case(&service.parts.store, &*service.pack(), id).await?);
+        let make = async || opened(&service, &caller, (question.as_str(), id), &order).await;
+        let made = attempt.made(find, make).await?;
         let place = format!("{}/api/v1/cases/{}", service.parts.base, made.id);
         Ok(Done::now(&case_shown(&service, &made).await?, made.version)?.created(place))
     })
@@ -221,12 +217,7 @@ async fn opened(
     let complaint = Phi::new(order.complaint.clone());
     let ask = CaseAsk { question: told.question.id, reader: order.reader, about, complaint };
     let who = caller.who;
-    service
-        .desk(async |desk| {
-            let done = desk.open_case_as(who, id, ask).await?;
-            Ok((done.now, done.position))
-        })
-        .await
+    service.desk(async |desk| desk.open_case_as(who, id, ask).await).await
 }
 
 /// Lists complaints, the newest first.
@@ -236,8 +227,7 @@ async fn opened(
     operation_id = "list_cases",
     tag = "Charts",
     params(
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The complaints", body = Cases), super::Refusals)
 )]
@@ -286,12 +276,7 @@ async fn act(
     run: impl AsyncFnOnce(&mut Desk<'_>, Id<ChartCase>) -> Result<Acted<ChartCase>, DeskError>,
 ) -> Result<Done, Fail> {
     let found = find(service, caller, id).await?;
-    let case = service
-        .desk(async |desk| {
-            let done = run(desk, found.id).await?;
-            Ok((done.now, done.position))
-        })
-        .await?;
+    let case = service.desk(async |desk| run(desk, found.id).await).await?;
     Done::now(&case_shown(service, &case).await?, case.version)
 }
 
@@ -303,8 +288,8 @@ async fn act(
     tag = "Charts",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     responses(
         (status = 200, description = "The complaint as it is now", body = CaseShown, headers(("etag" = String, description = "Its version"))),
@@ -335,8 +320,8 @@ pub(crate) async fn ask(
     tag = "Charts",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = CaseDecision,
     responses(
@@ -375,8 +360,8 @@ pub(crate) async fn decide(
     tag = "Charts",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = NewCaseLetter,
     responses(

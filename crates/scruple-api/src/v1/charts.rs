@@ -1,6 +1,7 @@
 //! Who opened a chart, and why: the question, which is recorded before anything is told, and the history that is told under it. Whose
 //! chart it is stands in the body of the question and in no address.
 
+use super::parameters::{OnceKey, Paging};
 use super::query::Query;
 use super::reads::{Read, read};
 use super::requests::{message, viewer};
@@ -222,8 +223,7 @@ async fn question_shown(service: &Service, one: &ChartQuestion) -> Result<ChartQ
     operation_id = "list_chart_questions",
     tag = "Charts",
     params(
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The questions", body = ChartQuestions), super::Refusals)
 )]
@@ -249,7 +249,7 @@ pub(crate) async fn list(
     path = "/api/v1/charts",
     operation_id = "create_chart_question",
     tag = "Charts",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$")),
+    params(OnceKey),
     request_body = NewChartQuestion,
     responses(
         (status = 201, description = "It was asked", body = ChartQuestionShown, headers(("location" = String, description = "The place of the history"))),
@@ -266,15 +266,10 @@ pub(crate) async fn create(
     let said = (&parts.headers, parts.uri.path(), bytes.as_ref());
     replay::once(&service, &caller, said, async |attempt| {
         let id: Id<ChartQuestion> = Id::from_uuid(attempt.id);
-        let before = if attempt.again {
-            viewer(&service, &caller).await?.question(&service.parts.store, &*service.pack(), id).await?
-        } else {
-            None
-        };
-        let made = match before {
-            Some(made) => made,
-            None => asked(&service, &caller, id, &order).await?,
-        };
+        let find =
+            async || Ok(viewer(&service, &caller).await?.question(&service.parts.store, &*service.pack(), id).await?);
+        let make = async || asked(&service, &caller, id, &order).await;
+        let made = attempt.made(find, make).await?;
         let place = format!("{}/api/v1/charts/{}", service.parts.base, made.id);
         Ok(Done::plain(&question_shown(&service, &made).await?)?.created(place))
     })
@@ -291,12 +286,7 @@ async fn asked(
     let named = named(&service.parts.pipeline, &order.patient).await?;
     let ask = ChartAsk { patient: named.patient, keys: named.keys, period, cause: order.cause.into() };
     let who = caller.who;
-    service
-        .desk(async |desk| {
-            let done = desk.ask_about_chart_as(who, id, ask).await?;
-            Ok((done.now, done.position))
-        })
-        .await
+    service.desk(async |desk| desk.ask_about_chart_as(who, id, ask).await).await
 }
 
 /// The time that is asked about: a month, from an instant to a later one, or the last days.

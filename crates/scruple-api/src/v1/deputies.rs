@@ -1,5 +1,6 @@
 //! Deputies: who stands in for the caller, and for whom he does.
 
+use super::parameters::{OnceKey, Paging, SeenVersion};
 use super::query::Query;
 use super::requests::message;
 use super::shown::{self, PersonRef, parse_time, time};
@@ -107,8 +108,7 @@ async fn shown(service: &Service, one: &Deputy) -> Result<DeputyShown, Fail> {
     operation_id = "list_deputies",
     tag = "Deputies",
     params(
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The deputies", body = Deputies), super::Refusals)
 )]
@@ -136,7 +136,7 @@ pub(crate) async fn list(
     path = "/api/v1/deputies",
     operation_id = "create_deputy",
     tag = "Deputies",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$")),
+    params(OnceKey),
     request_body = NewDeputy,
     responses(
         (status = 201, description = "He is named", body = DeputyShown, headers(("etag" = String, description = "Its version"), ("location" = String, description = "Its place"))),
@@ -153,12 +153,9 @@ pub(crate) async fn create(
     let said = (&parts.headers, parts.uri.path(), bytes.as_ref());
     replay::once(&service, &caller, said, async |attempt| {
         let id: Id<Deputy> = Id::from_uuid(attempt.id);
-        let before =
-            if attempt.again { find_deputy(&mut service.parts.store.begin_read().await?, id).await? } else { None };
-        let made = match before {
-            Some(made) => made,
-            None => named(&service, &caller, id, &order).await?,
-        };
+        let find = async || Ok(find_deputy(&mut service.parts.store.begin_read().await?, id).await?);
+        let make = async || named(&service, &caller, id, &order).await;
+        let made = attempt.made(find, make).await?;
         let place = format!("{}/api/v1/deputies/{}", service.parts.base, made.id);
         Ok(Done::now(&shown(&service, &made).await?, made.version)?.created(place))
     })
@@ -179,12 +176,7 @@ async fn named(service: &Service, caller: &Caller, id: Id<Deputy>, order: &NewDe
         ends_at: parse_time(&order.ends_at).ok_or(Fail::TIME)?,
     };
     let who = caller.who;
-    service
-        .desk(async |desk| {
-            let done = desk.name_deputy_as(who, id, ask).await?;
-            Ok((done.now, done.position))
-        })
-        .await
+    service.desk(async |desk| desk.name_deputy_as(who, id, ask).await).await
 }
 
 /// Accepts to stand in for somebody.
@@ -195,8 +187,8 @@ async fn named(service: &Service, caller: &Caller, id: Id<Deputy>, order: &NewDe
     tag = "Deputies",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     responses(
         (status = 200, description = "As it is now", body = DeputyShown, headers(("etag" = String, description = "Its version"))),
@@ -220,8 +212,8 @@ pub(crate) async fn accept(
     tag = "Deputies",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     responses(
         (status = 200, description = "As it is now", body = DeputyShown, headers(("etag" = String, description = "Its version"))),
@@ -250,12 +242,11 @@ async fn changed(
         let (id, who): (Id<Deputy>, _) = (id.parse().map_err(|_| Fail::NOT_FOUND)?, caller.who);
         let now = service
             .desk(async |desk| {
-                let done = if accepts {
-                    desk.accept_deputy(who, id, version).await?
+                if accepts {
+                    desk.accept_deputy(who, id, version).await
                 } else {
-                    desk.end_deputy(who, id, version).await?
-                };
-                Ok((done.now, done.position))
+                    desk.end_deputy(who, id, version).await
+                }
             })
             .await?;
         Done::now(&shown(service, &now).await?, now.version)

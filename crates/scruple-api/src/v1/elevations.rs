@@ -1,5 +1,6 @@
 //! Records that are opened beyond a role, and the end of them and of roles.
 
+use super::parameters::{OnceKey, Paging, SeenVersion};
 use super::query::Query;
 use super::requests::viewer;
 use super::shown::{self, ElevationShown, GrantShown};
@@ -35,8 +36,7 @@ const LIST: &str = "elevations";
     tag = "Access",
     params(
         ("person" = Option<String>, Query, description = "Whose; without it one's own", format = Uuid),
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The elevations", body = Elevations), super::Refusals)
 )]
@@ -88,8 +88,8 @@ pub(crate) async fn one(
     tag = "Access",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     responses(
         (status = 200, description = "The elevation as it is now", body = ElevationShown, headers(("etag" = String, description = "Its version"))),
@@ -107,12 +107,7 @@ pub(crate) async fn end(
     let id: Id<Elevation> = id.parse().map_err(|_| Fail::NOT_FOUND)?;
     replay::once(&service, &caller, (&parts.headers, parts.uri.path(), b""), async |_| {
         let (viewer, who) = (viewer(&service, &caller).await?, caller.who);
-        let now = service
-            .desk(async |desk| {
-                let done = desk.end_elevation(who, id, version).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let now = service.desk(async |desk| desk.end_elevation(who, id, version).await).await?;
         Done::now(&shown::elevation(&service, &viewer, &now).await?, now.version)
     })
     .await
@@ -127,8 +122,8 @@ pub(crate) async fn end(
     tag = "Access",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     responses(
         (status = 200, description = "The elevation as it is now", body = ElevationShown, headers(("etag" = String, description = "Its version"))),
@@ -146,12 +141,7 @@ pub(crate) async fn confirm_protected(
     let id: Id<Elevation> = id.parse().map_err(|_| Fail::NOT_FOUND)?;
     replay::once(&service, &caller, (&parts.headers, parts.uri.path(), b""), async |_| {
         let (viewer, who) = (viewer(&service, &caller).await?, caller.who);
-        let now = service
-            .desk(async |desk| {
-                let done = desk.confirm_protected(who, id, version).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let now = service.desk(async |desk| desk.confirm_protected(who, id, version).await).await?;
         Done::now(&shown::elevation(&service, &viewer, &now).await?, now.version)
     })
     .await
@@ -165,8 +155,8 @@ pub(crate) async fn confirm_protected(
     tag = "Access",
     params(
         ("id" = String, Path, description = "The grant's id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     responses(
         (status = 200, description = "The grant as it is now", body = GrantShown, headers(("etag" = String, description = "Its version"))),
@@ -184,12 +174,7 @@ pub(crate) async fn end_grant(
     let id: Id<Grant> = id.parse().map_err(|_| Fail::NOT_FOUND)?;
     replay::once(&service, &caller, (&parts.headers, parts.uri.path(), b""), async |_| {
         let who = caller.who;
-        let now = service
-            .desk(async |desk| {
-                let done = desk.end_grant(who, id, version).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let now = service.desk(async |desk| desk.end_grant(who, id, version).await).await?;
         Done::now(&shown::grant(&service, &now).await?, now.version)
     })
     .await

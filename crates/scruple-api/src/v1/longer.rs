@@ -1,5 +1,6 @@
 //! Access that is prolonged, and the text that is read before access is asked for.
 
+use super::parameters::OnceKey;
 use super::query::Query;
 use super::requests::{find, message, viewer};
 use super::shown::{self, RequestShown, parse_time};
@@ -50,7 +51,7 @@ pub(crate) struct ReminderShown {
     tag = "Access requests",
     params(
         ("id" = String, Path, description = "The id of the request whose access is prolonged", format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        OnceKey,
     ),
     request_body = NewExtension,
     responses(
@@ -72,25 +73,17 @@ pub(crate) async fn extend(
         let earlier = find(&service, &viewer, &id).await?;
         let id: Id<AccessRequest> = Id::from_uuid(attempt.id);
         let place = (id, service.now());
-        let before =
-            if attempt.again { viewer.request(&service.parts.store, &*service.pack(), place).await? } else { None };
-        let made = match before {
-            Some(made) => made,
-            None => {
-                let longer = Longer {
-                    ends_at: parse_time(&order.ends_at).ok_or(Fail::TIME)?,
-                    justification: Phi::new(order.justification.clone()),
-                    acknowledged: order.acknowledged.clone(),
-                };
-                let who = caller.who;
-                service
-                    .desk(async |desk| {
-                        let done = desk.extend_as(who, (earlier.id, id), longer).await?;
-                        Ok((done.now, done.position))
-                    })
-                    .await?
-            }
+        let find = async || Ok(viewer.request(&service.parts.store, &*service.pack(), place).await?);
+        let make = async || {
+            let longer = Longer {
+                ends_at: parse_time(&order.ends_at).ok_or(Fail::TIME)?,
+                justification: Phi::new(order.justification.clone()),
+                acknowledged: order.acknowledged.clone(),
+            };
+            let who = caller.who;
+            service.desk(async |desk| desk.extend_as(who, (earlier.id, id), longer).await).await
         };
+        let made = attempt.made(find, make).await?;
         let place = format!("{}/api/v1/access-requests/{}", service.parts.base, made.id);
         Ok(Done::now(&shown::request(&service, &viewer, &made).await?, made.version)?.created(place))
     })

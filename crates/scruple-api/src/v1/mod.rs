@@ -10,6 +10,7 @@ pub(crate) mod elevations;
 pub(crate) mod evidence;
 pub(crate) mod figures;
 pub(crate) mod longer;
+mod parameters;
 pub(crate) mod people;
 pub(crate) mod projects;
 mod query;

@@ -1,6 +1,7 @@
 //! Who is here, what they have, and "leaves now".
 
 use super::access::{Rights, rights};
+use super::parameters::{OnceKey, Paging};
 use super::query::Query;
 use super::requests::viewer;
 use super::shown::time;
@@ -74,8 +75,7 @@ pub(super) fn shown(view: PersonView) -> PersonShown {
     tag = "People",
     params(
         ("q" = Option<String>, Query, description = "A part of the name or login", max_length = 200),
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The people", body = People), super::Refusals)
 )]
@@ -152,7 +152,7 @@ pub(crate) async fn grants(
     tag = "People",
     params(
         ("id" = String, Path, description = "The person's id", format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        OnceKey,
     ),
     responses((status = 200, description = "The person as he is now", body = PersonShown), super::Refusals)
 )]

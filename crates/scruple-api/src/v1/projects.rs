@@ -1,5 +1,6 @@
 //! Projects: proposed with an assessment of what is minimum necessary, decided by somebody else, ended with what was given for them.
 
+use super::parameters::{OnceKey, Paging, SeenVersion};
 use super::query::Query;
 use super::requests::message;
 use super::shown::{self, PersonRef, parse_time, time};
@@ -156,8 +157,7 @@ async fn shown(service: &Service, one: &Project) -> Result<ProjectShown, Fail> {
     operation_id = "list_projects",
     tag = "Projects",
     params(
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The projects", body = Projects), super::Refusals)
 )]
@@ -208,7 +208,7 @@ pub(crate) async fn one(
     path = "/api/v1/projects",
     operation_id = "create_project",
     tag = "Projects",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$")),
+    params(OnceKey),
     request_body = NewProject,
     responses(
         (status = 201, description = "It is proposed", body = ProjectShown, headers(("etag" = String, description = "Its version"), ("location" = String, description = "Its place"))),
@@ -225,12 +225,9 @@ pub(crate) async fn create(
     let said = (&parts.headers, parts.uri.path(), bytes.as_ref());
     replay::once(&service, &caller, said, async |attempt| {
         let id: Id<Project> = Id::from_uuid(attempt.id);
-        let before =
-            if attempt.again { find_project(&mut service.parts.store.begin_read().await?, id).await? } else { None };
-        let made = match before {
-            Some(made) => made,
-            None => proposed(&service, &caller, id, &order).await?,
-        };
+        let find = async || Ok(find_project(&mut service.parts.store.begin_read().await?, id).await?);
+        let make = async || proposed(&service, &caller, id, &order).await;
+        let made = attempt.made(find, make).await?;
         let place = format!("{}/api/v1/projects/{}", service.parts.base, made.id);
         Ok(Done::now(&shown(&service, &made).await?, made.version)?.created(place))
     })
@@ -265,12 +262,7 @@ async fn proposed(service: &Service, caller: &Caller, id: Id<Project>, order: &N
         ends_at: parse_time(&order.ends_at).ok_or(Fail::TIME)?,
     };
     let (who, ask) = (caller.who, ProjectAsk { owner, assessment });
-    service
-        .desk(async |desk| {
-            let done = desk.propose_project_as(who, id, ask).await?;
-            Ok((done.now, done.position))
-        })
-        .await
+    service.desk(async |desk| desk.propose_project_as(who, id, ask).await).await
 }
 
 /// Approves a project.
@@ -281,8 +273,8 @@ async fn proposed(service: &Service, caller: &Caller, id: Id<Project>, order: &N
     tag = "Projects",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = Assessed,
     responses(
@@ -307,8 +299,8 @@ pub(crate) async fn approve(
     tag = "Projects",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = Assessed,
     responses(
@@ -338,12 +330,7 @@ async fn decided(
     replay::once(service, caller, (&parts.headers, parts.uri.path(), bytes.as_ref()), async |_| {
         let (id, who): (Id<Project>, _) = (id.parse().map_err(|_| Fail::NOT_FOUND)?, caller.who);
         let comment = Phi::new(decision.comment.clone());
-        let now = service
-            .desk(async |desk| {
-                let done = desk.decide_project(who, (id, version), approves, comment).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let now = service.desk(async |desk| desk.decide_project(who, (id, version), approves, comment).await).await?;
         Done::now(&shown(service, &now).await?, now.version)
     })
     .await
@@ -357,8 +344,8 @@ async fn decided(
     tag = "Projects",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     responses(
         (status = 200, description = "As it is now", body = ProjectShown, headers(("etag" = String, description = "Its version"))),
@@ -382,8 +369,8 @@ pub(crate) async fn withdraw(
     tag = "Projects",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     responses(
         (status = 200, description = "As it is now", body = ProjectShown, headers(("etag" = String, description = "Its version"))),
@@ -406,12 +393,11 @@ async fn closed(service: &Service, caller: &Caller, id: &str, request: Request, 
         let (id, who): (Id<Project>, _) = (id.parse().map_err(|_| Fail::NOT_FOUND)?, caller.who);
         let now = service
             .desk(async |desk| {
-                let done = if ends {
-                    desk.end_project(who, (id, version)).await?
+                if ends {
+                    desk.end_project(who, (id, version)).await
                 } else {
-                    desk.withdraw_project(who, (id, version)).await?
-                };
-                Ok((done.now, done.position))
+                    desk.withdraw_project(who, (id, version)).await
+                }
             })
             .await?;
         Done::now(&shown(service, &now).await?, now.version)

@@ -1,5 +1,6 @@
 //! What was read under a right: an elevation, or the grant of a role (JX-06).
 
+use super::parameters::Paging;
 use super::query::Query;
 use super::requests::viewer;
 use super::shown::{Spot, time};
@@ -89,8 +90,7 @@ const BY_GRANT: &str = "grant-reads";
     tag = "Access",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The reads", body = Reads), super::Refusals)
 )]
@@ -120,8 +120,7 @@ pub(crate) async fn under(
     tag = "Access",
     params(
         ("id" = String, Path, description = "The grant's id", format = Uuid),
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The reads", body = Reads), super::Refusals)
 )]

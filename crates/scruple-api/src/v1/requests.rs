@@ -1,5 +1,6 @@
 //! Requests for access: asked for, decided by others, taken back.
 
+use super::parameters::{OnceKey, Paging, SeenVersion};
 use super::query::Query;
 use super::shown::{self, RequestShown, Spot, parse_time};
 use crate::authzen::Denial;
@@ -139,8 +140,7 @@ const LIST: &str = "access-requests";
     tag = "Access requests",
     params(
         ("whose" = Option<String>, Query, description = "`mine`, `decide` or `all`; without it `mine`", pattern = "^(mine|decide|all)$"),
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The requests", body = Requests), super::Refusals)
 )]
@@ -214,7 +214,7 @@ pub(crate) async fn one(
     path = "/api/v1/access-requests",
     operation_id = "create_access_request",
     tag = "Access requests",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$")),
+    params(OnceKey),
     request_body = NewAccessRequest,
     responses(
         (status = 201, description = "It was handed in", body = RequestShown, headers(("etag" = String, description = "Its version"), ("location" = String, description = "Its place"))),
@@ -233,21 +233,13 @@ pub(crate) async fn create(
         let viewer = viewer(&service, &caller).await?;
         let id: Id<AccessRequest> = Id::from_uuid(attempt.id);
         let place = (id, service.now());
-        let before =
-            if attempt.again { viewer.request(&service.parts.store, &*service.pack(), place).await? } else { None };
-        let made = match before {
-            Some(made) => made,
-            None => {
-                let ask = ask(&service, &caller, &viewer, &order)?;
-                let who = caller.who;
-                service
-                    .desk(async |desk| {
-                        let done = desk.submit_for(who, id, ask, order.project).await?;
-                        Ok((done.now, done.position))
-                    })
-                    .await?
-            }
+        let find = async || Ok(viewer.request(&service.parts.store, &*service.pack(), place).await?);
+        let make = async || {
+            let ask = ask(&service, &caller, &viewer, &order)?;
+            let who = caller.who;
+            service.desk(async |desk| desk.submit_for(who, id, ask, order.project).await).await
         };
+        let made = attempt.made(find, make).await?;
         let shown = shown::request(&service, &viewer, &made).await?;
         let place = format!("{}/api/v1/access-requests/{}", service.parts.base, made.id);
         Ok(Done::now(&shown, made.version)?.created(place))
@@ -347,8 +339,8 @@ fn bind(service: &Service, caller: &Caller, ask: &mut Ask, shown: &DenialRef) ->
     tag = "Access requests",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = Approval,
     responses(
@@ -385,12 +377,7 @@ pub(crate) async fn approve(
             narrower.ends_at = Some(parse_time(text).ok_or(Fail::TIME)?);
         }
         let who = caller.who;
-        let now = service
-            .desk(async |desk| {
-                let done = desk.approve(who, found.id, version, narrower).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let now = service.desk(async |desk| desk.approve(who, found.id, version, narrower).await).await?;
         Done::now(&shown::request(&service, &viewer, &now).await?, now.version)
     })
     .await
@@ -404,8 +391,8 @@ pub(crate) async fn approve(
     tag = "Access requests",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = Refusal,
     responses(
@@ -427,12 +414,7 @@ pub(crate) async fn refuse(
         let viewer = viewer(&service, &caller).await?;
         let found = find(&service, &viewer, &id).await?;
         let (who, comment) = (caller.who, Phi::new(refusal.comment.clone()));
-        let now = service
-            .desk(async |desk| {
-                let done = desk.deny(who, found.id, version, comment).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let now = service.desk(async |desk| desk.deny(who, found.id, version, comment).await).await?;
         Done::now(&shown::request(&service, &viewer, &now).await?, now.version)
     })
     .await
@@ -446,8 +428,8 @@ pub(crate) async fn refuse(
     tag = "Access requests",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     responses(
         (status = 200, description = "The request as it is now", body = RequestShown, headers(("etag" = String, description = "Its version"))),
@@ -466,12 +448,7 @@ pub(crate) async fn withdraw(
         let viewer = viewer(&service, &caller).await?;
         let found = find(&service, &viewer, &id).await?;
         let who = caller.who;
-        let now = service
-            .desk(async |desk| {
-                let done = desk.cancel(who, found.id, version).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let now = service.desk(async |desk| desk.cancel(who, found.id, version).await).await?;
         Done::now(&shown::request(&service, &viewer, &now).await?, now.version)
     })
     .await

@@ -1,5 +1,6 @@
 //! Reviews of emergencies.
 
+use super::parameters::{OnceKey, Paging, SeenVersion};
 use super::query::Query;
 use super::requests::{message, viewer};
 use super::shown::{self, ReviewShown, Spot};
@@ -67,8 +68,7 @@ const LIST: &str = "emergency-reviews";
     operation_id = "list_emergency_reviews",
     tag = "Emergencies",
     params(
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The reviews", body = Reviews), super::Refusals)
 )]
@@ -121,8 +121,8 @@ pub(crate) async fn one(
     tag = "Emergencies",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = Closing,
     responses(
@@ -146,12 +146,7 @@ pub(crate) async fn close(
         let store = &service.parts.store;
         let (_, elevation) = viewer.review(store, &*service.pack(), id).await?.ok_or(Fail::NOT_FOUND)?;
         let (who, finding, rationale) = (caller.who, closing.finding.finding(), Phi::new(closing.rationale.clone()));
-        let now = service
-            .desk(async |desk| {
-                let done = desk.close_review(who, id, version, finding, rationale).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let now = service.desk(async |desk| desk.close_review(who, id, version, finding, rationale).await).await?;
         Done::now(&shown::review(&service, &viewer, (&now, &elevation)).await?, now.version)
     })
     .await

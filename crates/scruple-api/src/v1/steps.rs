@@ -1,5 +1,6 @@
 //! Steps before the first record: what the caller's roles ask of him, that he has read the rules, and courses that people took.
 
+use super::parameters::OnceKey;
 use super::requests::{message, viewer};
 use super::shown::{parse_time, time};
 use crate::body::{self, Json};
@@ -116,7 +117,7 @@ pub(crate) async fn mine(
     tag = "Access",
     params(
         ("id" = String, Path, description = "The name of the step"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        OnceKey,
     ),
     responses((status = 200, description = "The steps as they are now", body = Steps), super::Refusals)
 )]
@@ -129,12 +130,7 @@ pub(crate) async fn acknowledge(
     let parts = request.into_parts().0;
     replay::once(&service, &caller, (&parts.headers, parts.uri.path(), b""), async |_| {
         let who = caller.who;
-        service
-            .desk(async |desk| {
-                let done = desk.acknowledge(who, &step).await?;
-                Ok(((), done.position))
-            })
-            .await?;
+        service.desk(async |desk| desk.acknowledge(who, &step).await).await?;
         Done::plain(&of(&service, caller.person()).await?)
     })
     .await
@@ -147,7 +143,7 @@ pub(crate) async fn acknowledge(
     operation_id = "record_training",
     tag = "People",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        OnceKey,
     ),
     request_body = Trainings,
     responses((status = 200, description = "What was written down", body = Recorded), super::Refusals)

@@ -1,5 +1,6 @@
 //! Connected systems: which there are, what their rights stand for, where they grant what nobody holds here, and what becomes of that.
 
+use super::parameters::{OnceKey, SeenVersion};
 use super::query::Query;
 use super::requests::{message, viewer};
 use super::shown::{parse_time, time};
@@ -381,7 +382,7 @@ async fn act<T>(
     path = "/api/v1/systems",
     operation_id = "connect_system",
     tag = "Connected systems",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$")),
+    params(OnceKey),
     request_body = NewSystem,
     responses(
         (status = 200, description = "The system", body = SystemShown, headers(("etag" = String, description = "Its version"))),
@@ -412,8 +413,8 @@ pub(crate) async fn create(
     tag = "Connected systems",
     params(
         ("id" = String, Path, description = "The id of the system", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = NewSystem,
     responses(
@@ -449,7 +450,7 @@ pub(crate) async fn change(
     tag = "Connected systems",
     params(
         ("id" = String, Path, description = "The id of the system", format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        OnceKey,
     ),
     responses(
         (status = 200, description = "The system as it is now", body = SystemShown, headers(("etag" = String, description = "Its version"))),
@@ -482,8 +483,8 @@ pub(crate) async fn read(
     tag = "Connected systems",
     params(
         ("id" = String, Path, description = "The id of the right", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = RightDecision,
     responses(
@@ -520,8 +521,8 @@ pub(crate) async fn decide(
     tag = "Connected systems",
     params(
         ("id" = String, Path, description = "The id of the drift", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     responses(
         (status = 200, description = "The drift as it is now", body = DriftShown, headers(("etag" = String, description = "Its version"))),
@@ -556,8 +557,8 @@ pub(crate) async fn remove(
     tag = "Connected systems",
     params(
         ("id" = String, Path, description = "The id of the drift", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = DriftException,
     responses(

@@ -1,5 +1,6 @@
 //! Access tasks: asked for, approved by a second person, begun, closed, ended by others.
 
+use super::parameters::{OnceKey, Paging, SeenVersion};
 use super::query::Query;
 use super::requests::{message, viewer};
 use super::shown_tasks::{self as shown, TaskShown, UnmaskShown};
@@ -127,8 +128,7 @@ const LIST: &str = "access-tasks";
     tag = "Access tasks",
     params(
         ("whose" = Option<String>, Query, description = "`mine`, `decide` or `all`; without it `mine`", pattern = "^(mine|decide|all)$"),
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The tasks", body = Tasks), super::Refusals)
 )]
@@ -206,7 +206,7 @@ fn ask(order: &NewAccessTask) -> Result<TaskAsk, Fail> {
     path = "/api/v1/access-tasks",
     operation_id = "create_access_task",
     tag = "Access tasks",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$")),
+    params(OnceKey),
     request_body = NewAccessTask,
     responses(
         (status = 201, description = "It was handed in", body = TaskShown, headers(("etag" = String, description = "Its version"), ("location" = String, description = "Its place"))),
@@ -224,19 +224,12 @@ pub(crate) async fn create(
     replay::once(&service, &caller, said, async |attempt| {
         let viewer = viewer(&service, &caller).await?;
         let id: Id<AccessTask> = Id::from_uuid(attempt.id);
-        let before = if attempt.again { viewer.task(&service.parts.store, &*service.pack(), id).await? } else { None };
-        let made = match before {
-            Some(made) => made,
-            None => {
-                let (ask, who) = (ask(&order)?, caller.who);
-                service
-                    .desk(async |desk| {
-                        let done = desk.submit_task_as(who, id, ask).await?;
-                        Ok((done.now, done.position))
-                    })
-                    .await?
-            }
+        let find = async || Ok(viewer.task(&service.parts.store, &*service.pack(), id).await?);
+        let make = async || {
+            let (ask, who) = (ask(&order)?, caller.who);
+            service.desk(async |desk| desk.submit_task_as(who, id, ask).await).await
         };
+        let made = attempt.made(find, make).await?;
         let shown = shown::task(&service, &viewer, &made).await?;
         let place = format!("{}/api/v1/access-tasks/{}", service.parts.base, made.order.id);
         Ok(Done::now(&shown, made.version)?.created(place))
@@ -264,15 +257,12 @@ async fn step(
         let viewer = viewer(service, caller).await?;
         let (id, who) = (find(service, &viewer, id).await?.order.id, caller.who);
         let now = service
-            .desk(async |desk| {
-                let done = match step {
-                    Step::Approve => desk.approve_task(who, id, version).await?,
-                    Step::Refuse(comment) => desk.deny_task(who, id, version, comment).await?,
-                    Step::Begin => desk.begin_task(who, id, version).await?,
-                    Step::Close(recording) => desk.close_task(who, id, version, recording).await?,
-                    Step::Record(recording) => desk.record_task(who, id, version, recording).await?,
-                };
-                Ok((done.now, done.position))
+            .desk(async |desk| match step {
+                Step::Approve => desk.approve_task(who, id, version).await,
+                Step::Refuse(comment) => desk.deny_task(who, id, version, comment).await,
+                Step::Begin => desk.begin_task(who, id, version).await,
+                Step::Close(recording) => desk.close_task(who, id, version, recording).await,
+                Step::Record(recording) => desk.record_task(who, id, version, recording).await,
             })
             .await?;
         Done::now(&shown::task(service, &viewer, &now).await?, now.version)
@@ -288,8 +278,8 @@ async fn step(
     tag = "Access tasks",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = Nothing,
     responses(
@@ -316,8 +306,8 @@ pub(crate) async fn approve(
     tag = "Access tasks",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = TaskRefusal,
     responses(
@@ -344,8 +334,8 @@ pub(crate) async fn refuse(
     tag = "Access tasks",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = Nothing,
     responses(
@@ -382,8 +372,8 @@ fn recording(said: &RecordingOf) -> Result<Option<Recording>, Fail> {
     tag = "Access tasks",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = RecordingOf,
     responses(
@@ -410,8 +400,8 @@ pub(crate) async fn close(
     tag = "Access tasks",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = RecordingOf,
     responses(
@@ -438,7 +428,7 @@ pub(crate) async fn record(
     tag = "Access tasks",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        OnceKey,
     ),
     responses(
         (status = 200, description = "The task as it is now", body = TaskShown, headers(("etag" = String, description = "Its version"))),
@@ -455,12 +445,7 @@ pub(crate) async fn end(
     let id: Id<AccessTask> = id.parse().map_err(|_| Fail::NOT_FOUND)?;
     replay::once(&service, &caller, (&parts.headers, parts.uri.path(), b""), async |_| {
         let (viewer, who) = (viewer(&service, &caller).await?, caller.who);
-        let now = service
-            .desk(async |desk| {
-                let done = desk.end_task(who, id).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let now = service.desk(async |desk| desk.end_task(who, id).await).await?;
         Done::now(&shown::task(&service, &viewer, &now).await?, now.version)
     })
     .await
@@ -474,7 +459,7 @@ pub(crate) async fn end(
     tag = "Access tasks",
     params(
         ("id" = String, Path, description = "Its id", format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        OnceKey,
     ),
     request_body = NewUnmask,
     responses((status = 200, description = "What is shown, and until when", body = UnmaskShown), super::Refusals)
@@ -497,12 +482,7 @@ pub(crate) async fn unmask(
             minutes: asked.minutes,
             reason: Phi::new(asked.reason),
         };
-        let now = service
-            .desk(async |desk| {
-                let done = desk.unmask(who, ask).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let now = service.desk(async |desk| desk.unmask(who, ask).await).await?;
         Done::plain(&shown::unmask(&now))
     })
     .await
@@ -514,7 +494,7 @@ pub(crate) async fn unmask(
     path = "/api/v1/tickets/close",
     operation_id = "close_ticket",
     tag = "Access tasks",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$")),
+    params(OnceKey),
     request_body = ClosedTicket,
     responses((status = 200, description = "What it ended", body = TicketEnded), super::Refusals)
 )]
@@ -528,12 +508,7 @@ pub(crate) async fn close_ticket(
     let said = (&parts.headers, parts.uri.path(), bytes.as_ref());
     replay::once(&service, &caller, said, async |_| {
         let (who, number) = (caller.who, Phi::new(closed.ticket));
-        let ended = service
-            .desk(async |desk| {
-                let done = desk.close_ticket(who, &number).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let ended = service.desk(async |desk| desk.close_ticket(who, &number).await).await?;
         Done::plain(&TicketEnded { ended })
     })
     .await

@@ -1,5 +1,6 @@
 //! Roles that are held and not used: who holds one objects, his manager decides, and silence takes it.
 
+use super::parameters::{OnceKey, SeenVersion};
 use super::requests::{message, viewer};
 use super::shown::time;
 use crate::body::{self, Json};
@@ -143,8 +144,8 @@ type Moved = scruple_app::directory::Done<UnusedNotice>;
     tag = "Access",
     params(
         ("id" = String, Path, description = "The id of the notice", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = Objection,
     responses(
@@ -173,8 +174,8 @@ pub(crate) async fn object(
     tag = "Access",
     params(
         ("id" = String, Path, description = "The id of the notice", format = Uuid),
-        ("If-Match" = String, Header, description = "The version that was read", example = "\"1\"", pattern = "^\"[0-9]{1,18}\"$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        SeenVersion,
+        OnceKey,
     ),
     request_body = UnusedDecision,
     responses(

@@ -1,6 +1,7 @@
 //! Versions of the policy: listed, read, drafted from files that differ from the active ones. What has errors is refused with each
 //! of them by file and line. Who decides on a draft, and sees what it would have done, does that in the console.
 
+use super::parameters::{OnceKey, Paging};
 use super::query::Query;
 use super::requests::message;
 use super::shown::time;
@@ -124,8 +125,7 @@ fn refused(faults: Vec<Problem>) -> Response {
     operation_id = "list_policy_versions",
     tag = "Policy",
     params(
-        ("limit" = Option<u32>, Query, description = "Rows of a page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "The versions", body = Versions), super::Refusals)
 )]
@@ -173,7 +173,7 @@ pub(crate) async fn one(State(service): State<Arc<Service>>, _: Caller, Path(id)
     operation_id = "draft_policy_version",
     tag = "Policy",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Done once under this key", max_length = 255, pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
+        OnceKey,
     ),
     request_body = Draft,
     responses(
@@ -197,12 +197,7 @@ pub(crate) async fn draft(
             Fail::POLICY_FAULTY
         })?;
         let (who, rationale) = (caller.who, Phi::new(draft.rationale.clone()));
-        let now = service
-            .desk(async |desk| {
-                let done = desk.draft_policy(who, &proved, rationale).await?;
-                Ok((done.now, done.position))
-            })
-            .await?;
+        let now = service.desk(async |desk| desk.draft_policy(who, &proved, rationale).await).await?;
         let place = format!("{}/api/v1/policy-versions/{}", service.parts.base, now.id);
         Ok(Done::now(&shown(&now), now.version)?.created(place))
     })
