@@ -59,11 +59,13 @@ async fn build(site: &Site, signed: &Signed, query: &str) -> Result<Today, Store
         pending.iter().filter(|request| may_decide && signed.viewer.may_decide(request, now)).collect();
     let mut decide = Vec::new();
     for request in waits.iter().take(ROWS_MAX) {
-        decide.push(requests::row(site, request, true).await?);
+        let stands = requests::standing(&mut site.parts.store.begin_read().await?, request, now).await?;
+        decide.push(requests::row(site, request, &stands, true).await?);
     }
     let mut rows: Vec<RequestRow> = Vec::new();
     for request in mine {
-        rows.push(requests::row(site, request, false).await?);
+        let stands = requests::standing(&mut site.parts.store.begin_read().await?, request, now).await?;
+        rows.push(requests::row(site, request, &stands, false).await?);
     }
     let answered = answered(site, &own, now).await?;
     let oversees = signed.may_or_stands_in(&pack, Act::Reviews);
@@ -136,14 +138,14 @@ async fn answered(site: &Site, own: &[AccessRequest], now: Timestamp) -> Result<
     for request in own {
         let stands = requests::standing(&mut site.parts.store.begin_read().await?, request, now).await?;
         if let Some(at) = stands.answered_at.filter(|at| at.plus_micros(ANSWERED_MICROS) > now) {
-            found.push((at, request));
+            found.push((at, request, stands));
         }
     }
-    found.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    found.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
     found.truncate(ROWS_MAX);
     let mut rows = Vec::with_capacity(found.len());
-    for (at, request) in found {
-        rows.push(AnsweredRow { request: requests::row(site, request, false).await?, at: when(at) });
+    for (at, request, stands) in found {
+        rows.push(AnsweredRow { request: requests::row(site, request, &stands, false).await?, at: when(at) });
     }
     Ok(rows)
 }

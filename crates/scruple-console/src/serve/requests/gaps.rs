@@ -1,6 +1,7 @@
 //! What of the form for access was left open: all of it at once, each said beside its field.
 
-use super::{PRESETS, Typed, words};
+use super::ask::Typed;
+use super::{PRESETS, words};
 use scruple_flow::{InvalidPatient, PatientRef};
 use std::collections::BTreeSet;
 
