@@ -210,14 +210,9 @@ pub(super) async fn acknowledge(
     _: Form,
 ) -> Response {
     let who = signed.who();
-    let told = site
-        .desk(async |desk| {
-            let told = desk.acknowledge(who, &step).await?;
-            Ok(((), Some(told.position)))
-        })
-        .await;
+    let told = site.desk(async |desk| desk.acknowledge(who, &step).await).await;
     match told {
-        Ok(()) => done("/access", "acknowledged"),
+        Ok(_) => done("/access", "acknowledged"),
         Err(DeskError::Step(_)) => unknown(signed.frame(&site, None)),
         Err(error) => not_done(&site, &signed, "/access/steps/{id}", &error).await,
     }
@@ -246,14 +241,9 @@ pub(super) async fn confirm_protected(
     const ROUTE: &str = "/access/charts/{id}/protected";
     let Some(elevation) = id::<Elevation>(&elevation) else { return unknown(signed.frame(&site, None)) };
     let (who, version) = (signed.who(), form.version());
-    let confirmed = site
-        .desk(async |desk| {
-            let done = desk.confirm_protected(who, elevation, version).await?;
-            Ok(((), Some(done.position)))
-        })
-        .await;
+    let confirmed = site.desk(async |desk| desk.confirm_protected(who, elevation, version).await).await;
     match confirmed {
-        Ok(()) => done("/access", "protected"),
+        Ok(_) => done("/access", "protected"),
         Err(error) => not_done(&site, &signed, ROUTE, &error).await,
     }
 }
@@ -298,7 +288,7 @@ impl Ending {
 
     pub(super) async fn end(self, site: &Site, signed: &Signed) -> Result<(), DeskError> {
         let who = signed.who();
-        site.desk(async |desk| {
+        site.acts(async |desk| {
             let position = match &self {
                 Self::Role(grant) => desk.end_grant(who, grant.held.id, grant.version).await?.position,
                 Self::Chart(elevation) => desk.end_elevation(who, elevation.held.id, elevation.version).await?.position,

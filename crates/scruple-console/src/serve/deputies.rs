@@ -142,11 +142,7 @@ async fn named(site: &Site, signed: &Signed, typed: &Typed) -> Result<(), DeskEr
         ends_at: site.now().plus_micros(DAY.saturating_mul(days)),
     };
     let who = signed.who();
-    site.desk(async |desk| {
-        let done = desk.name_deputy(who, ask).await?;
-        Ok(((), Some(done.position)))
-    })
-    .await
+    site.desk(async |desk| desk.name_deputy(who, ask).await).await.map(drop)
 }
 
 pub(super) async fn accept(
@@ -172,16 +168,15 @@ async fn changed(site: &Site, signed: &Signed, (deputy, version): (&str, i64), a
     let who = signed.who();
     let changed = site
         .desk(async |desk| {
-            let done = if accepts {
-                desk.accept_deputy(who, deputy, version).await?
+            if accepts {
+                desk.accept_deputy(who, deputy, version).await
             } else {
-                desk.end_deputy(who, deputy, version).await?
-            };
-            Ok(((), Some(done.position)))
+                desk.end_deputy(who, deputy, version).await
+            }
         })
         .await;
     match changed {
-        Ok(()) => done("/deputies", if accepts { "accepted" } else { "deputy-ended" }),
+        Ok(_) => done("/deputies", if accepts { "accepted" } else { "deputy-ended" }),
         Err(error) => not_done(site, signed, "/deputies/{id}", &error).await,
     }
 }

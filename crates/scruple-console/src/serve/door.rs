@@ -153,14 +153,9 @@ pub(super) async fn care(State(site): State<Arc<Site>>, signed: Signed, form: Fo
         words: Phi::new(String::new()),
     };
     let who = signed.who();
-    let opened = site
-        .desk(async |desk| {
-            let done = desk.declare(who, declaration).await?;
-            Ok(((), Some(done.position)))
-        })
-        .await;
+    let opened = site.desk(async |desk| desk.declare(who, declaration).await).await;
     match opened {
-        Ok(()) => done("/access", "declared"),
+        Ok(_) => done("/access", "declared"),
         Err(error @ DeskError::Elevation(_)) => {
             let again = Again { failed: Some(&error), care: None };
             doors(&site, &signed, &patient, StatusCode::UNPROCESSABLE_ENTITY, again)
@@ -186,14 +181,9 @@ pub(super) async fn emergency(State(site): State<Arc<Site>>, signed: Signed, for
     let about = known(&site, patient.clone()).await;
     let order = Emergency { role, patient: about, reason, words: Phi::new(form.text("words").to_owned()) };
     let who = signed.who();
-    let opened = site
-        .desk(async |desk| {
-            let done = desk.break_glass(who, order).await?;
-            Ok(((), Some(done.position)))
-        })
-        .await;
+    let opened = site.desk(async |desk| desk.break_glass(who, order).await).await;
     match opened {
-        Ok(()) => done("/access", "emergency"),
+        Ok(_) => done("/access", "emergency"),
         Err(error @ DeskError::Elevation(_)) => {
             let again = Again { failed: Some(&error), care: None };
             doors(&site, &signed, &patient, StatusCode::UNPROCESSABLE_ENTITY, again)

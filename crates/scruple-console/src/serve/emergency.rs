@@ -361,7 +361,7 @@ pub(super) async fn alike(State(site): State<Arc<Site>>, signed: Signed, form: F
     let (who, typed) = (signed.who(), form.text("note").to_owned());
     let rationale = Phi::new(typed.clone());
     let closed = site
-        .desk(async |desk| {
+        .acts(async |desk| {
             let alike = desk.justify_alike(who, &reviews, &rationale).await?;
             Ok((alike, alike.position))
         })
@@ -506,19 +506,16 @@ pub(super) async fn decide(
     };
     let rationale = Phi::new(note.clone());
     let decided = site
-        .desk(async |desk| {
-            let done = match finding {
-                Some(finding) => desk.close_review(who, id, version, finding, rationale).await?,
-                None => desk.ask_reader(who, id, version, rationale).await?,
-            };
-            Ok(((), Some(done.position)))
+        .desk(async |desk| match finding {
+            Some(finding) => desk.close_review(who, id, version, finding, rationale).await,
+            None => desk.ask_reader(who, id, version, rationale).await,
         })
         .await;
     match decided {
-        Ok(()) if finding == Some(Finding::Unjustified) && signed.may(&site.pack(), Act::Charts) => {
+        Ok(_) if finding == Some(Finding::Unjustified) && signed.may(&site.pack(), Act::Charts) => {
             done(&format!("/cases/{id}"), "case-opened")
         }
-        Ok(()) => done("/emergency", if finding.is_some() { "closed" } else { "questioned" }),
+        Ok(_) => done("/emergency", if finding.is_some() { "closed" } else { "questioned" }),
         Err(error @ DeskError::Review(_)) => {
             site.refused("/emergency/{id}/decide", error.code(), Some(signed.person())).await;
             show(&site, &signed, &loaded, StatusCode::UNPROCESSABLE_ENTITY, "", Some((&error, &note))).await
@@ -573,14 +570,9 @@ pub(super) async fn tell(
     let (who, id, version) = (signed.who(), loaded.review.id, form.version());
     let typed = form.text("account").to_owned();
     let account = Phi::new(typed.clone());
-    let told = site
-        .desk(async |desk| {
-            let done = desk.tell_review(who, id, version, account).await?;
-            Ok(((), Some(done.position)))
-        })
-        .await;
+    let told = site.desk(async |desk| desk.tell_review(who, id, version, account).await).await;
     match told {
-        Ok(()) => done("/", "told"),
+        Ok(_) => done("/", "told"),
         Err(error @ DeskError::Review(_)) => {
             site.refused("/emergency/{id}/tell", error.code(), Some(signed.person())).await;
             let account = words::wrong(&typed, &words::sentence(&error));

@@ -253,22 +253,16 @@ async fn drafted(site: &Site, signed: &Signed) -> Result<Result<Option<String>, 
     let who = signed.who();
     let words =
         Phi::new(format!("Without what nobody used from {} to {}.", when(unused.from).words, when(unused.until).words));
-    let done = site.desk(async |desk| {
-        let done = desk.draft_policy(who, &draft, words).await?;
-        Ok((done.now.id.to_string(), Some(done.position)))
-    });
-    Ok(done.await.map(Some))
+    let drafted = site.desk(async |desk| desk.draft_policy(who, &draft, words).await).await;
+    Ok(drafted.map(|version| Some(version.id.to_string())))
 }
 
 /// The organisation has changed: every mapping is looked at.
 pub(super) async fn organisation(State(site): State<Arc<Site>>, signed: Signed, _: Form) -> Response {
     let (who, pack) = (signed.who(), site.pack());
     let change = OrganisationChange { roles: BTreeSet::new() };
-    let opened = site.desk(async |desk| {
-        let (opened, position) = desk.organisation_changed(who, &pack, &change).await?;
-        Ok((opened, position))
-    });
-    match opened.await {
+    let opened = site.acts(async |desk| desk.organisation_changed(who, &pack, &change).await).await;
+    match opened {
         Ok(_) => done("/roles/fit", "asked"),
         Err(error) => not_done(&site, &signed, "/roles/organisation", &error).await,
     }
@@ -386,12 +380,9 @@ pub(super) async fn close(
         .collect();
     let comment = form.text("comment").to_owned();
     let (typed, said) = (decisions.clone(), Phi::new(comment.clone()));
-    let closed = site.desk(async |desk| {
-        let done = desk.close_mapping(who, (review.id, version), &pack, decisions, said).await?;
-        Ok(((), Some(done.position)))
-    });
+    let closed = site.desk(async |desk| desk.close_mapping(who, (review.id, version), &pack, decisions, said).await);
     match closed.await {
-        Ok(()) => done("/roles/fit", "mapped"),
+        Ok(_) => done("/roles/fit", "mapped"),
         Err(error @ DeskError::Mapping(_)) => {
             site.refused("/roles/mappings/{id}", error.code(), Some(signed.person())).await;
             let typed = Typed { error: &error, decisions: &typed, comment: &comment };

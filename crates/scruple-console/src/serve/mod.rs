@@ -56,7 +56,8 @@ use scruple_app::limits::RECORDED_WAIT_MAX;
 use scruple_app::policy::{ProvedPack, Unused};
 use scruple_app::ports::IdentityProvider;
 use scruple_app::{
-    Desk, DeskError, Door, DoorError, DoorKeys, DrainHandle, Roster, Rules as _, SignedIn, Viewer, Who, deputy_scope,
+    Desk, DeskError, Done, Door, DoorError, DoorKeys, DrainHandle, Roster, Rules as _, SignedIn, Viewer, Who,
+    deputy_scope,
 };
 use scruple_core::{Clock, Id, Timestamp};
 use scruple_flow::{Person, RoleCode};
@@ -137,14 +138,29 @@ impl Site {
     /// Runs a use case of the desk, and waits until it is in the ledger.
     async fn desk<T>(
         &self,
+        run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<Done<T>, DeskError>,
+    ) -> Result<T, DeskError> {
+        let done = self.read(run).await?;
+        self.recorded(Some(done.position)).await;
+        Ok(done.now)
+    }
+
+    /// Runs several of them, of which the last event is told if there is one.
+    async fn acts<T>(
+        &self,
         run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<(T, Option<Position>), DeskError>,
     ) -> Result<T, DeskError> {
+        let (done, position) = self.read(run).await?;
+        self.recorded(position).await;
+        Ok(done)
+    }
+
+    /// Asks the desk for what somebody sees.
+    async fn read<T>(&self, run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<T, DeskError>) -> Result<T, DeskError> {
         let (pack, mut rng) = (self.pack(), (self.parts.rng)());
         let SiteParts { store, lease, clock, .. } = &self.parts;
         let mut desk = Desk { store, lease, clock: clock.as_ref(), rng: &mut *rng, rules: pack.as_ref() };
-        let (done, position) = run(&mut desk).await?;
-        self.recorded(position).await;
-        Ok(done)
+        run(&mut desk).await
     }
 
     /// Runs a use case of the directory, and waits until it is in the ledger.

@@ -37,7 +37,7 @@ async fn build_list(site: &Site, signed: &Signed, before: Option<Id<ChartCase>>)
     let after = cases.last().filter(|_| is_full).map(|last| format!("/papers?before={}", last.id));
     drop(tx);
     let who = signed.who();
-    let told = site.desk(async |desk| Ok((desk.told_of(who, cases).await?, None))).await?;
+    let told = site.read(async |desk| desk.told_of(who, cases).await).await?;
     let mut tx = site.parts.store.begin_read().await?;
     let mut rows = Vec::with_capacity(told.len());
     for case in told {
@@ -85,7 +85,7 @@ async fn show(
     typed: &Typed,
 ) -> Response {
     let who = signed.who();
-    let read = site.desk(async |desk| Ok((desk.papers(who, case).await?, None))).await;
+    let read = site.read(async |desk| desk.papers(who, case).await).await;
     let papers = match read {
         Ok(papers) => papers,
         Err(error) => return not_done(site, signed, "/cases/{id}/papers", &error).await,
@@ -214,17 +214,11 @@ pub(super) async fn write(
     };
     let (who, text) = (signed.who(), Phi::new(typed.text.clone()));
     let written = match wall {
-        Ok(wall) => {
-            let run = site.desk(async |desk| {
-                let done = desk.write_paper(who, PaperAsk { case, text, wall }).await?;
-                Ok(((), Some(done.position)))
-            });
-            run.await
-        }
+        Ok(wall) => site.desk(async |desk| desk.write_paper(who, PaperAsk { case, text, wall }).await).await,
         Err(error) => Err(error),
     };
     match written {
-        Ok(()) => done(&format!("/cases/{case}/papers"), "paper-written"),
+        Ok(_) => done(&format!("/cases/{case}/papers"), "paper-written"),
         Err(error @ DeskError::Paper(_)) => {
             site.refused("/cases/{id}/papers", error.code(), Some(signed.person())).await;
             typed.failed = Some(error);
@@ -242,12 +236,7 @@ async fn act(
     run: impl AsyncFnOnce(&mut Desk<'_>) -> Result<Done<CasePaper>, DeskError>,
     sentence: &'static str,
 ) -> Result<Response, DeskError> {
-    let acted = site
-        .desk(async |desk| {
-            let done = run(desk).await?;
-            Ok((done.now, Some(done.position)))
-        })
-        .await;
+    let acted = site.desk(async |desk| run(desk).await).await;
     match acted {
         Ok(paper) => Ok(done(&format!("/cases/{}/papers", paper.case), sentence)),
         Err(error @ DeskError::Paper(PaperError::Reason(_) | PaperError::StepUp)) => Err(error),
@@ -306,12 +295,7 @@ pub(super) async fn release(
 pub(super) async fn pack(State(site): State<Arc<Site>>, signed: Signed, Path(case): Path<String>, _: Form) -> Response {
     let Some(case) = id::<ChartCase>(&case) else { return unknown(signed.frame(&site, Some(Area::Papers))) };
     let who = signed.who();
-    let made = site
-        .desk(async |desk| {
-            let done = desk.make_pack(who, case).await?;
-            Ok((done.now, Some(done.position)))
-        })
-        .await;
+    let made = site.desk(async |desk| desk.make_pack(who, case).await).await;
     match made {
         Ok(pack) => {
             let name = format!("attachment; filename=\"complaint-{case}.txt\"");

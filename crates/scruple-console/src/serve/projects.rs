@@ -33,7 +33,7 @@ pub(super) async fn list(State(site): State<Arc<Site>>, signed: Signed, RawQuery
     let query = query.unwrap_or_default();
     let before = query.strip_prefix("before=").and_then(id);
     let who = signed.who();
-    let read = site.desk(async |desk| Ok((desk.projects(who, before).await?, None))).await;
+    let read = site.read(async |desk| desk.projects(who, before).await).await;
     let projects = match read {
         Ok(projects) => projects,
         Err(error) => return not_done(&site, &signed, "/projects", &error).await,
@@ -200,11 +200,7 @@ async fn proposed(site: &Site, signed: &Signed, typed: &Typed) -> Result<Project
     };
     let ask = ProjectAsk { owner, assessment: read(typed)? };
     let who = signed.who();
-    site.desk(async |desk| {
-        let done = desk.propose_project(who, ask).await?;
-        Ok((done.now, Some(done.position)))
-    })
-    .await
+    site.desk(async |desk| desk.propose_project(who, ask).await).await
 }
 
 fn read(typed: &Typed) -> Result<Assessment, ProjectError> {
@@ -245,7 +241,7 @@ async fn show(
     failed: Option<(&DeskError, &str)>,
 ) -> Response {
     let who = signed.who();
-    let read = site.desk(async |desk| Ok((desk.project(who, project).await?, None))).await;
+    let read = site.read(async |desk| desk.project(who, project).await).await;
     let project = match read {
         Ok(project) => project,
         Err(error) => return not_done(site, signed, "/projects/{id}", &error).await,
@@ -336,14 +332,9 @@ async fn act(
     sentence: &'static str,
 ) -> Response {
     let Some(project) = id(project) else { return unknown(signed.frame(site, Some(Area::Requests))) };
-    let acted = site
-        .desk(async |desk| {
-            let done = run(desk, project).await?;
-            Ok(((), Some(done.position)))
-        })
-        .await;
+    let acted = site.desk(async |desk| run(desk, project).await).await;
     match acted {
-        Ok(()) => done(&format!("/projects/{project}"), sentence),
+        Ok(_) => done(&format!("/projects/{project}"), sentence),
         Err(error @ DeskError::Project(ProjectError::Said { .. })) => {
             site.refused(route, error.code(), Some(signed.person())).await;
             show(site, signed, project, StatusCode::UNPROCESSABLE_ENTITY, "", Some((&error, typed))).await

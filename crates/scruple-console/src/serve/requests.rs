@@ -391,12 +391,7 @@ pub(super) async fn approve(
         narrower.ends_at = Some(site.now().plus_micros(hours * HOUR));
     }
     let (who, version) = (signed.who(), form.version());
-    let done_it = site
-        .desk(async |desk| {
-            let done = desk.approve(who, request.id, version, narrower).await?;
-            Ok((done.now, Some(done.position)))
-        })
-        .await;
+    let done_it = site.desk(async |desk| desk.approve(who, request.id, version, narrower).await).await;
     let back = format!("/requests/{}", request.id);
     match done_it {
         Ok(now) if matches!(now.state, RequestState::Approved { .. }) => done(&back, "approved"),
@@ -426,15 +421,10 @@ pub(super) async fn refuse(
     };
     // The ground stands first in what the person reads, and in the record.
     let (who, version, comment) = (signed.who(), form.version(), Phi::new(format!("{words}. {said}")));
-    let refused = site
-        .desk(async |desk| {
-            let done = desk.deny(who, request.id, version, comment).await?;
-            Ok(((), Some(done.position)))
-        })
-        .await;
+    let refused = site.desk(async |desk| desk.deny(who, request.id, version, comment).await).await;
     let back = format!("/requests/{}", request.id);
     match refused {
-        Ok(()) => done(&back, "refused"),
+        Ok(_) => done(&back, "refused"),
         Err(DeskError::Request(RequestError::StepUp)) => auth::to_confirm(&back),
         Err(error @ DeskError::Request(RequestError::Reason(_))) => {
             let again = Again { failed: Some(&error), refusing };
@@ -483,14 +473,9 @@ pub(super) async fn withdraw(
         Err(_) => return broken(signed.frame(&site, Some(Area::Requests))),
     };
     let (who, version) = (signed.who(), form.version());
-    let withdrawn = site
-        .desk(async |desk| {
-            let done = desk.cancel(who, request.id, version).await?;
-            Ok(((), Some(done.position)))
-        })
-        .await;
+    let withdrawn = site.desk(async |desk| desk.cancel(who, request.id, version).await).await;
     match withdrawn {
-        Ok(()) => done(&format!("/requests/{}", request.id), "withdrawn"),
+        Ok(_) => done(&format!("/requests/{}", request.id), "withdrawn"),
         Err(error) => not_done(&site, &signed, "/requests/{id}/withdraw", &error).await,
     }
 }

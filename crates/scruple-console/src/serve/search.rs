@@ -125,7 +125,7 @@ async fn by_id(site: &Site, signed: &Signed, asked: &str) -> Result<Vec<Found>, 
         }
         let case = find_case(&mut tx, Id::from_uuid(uuid)).await?;
         let who = signed.who();
-        let case = site.desk(async |desk| Ok((desk.told_of(who, case.into_iter().collect()).await?, None))).await?;
+        let case = site.read(async |desk| desk.told_of(who, case.into_iter().collect()).await).await?;
         rows.extend(case.iter().map(|case| {
             let about = format!("opened {}", when(case.opened_at).words);
             found(format!("/cases/{uuid}"), "A case".to_owned(), about)
@@ -144,7 +144,7 @@ async fn by_id(site: &Site, signed: &Signed, asked: &str) -> Result<Vec<Found>, 
     }
     drop(tx);
     let who = signed.who();
-    let project = site.desk(async |desk| Ok((desk.project(who, Id::from_uuid(uuid)).await?, None))).await;
+    let project = site.read(async |desk| desk.project(who, Id::from_uuid(uuid)).await).await;
     match project {
         Ok(project) => {
             let title = project.assessment.title.expose().clone();
@@ -204,7 +204,7 @@ fn of_roles(site: &Site, signed: &Signed, wanted: &str) -> Vec<Found> {
 
 async fn of_projects(site: &Site, signed: &Signed, wanted: &str) -> Result<Vec<Found>, DeskError> {
     let (who, now) = (signed.who(), site.now());
-    let all = site.desk(async |desk| Ok((desk.projects(who, None).await?, None))).await?;
+    let all = site.read(async |desk| desk.projects(who, None).await).await?;
     let all = all.into_iter().filter(|one| one.assessment.title.expose().to_lowercase().contains(wanted));
     Ok(all
         .map(|one| {

@@ -99,10 +99,7 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
     let submitted = match read(&typed) {
         Ok(ask) => {
             let ask = TaskAsk { patients: door::all_known(&site, ask.patients).await, ..ask };
-            let run = site.desk(async |desk| {
-                let done = desk.submit_task(who, ask).await?;
-                Ok((done.now, Some(done.position)))
-            });
+            let run = site.desk(async |desk| desk.submit_task(who, ask).await);
             run.await
         }
         Err(error) => Err(error),

@@ -366,21 +366,18 @@ async fn step(site: &Site, signed: &Signed, (text, route, form): (&str, &str, &F
         Step::Record(_) => "recorded",
     };
     let stepped = site
-        .desk(async |desk| {
-            let done = match step {
-                Step::Approve => desk.approve_task(who, id, version).await?,
-                Step::Refuse(comment) => desk.deny_task(who, id, version, comment).await?,
-                Step::Begin => desk.begin_task(who, id, version).await?,
-                Step::Close(recording) => desk.close_task(who, id, version, recording).await?,
-                Step::Record(recording) => desk.record_task(who, id, version, recording).await?,
-                Step::End => desk.end_task(who, id).await?,
-            };
-            Ok(((), Some(done.position)))
+        .desk(async |desk| match step {
+            Step::Approve => desk.approve_task(who, id, version).await,
+            Step::Refuse(comment) => desk.deny_task(who, id, version, comment).await,
+            Step::Begin => desk.begin_task(who, id, version).await,
+            Step::Close(recording) => desk.close_task(who, id, version, recording).await,
+            Step::Record(recording) => desk.record_task(who, id, version, recording).await,
+            Step::End => desk.end_task(who, id).await,
         })
         .await;
     let back = format!("/tasks/{id}");
     match stepped {
-        Ok(()) => done(&back, word),
+        Ok(_) => done(&back, word),
         Err(DeskError::Task(TaskError::StepUp)) => auth::to_confirm(&back),
         Err(error @ DeskError::Task(TaskError::Reason(_) | TaskError::Recording)) => {
             site.refused(route, error.code(), Some(signed.person())).await;
@@ -481,14 +478,9 @@ pub(super) async fn unmask(
         reason: Phi::new(form.text("why").to_owned()),
     };
     let who = signed.who();
-    let unmasked = site
-        .desk(async |desk| {
-            let done = desk.unmask(who, ask).await?;
-            Ok(((), Some(done.position)))
-        })
-        .await;
+    let unmasked = site.desk(async |desk| desk.unmask(who, ask).await).await;
     match unmasked {
-        Ok(()) => done(&format!("/tasks/{}", task.order.id), "unmasked"),
+        Ok(_) => done(&format!("/tasks/{}", task.order.id), "unmasked"),
         Err(error) => not_done(&site, &signed, route, &error).await,
     }
 }

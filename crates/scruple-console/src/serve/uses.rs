@@ -135,14 +135,9 @@ pub(super) async fn close(
         return not_done(&site, &signed, "/uses/{id}", &DeskError::Unknown).await;
     };
     let said = (found, Phi::new(comment.clone()));
-    let closed = site
-        .desk(async |desk| {
-            let done = desk.close_use(who, review, version, said).await?;
-            Ok(((), Some(done.position)))
-        })
-        .await;
+    let closed = site.desk(async |desk| desk.close_use(who, review, version, said).await).await;
     match closed {
-        Ok(()) => done("/uses", "use_closed"),
+        Ok(_) => done("/uses", "use_closed"),
         Err(error @ DeskError::Use(UseError::Reason(_))) => {
             site.refused("/uses/{id}", error.code(), Some(signed.person())).await;
             let typed = Typed { review, finding: &finding, comment: &comment, error: &error };

@@ -487,17 +487,14 @@ async fn carry_out(
         }
         _ => None,
     };
-    let done = site.desk(async |desk| {
-        let done = match (what, &draft, &case) {
-            (Do::Propose, _, Some(case)) => desk.propose_policy(who, (pack.id, version), words, case).await?,
-            (Do::Activate, Some(draft), _) => desk.activate_policy(who, (pack.id, version), draft).await?,
-            (Do::Back, Some(draft), _) => desk.draft_policy(who, draft, words).await?,
-            (Do::Approve, ..) => desk.approve_policy(who, pack.id, version).await?,
-            (Do::Refuse, ..) => desk.refuse_policy(who, pack.id, version, words).await?,
-            (Do::Withdraw, ..) => desk.withdraw_policy(who, pack.id, version).await?,
-            (Do::Propose | Do::Activate | Do::Back, ..) => return Err(DeskError::Unknown),
-        };
-        Ok((done.now, Some(done.position)))
+    let done = site.desk(async |desk| match (what, &draft, &case) {
+        (Do::Propose, _, Some(case)) => desk.propose_policy(who, (pack.id, version), words, case).await,
+        (Do::Activate, Some(draft), _) => desk.activate_policy(who, (pack.id, version), draft).await,
+        (Do::Back, Some(draft), _) => desk.draft_policy(who, draft, words).await,
+        (Do::Approve, ..) => desk.approve_policy(who, pack.id, version).await,
+        (Do::Refuse, ..) => desk.refuse_policy(who, pack.id, version, words).await,
+        (Do::Withdraw, ..) => desk.withdraw_policy(who, pack.id, version).await,
+        (Do::Propose | Do::Activate | Do::Back, ..) => Err(DeskError::Unknown),
     });
     Ok(done.await)
 }

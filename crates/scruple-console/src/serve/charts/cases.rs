@@ -35,12 +35,7 @@ pub(in crate::serve) async fn open(
     let typed = form.text("complaint").to_owned();
     let who = signed.who();
     let ask = CaseAsk { question: question_id, reader, about, complaint: Phi::new(typed.clone()) };
-    let opened = site
-        .desk(async |desk| {
-            let done = desk.open_case(who, ask).await?;
-            Ok((done.now, Some(done.position)))
-        })
-        .await;
+    let opened = site.desk(async |desk| desk.open_case(who, ask).await).await;
     match opened {
         Ok(case) => done(&format!("/cases/{}", case.id), "case-opened"),
         Err(error @ DeskError::Case(_)) => {
@@ -185,14 +180,9 @@ async fn act(
         Ok(None) => return unknown(signed.frame(site, Some(Area::Charts))),
         Err(_) => return broken(signed.frame(site, Some(Area::Charts))),
     };
-    let acted = site
-        .desk(async |desk| {
-            let done = run(desk, &found).await?;
-            Ok(((), Some(done.position)))
-        })
-        .await;
+    let acted = site.desk(async |desk| run(desk, &found).await).await;
     match acted {
-        Ok(()) => done(&format!("/cases/{}", found.id), sentence),
+        Ok(_) => done(&format!("/cases/{}", found.id), sentence),
         Err(error @ DeskError::Case(_)) => {
             site.refused(route, error.code(), Some(signed.person())).await;
             show(site, signed, &found, StatusCode::UNPROCESSABLE_ENTITY, "", Some((&error, typed))).await
@@ -346,14 +336,9 @@ pub(in crate::serve) async fn answer(
     };
     let (who, version, typed) = (signed.who(), form.version(), form.text("account").to_owned());
     let text = Phi::new(typed.clone());
-    let answered = site
-        .desk(async |desk| {
-            let done = desk.answer_case(who, case.id, version, text).await?;
-            Ok(((), Some(done.position)))
-        })
-        .await;
+    let answered = site.desk(async |desk| desk.answer_case(who, case.id, version, text).await).await;
     match answered {
-        Ok(()) => done("/", "answered"),
+        Ok(_) => done("/", "answered"),
         Err(error @ DeskError::Case(_)) => {
             site.refused("/cases/{id}/answer", error.code(), Some(signed.person())).await;
             let account = said::wrong(&typed, &said::sentence(&error));

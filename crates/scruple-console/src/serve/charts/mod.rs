@@ -249,24 +249,28 @@ pub(super) async fn submit(State(site): State<Arc<Site>>, signed: Signed, form: 
     let ask =
         ChartAsk { patient, keys, period, cause: QuestionCause::of(&typed.cause).unwrap_or(QuestionCause::Other) };
     let who = signed.who();
-    let asked = site
-        .desk(async |desk| {
-            let done = desk.ask_about_chart(who, ask).await?;
-            Ok((done.now, Some(done.position)))
-        })
-        .await;
+    let asked = site.desk(async |desk| desk.ask_about_chart(who, ask).await).await;
     match asked {
         Ok(question) => Redirect::to(&format!("/charts/{}", question.id)).into_response(),
         Err(error) => not_done(&site, &signed, "/charts", &error).await,
     }
 }
 
-async fn told(site: &Site, signed: &Signed, question: &str) -> Result<Option<Told>, Failed> {
+async fn found(site: &Site, signed: &Signed, question: &str) -> Result<Option<ChartQuestion>, Failed> {
     let Some(id) = id(question) else { return Ok(None) };
-    let (parts, pack) = (&site.parts, site.pack());
-    let found = signed.viewer.question(&parts.store, &*pack, id).await?;
-    let Some(question) = found else { return Ok(None) };
-    Ok(Some(Told::of(&parts.store, &parts.pipeline, &parts.index, question).await?))
+    Ok(signed.viewer.question(&site.parts.store, &*site.pack(), id).await?)
+}
+
+async fn told_of(site: &Site, question: ChartQuestion) -> Result<Told, Failed> {
+    let parts = &site.parts;
+    Ok(Told::of(&parts.store, &parts.pipeline, &parts.index, question).await?)
+}
+
+async fn told(site: &Site, signed: &Signed, question: &str) -> Result<Option<Told>, Failed> {
+    match found(site, signed, question).await? {
+        Some(question) => Ok(Some(told_of(site, question).await?)),
+        None => Ok(None),
+    }
 }
 
 /// The patient, as the gateway shows him to who looks, under the question.
@@ -323,20 +327,16 @@ async fn show(
 ) -> Response {
     let built = async {
         // The name first: that it is looked at belongs in the history that is shown.
-        let Some(id) = id(question) else { return Ok(None) };
-        let (store, pack) = (&site.parts.store, site.pack());
-        let Some(found) = signed.viewer.question(store, &*pack, id).await? else { return Ok(None) };
-        let mut patient = whose(site, signed, &found).await;
-        if let Some(id) = found.patient.expose().strip_prefix("Patient/")
+        let Some(question) = found(site, signed, question).await? else { return Ok(None) };
+        let mut patient = whose(site, signed, &question).await;
+        if let Some(id) = question.patient.expose().strip_prefix("Patient/")
             && patient.number != said::chart(id)
         {
             // As other pages name the chart, beside the number that was typed.
             patient.number = format!("{}, {}", patient.number, said::chart(id));
         }
-        match told(site, signed, question).await? {
-            Some(told) => build(site, signed, told, patient, (query, failed)).await.map(Some),
-            None => Ok(None),
-        }
+        let told = told_of(site, question).await?;
+        build(site, signed, told, patient, (query, failed)).await.map(Some)
     };
     match built.await {
         Ok(Some(view)) => page(status, &view),

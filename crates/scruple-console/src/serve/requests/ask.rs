@@ -323,8 +323,7 @@ pub(in crate::serve) async fn submit(State(site): State<Arc<Site>>, signed: Sign
     let submitted = site
         .desk(async |desk| {
             let id = new_id(desk.clock.now(), desk.rng);
-            let done = desk.submit_for(who, id, ask, project).await?;
-            Ok((done.now, Some(done.position)))
+            desk.submit_for(who, id, ask, project).await
         })
         .await;
     match submitted {

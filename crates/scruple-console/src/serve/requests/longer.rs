@@ -85,12 +85,7 @@ pub(in crate::serve) async fn extend(
         acknowledged: Some(form.text("acknowledged").to_owned()).filter(|text| !text.is_empty()),
     };
     let who = signed.who();
-    let asked = site
-        .desk(async |desk| {
-            let done = desk.extend(who, request.id, longer).await?;
-            Ok((done.now, Some(done.position)))
-        })
-        .await;
+    let asked = site.desk(async |desk| desk.extend(who, request.id, longer).await).await;
     match asked {
         Ok(asked) => done(&format!("/requests/{}", asked.id), "asked"),
         Err(
