@@ -30,8 +30,6 @@ use std::sync::Arc;
 const ROWS_MAX: usize = 50;
 /// Lines of a person's history.
 const HISTORY_MAX: usize = 50;
-/// How somebody belongs to the house, where HR does not say it.
-const NOT_TOLD: &str = "not told by HR";
 
 /// Whether a person is within what the console lets somebody see.
 fn is_within(signed: &Signed, person: Id<Person>) -> bool {
@@ -78,14 +76,13 @@ pub(super) async fn unit(tx: &mut Tx, person: Id<Person>) -> Result<Option<Strin
     Ok(known.and_then(|record| record.attributes.department).map(Phi::into_inner))
 }
 
-/// What the directory says of a person: title and department, and how he belongs to the house.
-pub(super) async fn job(tx: &mut Tx, person: &Person) -> Result<(String, String), StoreError> {
+/// What the directory says of a person: title and department, and how he belongs to the house, if HR tells that.
+pub(super) async fn job(tx: &mut Tx, person: &Person) -> Result<(String, Option<String>), StoreError> {
     let known = find_directory(tx, person.id).await?.map(|record| record.attributes);
-    let Some(known) = known else { return Ok((person.login.expose().clone(), NOT_TOLD.to_owned())) };
+    let Some(known) = known else { return Ok((person.login.expose().clone(), None)) };
     let parts: Vec<String> = [known.title, known.department].into_iter().flatten().map(Phi::into_inner).collect();
     let job = if parts.is_empty() { person.login.expose().clone() } else { parts.join(", ") };
-    let relation = known.employment.map_or(NOT_TOLD, |employment| employment.as_str());
-    Ok((job, relation.replace('_', " ")))
+    Ok((job, known.employment.map(|employment| employment.as_str().replace('_', " "))))
 }
 
 fn state(person: &Person, has_credentials: bool, now: Timestamp) -> PersonState {
@@ -143,7 +140,7 @@ async fn build_list(site: &Site, signed: &Signed, query: &str) -> Result<People,
             }
             rows.push(PersonRow {
                 person: Shown { href: format!("/people/{}", person.id), name: person.name.expose().clone(), job },
-                relation: Some(relation).filter(|relation| relation != NOT_TOLD),
+                relation,
                 roles: held
                     .iter()
                     .filter(|grant| grant.window.contains(now))
@@ -278,7 +275,7 @@ async fn build(site: &Site, signed: &Signed, person: Person, query: &str) -> Res
         csrf: signed.csrf.clone(),
         as_of: when(now),
         state: state(&person, has_credentials, now).mark(),
-        relation,
+        relation: relation.unwrap_or_else(|| "not told by HR".to_owned()),
         manager,
         since: when(person.created_at),
         left: person.left_at.filter(|left| *left <= now).map(when),
